@@ -1,0 +1,41 @@
+PYTHON ?= python3.11
+BIN := .venv/bin
+PROFILE ?= demo
+
+.DEFAULT_GOAL := help
+.PHONY: help env figures test lint lab pretrain clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+env: .venv/.installed ## create .venv with pinned versions and the package (done by the others)
+
+.venv/.installed: pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) not found: install Python 3.11, or say make PYTHON=python3.12"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	# torch first: the other packages then take the one that is there
+	$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt torch
+	$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt -e '.[test]'
+	touch $@
+
+figures: env ## train and draw everything; PROFILE=smoke|demo|full|paper, default demo
+	$(BIN)/cptlab figures --profile $(PROFILE)
+
+test: env ## run the whole test suite
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m pytest -q
+
+lint: env ## format the code and mend what ruff can mend
+	$(BIN)/python -m ruff format .
+	$(BIN)/python -m ruff check --fix .
+
+lab: env ## open JupyterLab on the notebooks
+	$(BIN)/jupyter lab notebooks
+
+pretrain: env ## retrain EmojiCLIP from scratch (an hour on 2 cores; needs npm)
+	$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt -e '.[pretrain]'
+	$(BIN)/cptlab emojiclip train
+
+clean: ## remove runs and caches (not .venv, not figures)
+	rm -rf runs .pytest_cache .ruff_cache build *.egg-info

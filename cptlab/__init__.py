@@ -1,0 +1,25 @@
+"""cptlab: the study of CPT (cluster-aware neural collapse prompt tuning) in your hands.
+
+Towers and prompts are in `cptlab.clip`, data sets in `cptlab.data`, methods in `cptlab.methods`,
+losses and measures in `cptlab.geometry`; `cptlab.studies` holds the grids behind the figures.
+"""
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "CPT": "cptlab.methods",
+    "RunSpec": "cptlab.spec",
+    "Schedule": "cptlab.spec",
+    "load": "cptlab.clip",
+    "open_dataset": "cptlab.data",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the public names on first use: `import cptlab` stays quick, figures need no torch."""
+    if name in _PUBLIC:
+        return getattr(import_module(_PUBLIC[name]), name)
+    raise AttributeError(f"module 'cptlab' has no attribute {name!r}")

@@ -1,0 +1,141 @@
+"""The batch: run the studies of some notebooks, then the notebooks themselves with papermill."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import papermill
+from nbconvert import HTMLExporter
+from tqdm.auto import tqdm
+
+from cptlab.data import labels_of, open_dataset
+from cptlab.profiles import Profile, profile_named
+from cptlab.runs import cached_backbone, load_result, missing, run
+from cptlab.spec import RunSpec
+from cptlab.studies import STUDIES
+from cptlab.workspace import NOTEBOOKS, Workspace, workspace
+
+EPOCH_SECONDS = 0.35
+"""Rough time of an epoch of 100 pictures with visual prompts on one core, for estimates."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a batch will do: all its runs, those that are missing, and the minutes these may take."""
+
+    runs: list[RunSpec]
+    todo: list[RunSpec]
+    minutes: float
+
+
+def notebook_names(wanted: Sequence[str] = ()) -> list[str]:
+    """Full notebook names for names or leading numbers ("02"); all of them if none is given.
+
+    Raises ValueError for a name that fits no notebook.
+    """
+    if not wanted:
+        return list(STUDIES)
+    names = []
+    for text in wanted:
+        stem = Path(text).stem
+        fitting = [name for name in STUDIES if name == stem or name.split("_")[0] == stem]
+        if not fitting:
+            raise ValueError(f"Unknown notebook {text!r}; choose from {', '.join(STUDIES)}.")
+        names += fitting
+    return list(dict.fromkeys(names))
+
+
+def check(profile: Profile) -> None:
+    """Load what a profile needs, so that bad input fails before any long work.
+
+    Raises the errors of the backbone and of the data sets.
+    """
+    cached_backbone(profile.backbone, profile.pretrained)
+    for name in {*profile.datasets, profile.similarity_dataset}:
+        open_dataset(name)
+
+
+def plan(profile: Profile, names: Sequence[str], folders: Workspace, jobs: int) -> Plan:
+    """Runs behind these notebooks, each once; the estimate uses stored runs where there are any."""
+    specs = list(dict.fromkeys(spec for name in names for spec in STUDIES[name](profile)))
+    todo = missing(specs, folders.runs)
+    known: dict[str, float] = {}
+    for spec in specs:
+        result = load_result(folders.runs, spec)
+        if result is not None:
+            known[_kind(spec)] = result.details["seconds"]
+    seconds = sum(known.get(_kind(spec), _rough_seconds(spec)) for spec in todo)
+    return Plan(specs, todo, seconds / 60 / max(1, jobs))
+
+
+def _kind(spec: RunSpec) -> str:
+    return f"{spec.dataset} {spec.method} {spec.imbalance} {spec.schedule} {spec.curve}"
+
+
+def _rough_seconds(spec: RunSpec) -> float:
+    dataset = open_dataset(spec.dataset).halves()[0]
+    mean_shots = spec.n_max * (1 + spec.imbalance) / 2
+    samples = len(set(labels_of(dataset.train))) * mean_shots
+    evaluations = spec.schedule.epochs if spec.curve else 1
+    trained = spec.schedule.epochs * samples * (spec.method.prompt_shape().vision_tokens > 0)
+    return 2 + EPOCH_SECONDS / 100 * (trained + evaluations * 2 * len(dataset.test) / 3)
+
+
+def figures(
+    profile_name: str,
+    wanted: Sequence[str] = (),
+    out: str | None = None,
+    jobs: int = 2,
+) -> Workspace:
+    """Do all runs behind the notebooks, then execute the notebooks into `Workspace.notebooks`.
+
+    Writes figures (PNG and CSV), executed notebooks and self-contained HTML pages.
+    """
+    profile, names = profile_named(profile_name), notebook_names(wanted)
+    check(profile)
+    folders = workspace(profile_name, out)
+    run(plan(profile, names, folders, jobs).runs, folders.runs, jobs)
+    folders.notebooks.mkdir(parents=True, exist_ok=True)
+    parameters = {"profile": profile_name, "out": str(out or ""), "jobs": jobs}
+    for name in (bar := tqdm(names, desc="notebooks")):
+        bar.set_postfix_str(name)
+        execute_notebook(name, parameters, folders.notebooks)
+    return folders
+
+
+def execute_notebook(name: str, parameters: dict[str, object], folder: Path) -> Path:
+    """Execute one notebook with papermill and export it as HTML; returns the executed notebook.
+
+    Raises ValueError for a parameter that the notebook does not declare; RuntimeError naming the
+    failed notebook, which is kept as `<name>.failed.ipynb`.
+    """
+    source = NOTEBOOKS / f"{name}.ipynb"
+    declared = papermill.inspect_notebook(str(source))
+    unknown = sorted(set(parameters) - set(declared))
+    if unknown:
+        raise ValueError(
+            f"Notebook {name} has no parameter {', '.join(unknown)}; it has {', '.join(declared)}."
+        )
+    partial, final = folder / f"{name}.failed.ipynb", folder / f"{name}.ipynb"
+    started = time.time()
+    try:
+        executed = papermill.execute_notebook(
+            str(source),
+            str(partial),
+            parameters,
+            progress_bar=False,
+            cwd=str(NOTEBOOKS),
+            extra_arguments=["--IPKernelApp.log_level=40"],
+        )
+    except papermill.PapermillExecutionError as error:
+        raise RuntimeError(
+            f"Notebook {name} failed after {time.time() - started:.0f} s: {error.ename}: "
+            f"{error.evalue}. See {partial}; finished runs are kept."
+        ) from error
+    page, _ = HTMLExporter(embed_images=True, exclude_input=True).from_notebook_node(executed)
+    final.with_suffix(".html").write_text(page, encoding="utf-8")
+    partial.replace(final)
+    return final

@@ -1,0 +1,175 @@
+"""The command line: `cptlab figures`, `cptlab run`, `cptlab emojiclip`."""
+
+from __future__ import annotations
+
+import ast
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from cptlab.methods import METHODS
+from cptlab.profiles import PROFILES
+from cptlab.workspace import CHECKOUT, DEFAULT_PROFILE
+
+
+@click.group()
+@click.version_option(package_name="cptlab")
+def commands() -> None:
+    """Prompt tuning of CLIP for long-tailed data: the CPT study on a laptop.
+
+    Example: cptlab figures --profile smoke --out /tmp/smoke
+    """
+
+
+@commands.command()
+@click.argument("notebooks", nargs=-1)
+@click.option("--profile", default=DEFAULT_PROFILE, show_default=True, help=", ".join(PROFILES))
+@click.option("--out", help="Write everything below this folder.")
+@click.option("--jobs", default=os.cpu_count() or 1, show_default=True, help="Parallel runs.")
+@click.option("--dry-run", is_flag=True, help="List the runs and an estimate; do nothing.")
+def figures(
+    notebooks: tuple[str, ...], profile: str, out: str | None, jobs: int, dry_run: bool
+) -> None:
+    """Train what is missing and regenerate figures; all NOTEBOOKS, or some ("01", "02").
+
+    Example: cptlab figures 02 --profile demo
+    """
+    from cptlab import batch
+    from cptlab.profiles import profile_named
+    from cptlab.workspace import workspace
+
+    chosen, names = profile_named(profile), batch.notebook_names(notebooks)
+    folders = workspace(profile, out)
+    batch.check(chosen)
+    plan = batch.plan(chosen, names, folders, jobs)
+    done = len(plan.runs) - len(plan.todo)
+    if dry_run:
+        for spec in plan.runs:
+            state = "missing" if spec in plan.todo else "done   "
+            click.echo(f"{state}  {spec.run_id}")
+    click.echo(
+        f"Profile {profile}: {len(plan.runs)} runs, {done} done, {len(plan.todo)} to do in about "
+        f"{plan.minutes:.0f} min with {jobs} jobs, then {len(names)} notebooks."
+    )
+    if not dry_run:
+        folders = batch.figures(profile, notebooks, out, jobs)
+        click.echo(f"Figures: {folders.figures}\nNotebooks and pages: {folders.notebooks}")
+
+
+@commands.command()
+@click.option("--method", default="cpt", show_default=True, help=", ".join(METHODS))
+@click.option("--dataset", default="food", show_default=True)
+@click.option("--tau", default=0.06, show_default=True, help="Imbalance ratio.")
+@click.option("--seed", default=1, show_default=True)
+@click.option("--profile", default=DEFAULT_PROFILE, show_default=True, help="Schedule and depths.")
+@click.option("--set", "options", multiple=True, help="Hyper-parameter of the method: name=value.")
+@click.option("--out", help="Store the run below this folder.")
+def run(
+    method: str,
+    dataset: str,
+    tau: float,
+    seed: int,
+    profile: str,
+    options: tuple[str, ...],
+    out: str | None,
+) -> None:
+    """Train and evaluate one method once, and print what was resolved and measured.
+
+    Example: cptlab run --method cpt --dataset food --tau 0.06 --set lambda_rs=0.5
+    """
+    import dataclasses
+    import json
+
+    from cptlab import runs
+    from cptlab.profiles import profile_named
+    from cptlab.spec import RunSpec, make_method
+    from cptlab.workspace import workspace
+
+    chosen = profile_named(profile)
+    values = dict(_option(text) for text in options)
+    if method in METHODS:
+        fields = {f.name for f in dataclasses.fields(METHODS[method])}
+        for name in ("text_depth", "vision_depth"):
+            if name in fields:
+                values.setdefault(name, getattr(chosen, name))
+    spec = RunSpec(
+        dataset,
+        make_method(method, **values),
+        tau,
+        seed,
+        chosen.schedule,
+        chosen.backbone,
+        chosen.pretrained,
+        threads=chosen.threads,
+    )
+    store = workspace(profile, out).runs
+    click.echo(json.dumps(spec.as_dict(), indent=1))
+    if runs.load_result(store, spec) is None:
+        runs.execute(spec, store, progress=True)
+    result = runs.load_result(store, spec)
+    for name, value in result.metrics.items():
+        click.echo(f"{name:>8} {value:6.2f} %")
+    click.echo(f"Stored in {result.folder}")
+
+
+def _option(text: str) -> tuple[str, object]:
+    """`name=value` with a Python literal or a plain word as value."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ValueError(f"--set takes name=value, got {text!r}.")
+    try:
+        return name, ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return name, value
+
+
+@commands.group()
+def emojiclip() -> None:
+    """The small CLIP of the embedded world."""
+
+
+@emojiclip.command("train")
+@click.option("--folder", default=str(CHECKOUT / "runs/pretrain"), help="Work folder, resumable.")
+@click.option("--weights", help="Weight file to write; the packaged one if left out.")
+def emojiclip_train(folder: str, weights: str | None) -> None:
+    """Pretrain EmojiCLIP from scratch (needs npm and `pip install 'cptlab[pretrain]'`).
+
+    Example: cptlab emojiclip train --weights /tmp/EmojiCLIP.safetensors
+    """
+    from cptlab.clip.backbone import EMOJI_WEIGHTS
+    from cptlab.emoji.recipe.pretrain import pretrain
+
+    pretrain(Path(folder), Path(weights) if weights else EMOJI_WEIGHTS)
+
+
+@emojiclip.command("card")
+@click.option("--weights", help="Weight file to measure; the packaged one if left out.")
+@click.option("--write", is_flag=True, help="Rewrite the numbers in the committed model card.")
+def emojiclip_card(weights: str | None, write: bool) -> None:
+    """Measure EmojiCLIP: zero-shot, few-shot, clusters, geometry.
+
+    Example: cptlab emojiclip card
+    """
+    from cptlab.emoji import card
+
+    text = card.numbers(weights)
+    if write:
+        card.write(text)
+    click.echo(text)
+
+
+def main() -> None:
+    """Entry point: expected errors become one line on stderr and exit status 1."""
+    try:
+        commands.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted; finished runs are kept, start again to go on.", err=True)
+        sys.exit(130)
+    except (ValueError, FileNotFoundError, RuntimeError) as error:
+        click.echo(f"cptlab: {error}", err=True)
+        sys.exit(1)

@@ -1,0 +1,40 @@
+"""The only importer of open_clip, also where torchvision's compiled operators do not match torch.
+
+A CUDA build of torchvision next to a CPU build of torch fails on import, because it annotates two
+operators that were never registered (pytorch/vision#8985). open_clip needs the Python part of
+torchvision only, so declaring the two schemas is enough.
+"""
+
+import importlib
+import sys
+from types import ModuleType
+
+import torch
+
+MISSING_OPERATOR = "operator torchvision::nms does not exist"
+# Declarations vanish with the object that made them, so it must live as long as the process.
+_declared: list[torch.library.Library] = []
+
+
+def import_open_clip() -> ModuleType:
+    """Return the open_clip module; does nothing more where a plain import works.
+
+    Raises:
+        ImportError, RuntimeError: whatever else the import fails with, unchanged.
+    """
+    try:
+        return importlib.import_module("open_clip")
+    except RuntimeError as error:
+        if MISSING_OPERATOR not in str(error):
+            raise
+    for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
+        del sys.modules[name]  # half imported
+    if not _declared:
+        operators = torch.library.Library("torchvision", "FRAGMENT")
+        for name in ("nms", "qnms"):
+            operators.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        _declared.append(operators)
+    return importlib.import_module("open_clip")
+
+
+open_clip = import_open_clip()

@@ -1,0 +1,165 @@
+"""Learnable tokens of both towers: their shape, start values, sentences around them, and files."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from cptlab.clip.backbone import Backbone
+
+INIT_STD = 0.02  # of every token that does not start from a word
+WORDS = "a photo of a"
+
+
+@dataclass(frozen=True)
+class PromptShape:
+    """Number of learnable tokens per layer and number of prompted layers, per tower.
+
+    Depth counts the input layer: 1 is shallow, J means the input and blocks 1 to J - 1. Zero tokens
+    or depth 0 mean no prompts in that tower.
+
+    Raises:
+        ValueError: for negative numbers.
+    """
+
+    text_tokens: int = 4
+    text_depth: int = 9
+    vision_tokens: int = 4
+    vision_depth: int = 9
+
+    def __post_init__(self):
+        for name, value in vars(self).items():
+            if value < 0:
+                raise ValueError(f"{name} is {value}: give 0 (none) or a positive number.")
+
+    def check(self, backbone: Backbone) -> None:
+        """Raise ValueError if the backbone has fewer layers than are to be prompted."""
+        for tower, depth, layers in (
+            ("text", self.text_depth, backbone.text_layers),
+            ("vision", self.vision_depth, backbone.vision_layers),
+        ):
+            if depth > layers:
+                raise ValueError(
+                    f"{tower}_depth is {depth}, but the {tower} tower of {backbone.name} has "
+                    f"{layers} layers: choose {tower}_depth of at most {layers}."
+                )
+
+
+class Prompts(nn.Module):
+    """Learnable tokens: ``text[i]`` is (R, n, text width), ``vision[i]`` (R, m, vision width).
+
+    R replicas are R independent sets of prompts that are trained side by side.
+    """
+
+    def __init__(self, text: Sequence[Tensor], vision: Sequence[Tensor]):
+        super().__init__()
+        self.text = nn.ParameterList(text)
+        self.vision = nn.ParameterList(vision)
+
+
+def init_prompts(
+    backbone: Backbone,
+    shape: PromptShape,
+    generators: Sequence[torch.Generator],
+    words: str | None = WORDS,
+) -> Prompts:
+    """Start values: first text layer from words, everything else N(0, 0.02^2), float32.
+
+    Args:
+        generators: one per replica, so that each replica starts as it would alone.
+        words: the first text layer takes their first ``text_tokens`` token embeddings, if there are
+            as many words; otherwise, or with None, it is random too (as in CoOp, Zhou et al. 2022).
+
+    Raises:
+        ValueError: if the shape does not fit the backbone, or no generator is given.
+    """
+    shape.check(backbone)
+    if not generators:
+        raise ValueError("No generator given: pass one torch.Generator per replica.")
+
+    def draw(count: int, depth: int, width: int) -> list[Tensor]:
+        """Layers of (R, count, width); replica r uses generator r alone."""
+        if count == 0:
+            return []
+        draws = [
+            torch.randn(depth, count, width, generator=g, device=g.device).to(backbone.device)
+            for g in generators
+        ]
+        return [torch.stack(layer) * INIT_STD for layer in zip(*draws, strict=True)]
+
+    text = draw(shape.text_tokens, shape.text_depth, backbone.text_width)
+    vision = draw(shape.vision_tokens, shape.vision_depth, backbone.vision_width)
+    if text and starts_from_words(shape.text_tokens, words):
+        ids = torch.tensor(backbone.tokenizer.encode(words)[: shape.text_tokens])
+        embeddings = backbone.token_embedding[ids.to(backbone.device)].float()
+        text[0] = embeddings.repeat(len(generators), 1, 1)
+    return Prompts(text, vision)
+
+
+def starts_from_words(n_tokens: int, words: str | None) -> bool:
+    """Whether n context tokens start from these words: only if there are that many."""
+    return words is not None and n_tokens <= len(words.split())
+
+
+def class_sentences(
+    class_names: Sequence[str], n_tokens: int, words: str | None = WORDS
+) -> list[str]:
+    """One sentence per class, its first n tokens being the ones that prompts replace.
+
+    "a photo of a {name}." if the prompts start from the words; with fewer tokens than words the
+    remaining words stay as fixed text. Otherwise n placeholders: "X X ... X {name}.". Underscores
+    in names become spaces.
+    """
+    context = words if starts_from_words(n_tokens, words) else " ".join(["X"] * n_tokens)
+    return [f"{context} {name.replace('_', ' ')}.".strip() for name in class_names]
+
+
+def check_tokens(tokens: Sequence[Tensor], width: int, layers: int, tower: str) -> None:
+    """Raise ValueError unless the token layers are alike (R, n, width) and no more than ``layers``.
+
+    ``tower`` is "text" or "vision", for the message.
+    """
+    if len(tokens) > layers:
+        raise ValueError(
+            f"{len(tokens)} layers of {tower} tokens, but the {tower} tower has {layers} layers."
+        )
+    for i, layer in enumerate(tokens):
+        if layer.ndim < 3 or layer.shape[-1] != width or layer.shape != tokens[0].shape:
+            raise ValueError(
+                f"The {tower} tokens of layer {i} have shape {tuple(layer.shape)}; expected "
+                f"(replicas, tokens, {width}), the same in every layer."
+            )
+
+
+def save_prompts(prompts: Prompts, path: str | Path) -> None:
+    """Write the learned tokens, and nothing else, as safetensors."""
+    save_file({k: v.detach().contiguous() for k, v in prompts.state_dict().items()}, path)
+
+
+def load_prompts(path: str | Path) -> Prompts:
+    """Read what ``save_prompts`` wrote.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if the file cannot be read or holds something else.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"No prompts at {path}: check the path, or train them first.")
+    try:
+        state = load_file(path)
+        towers = {tower: _layers(state, tower) for tower in ("text", "vision")}
+    except (SafetensorError, KeyError) as error:
+        raise ValueError(f"{path} holds no prompts ({error}): save them again.") from error
+    return Prompts(**towers)
+
+
+def _layers(state: dict[str, Tensor], tower: str) -> list[Tensor]:
+    """Layers 0, 1, ... of a tower out of a state dict; KeyError for foreign or missing keys."""
+    if foreign := [key for key in state if key.split(".")[0] not in ("text", "vision")]:
+        raise KeyError(f"unknown entry {foreign[0]}")
+    return [state[f"{tower}.{i}"] for i in range(sum(k.startswith(f"{tower}.") for k in state))]

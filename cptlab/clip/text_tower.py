@@ -1,0 +1,173 @@
+"""The text tower with learnable context tokens; computes what all classes share only once.
+
+A prompted sentence is ``[SOS] v_1 ... v_n <words of the template> <class name> . [EOT]``. The text
+tower is causal, so everything before the class name is the same for all classes: this prefix is
+encoded once per replica. The suffixes (some four tokens each) lie packed in one flat tensor, so
+that linear layers see no padding; only attention looks at them in groups of equal length. The
+numbers equal those of the plain tower, at a fraction of its work.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from cptlab.clip.attention import attend, concatenate, finish, key_value, query
+from cptlab.clip.backbone import Backbone
+from cptlab.clip.prompts import check_tokens
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """Suffixes of equal length: where they lie in the packed tensor, and who may look at whom."""
+
+    rows: slice  # among the packed tokens
+    classes: slice  # among the classes in packed order
+    length: int
+    mask: Tensor  # bool (length, prefix + length)
+
+
+class TextTower:
+    """Prompted text features of a frozen backbone for a fixed list of sentences.
+
+    Holds embeddings of the backbone's current dtype and device: build it after moving the backbone.
+
+    Args:
+        backbone: the frozen model.
+        sentences: K sentences, or their token ids (K, L), int64, as the backbone's tokenizer
+            gives them.
+        n_tokens: number of learnable tokens; they take positions 1 to n of every sentence.
+
+    Raises:
+        ValueError: for no sentences, sentences that are too long, or ones that differ before or
+            within the learnable positions.
+    """
+
+    def __init__(self, backbone: Backbone, sentences: Sequence[str] | Tensor, n_tokens: int):
+        self.backbone = backbone
+        self.n_tokens = n_tokens
+        ids = sentences.cpu() if isinstance(sentences, Tensor) else backbone.tokenize(sentences)
+        lengths = backbone.sentence_lengths(ids)
+        prefix = _shared_prefix(ids, lengths, n_tokens)
+
+        # Packed order: shortest suffix first. Stable, so that it depends on nothing else.
+        order = torch.argsort(lengths, stable=True)
+        suffixes = [ids[c, prefix : lengths[c]] for c in order]
+        positions = torch.cat([torch.arange(prefix, lengths[c]) for c in order])
+        suffix_lengths = lengths[order] - prefix
+
+        device = backbone.device
+        table, places = backbone.token_embedding, backbone.text_positions
+        self.prefix_embeddings = table[ids[0, :prefix].to(device)]  # (P, w), without positions
+        self.prefix_positions = places[:prefix]
+        self.suffix = table[torch.cat(suffixes).to(device)] + places[positions.to(device)]  # (T, w)
+        self.end_rows = (suffix_lengths.cumsum(0) - 1).to(device)  # (K,)
+        self.class_order = torch.argsort(order).to(device)  # from packed order back to the caller's
+        self.prefix_mask = _causal(prefix, 0, device)
+        self.buckets = _buckets(suffix_lengths, prefix, device)
+
+    def __call__(self, tokens: Sequence[Tensor] = ()) -> Tensor:
+        """Encode all sentences.
+
+        Args:
+            tokens: context tokens of layers 0, 1, ..., each (R, n, text width). Layer 0 replaces
+                the embeddings at positions 1 to n (and receives their positions); layer i replaces
+                the hidden states there before block i. Empty: the sentences as they are, R = 1.
+
+        Returns:
+            Features (R, K, d) in the order of the sentences, not normalised.
+
+        Raises:
+            ValueError: for tokens that do not fit the backbone or this tower.
+        """
+        model, n = self.backbone, self.n_tokens
+        check_tokens(tokens, model.text_width, model.text_layers, "text")
+        if tokens and tokens[0].shape[-2] != n:
+            raise ValueError(
+                f"This text tower was built for {n} context tokens and got {tokens[0].shape[-2]}: "
+                f"build it with n_tokens={tokens[0].shape[-2]}."
+            )
+        lead = tokens[0].shape[:-2] if tokens else (1,)
+        prefix = self.prefix_embeddings
+        if tokens:
+            prefix = _replace(prefix, tokens[0])
+        prefix = (prefix + self.prefix_positions).expand(*lead, -1, -1)
+        suffix = self.suffix  # the same for every replica until it has looked at the prefix
+
+        for i, block in enumerate(model.text_blocks):
+            last = i == model.text_layers - 1
+            if 0 < i < len(tokens):
+                prefix = _replace(prefix, tokens[i])
+            normed_prefix, normed = block.ln_1(prefix), block.ln_1(suffix)
+            prefix_kv = key_value(block, normed_prefix)
+            suffix_kv = key_value(block, normed)
+            if last:  # nothing but the end-of-text rows is read
+                normed, suffix = normed[..., self.end_rows, :], suffix[..., self.end_rows, :]
+            else:
+                attended = attend(block, query(block, normed_prefix), *prefix_kv, self.prefix_mask)
+                prefix = finish(block, prefix, attended)
+            attended = self._attend(block, query(block, normed), prefix_kv, suffix_kv, last)
+            suffix = finish(block, suffix, attended)
+
+        features = model.ln_final(suffix) @ model.text_projection
+        return features[..., self.class_order, :]
+
+    def _attend(self, block, q: Tensor, prefix_kv, suffix_kv, last: bool) -> Tensor:
+        """Attention of packed queries over the prefix and their own suffix, bucket by bucket.
+
+        ``q`` holds all suffix rows, or in the last block one row per class; result shaped alike.
+        """
+        out = []
+        for bucket in self.buckets:
+            k, v = (
+                concatenate(shared.unsqueeze(-3), _per_class(own[..., bucket.rows, :], bucket))
+                for shared, own in zip(prefix_kv, suffix_kv, strict=True)
+            )
+            if last:
+                rows = q[..., bucket.classes, :].unsqueeze(-2)
+            else:
+                rows = _per_class(q[..., bucket.rows, :], bucket)
+            attended = attend(block, rows, k, v, None if last else bucket.mask)
+            out.append(attended.flatten(-3, -2))
+        return torch.cat(out, dim=-2)
+
+
+def _per_class(rows: Tensor, bucket: Bucket) -> Tensor:
+    """(..., classes * length, w) -> (..., classes, length, w)."""
+    return rows.unflatten(-2, (-1, bucket.length))
+
+
+def _replace(prefix: Tensor, tokens: Tensor) -> Tensor:
+    """Put tokens (..., n, w) in positions 1 to n of the prefix (..., P, w)."""
+    rest = prefix[..., 1 + tokens.shape[-2] :, :]
+    return concatenate(concatenate(prefix[..., :1, :], tokens), rest)
+
+
+def _causal(length: int, seen: int, device: torch.device) -> Tensor:
+    """Bool (length, seen + length): row r may look at everything seen and at rows up to r."""
+    return torch.ones(length, seen + length, dtype=torch.bool, device=device).tril(seen)
+
+
+def _buckets(lengths: Tensor, prefix: int, device: torch.device) -> list[Bucket]:
+    """Group sorted suffix lengths (K,) into runs of equal length."""
+    buckets, row, first = [], 0, 0
+    for length, count in zip(*torch.unique_consecutive(lengths, return_counts=True), strict=True):
+        length, count = int(length), int(count)
+        rows, classes = slice(row, row + length * count), slice(first, first + count)
+        buckets.append(Bucket(rows, classes, length, _causal(length, prefix, device)))
+        row, first = rows.stop, classes.stop
+    return buckets
+
+
+def _shared_prefix(ids: Tensor, lengths: Tensor, n_tokens: int) -> int:
+    """Number of leading tokens that all sentences share, always short of any end token."""
+    agree = (ids == ids[:1]).all(0).int().cumprod(0).sum()
+    prefix = min(int(agree), int(lengths.min()) - 1)
+    if prefix < 1 + n_tokens:
+        raise ValueError(
+            f"The sentences share their first {prefix} tokens only, but the start token and "
+            f"{n_tokens} learnable positions need {1 + n_tokens}: let every sentence begin with "
+            f"the same {n_tokens} or more tokens, for example with class_sentences()."
+        )
+    return prefix

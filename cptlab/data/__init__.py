@@ -1,0 +1,49 @@
+"""Data sets: `open_dataset(name)` gives any of them by name."""
+
+from cptlab.data.dataset import ImageDataset, Sample, labels_of
+from cptlab.data.emoji import emoji_dataset
+from cptlab.data.long_tail import Subset, class_counts, draw_long_tailed
+from cptlab.emoji.catalog import CATEGORIES
+
+PAPER_DATASETS = (
+    "imagenet",
+    "caltech101",
+    "oxford_pets",
+    "stanford_cars",
+    "flowers102",
+    "food101",
+    "fgvc_aircraft",
+    "sun397",
+    "dtd",
+    "eurosat",
+    "ucf101",
+)
+"""The paper's eleven data sets."""
+
+
+def open_dataset(name: str) -> ImageDataset:
+    """Data set by name.
+
+    Raises ValueError for an unknown name, or one whose reader does not exist yet.
+    """
+    if name in CATEGORIES:
+        return emoji_dataset(name)
+    if name in PAPER_DATASETS:
+        raise ValueError(
+            f"The reader for {name!r} is not part of this version yet; the embedded data sets are "
+            f"{', '.join(CATEGORIES)}."
+        )
+    known = ", ".join([*CATEGORIES, *PAPER_DATASETS])
+    raise ValueError(f"Unknown data set {name!r}; choose one of {known}.")
+
+
+__all__ = [
+    "ImageDataset",
+    "Sample",
+    "Subset",
+    "class_counts",
+    "draw_long_tailed",
+    "emoji_dataset",
+    "labels_of",
+    "open_dataset",
+]

@@ -1,0 +1,86 @@
+"""Few-shot, long-tailed subsets as pure functions of (data set, imbalance, n_max, seed)."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from cptlab.data.dataset import ImageDataset, Sample
+from cptlab.seeds import numpy_stream
+
+ClassOrder = Literal["name", "permuted"]
+
+
+@dataclass(frozen=True)
+class Subset:
+    """A drawn training set; `counts[c]` is n_c, `ranks[c]` the class's place from head to tail."""
+
+    samples: tuple[Sample, ...]
+    counts: tuple[int, ...]
+    ranks: tuple[int, ...]
+
+    @property
+    def checksum(self) -> str:
+        """Short hash of the sample keys, in order."""
+        text = "\n".join(f"{sample.key} {sample.label}" for sample in self.samples)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def class_counts(n_classes: int, imbalance: float, n_max: int = 16) -> list[int]:
+    """Samples per class from head to tail: n_k = max(1, floor(n_max tau^(k/(K-1)))).
+
+    The exponential profile of long-tailed CIFAR (Cui et al. 2019; the paper, section 4.1), clamped
+    so that no class is empty; tau = `imbalance` is min n_k / max n_k.
+
+    Raises ValueError for an imbalance outside (0, 1], or n_max or n_classes below 1.
+    """
+    if not 0 < imbalance <= 1:
+        raise ValueError(f"The imbalance ratio tau must lie in (0, 1], got {imbalance}.")
+    if n_max < 1 or n_classes < 1:
+        raise ValueError(f"Need at least one class and one shot, got {n_classes} and {n_max}.")
+    steps = max(n_classes - 1, 1)
+    # The small constant keeps exact powers (16 x 0.25 = 4) from falling below themselves.
+    return [max(1, math.floor(n_max * imbalance ** (k / steps) + 1e-9)) for k in range(n_classes)]
+
+
+def draw_long_tailed(
+    dataset: ImageDataset,
+    imbalance: float,
+    seed: int,
+    n_max: int = 16,
+    order: ClassOrder = "name",
+) -> Subset:
+    """Draw a long-tailed few-shot training set from `dataset.train`.
+
+    Every class keeps a seeded ranking of its samples and the first n_k of it are taken, so that
+    the subsets of one seed are nested across imbalance ratios. Classes run from head to tail in
+    label order ("name") or in a seeded permutation ("permuted").
+
+    Raises ValueError for an unknown order or a class without samples.
+    """
+    n_classes = len(dataset.class_names)
+    counts_by_rank = class_counts(n_classes, imbalance, n_max)
+    if order == "name":
+        ranks = list(range(n_classes))
+    elif order == "permuted":
+        ranks = numpy_stream("order", dataset.name, seed).permutation(n_classes).tolist()
+    else:
+        raise ValueError(f"Unknown class order {order!r}; choose 'name' or 'permuted'.")
+    pools: list[list[Sample]] = [[] for _ in range(n_classes)]
+    for sample in dataset.train:
+        pools[sample.label].append(sample)
+    chosen: list[Sample] = []
+    for label, pool in enumerate(pools):
+        name = dataset.class_names[label]
+        if not pool:
+            raise ValueError(
+                f"Class {name!r} of data set {dataset.name!r} has no training samples."
+            )
+        ranking = numpy_stream("draw", dataset.name, name, seed).permutation(len(pool))
+        chosen += [pool[i] for i in ranking[: counts_by_rank[ranks[label]]]]
+    counts = [0] * n_classes
+    for sample in chosen:
+        counts[sample.label] += 1
+    return Subset(tuple(chosen), tuple(counts), tuple(ranks))

@@ -1,0 +1,1 @@
+"""How EmojiCLIP was made: sources, text tower, image tower, model card (`cptlab emojiclip`)."""

@@ -1,0 +1,68 @@
+"""What a method is: a frozen dataclass of hyper-parameters with three short functions.
+
+`prompt_shape()` says which learnable tokens it has, `prepare(setting)` computes once what stays
+fixed (clusters, anchors), and `losses(step, prepared)` returns its named loss terms, each (R,).
+`weights()` gives the factor of each term; summing and logging belong to the training loop.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from cptlab.clip import PromptShape
+
+NO_PROMPTS = PromptShape(text_tokens=0, text_depth=0, vision_tokens=0, vision_depth=0)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is known before training starts, the same for every step.
+
+    class_names: K training classes. frozen_prototypes (K, d): text features of the frozen backbone
+    for the method's anchor templates, not normalised. class_counts (R, K): training samples.
+    """
+
+    class_names: tuple[str, ...]
+    frozen_prototypes: Tensor
+    class_counts: Tensor
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one optimisation step computed, for R replicas with batches of B pictures.
+
+    image_features (R, B, d) and prototypes (R, K, d) are raw (not normalised); logits (R, B, K) are
+    scaled cosines; labels (R, B).
+    """
+
+    image_features: Tensor
+    prototypes: Tensor
+    logits: Tensor
+    labels: Tensor
+
+
+class Method(Protocol):
+    """Interface of a method; every class in this package is a frozen dataclass that has it."""
+
+    name: ClassVar[str]
+    anchor_templates: tuple[str, ...]
+
+    def prompt_shape(self) -> PromptShape: ...
+
+    def weights(self) -> dict[str, float]: ...
+
+    def prepare(self, setting: Setting) -> dict[str, Any]: ...
+
+    def losses(
+        self, step: Step, setting: Setting, prepared: dict[str, Any]
+    ) -> dict[str, Tensor]: ...
+
+
+def cross_entropy(step: Step) -> Tensor:
+    """Image-to-class cross-entropy over all K training classes, mean over the batch: (R,)."""
+    per_image = F.cross_entropy(step.logits.flatten(0, 1), step.labels.flatten(), reduction="none")
+    return per_image.view(step.labels.shape).mean(-1)

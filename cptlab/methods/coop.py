@@ -1,0 +1,30 @@
+"""CoOp (Zhou et al. 2022), the paper's "standard prompt tuning": context tokens for the text."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from torch import Tensor
+
+from cptlab.clip import PromptShape
+from cptlab.methods.base import Setting, Step, cross_entropy
+
+
+@dataclass(frozen=True)
+class CoOp:
+    """Context tokens shared by all classes, started from "a photo of a"; plain cross-entropy."""
+
+    name: ClassVar[str] = "coop"
+    text_tokens: int = 4
+    anchor_templates: tuple[str, ...] = ("a photo of a {}.",)
+
+    def prompt_shape(self) -> PromptShape:
+        return PromptShape(self.text_tokens, text_depth=1, vision_tokens=0, vision_depth=0)
+
+    def weights(self) -> dict[str, float]:
+        return {"ce": 1.0}
+
+    def prepare(self, setting: Setting) -> dict[str, Any]:
+        return {}
+
+    def losses(self, step: Step, setting: Setting, prepared: dict[str, Any]) -> dict[str, Tensor]:
+        return {"ce": cross_entropy(step)}

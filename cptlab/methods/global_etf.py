@@ -1,0 +1,55 @@
+"""Global-ETF prompt tuning, the control of the paper's Fig. 1(b) and Fig. 4 (not defined there).
+
+Read as CPT with one cluster of all classes and without the two alignment terms, on IVLP prompts.
+"""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from cptlab.clip import PromptShape
+from cptlab.geometry.clusters import number_of_clusters
+from cptlab.geometry.losses import PairReduction, textual_etf_separation
+from cptlab.methods.base import Setting, Step, cross_entropy
+
+
+@dataclass(frozen=True)
+class GlobalETF:
+    """IVLP with one equiangular tight frame over all training classes.
+
+    reduction "pair_mean" averages over pairs. The literal sum over all pairs would grow with K^2
+    and diverge, so under "sum" the weight is multiplied by (k - 1) / (M (K - 1)), which gives each
+    class the gradient that CPT's literal sum gives it in clusters of k = `cluster_size` classes.
+    """
+
+    name: ClassVar[str] = "global_etf"
+    lambda_etf: float = 0.25
+    reduction: PairReduction = "sum"
+    cluster_size: int = 16
+    text_tokens: int = 4
+    text_depth: int = 9
+    vision_tokens: int = 4
+    vision_depth: int = 9
+    anchor_templates: tuple[str, ...] = ("a photo of a {}.",)
+
+    def prompt_shape(self) -> PromptShape:
+        return PromptShape(self.text_tokens, self.text_depth, self.vision_tokens, self.vision_depth)
+
+    def weights(self) -> dict[str, float]:
+        return {"ce": 1.0, "etf": self.lambda_etf}
+
+    def prepare(self, setting: Setting) -> dict[str, Any]:
+        n_classes = len(setting.class_names)
+        factor = 1.0
+        if self.reduction == "sum":
+            n_clusters = number_of_clusters(n_classes, self.cluster_size)
+            pairs_per_class = n_classes / n_clusters - 1
+            factor = pairs_per_class / (n_clusters * (n_classes - 1))
+        one_cluster = torch.zeros(n_classes, dtype=torch.long)
+        return {"clusters": one_cluster, "factor": factor}
+
+    def losses(self, step: Step, setting: Setting, prepared: dict[str, Any]) -> dict[str, Tensor]:
+        etf = textual_etf_separation(step.prototypes, prepared["clusters"], self.reduction)
+        return {"ce": cross_entropy(step), "etf": prepared["factor"] * etf}

@@ -1,0 +1,84 @@
+"""Profiles: how large a study is. The same notebooks run with any of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from cptlab.data import PAPER_DATASETS
+from cptlab.emoji.catalog import CATEGORIES
+from cptlab.spec import Schedule
+
+EMBEDDED_SCHEDULE = Schedule(epochs=12, lr=0.003, batch_size=32)
+"""Chosen once for all methods on validation views (see docs/log.md)."""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Size of a study.
+
+    datasets: first one carries the training curves and violins, all of them the tables.
+    similarity_dataset: source of the similarity matrices, about 96 training classes.
+    text_depth, vision_depth: prompted layers of the deep methods. threads: torch threads of a run.
+    minutes: what to expect on two cores, without installation.
+    """
+
+    name: str
+    datasets: tuple[str, ...]
+    similarity_dataset: str
+    imbalances: tuple[float, ...]
+    seeds: tuple[int, ...]
+    minutes: float
+    schedule: Schedule = field(default_factory=lambda: EMBEDDED_SCHEDULE)
+    backbone: str = "EmojiCLIP"
+    pretrained: str | None = None
+    text_depth: int = 3
+    vision_depth: int = 4
+    threads: int = 1
+
+
+SMOKE = Profile(
+    "smoke",
+    datasets=("activities",),
+    similarity_dataset="activities",
+    imbalances=(0.06,),
+    seeds=(1, 2),
+    schedule=Schedule(epochs=2, lr=EMBEDDED_SCHEDULE.lr, batch_size=32),
+    minutes=2,
+)
+DEMO = Profile(
+    "demo",
+    datasets=("food",),
+    similarity_dataset="travel",
+    imbalances=(1.0, 0.25, 0.06),
+    seeds=(1, 2, 3, 4, 5),
+    minutes=15,
+)
+FULL = Profile(
+    "full",
+    datasets=tuple(CATEGORIES),
+    similarity_dataset="travel",
+    imbalances=(1.0, 0.25, 0.06),
+    seeds=(1, 2, 3, 4, 5),
+    minutes=300,
+)
+PAPER = Profile(
+    "paper",
+    datasets=PAPER_DATASETS,
+    similarity_dataset="flowers102",
+    imbalances=(1.0, 0.25, 0.06),
+    seeds=(1, 2, 3, 4, 5),
+    schedule=Schedule(),
+    backbone="ViT-B-16-quickgelu",
+    pretrained="openai",
+    text_depth=9,
+    vision_depth=9,
+    minutes=float("nan"),
+)
+PROFILES = {profile.name: profile for profile in (SMOKE, DEMO, FULL, PAPER)}
+
+
+def profile_named(name: str) -> Profile:
+    """Profile by name; ValueError listing the choices for an unknown one."""
+    if name not in PROFILES:
+        raise ValueError(f"Unknown profile {name!r}; choose one of {', '.join(PROFILES)}.")
+    return PROFILES[name]

@@ -1,0 +1,120 @@
+"""Run specifications: everything that decides a run's numbers, as frozen dataclasses."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import hashlib
+import json
+import math
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from cptlab.data.long_tail import ClassOrder, class_counts
+from cptlab.methods import METHODS, Method
+
+FORMAT = 1
+"""Version of the result format and of the meaning of specifications; part of every run id."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """SGD schedule of the CoOp family: one constant warm-up epoch, then cosine, per epoch.
+
+    Defaults are the paper's base-to-new setting (supplement, 6.1). `match_balanced_steps` lengthens
+    long-tailed runs until they take as many steps as the balanced one.
+    """
+
+    epochs: int = 12
+    lr: float = 0.0025
+    batch_size: int = 4
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    warmup_lr: float = 1e-5
+    match_balanced_steps: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "lr", "batch_size"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"Schedule.{name} must be positive, got {getattr(self, name)}.")
+
+    def learning_rate(self, epoch: int, epochs: int | None = None) -> float:
+        """Rate of epoch 0, 1, ...: warm-up constant, then lr (1 + cos(pi (e - 1) / E)) / 2."""
+        if epoch == 0:
+            return self.warmup_lr
+        return self.lr * 0.5 * (1 + math.cos(math.pi * (epoch - 1) / (epochs or self.epochs)))
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """One training run: backbone, data, imbalance, seed, method and schedule.
+
+    `evaluate` "test" reports base and new classes on test pictures; "validation" reports base
+    classes on other views of the training drawings, for choosing hyper-parameters. `curve` also
+    evaluates after every epoch. `threads` is the number of torch threads: results depend on it.
+    """
+
+    dataset: str
+    method: Method
+    imbalance: float = 1.0
+    seed: int = 1
+    schedule: Schedule = field(default_factory=Schedule)
+    backbone: str = "EmojiCLIP"
+    pretrained: str | None = None
+    n_max: int = 16
+    class_order: ClassOrder = "name"
+    evaluate: Literal["test", "validation"] = "test"
+    curve: bool = False
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        class_counts(1, self.imbalance, self.n_max)  # its checks are ours
+        if self.evaluate not in ("test", "validation"):
+            raise ValueError(f"evaluate must be 'test' or 'validation', got {self.evaluate!r}.")
+        if self.threads < 1:
+            raise ValueError(f"threads must be at least 1, got {self.threads}.")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Every resolved value, ready for JSON."""
+        values = dataclasses.asdict(self)
+        values["method"] = {"name": self.method.name, **values["method"]}
+        return json.loads(json.dumps(values))
+
+    @property
+    def run_id(self) -> str:
+        """Readable prefix and a hash of the canonical JSON: `food-cpt-tau0.06-seed1-1a2b3c4d5e`."""
+        canonical = json.dumps({"format": FORMAT, **self.as_dict()}, sort_keys=True)
+        digest = hashlib.sha256(canonical.encode()).hexdigest()[:10]
+        return f"{self.dataset}-{self.method.name}-tau{self.imbalance:g}-seed{self.seed}-{digest}"
+
+
+def spec_from_dict(values: dict[str, Any]) -> RunSpec:
+    """Rebuild a specification from `as_dict`; unknown keys are errors that list the valid ones."""
+    values = dict(values)
+    method = dict(values.pop("method", {}))
+    built_method = make_method(method.pop("name", ""), **method)
+    schedule = build(Schedule, values.pop("schedule", {}))
+    return build(RunSpec, {**values, "method": built_method, "schedule": schedule})
+
+
+def make_method(name: str, **options: Any) -> Method:
+    """Method by name with some hyper-parameters set.
+
+    Raises ValueError for an unknown name or hyper-parameter, listing what exists.
+    """
+    if name not in METHODS:
+        raise ValueError(f"Unknown method {name!r}; choose one of {', '.join(METHODS)}.")
+    return build(METHODS[name], options)
+
+
+def build(cls: type, values: dict[str, Any]) -> Any:
+    """Dataclass from a dict; lists become tuples; an unknown key is a ValueError with a hint."""
+    known = [f.name for f in dataclasses.fields(cls)]
+    for key in values:
+        if key not in known:
+            close = difflib.get_close_matches(key, known, n=1)
+            hint = f" Did you mean {close[0]!r}?" if close else ""
+            raise ValueError(
+                f"{cls.__name__} has no parameter {key!r}.{hint} It has: {', '.join(known)}."
+            )
+    return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})

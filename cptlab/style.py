@@ -1,0 +1,110 @@
+"""How figures look and how they are stored: colours, markers, sizes and one atomic `save`."""
+
+import os
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import NamedTuple
+
+import matplotlib as mpl
+import pandas as pd
+from matplotlib.figure import Figure
+
+# Okabe and Ito (2008), distinguishable with the common colour vision deficiencies.
+BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
+BLUE, VERMILLION, PURPLE = "#0072B2", "#D55E00", "#CC79A7"
+OLIVE, WINE, GREY = "#9A8B00", "#661100", "#8C8C8C"  # darkened yellow (lines on white), two more
+
+WIDTH = 6.0  # inches: 900 pixels at 150 dpi, the width of a README
+DPI = 150
+
+
+class Look(NamedTuple):
+    """A method's colour and marker; the marker tells methods apart without colour."""
+
+    color: str
+    marker: str
+
+
+METHOD_LOOKS = {
+    "Zero-shot": Look(BLACK, "X"),
+    "CoOp": Look(ORANGE, "p"),
+    "IVLP": Look(SKY, "D"),
+    "Global-ETF": Look(VERMILLION, "^"),
+    "CPT (sum)": Look(BLUE, "o"),
+    "CPT (pair mean)": Look(GREEN, "s"),
+    "CPT w/o TETF": Look(PURPLE, "v"),
+    "CPT w/o CC": Look(OLIVE, "<"),
+    "CPT w/o RS": Look(WINE, ">"),
+}
+UNKNOWN_LOOK = Look(GREY, "h")
+
+RC = {
+    "figure.dpi": DPI,
+    "figure.figsize": (WIDTH, 3.6),
+    "figure.constrained_layout.use": True,
+    "font.family": "DejaVu Sans",  # ships with matplotlib: the same letters on every machine
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.labelsize": 9,
+    "legend.fontsize": 8,
+    "legend.frameon": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#E5E5E5",
+    "grid.linewidth": 0.6,
+    "lines.linewidth": 1.6,
+}
+
+
+def method_look(label: str) -> Look:
+    """Colour and marker of a method label; grey for labels without a fixed look."""
+    return METHOD_LOOKS.get(label, UNKNOWN_LOOK)
+
+
+def method_order(labels: Iterable[str]) -> list[str]:
+    """Distinct labels in the order of METHOD_LOOKS, then unknown ones as they first appear."""
+    present = list(dict.fromkeys(labels))
+    known = [label for label in METHOD_LOOKS if label in present]
+    return known + [label for label in present if label not in METHOD_LOOKS]
+
+
+def use_style() -> AbstractContextManager:
+    """Context in which figures get the house style: `with use_style(): ...`."""
+    return mpl.rc_context(RC)
+
+
+def save(
+    fig: Figure, frame: pd.DataFrame, folder: str | os.PathLike, name: str
+) -> tuple[Path, Path]:
+    """Write a figure as PNG and the numbers behind it as CSV, each moved into place at once.
+
+    Args:
+        fig: figure, written at 150 dpi with fixed metadata, so that equal figures are equal files.
+        frame: tidy data of the figure; floats are written with four decimals, the index is not.
+        folder: created if missing.
+        name: file name without suffix, e.g. "fig1_similarity".
+
+    Returns:
+        Paths of the PNG and of the CSV.
+
+    Raises:
+        ValueError: if `name` is empty or holds a path separator.
+    """
+    if not name or Path(name).name != name:
+        raise ValueError(f"name must be a plain file name without folders, got {name!r}.")
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    png, csv = folder / f"{name}.png", folder / f"{name}.csv"
+    beside = {path: path.with_name(f".{path.name}.{os.getpid()}.tmp") for path in (png, csv)}
+    try:
+        fig.savefig(beside[png], format="png", dpi=DPI, metadata={"Software": "cptlab"})
+        frame.to_csv(beside[csv], index=False, float_format="%.4f", lineterminator="\n")
+        for path, temporary in beside.items():
+            os.replace(temporary, path)
+    finally:
+        for temporary in beside.values():
+            temporary.unlink(missing_ok=True)
+    return png, csv

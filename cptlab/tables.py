@@ -1,0 +1,101 @@
+"""Means over seeds with bootstrap intervals, as a tidy frame and as Markdown."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from scipy.stats import bootstrap
+
+CONFIDENCE = 0.95
+RESAMPLES = 9999
+FEWEST_SEEDS = 3  # below this there is nothing to resample
+
+
+def mean_interval(values: np.ndarray, seed: int = 0) -> tuple[float, float, float]:
+    """Mean and 95 % percentile bootstrap interval of (n,) values: (mean, lower, upper).
+
+    With fewer than three values the bounds are NaN. With three to five they are the honest result
+    of the bootstrap and still narrower than the true uncertainty; read them beside the points.
+    """
+    values = np.sort(np.asarray(values, dtype=float))  # the order of rows must not matter
+    mean = float(values.mean()) if len(values) else float("nan")
+    if len(values) < FEWEST_SEEDS:
+        return mean, float("nan"), float("nan")
+    interval = bootstrap(
+        (values,),
+        np.mean,
+        confidence_level=CONFIDENCE,
+        n_resamples=RESAMPLES,
+        method="percentile",
+        rng=np.random.default_rng(seed),
+    ).confidence_interval
+    return mean, float(interval.low), float(interval.high)
+
+
+def method_table(
+    frame: pd.DataFrame, values: Sequence[str], by: Sequence[str] = ("method", "tau")
+) -> pd.DataFrame:
+    """Mean, bootstrap interval over seeds and number of seeds of each value in each group.
+
+    Args:
+        frame: one row per group and seed, with the columns `by`, `values` and "seed".
+        values: columns to summarise; missing numbers are left out and lower n.
+        by: columns that define a group.
+
+    Returns:
+        Tidy frame with the columns `by`, "metric", "mean", "lower", "upper" and "n"; groups in
+        order of appearance.
+
+    Raises:
+        ValueError: on missing columns or several rows for one seed in a group.
+    """
+    by = list(by)
+    check_one_row_per_seed(frame, by, values)
+    rows = []
+    for group, members in frame.groupby(by, sort=False):
+        for metric in values:
+            numbers = members[metric].dropna().to_numpy()
+            mean, lower, upper = mean_interval(numbers)
+            summary = {"mean": mean, "lower": lower, "upper": upper, "n": len(numbers)}
+            rows.append(dict(zip(by, group, strict=True)) | {"metric": metric} | summary)
+    return pd.DataFrame(rows, columns=[*by, "metric", "mean", "lower", "upper", "n"])
+
+
+def to_markdown(table: pd.DataFrame) -> str:
+    """Render a `method_table` frame: a row per group, a column per metric.
+
+    A cell reads "71.2 [69.8, 72.6]"; without an interval "71.2 (n = 2)".
+    """
+    by = list(table.columns[: list(table.columns).index("metric")])
+    metrics = list(dict.fromkeys(table["metric"]))
+    lines = [[*by, *metrics], ["---"] * len(by) + ["---:"] * len(metrics)]
+    for group, members in table.groupby(by, sort=False):
+        cells = dict(zip(members["metric"], members.itertuples(), strict=True))
+        lines.append([*map(str, group), *(_cell(cells.get(metric)) for metric in metrics)])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def check_one_row_per_seed(
+    frame: pd.DataFrame, by: Sequence[str], values: Sequence[str] = ()
+) -> None:
+    """Raise ValueError if columns are missing or a seed occurs twice in a group.
+
+    Several rows per seed (say, one per data set) would pass for extra seeds and make intervals
+    too narrow.
+    """
+    missing = [name for name in [*by, *values, "seed"] if name not in frame.columns]
+    if missing:
+        raise ValueError(f"The frame lacks the columns {missing}; it has {list(frame.columns)}.")
+    if frame.duplicated([*by, "seed"]).any():
+        raise ValueError(
+            f"Some seeds have several rows within {list(by)}; average over what else varies "
+            "(data sets, say) or add it to the grouping."
+        )
+
+
+def _cell(row: object) -> str:
+    if row is None or row.n == 0:
+        return "–"
+    if np.isnan(row.lower):
+        return f"{row.mean:.1f} (n = {row.n})"
+    return f"{row.mean:.1f} [{row.lower:.1f}, {row.upper:.1f}]"

@@ -1,0 +1,35 @@
+"""Where things are: the checkout, the notebooks, and the folders that runs and figures go to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+CHECKOUT = Path(__file__).parents[1]
+NOTEBOOKS = CHECKOUT / "notebooks"
+DEFAULT_PROFILE = "demo"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Folders of one batch: figures and tables, run results, executed notebooks and pages."""
+
+    figures: Path
+    runs: Path
+    notebooks: Path
+
+
+def workspace(profile: str, out: str | Path | None = None) -> Workspace:
+    """Folders for a profile.
+
+    With `out`, everything goes below it. Without, figures go to the checkout's `figures/` and the
+    rest to its `runs/`, which git ignores. Only the default profile writes to `figures/` itself,
+    the others to `figures/<profile>/`: a quick smoke run must not replace the committed pictures.
+    """
+    if out:
+        root = Path(out).expanduser().resolve()
+        return Workspace(root / "figures", root / "runs", root / "notebooks")
+    figures = CHECKOUT / "figures"
+    if profile != DEFAULT_PROFILE:
+        figures = figures / profile
+    return Workspace(figures, CHECKOUT / "runs/results", CHECKOUT / "runs/notebooks" / profile)

@@ -1,0 +1,69 @@
+"""Looks of methods, the style's scope, and the files that `save` leaves."""
+
+import matplotlib as mpl
+import matplotlib.image
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+
+from cptlab.style import METHOD_LOOKS, UNKNOWN_LOOK, method_look, method_order, save, use_style
+
+
+@pytest.fixture
+def ax():
+    with use_style():
+        yield Figure().subplots()
+
+
+def test_every_method_has_its_own_colour_and_marker():
+    looks = [*METHOD_LOOKS.values(), UNKNOWN_LOOK]
+    assert len({look.color for look in looks}) == len(looks)
+    assert len({look.marker for look in looks}) == len(looks)
+    for look in looks:  # dark enough to be seen as a thin line on white
+        assert np.dot(to_rgb(look.color), [0.2126, 0.7152, 0.0722]) < 0.75
+
+
+def test_unknown_methods_are_grey_and_come_last():
+    assert method_look("Mystery") == UNKNOWN_LOOK
+    order = method_order(["Mystery", "CPT (sum)", "Zero-shot", "CPT (sum)", "Another"])
+    assert order == ["Zero-shot", "CPT (sum)", "Mystery", "Another"]
+
+
+def test_use_style_ends_with_its_block():
+    before = mpl.rcParams["font.size"], mpl.rcParams["axes.grid"]
+    with use_style():
+        assert mpl.rcParams["axes.grid"]
+    assert (mpl.rcParams["font.size"], mpl.rcParams["axes.grid"]) == before
+
+
+def test_save_writes_figure_and_numbers(tmp_path, ax):
+    ax.plot([0, 1])
+    frame = pd.DataFrame({"method": ["CoOp"], "H": [71.23456], "n": [5]})
+    png, csv = save(ax.figure, frame, tmp_path / "new" / "folder", "fig1")
+    assert (png.name, csv.name) == ("fig1.png", "fig1.csv")
+    assert csv.read_bytes() == b"method,H,n\nCoOp,71.2346,5\n"
+    height, width = mpl.image.imread(png).shape[:2]
+    assert (height, width) == (540, 900)
+    assert sorted(path.name for path in png.parent.iterdir()) == ["fig1.csv", "fig1.png"]
+
+
+def test_save_repeats_its_bytes_and_replaces_old_files(tmp_path, ax):
+    frame = pd.DataFrame({"x": [1.0]})
+    first = save(ax.figure, frame, tmp_path, "fig")[0].read_bytes()
+    assert save(ax.figure, frame, tmp_path, "fig")[0].read_bytes() == first
+    ax.plot([0, 1])
+    assert save(ax.figure, frame, tmp_path, "fig")[0].read_bytes() != first
+
+
+def test_save_leaves_the_old_pair_if_writing_fails(tmp_path, ax):
+    png, csv = save(ax.figure, pd.DataFrame({"x": [1.0]}), tmp_path, "fig")
+    old = png.read_bytes(), csv.read_bytes()
+    ax.plot([0, 1])
+    with pytest.raises(AttributeError):
+        save(ax.figure, "not a frame", tmp_path, "fig")
+    assert (png.read_bytes(), csv.read_bytes()) == old
+    assert len(list(tmp_path.iterdir())) == 2
+    with pytest.raises(ValueError, match="plain file name"):
+        save(ax.figure, pd.DataFrame(), tmp_path, "sub/fig")

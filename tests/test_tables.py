@@ -1,0 +1,97 @@
+"""Bootstrap means, the tidy table and its Markdown."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cptlab.tables import mean_interval, method_table, to_markdown
+
+
+def test_interval_of_three_values_by_enumeration():
+    # 27 equally likely resamples; the extreme means 1 and 6 have probability 1/27 > 2.5 % each.
+    assert mean_interval(np.array([1.0, 2.0, 6.0])) == (3.0, 1.0, 6.0)
+
+
+def test_interval_of_four_values_by_enumeration():
+    # Means of 0/1 resamples are binomial(4, 1/2) / 4: P(0) = P(1) = 1/16 > 2.5 %.
+    assert mean_interval(np.array([0.0, 0.0, 1.0, 1.0])) == (0.5, 0.0, 1.0)
+    # One success in 4: P(mean = 0.75) = 4 * 3/256 > 2.5 % > P(mean = 1), so the bound is 0.75.
+    assert mean_interval(np.array([0.0, 0.0, 0.0, 1.0])) == (0.25, 0.0, 0.75)
+
+
+def test_interval_of_many_values_is_the_normal_one():
+    values = np.random.default_rng(1).normal(70, 2, size=400)
+    mean, lower, upper = mean_interval(values)
+    half = 1.96 * values.std() / math.sqrt(400)
+    assert mean == pytest.approx(values.mean())
+    assert lower == pytest.approx(mean - half, abs=0.02)
+    assert upper == pytest.approx(mean + half, abs=0.02)
+
+
+def test_interval_is_seeded_and_leaves_the_global_generator_alone():
+    values = np.random.default_rng(2).normal(size=30)
+    state = np.random.get_state()[1].copy()
+    assert mean_interval(values) == mean_interval(values)
+    assert mean_interval(values) != mean_interval(values, seed=1)
+    assert (np.random.get_state()[1] == state).all()
+
+
+def test_interval_ignores_the_order_of_values():
+    values = np.random.default_rng(3).normal(size=7)
+    assert mean_interval(values) == mean_interval(values[::-1])
+
+
+@pytest.mark.parametrize("values", [[], [70.0], [70.0, 72.0]])
+def test_interval_needs_three_values(values):
+    mean, lower, upper = mean_interval(np.array(values))
+    assert math.isnan(lower) and math.isnan(upper)
+    assert (math.isnan(mean) and not values) or mean == np.mean(values)
+
+
+def test_interval_of_equal_values_is_a_point():
+    assert mean_interval(np.full(5, 71.5)) == (71.5, 71.5, 71.5)
+
+
+def frame() -> pd.DataFrame:
+    rows = [
+        {"method": "CoOp", "tau": 0.06, "seed": s, "H": h, "tail": t}
+        for s, (h, t) in enumerate([(1.0, 5.0), (2.0, np.nan), (6.0, 7.0)])
+    ]
+    return pd.DataFrame([*rows, {"method": "CPT (sum)", "tau": 1.0, "seed": 0, "H": 80, "tail": 3}])
+
+
+def test_method_table_by_hand():
+    table = method_table(frame(), ["H", "tail"])
+    assert list(table.columns) == ["method", "tau", "metric", "mean", "lower", "upper", "n"]
+    assert table.method.tolist() == ["CoOp", "CoOp", "CPT (sum)", "CPT (sum)"]
+    assert table.metric.tolist() == ["H", "tail", "H", "tail"]
+    assert table.n.tolist() == [3, 2, 1, 1]
+    np.testing.assert_array_equal(table["mean"], [3, 6, 80, 3])
+    np.testing.assert_array_equal(table.lower, [1, np.nan, np.nan, np.nan])
+    np.testing.assert_array_equal(table.upper, [6, np.nan, np.nan, np.nan])
+
+
+def test_method_table_by_one_column():
+    table = method_table(frame(), ["H"], by=["method"])
+    assert table.method.tolist() == ["CoOp", "CPT (sum)"]
+    assert table["mean"].tolist() == [3, 80]
+
+
+def test_method_table_refuses_hidden_rows_and_missing_columns():
+    with pytest.raises(ValueError, match="several rows"):
+        method_table(frame().assign(seed=0), ["H"])
+    with pytest.raises(ValueError, match=r"lacks the columns \['base'\]"):
+        method_table(frame(), ["base"])
+
+
+def test_markdown():
+    table = method_table(frame(), ["H", "tail"])
+    table = table[~((table.method == "CPT (sum)") & (table.metric == "tail"))]
+    assert to_markdown(table) == (
+        "| method | tau | H | tail |\n"
+        "| --- | --- | ---: | ---: |\n"
+        "| CoOp | 0.06 | 3.0 [1.0, 6.0] | 6.0 (n = 2) |\n"
+        "| CPT (sum) | 1.0 | 80.0 (n = 1) | – |\n"
+    )
