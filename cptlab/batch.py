@@ -24,7 +24,7 @@ EPOCH_SECONDS = 0.35
 
 @dataclass(frozen=True)
 class Plan:
-    """What a batch will do: all its runs, those that are missing, and the minutes these may take."""
+    """What a batch will do: its runs, those that are missing, and the minutes they may take."""
 
     runs: list[RunSpec]
     todo: list[RunSpec]
@@ -51,11 +51,11 @@ def notebook_names(wanted: Sequence[str] = ()) -> list[str]:
 def check(profile: Profile) -> None:
     """Load what a profile needs, so that bad input fails before any long work.
 
-    Raises the errors of the backbone and of the data sets.
+    Raises the errors of the data sets, and then, because it may need a download, of the backbone.
     """
-    cached_backbone(profile.backbone, profile.pretrained)
-    for name in {*profile.datasets, profile.similarity_dataset}:
+    for name in (*profile.datasets, profile.similarity_dataset):
         open_dataset(name)
+    cached_backbone(profile.backbone, profile.pretrained)
 
 
 def plan(profile: Profile, names: Sequence[str], folders: Workspace, jobs: int) -> Plan:

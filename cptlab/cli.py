@@ -27,7 +27,13 @@ def commands() -> None:
 @click.argument("notebooks", nargs=-1)
 @click.option("--profile", default=DEFAULT_PROFILE, show_default=True, help=", ".join(PROFILES))
 @click.option("--out", help="Write everything below this folder.")
-@click.option("--jobs", default=os.cpu_count() or 1, show_default=True, help="Parallel runs.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=os.cpu_count() or 1,
+    show_default=True,
+    help="Parallel runs.",
+)
 @click.option("--dry-run", is_flag=True, help="List the runs and an estimate; do nothing.")
 def figures(
     notebooks: tuple[str, ...], profile: str, out: str | None, jobs: int, dry_run: bool
@@ -163,13 +169,13 @@ def emojiclip_card(weights: str | None, write: bool) -> None:
 def main() -> None:
     """Entry point: expected errors become one line on stderr and exit status 1."""
     try:
-        commands.main(standalone_mode=False)
+        commands.main(prog_name="cptlab", standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted; finished runs are kept, start again to go on.", err=True)
         sys.exit(130)
-    except (ValueError, FileNotFoundError, RuntimeError) as error:
+    except (ValueError, OSError, RuntimeError) as error:
         click.echo(f"cptlab: {error}", err=True)
         sys.exit(1)

@@ -24,18 +24,20 @@ def class_accuracies(
     """Top-1 accuracy in percent and number of samples per class, both (K,), for one replica.
 
     Pictures are classified among the data set's own class names.
+
+    Raises ValueError for a class without samples.
     """
-    features = model.encode_samples(dataset, samples)
-    prototypes = model.prototypes(model.text_tower(dataset.class_names))
-    predicted = model.logits(features, prototypes)[0].argmax(-1).cpu().numpy()
-    labels = np.array(labels_of(samples))
+    labels = np.array(labels_of(samples), dtype=int)
     totals = np.bincount(labels, minlength=len(dataset.class_names))
-    hits = np.bincount(labels[predicted == labels], minlength=len(dataset.class_names))
     if (totals == 0).any():
         empty = dataset.class_names[int(np.argmin(totals))]
         raise ValueError(
             f"Class {empty!r} of data set {dataset.name!r} has no pictures to test on."
         )
+    features = model.encode_samples(dataset, samples)
+    prototypes = model.prototypes(model.text_tower(dataset.class_names))
+    predicted = model.logits(features, prototypes)[0].argmax(-1).cpu().numpy()
+    hits = np.bincount(labels[predicted == labels], minlength=len(dataset.class_names))
     return 100 * hits / totals, totals
 
 

@@ -62,6 +62,13 @@ class PromptedCLIP:
             dim=-2,
         )
 
+    @torch.no_grad()
+    def predict(self, dataset: ImageDataset, samples: Sequence[Sample]) -> list[str]:
+        """Predicted class name of each sample, among the data set's class names (replica 0)."""
+        prototypes = self.prototypes(self.text_tower(dataset.class_names))
+        logits = self.logits(self.encode_samples(dataset, samples), prototypes)
+        return [dataset.class_names[i] for i in logits[0].argmax(-1).tolist()]
+
 
 def pictures(backbone: Backbone, dataset: ImageDataset, samples: Sequence[Sample]) -> Tensor:
     """Samples as the backbone wants them: normalised, (N, 3, H, W), on its device."""

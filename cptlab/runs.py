@@ -65,6 +65,7 @@ def execute(spec: RunSpec, store: Path, progress: bool = False) -> Path:
     The torch thread count is set from the specification, because it changes results.
     """
     started = time.time()
+    store.mkdir(parents=True, exist_ok=True)  # a bad folder should fail now, not after training
     torch.set_num_threads(spec.threads)
     backbone = cached_backbone(spec.backbone, spec.pretrained)
     base, new = open_dataset(spec.dataset).halves()

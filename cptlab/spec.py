@@ -7,7 +7,9 @@ import difflib
 import hashlib
 import json
 import math
+import typing
 from dataclasses import dataclass, field
+from types import NoneType, UnionType
 from typing import Any, Literal
 
 from cptlab.data.long_tail import ClassOrder, class_counts
@@ -34,6 +36,7 @@ class Schedule:
     match_balanced_steps: bool = False
 
     def __post_init__(self) -> None:
+        check_values(self)
         for name in ("epochs", "lr", "batch_size"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"Schedule.{name} must be positive, got {getattr(self, name)}.")
@@ -68,9 +71,9 @@ class RunSpec:
     threads: int = 1
 
     def __post_init__(self) -> None:
+        check_values(self)
+        check_values(self.method)
         class_counts(1, self.imbalance, self.n_max)  # its checks are ours
-        if self.evaluate not in ("test", "validation"):
-            raise ValueError(f"evaluate must be 'test' or 'validation', got {self.evaluate!r}.")
         if self.threads < 1:
             raise ValueError(f"threads must be at least 1, got {self.threads}.")
 
@@ -83,7 +86,9 @@ class RunSpec:
     @property
     def run_id(self) -> str:
         """Readable prefix and a hash of the canonical JSON: `food-cpt-tau0.06-seed1-1a2b3c4d5e`."""
-        canonical = json.dumps({"format": FORMAT, **self.as_dict()}, sort_keys=True)
+        # Equal specifications get equal ids, and 1 == 1.0: every number is written as a float.
+        values = json.loads(json.dumps({"format": FORMAT, **self.as_dict()}), parse_int=float)
+        canonical = json.dumps(values, sort_keys=True)
         digest = hashlib.sha256(canonical.encode()).hexdigest()[:10]
         return f"{self.dataset}-{self.method.name}-tau{self.imbalance:g}-seed{self.seed}-{digest}"
 
@@ -97,7 +102,7 @@ def spec_from_dict(values: dict[str, Any]) -> RunSpec:
     return build(RunSpec, {**values, "method": built_method, "schedule": schedule})
 
 
-def make_method(name: str, **options: Any) -> Method:
+def make_method(name: str, /, **options: Any) -> Method:
     """Method by name with some hyper-parameters set.
 
     Raises ValueError for an unknown name or hyper-parameter, listing what exists.
@@ -118,3 +123,32 @@ def build(cls: type, values: dict[str, Any]) -> Any:
                 f"{cls.__name__} has no parameter {key!r}.{hint} It has: {', '.join(known)}."
             )
     return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+
+def check_values(options: Any) -> None:
+    """Raise ValueError if a field of a dataclass holds what its type hint rules out.
+
+    Hints of other types than numbers, strings, choices and tuples of these are not looked at.
+    """
+    hints = typing.get_type_hints(type(options))
+    for f in dataclasses.fields(options):
+        value, hint = getattr(options, f.name), hints[f.name]
+        if not _fits(value, hint):
+            choices = ", ".join(map(str, typing.get_args(hint)))
+            is_choice = typing.get_origin(hint) is Literal
+            wanted = f"one of {choices}" if is_choice else getattr(hint, "__name__", hint)
+            where = f"{type(options).__name__}.{f.name}"
+            raise ValueError(f"{where} is {value!r}, but must be {wanted}.")
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    if typing.get_origin(hint) is Literal:
+        return value in typing.get_args(hint)
+    if isinstance(hint, UnionType):
+        return any(_fits(value, option) for option in typing.get_args(hint))
+    if typing.get_origin(hint) is tuple:
+        return isinstance(value, tuple) and all(_fits(v, typing.get_args(hint)[0]) for v in value)
+    if hint in (int, float):
+        number = int if hint is int else int | float
+        return isinstance(value, number) and not isinstance(value, bool)
+    return isinstance(value, hint) if hint in (bool, str, NoneType) else True

@@ -30,12 +30,15 @@ METHOD_LOOKS = {
     "Zero-shot": Look(BLACK, "X"),
     "CoOp": Look(ORANGE, "p"),
     "IVLP": Look(SKY, "D"),
-    "Global-ETF": Look(VERMILLION, "^"),
+    "Global-ETF (sum)": Look(VERMILLION, "^"),
+    "Global-ETF (pair mean)": Look(WINE, ">"),
+    "CPT (sum) w/o CC": Look("#7B8FB5", "H"),
+    "CPT (sum) w/o RS": Look(PURPLE, "v"),
     "CPT (sum)": Look(BLUE, "o"),
+    "CPT (pair mean) w/o CC": Look("#7FB39B", "8"),
+    "CPT (pair mean) w/o RS": Look(OLIVE, "<"),
     "CPT (pair mean)": Look(GREEN, "s"),
-    "CPT w/o TETF": Look(PURPLE, "v"),
-    "CPT w/o CC": Look(OLIVE, "<"),
-    "CPT w/o RS": Look(WINE, ">"),
+    "CPT w/o TETF": Look("#5A5A5A", "d"),
 }
 UNKNOWN_LOOK = Look(GREY, "h")
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,7 @@ from cptlab.data import ImageDataset, Subset
 from cptlab.methods import Setting, Step
 from cptlab.model import PromptedCLIP, frozen_prototypes, pictures
 from cptlab.seeds import torch_stream
-from cptlab.spec import RunSpec
+from cptlab.spec import RunSpec, Schedule
 
 
 class TrainingDiverged(RuntimeError):
@@ -73,17 +74,11 @@ def train(
 
     schedule = spec.schedule
     epochs = planned_epochs(spec, len(base.class_names), len(subset.samples))
-    optimiser = torch.optim.SGD(
-        parameters,
-        lr=schedule.warmup_lr,
-        momentum=schedule.momentum,
-        weight_decay=schedule.weight_decay,
-    )
+    optimiser = sgd(parameters, schedule)
     log = []
     for epoch in tqdm(range(epochs), desc=spec.run_id, leave=False, disable=not progress):
         rate = schedule.learning_rate(epoch, epochs)
-        for group in optimiser.param_groups:
-            group["lr"] = rate
+        optimiser.param_groups[0]["lr"] = rate
         rows = []
         for batch in batches(len(subset.samples), schedule.batch_size, spec.seed, epoch):
             features, prototypes = encode(inputs[:, batch]), model.prototypes(tower)
@@ -97,29 +92,46 @@ def train(
             hits = (logits.argmax(-1) == step.labels).float().mean(-1)
             rows.append({**terms, "loss": loss, "train_accuracy": 100 * hits})
         log.append({"epoch": epoch + 1, "lr": rate, **_means(rows)})
-        if not torch.isfinite(torch.tensor(log[-1]["loss"])):
+        # The last step of an epoch can spoil the prompts after its loss was still finite.
+        if not (math.isfinite(log[-1]["loss"]) and all(p.isfinite().all() for p in parameters)):
             raise TrainingDiverged(
-                f"Run {spec.run_id}: the loss is {log[-1]['loss']} in epoch {epoch + 1} "
-                f"({', '.join(f'{k} {v:.3g}' for k, v in log[-1].items())}). Lower the learning "
-                "rate or the loss weights; other runs are not affected."
+                f"Run {spec.run_id}: the loss or the prompts became NaN or infinite in epoch "
+                f"{epoch + 1} ({', '.join(f'{k} {v:.3g}' for k, v in log[-1].items())}). Lower the "
+                "learning rate or the loss weights; other runs are not affected."
             )
         if after_epoch is not None:
             log[-1].update(after_epoch(model))
     return Trained(model, setting, prepared, log)
 
 
+def sgd(parameters: Iterable[Tensor], schedule: Schedule) -> torch.optim.SGD:
+    """The optimiser of a schedule; the rate is set anew every epoch."""
+    return torch.optim.SGD(
+        parameters,
+        lr=schedule.warmup_lr,
+        momentum=schedule.momentum,
+        weight_decay=schedule.weight_decay,
+    )
+
+
 def planned_epochs(spec: RunSpec, n_classes: int, n_samples: int) -> int:
     """Epochs of a run, after `match_balanced_steps`."""
+    epochs, batch_size = spec.schedule.epochs, spec.schedule.batch_size
     if not spec.schedule.match_balanced_steps:
-        return spec.schedule.epochs
-    return round(spec.schedule.epochs * n_classes * spec.n_max / n_samples)
+        return epochs
+    wanted = epochs * steps_per_epoch(n_classes * spec.n_max, batch_size)
+    return round(wanted / steps_per_epoch(n_samples, batch_size))
+
+
+def steps_per_epoch(n_samples: int, batch_size: int) -> int:
+    """Full batches; an incomplete one counts only if it is alone."""
+    return max(1, n_samples // batch_size)
 
 
 def batches(n_samples: int, batch_size: int, seed: int, epoch: int) -> list[Tensor]:
-    """Seeded shuffle cut into batches; an incomplete last one is dropped, unless it is alone."""
+    """Seeded shuffle cut into `steps_per_epoch` batches; what remains is left out this epoch."""
     order = torch.randperm(n_samples, generator=torch_stream("batches", seed, epoch))
-    parts = list(order.split(batch_size))
-    return parts if len(parts) == 1 or len(parts[-1]) == batch_size else parts[:-1]
+    return list(order.split(batch_size))[: steps_per_epoch(n_samples, batch_size)]
 
 
 def _means(rows: list[dict[str, Tensor]]) -> dict[str, float]:

@@ -150,5 +150,5 @@ def test_other_models_load_from_a_file(tmp_path):
     assert torch.allclose(TextTower(backbone, sentences, 4)()[0], expected, atol=1e-5)
 
     (tmp_path / "tiny.safetensors").write_bytes(b"damaged")
-    with pytest.raises(ValueError, match="weights .* of Tiny-ViT could not be loaded"):
+    with pytest.raises(ValueError, match=r"weights .* of Tiny-ViT could not be loaded"):
         load("Tiny-ViT", str(tmp_path / "tiny.safetensors"))

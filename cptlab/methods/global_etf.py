@@ -12,7 +12,7 @@ from torch import Tensor
 from cptlab.clip import PromptShape
 from cptlab.geometry.clusters import number_of_clusters
 from cptlab.geometry.losses import PairReduction, textual_etf_separation
-from cptlab.methods.base import Setting, Step, cross_entropy
+from cptlab.methods.base import PHOTO, Setting, Step, cross_entropy
 
 
 @dataclass(frozen=True)
@@ -20,11 +20,14 @@ class GlobalETF:
     """IVLP with one equiangular tight frame over all training classes.
 
     reduction "pair_mean" averages over pairs. The literal sum over all pairs would grow with K^2
-    and diverge, so under "sum" the weight is multiplied by (k - 1) / (M (K - 1)), which gives each
-    class the gradient that CPT's literal sum gives it in clusters of k = `cluster_size` classes.
+    and diverge, so under "sum" the weight is multiplied by (k - 1) / (M (K - 1)): the pairs of a
+    class then weigh together what they do in CPT's literal sum over M clusters of k = K / M classes
+    (M as `cluster_size` sets it). The gradients differ only in which pairs they come from and in
+    the targets, 1 / (K - 1) in place of 1 / (k - 1).
     """
 
     name: ClassVar[str] = "global_etf"
+    anchor_templates: ClassVar[tuple[str, ...]] = PHOTO
     lambda_etf: float = 0.25
     reduction: PairReduction = "sum"
     cluster_size: int = 16
@@ -32,7 +35,6 @@ class GlobalETF:
     text_depth: int = 9
     vision_tokens: int = 4
     vision_depth: int = 9
-    anchor_templates: tuple[str, ...] = ("a photo of a {}.",)
 
     def prompt_shape(self) -> PromptShape:
         return PromptShape(self.text_tokens, self.text_depth, self.vision_tokens, self.vision_depth)
@@ -46,8 +48,9 @@ class GlobalETF:
         if self.reduction == "sum":
             n_clusters = number_of_clusters(n_classes, self.cluster_size)
             pairs_per_class = n_classes / n_clusters - 1
-            factor = pairs_per_class / (n_clusters * (n_classes - 1))
-        one_cluster = torch.zeros(n_classes, dtype=torch.long)
+            factor = pairs_per_class / (n_clusters * max(n_classes - 1, 1))
+        device = setting.frozen_prototypes.device
+        one_cluster = torch.zeros(n_classes, dtype=torch.long, device=device)
         return {"clusters": one_cluster, "factor": factor}
 
     def losses(self, step: Step, setting: Setting, prepared: dict[str, Any]) -> dict[str, Tensor]:

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from cptlab.clip import PromptShape
-from cptlab.methods.base import Setting, Step, cross_entropy
+from cptlab.methods.base import PHOTO, Setting, Step, cross_entropy
 
 
 @dataclass(frozen=True)
@@ -14,11 +14,11 @@ class IVLP:
     """Separate text and visual tokens at every prompted layer; plain cross-entropy."""
 
     name: ClassVar[str] = "ivlp"
+    anchor_templates: ClassVar[tuple[str, ...]] = PHOTO
     text_tokens: int = 4
     text_depth: int = 9
     vision_tokens: int = 4
     vision_depth: int = 9
-    anchor_templates: tuple[str, ...] = ("a photo of a {}.",)
 
     def prompt_shape(self) -> PromptShape:
         return PromptShape(self.text_tokens, self.text_depth, self.vision_tokens, self.vision_depth)

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from cptlab.clip import PromptShape
-from cptlab.methods.base import NO_PROMPTS, Setting, Step
+from cptlab.methods.base import NO_PROMPTS, PHOTO, Setting, Step
 
 
 @dataclass(frozen=True)
@@ -14,7 +14,7 @@ class ZeroShot:
     """Class names in the template "a photo of a {}." against image features, both frozen."""
 
     name: ClassVar[str] = "zero_shot"
-    anchor_templates: tuple[str, ...] = ("a photo of a {}.",)
+    anchor_templates: ClassVar[tuple[str, ...]] = PHOTO
 
     def prompt_shape(self) -> PromptShape:
         return NO_PROMPTS

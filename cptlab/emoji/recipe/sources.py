@@ -45,7 +45,7 @@ LOOKALIKE = 0.95
 
 @dataclass(frozen=True)
 class Drawings:
-    """Pretraining pictures: layers (N, 4, S, S) uint8 premultiplied RGBA, concept and style (N,)."""
+    """Pretraining pictures: layers (N, 4, S, S) uint8 RGBA (premultiplied), concepts, styles."""
 
     layers: np.ndarray
     concept: np.ndarray

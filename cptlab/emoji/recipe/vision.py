@@ -28,7 +28,7 @@ STD = torch.tensor([0.26862954, 0.26130258, 0.27577711]).view(3, 1, 1)
 class VisionSchedule:
     """Optimisation of the image tower; `batch` counts pictures over all workers."""
 
-    steps: int = 8000
+    steps: int = 5500
     batch: int = 128
     muon_lr: float = 2.5e-3
     adam_lr: float = 1e-3
@@ -43,7 +43,7 @@ class VisionSchedule:
 def augment(layers: torch.Tensor, size: int, generator: torch.Generator) -> torch.Tensor:
     """Random views of premultiplied RGBA layers (N, 4, S, S) in [0, 1]: (N, 3, size, size).
 
-    Normalised. Stronger than the evaluation's views: wider placement, mirrored pictures, colour shifts.
+    Normalised. Stronger than the evaluation's views: wider placement, mirrors, colour shifts.
     """
     n = len(layers)
 

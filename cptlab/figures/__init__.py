@@ -1,0 +1,19 @@
+"""Figures from tidy frames: data and Axes in, Axes out; nothing here knows torch.
+
+Accuracies are in percent. A row is one seed's run; several data sets are averaged by the caller
+before, so that what varies inside a group is the seed alone.
+"""
+
+from cptlab.figures.comparison import method_intervals
+from cptlab.figures.pictures import drawing_sheet, image_grid
+from cptlab.figures.seeds import seed_violins, training_curves
+from cptlab.figures.similarity import similarity_matrix
+
+__all__ = [
+    "drawing_sheet",
+    "image_grid",
+    "method_intervals",
+    "seed_violins",
+    "similarity_matrix",
+    "training_curves",
+]

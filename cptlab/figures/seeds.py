@@ -1,0 +1,138 @@
+"""What seeds do: training curves with bands (Fig. 1 d) and violins (Fig. 4)."""
+
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from cptlab.style import method_look, method_order
+from cptlab.tables import CONFIDENCE, check_one_row_per_seed, mean_interval
+
+
+def training_curves(
+    frame: pd.DataFrame,
+    *,
+    y: str,
+    ax: Axes,
+    x: str = "epoch",
+    hue: str = "method",
+    band: Literal["std", "bootstrap"] = "std",
+    ylabel: str | None = None,
+) -> Axes:
+    """Mean over seeds along training, with a band around it (Fig. 1 d).
+
+    Args:
+        frame: columns `x`, `y`, `hue` and "seed".
+        y: quantity to draw.
+        ax: axes to draw on.
+        x: position along training.
+        hue: method labels.
+        band: "std" is the mean plus and minus one sample standard deviation, "bootstrap" the 95 %
+            bootstrap interval of the mean.
+        ylabel: label of the y axis; "`y` (%)" if left out.
+
+    Raises:
+        ValueError: on missing columns, several rows for one seed, or an unknown band.
+    """
+    errorbars = {"std": ("sd", 1), "bootstrap": ("ci", 100 * CONFIDENCE)}
+    if band not in errorbars:
+        raise ValueError(f"band={band!r} is not known; choose std or bootstrap.")
+    check_one_row_per_seed(frame, [hue, x], [y])
+    order = method_order(frame[hue])
+    sns.lineplot(
+        frame,
+        x=x,
+        y=y,
+        hue=hue,
+        hue_order=order,
+        palette={label: method_look(label).color for label in order},
+        style=hue,
+        style_order=order,
+        markers={label: method_look(label).marker for label in order},
+        dashes=False,
+        errorbar=errorbars[band],
+        seed=0,
+        err_kws={"alpha": 0.18, "linewidth": 0},
+        markersize=6,
+        ax=ax,
+    )
+    ax.legend(title=None)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set(xlabel=x.capitalize(), ylabel=ylabel or f"{y} (%)")
+    return ax
+
+
+def seed_violins(
+    frame: pd.DataFrame,
+    *,
+    ax: Axes,
+    x: str = "method",
+    y: str = "H",
+    ylabel: str | None = None,
+) -> Axes:
+    """Distribution over seeds: a violin, every seed, and the mean with its interval (Fig. 4).
+
+    Args:
+        frame: columns `x`, `y` and "seed".
+        ax: axes to draw on.
+        x: method labels, one violin each.
+        y: quantity to draw.
+        ylabel: label of the y axis; "`y` (%)" if left out.
+
+    Raises:
+        ValueError: on missing columns or several rows for one seed.
+    """
+    check_one_row_per_seed(frame, [x], [y])
+    order = method_order(frame[x])
+    sns.violinplot(
+        frame,
+        x=x,
+        y=y,
+        order=order,
+        hue=x,
+        hue_order=order,
+        palette={label: method_look(label).color for label in order},
+        legend=False,
+        inner=None,
+        density_norm="width",
+        cut=0,  # no density where no seed is
+        alpha=0.3,
+        linewidth=0.8,
+        ax=ax,
+    )
+    for position, label in enumerate(order):
+        values = np.sort(frame.loc[frame[x] == label, y].dropna().to_numpy())
+        look = method_look(label)
+        spread = np.resize([-0.12, 0.12], len(values))  # alternate sides, so that ties stay apart
+        ax.scatter(
+            position + spread,
+            values,
+            s=22,
+            color=look.color,
+            marker=look.marker,
+            edgecolor="white",
+            linewidth=0.4,
+            zorder=3,
+        )
+        mean, lower, upper = mean_interval(values)
+        ax.errorbar(
+            position,
+            mean,
+            yerr=[[mean - lower], [upper - mean]],
+            fmt="_",
+            markersize=11,
+            color="black",
+            capsize=3,
+            linewidth=1.4,
+            zorder=4,
+        )
+    if len(order) > 6:
+        ax.set_xticks(range(len(order)), order, rotation=30, ha="right", rotation_mode="anchor")
+    else:
+        ax.set_xticks(range(len(order)), [label.replace(" ", "\n", 1) for label in order])
+    ax.grid(False, axis="x")
+    ax.set(xlabel="", ylabel=ylabel or f"{y} (%)")
+    return ax

@@ -1,0 +1,213 @@
+"""The command line: what it lists, and one clear line for whatever is wrong."""
+
+import json
+import sys
+from importlib import metadata
+
+import pytest
+
+from cptlab import batch, cli, runs
+from cptlab.clip import backbone as backbone_file
+from cptlab.methods import ZeroShot
+from cptlab.profiles import SMOKE
+from cptlab.spec import spec_from_dict
+from cptlab.studies import STUDIES, spec
+
+
+@pytest.fixture
+def cptlab(monkeypatch, capsys):
+    """Calls `cptlab ARGUMENTS`; gives exit status, stdout and stderr."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["cptlab", *map(str, arguments)])
+        try:
+            cli.main()
+            status = 0
+        except SystemExit as end:
+            status = end.code or 0
+        return status, *capsys.readouterr()
+
+    return call
+
+
+@pytest.fixture
+def no_work(monkeypatch):
+    """Fails the test if anything is trained or any notebook is executed."""
+
+    def refuse(*args, **kwargs):
+        raise AssertionError("a dry run must not do anything")
+
+    monkeypatch.setattr(batch, "run", refuse)
+    monkeypatch.setattr(batch, "execute_notebook", refuse)
+
+
+# ----------------------------------------------------------------------------------- cptlab figures
+
+
+def test_dry_run_lists_the_runs_and_does_nothing(cptlab, tmp_path, no_work):
+    status, out, _ = cptlab("figures", "--profile", "smoke", "--dry-run", "--out", tmp_path)
+    assert status == 0
+    expected = {s.run_id for study in STUDIES.values() for s in study(SMOKE)}
+    *listed, summary = out.splitlines()
+    assert {line.split()[1] for line in listed} == expected
+    assert len(listed) == len(expected)
+    assert all(line.startswith("missing ") for line in listed)
+    assert summary.startswith(
+        f"Profile smoke: {len(expected)} runs, 0 done, {len(expected)} to do in about "
+    )
+    assert f"then {len(STUDIES)} notebooks" in summary
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_dry_run_of_one_notebook_knows_what_is_done(cptlab, tmp_path, no_work):
+    done = spec(SMOKE, "Zero-shot", "activities", 0.06, 1)
+    runs.execute(done, tmp_path / "runs")
+    arguments = ("--profile", "smoke", "--dry-run", "--out", tmp_path, "--jobs", 1)
+    status, out, _ = cptlab("figures", "00", *arguments)
+    assert status == 0
+    assert f"done     {done.run_id}" in out
+    assert "Profile smoke: 3 runs, 1 done, 2 to do in about" in out
+    assert "with 1 jobs, then 1 notebooks" in out
+
+
+def test_more_jobs_take_less_time(tmp_path):
+    folders = batch.workspace("smoke", tmp_path)
+    minutes = [batch.plan(SMOKE, list(STUDIES), folders, jobs).minutes for jobs in (1, 4)]
+    assert minutes[0] == pytest.approx(4 * minutes[1])
+    assert minutes[1] > 0
+
+
+def test_the_estimate_uses_runs_that_were_timed(tmp_path):
+    folders = batch.workspace("smoke", tmp_path)
+    done = spec(SMOKE, "Zero-shot", "activities", 0.06, 1)
+    path = runs.execute(done, folders.runs) / "result.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"seconds": 6000}))
+    before = batch.plan(SMOKE, ["06_base_to_new"], batch.workspace("smoke", tmp_path / "new"), 1)
+    after = batch.plan(SMOKE, ["06_base_to_new"], folders, 1)
+    assert len(after.todo) == len(before.todo) - 1
+    assert after.minutes - before.minutes > 99  # the other seed is now expected to take 100
+
+
+# --------------------------------------------------------------------------------------- cptlab run
+
+
+def test_run_prints_and_stores(cptlab, tmp_path, monkeypatch):
+    arguments = ("run", "--method", "zero_shot", "--dataset", "activities", "--out", tmp_path)
+    status, out, _ = cptlab(*arguments)
+    assert status == 0
+    resolved, end = json.JSONDecoder().raw_decode(out)
+    wanted = spec_from_dict(resolved)
+    assert wanted.method == ZeroShot()
+    result = runs.load_result(tmp_path / "runs", wanted)
+    for name, value in result.metrics.items():
+        assert f"{name:>8} {value:6.2f} %" in out[end:]
+    # A second time it only reports.
+    monkeypatch.setattr(runs, "execute", None)
+    assert cptlab(*arguments) == (0, out, "")
+
+
+def test_run_sets_hyper_parameters(cptlab, tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(runs, "load_result", lambda store, spec: seen.append(spec) or 1 / 0)
+    options = ("lambda_rs=0.5", "etf_reduction=pair_mean", "anchor_templates=('the {}.',)")
+    flags = [part for option in options for part in ("--set", option)]
+    with pytest.raises(ZeroDivisionError):
+        cptlab("run", "--tau", "1", "--seed", 7, *flags, "--out", tmp_path)
+    (wanted,) = seen
+    assert (wanted.dataset, wanted.imbalance, wanted.seed) == ("food", 1, 7)
+    method = wanted.method
+    assert (method.lambda_rs, method.lambda_tetf) == (0.5, 0.25)
+    assert (method.etf_reduction, method.anchor_templates) == ("pair_mean", ("the {}.",))
+    assert (method.text_depth, method.vision_depth) == (3, 4)  # of the demo profile
+
+
+# ------------------------------------------------------------------------------------------- errors
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            "figures --profile huge",
+            "Unknown profile 'huge'; choose one of smoke, demo, full, paper",
+        ),
+        ("figures 99 --profile smoke", "Unknown notebook '99'; choose from 00_tour, 01_"),
+        ("run --method ctp", "Unknown method 'ctp'; choose one of zero_shot, coop, ivlp"),
+        ("run --profile huge", "Unknown profile 'huge'"),
+        ("run --dataset foods --out OUT", "Unknown data set 'foods'; choose one of activities"),
+        ("run --dataset imagenet --out OUT", "The reader for 'imagenet' is not part of this ver"),
+        ("run --tau 0", "The imbalance ratio tau must lie in (0, 1], got 0.0"),
+        ("run --set nonsense", "--set takes name=value, got 'nonsense'"),
+        ("run --set lamda_rs=1", "CPT has no parameter 'lamda_rs'. Did you mean 'lambda_rs'?"),
+        ("run --set name=coop", "CPT has no parameter 'name'"),
+        ("run --set lambda_rs=big", "CPT.lambda_rs is 'big', but must be float"),
+        ("run --set etf_reduction=max", "CPT.etf_reduction is 'max', but must be one of sum, pair"),
+        ("run --method coop --set text_depth=3", "CoOp has no parameter 'text_depth'"),
+        ("run --dataset activities --set n_clusters=77 --out OUT", "Cannot make 77 clusters of 40"),
+        ("run --dataset activities --set text_depth=9 --out OUT", "text tower of EmojiCLIP has 4"),
+    ],
+)
+def test_bad_input_is_one_line_and_status_1(arguments, message, cptlab, tmp_path):
+    status, _, err = cptlab(*arguments.replace("OUT", str(tmp_path)).split())
+    assert status == 1
+    assert err.startswith(f"cptlab: {message}") or (err.startswith("cptlab: ") and message in err)
+    assert err.count("\n") == 1
+    assert not list(tmp_path.rglob("result.json"))
+
+
+@pytest.mark.parametrize("dry", [["--dry-run"], []])
+def test_the_paper_profile_says_what_it_lacks(dry, cptlab, tmp_path, no_work):
+    status, _, err = cptlab("figures", "--profile", "paper", *dry, "--out", tmp_path)
+    assert status == 1
+    assert err.startswith("cptlab: The reader for 'imagenet' is not part of this version yet")
+    assert err.count("\n") == 1
+
+
+def test_missing_weights(cptlab, tmp_path, monkeypatch):
+    monkeypatch.setattr(backbone_file, "EMOJI_WEIGHTS", tmp_path / "EmojiCLIP.safetensors")
+    runs.cached_backbone.cache_clear()
+    status, _, err = cptlab("figures", "--profile", "smoke", "--dry-run", "--out", tmp_path)
+    assert status == 1
+    assert err.startswith(f"cptlab: No weights at {tmp_path / 'EmojiCLIP.safetensors'}")
+
+
+def test_an_output_folder_that_cannot_be(cptlab, tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "train", None)  # it is found out before training
+    (tmp_path / "file").write_text("")
+    arguments = ("--method", "zero_shot", "--dataset", "activities")
+    status, _, err = cptlab("run", *arguments, "--out", tmp_path / "file")
+    assert (status, err.count("\n")) == (1, 1)
+    assert err.startswith("cptlab: ") and str(tmp_path / "file") in err
+
+
+def test_an_interrupted_batch_says_how_to_go_on(cptlab, tmp_path, monkeypatch):
+    def interrupt(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(batch, "run", interrupt)
+    status, _, err = cptlab("figures", "00", "--profile", "smoke", "--out", tmp_path)
+    assert status == 130
+    assert "finished runs are kept, start again to go on" in err
+
+
+@pytest.mark.parametrize(
+    "arguments", ["run --bogus", "figures --jobs 0", "figures --jobs many", "dance", "run --tau x"]
+)
+def test_wrong_usage_is_explained(arguments, cptlab):
+    status, _, err = cptlab(*arguments.split())
+    assert status == 2
+    assert "Usage: " in err and "Error: " in err
+
+
+# --------------------------------------------------------------------------------------------- help
+
+
+@pytest.mark.parametrize("command", ["", "figures", "run", "emojiclip train", "emojiclip card"])
+def test_help_has_an_example(command, cptlab):
+    status, out, _ = cptlab(*command.split(), "--help")
+    assert status == 0
+    assert f"Example: cptlab {command}".strip() in " ".join(out.split())
+
+
+def test_version(cptlab):
+    assert cptlab("--version")[:2] == (0, f"cptlab, version {metadata.version('cptlab')}\n")

@@ -1,0 +1,112 @@
+"""Methods behind both towers: what their gradients reach, and replicas against single runs."""
+
+import dataclasses
+
+import pytest
+import torch
+from tiny_clip import random_tokens, tiny_clip
+
+from cptlab.clip import Prompts
+from cptlab.methods import CPT, IVLP, CoOp, GlobalETF, Setting, Step
+from cptlab.model import PromptedCLIP, frozen_prototypes
+
+B = 5
+COUNTS = torch.tensor([[16, 9, 5, 3, 1, 1]])
+TRAINED = (CoOp(), IVLP(), GlobalETF(), GlobalETF(reduction="pair_mean"), CPT())
+
+
+def randn(*shape: int, seed: int) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def unit(x: torch.Tensor) -> torch.Tensor:
+    return x / x.norm(dim=-1, keepdim=True)
+
+
+@pytest.fixture(scope="module")
+def world():
+    """A tiny CLIP, frozen text features of six classes, and two replicas' pictures."""
+    backbone = tiny_clip()
+    names = ("ant", "bee", "cat", "dog", "eel", "fox")
+    frozen = frozen_prototypes(backbone, names, ("a photo of a {}.",))
+    setting = Setting(names, frozen, COUNTS)
+    pictures = randn(2, B, 3, backbone.image_size, backbone.image_size, seed=5)
+    labels = torch.tensor([[0, 3, 3, 5, 1], [2, 2, 4, 0, 5]])
+    return backbone, setting, pictures, labels
+
+
+def shallow(method):
+    """The method with as many prompted layers as the tiny CLIP has."""
+    fields = {f.name for f in dataclasses.fields(method)}
+    depth = {name: 2 for name in ("text_depth", "vision_depth") if name in fields}
+    return dataclasses.replace(method, **depth)
+
+
+def prompts_for(method, backbone, replicas: int) -> Prompts:
+    shape = method.prompt_shape()
+    text = random_tokens(replicas, shape.text_depth, shape.text_tokens, backbone.text_width)
+    vision = random_tokens(
+        replicas, shape.vision_depth, shape.vision_tokens, backbone.vision_width, seed=2
+    )
+    return Prompts(text, vision)
+
+
+def loss_of(method, world, prompts, rows) -> torch.Tensor:
+    """Total loss (R,) through both towers; `rows` are the replicas' places in the world."""
+    backbone, setting, pictures, labels = world
+    model = PromptedCLIP(backbone, prompts)
+    images = model.image_features(pictures[rows])
+    prototypes = model.prototypes(model.text_tower(setting.class_names))
+    step = Step(images, prototypes, model.logits(images, prototypes), labels[rows])
+    terms = method.losses(step, setting, method.prepare(setting))
+    return sum(weight * terms[name] for name, weight in method.weights().items())
+
+
+@pytest.mark.parametrize("method", TRAINED, ids=lambda m: m.name)
+def test_gradients_reach_all_prompts_and_nothing_else(method, world):
+    backbone, method = world[0], shallow(method)
+    prompts = prompts_for(method, backbone, 1)
+    loss_of(method, world, prompts, [0]).sum().backward()
+    for prompt in prompts.parameters():
+        assert prompt.grad.abs().max() > 1e-6
+    assert all(p.grad is None and not p.requires_grad for p in backbone.model.parameters())
+    assert len(prompts.vision) == (0 if method.name == "coop" else 2)
+
+
+@pytest.mark.parametrize("method", TRAINED, ids=lambda m: m.name)
+def test_replicas_equal_single_runs(method, world):
+    method = shallow(method)
+    together = prompts_for(method, world[0], 2)
+    loss = loss_of(method, world, together, [0, 1])
+    assert loss.shape == (2,)
+    loss.sum().backward()
+    for r in range(2):
+        alone = Prompts(
+            *(
+                [p[r : r + 1].detach().clone() for p in tower]
+                for tower in (together.text, together.vision)
+            )
+        )
+        single = loss_of(method, world, alone, [r])
+        single.sum().backward()
+        torch.testing.assert_close(loss[r : r + 1], single)
+        for both, one in zip(together.parameters(), alone.parameters(), strict=True):
+            torch.testing.assert_close(both.grad[r : r + 1], one.grad)
+
+
+def test_cosine_logits(world):
+    backbone, setting, pictures, _ = world
+    model = PromptedCLIP(backbone, Prompts([], []))
+    images = model.image_features(pictures[:1])
+    logits = model.logits(images, 7 * setting.frozen_prototypes[None])
+    expected = backbone.logit_scale * unit(images[0]) @ unit(setting.frozen_prototypes).T
+    torch.testing.assert_close(logits[0], expected)
+
+
+def test_anchors_are_the_mean_over_templates(world):
+    backbone = world[0]
+    names, templates = ("red_fox", "eel"), ("a photo of a {}.", "the {}.")
+    sentences = [[t.format(n.replace("_", " ")) for n in names] for t in templates]
+    features = [backbone.model.encode_text(backbone.tokenize(s)) for s in sentences]
+    actual = frozen_prototypes(backbone, names, templates)
+    torch.testing.assert_close(actual, (features[0] + features[1]) / 2)

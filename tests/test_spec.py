@@ -1,0 +1,175 @@
+"""Specifications: what decides a run's numbers, its name, and what is refused."""
+
+import dataclasses
+import json
+
+import pytest
+
+from cptlab.data.long_tail import class_counts
+from cptlab.methods import CPT, METHODS, CoOp, GlobalETF
+from cptlab.spec import RunSpec, Schedule, make_method, spec_from_dict
+
+SPEC = RunSpec("food", CPT(), 0.06, seed=3)
+CHANGES = {
+    "dataset": "animals",
+    "method": CoOp(),
+    "imbalance": 0.25,
+    "seed": 4,
+    "schedule": Schedule(epochs=11),
+    "backbone": "ViT-B-16-quickgelu",
+    "pretrained": "openai",
+    "n_max": 8,
+    "class_order": "permuted",
+    "evaluate": "validation",
+    "curve": True,
+    "threads": 2,
+}
+
+
+def changed_value(value):
+    """Another value of the same type."""
+    choices = {
+        "sum": "pair_mean",
+        "mask": "literal",
+        "zero": "drop_from_M",
+        "class_ce": "batch_t2i",
+        "unbiased": "plain",
+        "normalised": "raw",
+        "sum_d": "mean",
+        "spherical": "euclidean",
+    }
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, str):
+        return choices[value]
+    if isinstance(value, tuple):
+        return ("the {}.",)
+    return 2 if value is None else value + 1
+
+
+def test_run_id_is_readable_and_stable():
+    assert SPEC.run_id.startswith("food-cpt-tau0.06-seed3-")
+    assert len(SPEC.run_id) == len("food-cpt-tau0.06-seed3-") + 10
+    assert SPEC.run_id == RunSpec("food", CPT(), 0.06, 3).run_id
+
+
+def test_run_id_does_not_depend_on_how_numbers_are_written():
+    one, other = RunSpec("food", CPT(lambda_rs=1), 1), RunSpec("food", CPT(lambda_rs=1.0), 1.0)
+    assert one == other
+    assert one.run_id == other.run_id
+
+
+def test_every_field_of_a_run_is_in_its_id():
+    assert CHANGES.keys() == {f.name for f in dataclasses.fields(RunSpec)}
+    ids = {dataclasses.replace(SPEC, **{name: value}).run_id for name, value in CHANGES.items()}
+    assert len(ids | {SPEC.run_id}) == len(CHANGES) + 1
+
+
+@pytest.mark.parametrize("options", [Schedule(), *(cls() for cls in METHODS.values())], ids=repr)
+def test_every_hyper_parameter_is_in_the_id(options):
+    field = "schedule" if isinstance(options, Schedule) else "method"
+    default = dataclasses.replace(SPEC, **{field: options})
+    ids = {default.run_id}
+    names = [f.name for f in dataclasses.fields(options)]
+    for name in names:
+        value = changed_value(getattr(options, name))
+        changed = dataclasses.replace(options, **{name: value})
+        ids.add(dataclasses.replace(SPEC, **{field: changed}).run_id)
+    assert len(ids) == len(names) + 1
+
+
+def test_everything_resolved_is_in_the_dictionary():
+    values = SPEC.as_dict()
+    assert values.keys() == {f.name for f in dataclasses.fields(RunSpec)}
+    assert values["method"].keys() == {"name"} | {f.name for f in dataclasses.fields(CPT)}
+    assert values["schedule"].keys() == {f.name for f in dataclasses.fields(Schedule)}
+    assert values["method"]["name"] == "cpt"
+    # The paper's defaults.
+    weights = [values["method"][f"lambda_{name}"] for name in ("tetf", "cc", "rs")]
+    assert weights == [0.25, 0.15, 0.10]
+    assert (values["schedule"]["epochs"], values["schedule"]["lr"]) == (12, 0.0025)
+
+
+@pytest.mark.parametrize("change", [{}, *({k: v} for k, v in CHANGES.items())], ids=str)
+def test_round_trip_through_json(change):
+    spec = dataclasses.replace(SPEC, **change)
+    rebuilt = spec_from_dict(json.loads(json.dumps(spec.as_dict())))
+    assert rebuilt == spec
+    assert rebuilt.run_id == spec.run_id
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_round_trip_of_every_method(name):
+    spec = RunSpec("food", make_method(name))
+    assert spec_from_dict(spec.as_dict()) == spec
+
+
+def test_unknown_method():
+    with pytest.raises(ValueError, match="Unknown method 'ctp'; choose one of zero_shot, coop"):
+        make_method("ctp")
+    with pytest.raises(ValueError, match="Unknown method ''"):
+        spec_from_dict({"dataset": "food"})
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"datset": "food"}, r"RunSpec has no parameter 'datset'\. Did you mean 'dataset'\?"),
+        ({"schedule": {"epoch": 3}}, r"Schedule has no parameter 'epoch'\. Did you mean 'epochs'"),
+        (
+            {"method": {"name": "cpt", "lamda_rs": 1}},
+            r"CPT has no parameter 'lamda_rs'\. Did you mean 'lambda_rs'\? It has: lambda_tetf",
+        ),
+        ({"xyz": 1}, r"RunSpec has no parameter 'xyz'\. It has: dataset, method"),
+    ],
+)
+def test_unknown_keys_are_errors_with_a_hint(values, message):
+    with pytest.raises(ValueError, match=message):
+        spec_from_dict({"dataset": "food", "method": {"name": "cpt"}} | values)
+
+
+def test_a_parameter_that_is_called_name():
+    with pytest.raises(ValueError, match="CPT has no parameter 'name'"):
+        make_method("cpt", name="coop")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"imbalance": 0}, r"tau must lie in \(0, 1\], got 0"),
+        ({"imbalance": 1.5}, r"tau must lie in \(0, 1\], got 1\.5"),
+        ({"imbalance": "small"}, r"RunSpec\.imbalance is 'small', but must be float"),
+        ({"n_max": 0}, "at least one class and one shot"),
+        ({"seed": 1.5}, r"RunSpec\.seed is 1\.5, but must be int"),
+        ({"threads": 0}, "threads must be at least 1"),
+        ({"evaluate": "train"}, r"RunSpec\.evaluate is 'train', .* one of test, validation"),
+        ({"class_order": "size"}, r"RunSpec\.class_order is 'size', .* one of name, permuted"),
+        ({"curve": "yes"}, r"RunSpec\.curve is 'yes', but must be bool"),
+        ({"method": CPT(lambda_rs="big")}, r"CPT\.lambda_rs is 'big', but must be float"),
+        ({"method": CPT(lambda_rs=True)}, r"CPT\.lambda_rs is True, but must be float"),
+        ({"method": CPT(clip_loss="ce")}, r"CPT\.clip_loss is 'ce', .* class_ce, batch_t2i"),
+        ({"method": CPT(n_clusters="two")}, r"CPT\.n_clusters is 'two', but must be int \| None"),
+        ({"method": CPT(anchor_templates="a {}")}, r"CPT\.anchor_templates is 'a \{\}'"),
+        ({"method": GlobalETF(reduction="mean")}, r"GlobalETF\.reduction is 'mean', .*pair_mean"),
+    ],
+    ids=str,
+)
+def test_values_that_cannot_be(change, message):
+    with pytest.raises(ValueError, match=message):
+        dataclasses.replace(SPEC, **change)
+
+
+@pytest.mark.parametrize("field", ["epochs", "lr", "batch_size"])
+def test_unusable_schedule(field):
+    with pytest.raises(ValueError, match=rf"Schedule\.{field} must be positive, got 0"):
+        Schedule(**{field: 0})
+
+
+def test_schedule_values_that_cannot_be():
+    with pytest.raises(ValueError, match=r"Schedule\.epochs is '12', but must be int"):
+        Schedule(epochs="12")
+
+
+def test_whole_numbers_are_good_for_fractions():
+    assert dataclasses.replace(SPEC, imbalance=1).imbalance == 1
+    assert sum(class_counts(5, 1)) == 80
