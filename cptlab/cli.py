@@ -1,4 +1,4 @@
-"""The command line: `cptlab figures`, `cptlab run`, `cptlab emojiclip`."""
+"""The command line: `cptlab figures`, `cptlab run`, `cptlab tune`, `cptlab emojiclip`."""
 
 from __future__ import annotations
 
@@ -131,6 +131,23 @@ def _option(text: str) -> tuple[str, object]:
         return name, value
 
 
+@commands.command()
+@click.option("--jobs", type=click.IntRange(min=1), default=os.cpu_count() or 1, show_default=True)
+@click.option("--out", help="Store the runs below this folder.")
+def tune(jobs: int, out: str | None) -> None:
+    """Compare learning rates and epochs for the embedded world on a held-out training vendor.
+
+    Example: cptlab tune
+    """
+    from cptlab import runs, tuning
+    from cptlab.profiles import DEMO
+    from cptlab.workspace import workspace
+
+    study = tuning.tuning(DEMO)
+    results = runs.run(list(study), workspace(DEMO.name, out).runs, jobs)
+    click.echo(tuning.summary(study, results).round(1).to_string())
+
+
 @commands.group()
 def emojiclip() -> None:
     """The small CLIP of the embedded world."""
@@ -179,3 +196,7 @@ def main() -> None:
     except (ValueError, OSError, RuntimeError) as error:
         click.echo(f"cptlab: {error}", err=True)
         sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -9,7 +9,7 @@ from cptlab.emoji.catalog import CATEGORIES
 from cptlab.spec import Schedule
 
 EMBEDDED_SCHEDULE = Schedule(epochs=12, lr=0.003, batch_size=32)
-"""Chosen once for all methods on validation views (see docs/log.md)."""
+"""Chosen once for all methods by `cptlab tune`, on a held-out training vendor (docs/log.md)."""
 
 
 @dataclass(frozen=True)

@@ -68,16 +68,17 @@ def execute(spec: RunSpec, store: Path, progress: bool = False) -> Path:
     store.mkdir(parents=True, exist_ok=True)  # a bad folder should fail now, not after training
     torch.set_num_threads(spec.threads)
     backbone = cached_backbone(spec.backbone, spec.pretrained)
-    base, new = open_dataset(spec.dataset).halves()
+    base, new = open_dataset(spec.dataset, spec.evaluate).halves()
     subset = draw_long_tailed(base, spec.imbalance, spec.seed, spec.n_max, spec.class_order)
 
     def curve(model: PromptedCLIP) -> dict[str, float]:
-        return base_to_new(model, base, new)[0] if spec.curve else {}
+        wanted = spec.curve and spec.evaluate == "test"
+        return base_to_new(model, base, new)[0] if wanted else {}
 
     trained = train(spec, backbone, base, subset, curve, progress)
     classes = pd.DataFrame({"name": base.class_names, "half": "base", "n_k": subset.counts})
     if spec.evaluate == "validation":
-        accuracy, totals = class_accuracies(trained.model, base, base.validation)
+        accuracy, totals = class_accuracies(trained.model, base, base.test)
         classes["accuracy"] = accuracy
         metrics = {"base": micro(accuracy, totals)}
     else:

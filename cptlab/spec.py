@@ -53,7 +53,7 @@ class RunSpec:
     """One training run: backbone, data, imbalance, seed, method and schedule.
 
     `evaluate` "test" reports base and new classes on test pictures; "validation" reports base
-    classes on other views of the training drawings, for choosing hyper-parameters. `curve` also
+    classes on a held-out training domain, for choosing hyper-parameters. `curve` also
     evaluates after every epoch. `threads` is the number of torch threads: results depend on it.
     """
 

@@ -37,7 +37,7 @@ def dataset_of(answers: list[list[str]], names: tuple[str, ...]) -> ImageDataset
     test = [
         Sample(f"{a}/{i}", label) for label, row in enumerate(answers) for i, a in enumerate(row)
     ]
-    return ImageDataset("made-up", names, (), (), tuple(test), read=None)
+    return ImageDataset("made-up", names, (), tuple(test), read=None)
 
 
 def test_class_accuracies_by_hand():
@@ -95,7 +95,7 @@ def test_halves_relabel_and_separate():
     assert base.class_names == ("ant", "bee", "cat", "dog")  # ceil(7 / 2) = 4
     assert new.class_names == ("eel", "fox", "gnu")
     for half in (base, new):
-        for sample in (*half.train, *half.validation, *half.test):
+        for sample in (*half.train, *half.test):
             assert sample.key.split("/")[0] == half.class_names[sample.label]
     everything = [tuple(s.key for s in half.test) for half in (base, new)]
     assert everything[0] + everything[1] == tuple(s.key for s in tiny_dataset(7).test)

@@ -1,6 +1,5 @@
 """Runs: done means a valid result file, failures stay alone, nothing finished is ever lost."""
 
-import dataclasses
 import json
 import math
 from importlib import metadata
@@ -33,7 +32,7 @@ def backbone():
 def tiny(monkeypatch, backbone):
     """Runs on the tiny CLIP and data set; gives a counter of executed runs."""
     monkeypatch.setattr(runs, "cached_backbone", lambda name, pretrained: backbone)
-    monkeypatch.setattr(runs, "open_dataset", lambda name: tiny_dataset(7))
+    monkeypatch.setattr(runs, "open_dataset", lambda name, evaluate: tiny_dataset(7))
     executed = []
     original = runs.execute
 
@@ -74,20 +73,17 @@ def test_a_result_stands_alone(tiny, tmp_path, backbone):
     assert values["log"][-1]["H"] == pytest.approx(metrics["H"])
 
 
-def test_validation_runs_never_see_test_pictures(tiny, tmp_path, monkeypatch):
-    read = tiny_dataset().read
-    seen = []
-
-    def spy(keys, size):
-        seen.extend(keys)
-        return read(keys, size)
-
-    dataset = dataclasses.replace(tiny_dataset(7), read=spy)
-    monkeypatch.setattr(runs, "open_dataset", lambda name: dataset)
-    execute(tiny_spec(evaluate="validation"), tmp_path)
-    result = load_result(tmp_path, tiny_spec(evaluate="validation"))
-    assert {key.split("/")[1] for key in seen} == {"train", "validation"}
+def test_validation_runs_ask_for_validation_data_and_report_base_only(tiny, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        runs, "open_dataset", lambda name, evaluate: asked.append(evaluate) or tiny_dataset(7)
+    )
+    spec = tiny_spec(evaluate="validation", curve=True)
+    execute(spec, tmp_path)
+    result = load_result(tmp_path, spec)
+    assert asked == ["validation"]
     assert "new" not in result.metrics
+    assert "new" not in result.log.columns
     assert 0 <= result.metrics["base"] <= 100
 
 

@@ -35,7 +35,6 @@ def tiny_dataset(n_classes: int = 10, train: int = 20, test: int = 4) -> ImageDa
         "tiny",
         NAMES[:n_classes],
         samples("train", train),
-        samples("validation", 2),
         samples("test", test),
         read,
     )

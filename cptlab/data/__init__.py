@@ -1,7 +1,9 @@
 """Data sets: `open_dataset(name)` gives any of them by name."""
 
+from typing import Literal
+
 from cptlab.data.dataset import ImageDataset, Sample, labels_of
-from cptlab.data.emoji import emoji_dataset
+from cptlab.data.emoji import VALIDATION_VENDORS, emoji_dataset
 from cptlab.data.long_tail import Subset, class_counts, draw_long_tailed
 from cptlab.emoji.catalog import CATEGORIES
 
@@ -21,13 +23,16 @@ PAPER_DATASETS = (
 """The paper's eleven data sets."""
 
 
-def open_dataset(name: str) -> ImageDataset:
+def open_dataset(name: str, evaluate: Literal["test", "validation"] = "test") -> ImageDataset:
     """Data set by name.
+
+    With "validation" its `test` side holds pictures from a training domain that is then left out of
+    `train`: for choosing hyper-parameters without looking at test pictures.
 
     Raises ValueError for an unknown name, or one whose reader does not exist yet.
     """
     if name in CATEGORIES:
-        return emoji_dataset(name)
+        return emoji_dataset(name, *(VALIDATION_VENDORS if evaluate == "validation" else ()))
     if name in PAPER_DATASETS:
         raise ValueError(
             f"The reader for {name!r} is not part of this version yet; the embedded data sets are "

@@ -21,14 +21,12 @@ class ImageDataset:
     """Classes, samples and the function that turns sample keys into pictures.
 
     `read(keys, size)` returns float pictures (N, 3, size, size) in [0, 1]. `train` is the pool that
-    few-shot subsets are drawn from; `validation` holds other pictures from the training domain;
-    `test` holds pictures that no training sample shows.
+    few-shot subsets are drawn from; `test` holds pictures that no training sample shows.
     """
 
     name: str
     class_names: tuple[str, ...]
     train: tuple[Sample, ...]
-    validation: tuple[Sample, ...]
     test: tuple[Sample, ...]
     read: Callable[[Sequence[str], int], Tensor]
 
@@ -43,7 +41,6 @@ class ImageDataset:
             self,
             class_names=tuple(self.class_names[label] for label in classes),
             train=cut(self.train),
-            validation=cut(self.validation),
             test=cut(self.test),
         )
 

@@ -25,11 +25,14 @@ from cptlab.clip.guard import open_clip
 from cptlab.clip.weights import save_compact
 from cptlab.emoji import catalog
 from cptlab.emoji.recipe import sources, text
-from cptlab.emoji.recipe.vision import VisionSchedule, train_image_tower
+from cptlab.emoji.recipe.vision import VisionSchedule, close_gap, train_image_tower
 
 TEXT_STEPS = 900
-RARE_WEIGHT, SYMBOL_WEIGHT = 0.1, 0.3
-"""How often a concept is shown, relative to a common concept of the six evaluation categories."""
+RARE_WEIGHTS, SYMBOL_WEIGHT = (0.1, 0.02), 0.3
+"""How often a concept is shown, relative to a common concept of the six evaluation categories.
+
+Rare concepts fade: the second weight holds late in stage 2 (`VisionSchedule.late_from`).
+"""
 
 
 def with_exposure(table: pd.DataFrame) -> pd.DataFrame:
@@ -47,7 +50,7 @@ def with_exposure(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def shown_drawings(drawings: sources.Drawings, table: pd.DataFrame) -> tuple[np.ndarray, ...]:
-    """What stage 2 sees: layers, labels into `table`'s rows, and sampling weights."""
+    """What stage 2 sees: layers, labels into `table`'s rows, sampling weights (2, N)."""
     row = {code: i for i, code in enumerate(table["code"])}
     exposure = dict(zip(table["code"], table["exposure"], strict=True))
     category = dict(zip(table["code"], table["category"], strict=True))
@@ -64,12 +67,12 @@ def shown_drawings(drawings: sources.Drawings, table: pd.DataFrame) -> tuple[np.
     codes = drawings.concept[keep]
     pictures = Counter(codes)
 
-    def weight(code: str) -> float:
+    def weight(code: str, rare: float) -> float:
         if exposure[code] == "rare":
-            return RARE_WEIGHT
+            return rare
         return SYMBOL_WEIGHT if category[code] == "Symbols" else 1.0
 
-    weights = np.array([weight(code) / pictures[code] for code in codes])
+    weights = np.array([[weight(c, rare) / pictures[c] for c in codes] for rare in RARE_WEIGHTS])
     return drawings.layers[keep], np.array([row[code] for code in codes]), weights
 
 
@@ -104,6 +107,7 @@ def pretrain(
     layers, labels, weights = shown_drawings(sources.collect(folder, full), table)
     arrays = folder / "stage2.npz"
     np.savez(arrays, bank=bank.numpy(), layers=layers, labels=labels, weights=weights)
+    (folder / "rendezvous").unlink(missing_ok=True)
     started = time.time()
     mp.spawn(_worker, args=(workers, folder, schedule), nprocs=workers)
     state = torch.load(folder / "stage2.ckpt", weights_only=True)
@@ -111,6 +115,9 @@ def pretrain(
     (folder / "vision_log.json").write_text(json.dumps({"seconds": seconds, "log": state["log"]}))
 
     model.load_state_dict(state["model"])
+    sample = np.random.default_rng(0).choice(len(layers), 1024, replace=False)
+    prototypes = torch.nn.functional.normalize(bank.mean(0), dim=-1)
+    close_gap(model.visual, prototypes, layers[sample], labels[sample])
     spoken = [template.format(name) for template in text.TEMPLATES for name in full["name"]]
     spoken += [*words, *full["unicode_name"], *(n for names in full["short_names"] for n in names)]
     used = torch.unique(tokenizer(spoken)).tolist()

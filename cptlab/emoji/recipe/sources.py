@@ -153,11 +153,9 @@ def placeholders() -> set[str]:
     """Codes whose picture is byte-identical in all seven folders of the wheel (placeholders)."""
     folders = [*catalog.VENDORS.values(), *(folder for folder, _ in WHEEL_STYLES.values())]
     shared = set.intersection(*(set(catalog.drawing_paths(folder)) for folder in folders))
-    return {
-        code
-        for code in shared
-        if len({catalog.drawing_paths(folder)[code].read_bytes() for folder in folders}) == 1
-    }
+    files = {code: [catalog.drawing_paths(folder)[code] for folder in folders] for code in shared}
+    alike = {code: f for code, f in files.items() if len({p.stat().st_size for p in f}) == 1}
+    return {code for code, f in alike.items() if len({p.read_bytes() for p in f}) == 1}
 
 
 def collect(folder: Path, table: pd.DataFrame) -> Drawings:

@@ -15,12 +15,15 @@ import numpy as np
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
+from scipy.optimize import brentq
 from tqdm.auto import tqdm
 
 from cptlab.emoji import views
 from cptlab.seeds import stream
 
 MEAN = torch.tensor([0.48145466, 0.4578275, 0.40821073]).view(3, 1, 1)
+MATCHED_COSINE = 0.36
+"""Mean cosine of pretraining drawings with their class text; unseen ones then have about 0.3."""
 STD = torch.tensor([0.26862954, 0.26130258, 0.27577711]).view(3, 1, 1)
 
 
@@ -35,6 +38,7 @@ class VisionSchedule:
     weight_decay: float = 0.05
     warmup: int = 100
     decay: float = 0.7
+    late_from: int = 3750
     soft_labels: float = 0.25
     checkpoint_every: int = 250
     seed: int = 0
@@ -104,9 +108,9 @@ def train_image_tower(
     """Train `model.visual` and the logit scale; returns the log.
 
     bank (T, C, d): unit-norm text features of C concepts in T templates, one template per step.
-    layers (N, 4, S, S) uint8 premultiplied RGBA; labels (N,) in [0, C); weights (N,): how often a
-    drawing is shown. Resumes from `checkpoint` if it exists. With torch.distributed initialised,
-    workers split the batch and average gradients.
+    layers (N, 4, S, S) uint8 premultiplied RGBA; labels (N,) in [0, C); weights (2, N): how often a
+    drawing is shown before and from step `late_from`. Resumes from `checkpoint` if it exists. With
+    torch.distributed initialised, workers split the batch and average gradients.
     """
     rank, workers = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
     visual, size = model.visual, model.visual.image_size[0]
@@ -114,7 +118,7 @@ def train_image_tower(
     source = torch.from_numpy(layers)
     targets, chance = torch.from_numpy(labels), torch.from_numpy(weights).double()
 
-    first = torch.multinomial(chance, 512, generator=generator)
+    first = torch.multinomial(chance[0], 512, True, generator=generator)
     initialise(visual, augment(source[first].float() / 255, size, generator))
     matrices = [p for p in visual.transformer.parameters() if p.ndim == 2]
     chosen = {id(p) for p in matrices}
@@ -144,7 +148,8 @@ def train_image_tower(
     similar = F.softmax(concepts @ concepts.T * 40, dim=-1)
     for step in (bar := tqdm(range(start, schedule.steps), desc="image tower", disable=rank > 0)):
         generator.manual_seed(stream("pretraining", schedule.seed, step, rank))
-        rows = torch.multinomial(chance, schedule.batch // workers, True, generator=generator)
+        shown = chance[int(step >= schedule.late_from)]
+        rows = torch.multinomial(shown, schedule.batch // workers, True, generator=generator)
         template = torch.randint(len(bank), (1,), generator=generator).item()
         pictures = augment(source[rows].float() / 255, size, generator)
         with torch.autocast("cpu", torch.bfloat16):
@@ -175,6 +180,34 @@ def train_image_tower(
             if monitor:
                 monitor(done)
     return log
+
+
+@torch.no_grad()
+def close_gap(
+    visual: torch.nn.Module, prototypes: torch.Tensor, layers: np.ndarray, labels: np.ndarray
+) -> float:
+    """Shift all image features along the texts' common direction, to MATCHED_COSINE.
+
+    The shift goes into the bias of `ln_post`. It adds nearly the same to every class's logit, so
+    that predictions stay; only the distance between the modalities changes. prototypes (C, d) unit
+    norm; layers (N, 4, S, S) uint8 with labels (N,): pretraining drawings. Returns the mean matched
+    cosine reached on them.
+    """
+    size = visual.image_size[0]
+    rendered = views.render(layers, [views.CANONICAL] * len(layers), size)
+    features = visual((rendered - MEAN) / STD)
+    common = F.normalize(prototypes.mean(0), dim=0)
+    typical = features.norm(dim=1).mean()
+
+    def matched(amount: float) -> float:
+        shifted = F.normalize(features + amount * typical * common, dim=1)
+        return (shifted * prototypes[labels]).sum(1).mean().item()
+
+    amount = brentq(lambda a: matched(a) - MATCHED_COSINE, -1.0, 1.0)
+    wanted = (amount * typical * common).unsqueeze(1)
+    shift = torch.linalg.lstsq(visual.proj.T, wanted).solution.squeeze(1)
+    visual.ln_post.bias.add_(shift)
+    return matched(amount)
 
 
 def _rate(step: int, schedule: VisionSchedule) -> float:

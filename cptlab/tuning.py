@@ -1,0 +1,68 @@
+"""Learning rate and epochs of the embedded world: chosen once, for all methods alike.
+
+The criterion is base accuracy on a held-out *training* vendor, so no test picture, no test vendor
+and no new class is looked at.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from itertools import product
+
+import pandas as pd
+
+from cptlab.profiles import Profile
+from cptlab.runs import Result
+from cptlab.spec import RunSpec
+from cptlab.studies import STABILITY, Study, methods
+
+RATES = (0.001, 0.003, 0.01)
+EPOCHS = (6, 12)
+DATASETS = ("activities", "food")
+TAU = 0.06
+SEEDS = (101, 102)
+"""Seeds that no study uses."""
+
+
+def tuning(profile: Profile) -> Study:
+    """The grid: rates x epochs for IVLP and the methods of the stability study."""
+    every = methods(profile)
+    grid: Study = {}
+    for rate, epochs, label, dataset, seed in product(
+        RATES, EPOCHS, ("IVLP", *STABILITY), DATASETS, SEEDS
+    ):
+        schedule = dataclasses.replace(profile.schedule, lr=rate, epochs=epochs)
+        spec = RunSpec(
+            dataset,
+            every[label],
+            TAU,
+            seed,
+            schedule,
+            profile.backbone,
+            profile.pretrained,
+            evaluate="validation",
+            threads=profile.threads,
+        )
+        grid[spec] = label
+    return grid
+
+
+def summary(study: Study, results: list[Result]) -> pd.DataFrame:
+    """Mean validation accuracy per rate, epochs and method, best row first by the last column.
+
+    The column "all methods" is what the choice goes by.
+    """
+    rows = pd.DataFrame(
+        {
+            "lr": result.spec.schedule.lr,
+            "epochs": result.spec.schedule.epochs,
+            "method": study[result.spec],
+            "base": result.metrics["base"],
+        }
+        for result in results
+    )
+    wide = rows.pivot_table(
+        index=["lr", "epochs"], columns="method", values="base", aggfunc="mean", sort=False
+    )
+    wide["all methods"] = wide.mean(axis=1)
+    return wide.sort_values("all methods", ascending=False)

@@ -1,0 +1,107 @@
+"""Notebooks: their parameters are what papermill sees, they are stored clean, and they run."""
+
+import ast
+import os
+import subprocess
+import sys
+
+import nbformat
+import papermill
+import pytest
+
+from cptlab.batch import execute_notebook, notebook_names
+from cptlab.studies import STUDIES
+from cptlab.workspace import CHECKOUT, NOTEBOOKS
+
+NAMES = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
+FIGURES = {
+    "00_tour": ["tour_predictions", "tour_gain_by_shots"],
+    "01_similarity_matrices": ["fig1_similarity"],
+    "02_training_stability": ["fig1d_training_curves", "fig4_seed_violins"],
+    "06_base_to_new": ["tab2_base_to_new"],
+}
+
+
+def test_every_notebook_has_a_study_and_every_study_a_notebook():
+    assert sorted(STUDIES) == NAMES == sorted(FIGURES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_papermill_sees_every_parameter(name):
+    notebook = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
+    (cell,) = [c for c in notebook.cells if "parameters" in c.metadata.get("tags", [])]
+    assigned = {node.targets[0].id: node.value for node in ast.parse(cell.source).body}
+    for value in assigned.values():
+        ast.literal_eval(value)  # plain literals, nothing derived
+    assert set(papermill.inspect_notebook(str(NOTEBOOKS / f"{name}.ipynb"))) == set(assigned)
+    assert ast.literal_eval(assigned["profile"]) == "smoke"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_notebooks_are_stored_clean(name):
+    notebook = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
+    nbformat.validate(notebook)
+    for cell in notebook.cells:
+        if cell.cell_type != "code":
+            continue
+        if "nbval-check-output" not in cell.metadata.get("tags", []):
+            assert cell.outputs == []
+            assert cell.execution_count is None
+        else:
+            assert cell.outputs  # otherwise nbval would compare nothing
+    last = notebook.cells[-1]
+    assert last.cell_type == "markdown"
+    assert "does not" in last.source.splitlines()[0]
+
+
+def test_all_notebooks_run_under_nbval():
+    """Every cell runs, and the stored outputs of checked cells are met."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbval-lax"]
+    command += ["--nbval-current-env", "--nbval-cell-timeout", "900", str(NOTEBOOKS)]
+    done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
+
+
+def test_the_batch_writes_everything_below_out(tmp_path):
+    """`cptlab figures --profile smoke --out DIR` from nothing, then again with nothing to do."""
+    command = [sys.executable, "-m", "cptlab.cli", "figures", "--profile", "smoke"]
+    command += ["--out", str(tmp_path)]
+    before = _tracked_state()
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    for name, pictures in FIGURES.items():
+        assert (tmp_path / "notebooks" / f"{name}.ipynb").is_file()
+        page = (tmp_path / "notebooks" / f"{name}.html").read_text(encoding="utf-8")
+        assert "data:image/png;base64" in page
+        for picture in pictures:
+            assert (tmp_path / "figures" / f"{picture}.png").stat().st_size > 5000
+            assert (tmp_path / "figures" / f"{picture}.csv").stat().st_size > 50
+    assert _tracked_state() == before
+    dry = subprocess.run([*command, "--dry-run"], capture_output=True, text=True, check=True)
+    assert " 0 to do" in dry.stdout
+
+
+def _tracked_state() -> dict[str, float]:
+    """Modification times of the committed figures: a run with --out must not touch them."""
+    return {str(path): path.stat().st_mtime for path in (CHECKOUT / "figures").glob("*")}
+
+
+def test_a_parameter_that_a_notebook_lacks_is_an_error(tmp_path):
+    with pytest.raises(ValueError, match=r"no parameter profil; it has profile, out, jobs"):
+        execute_notebook("00_tour", {"profil": "smoke"}, tmp_path)
+    assert not os.listdir(tmp_path)
+
+
+def test_a_failing_notebook_is_named_and_kept(tmp_path):
+    with pytest.raises(RuntimeError, match=r"00_tour failed.*Unknown profile 'huge'") as caught:
+        execute_notebook("00_tour", {"profile": "huge"}, tmp_path)
+    assert str(tmp_path / "00_tour.failed.ipynb") in str(caught.value)
+    assert (tmp_path / "00_tour.failed.ipynb").is_file()
+    assert not (tmp_path / "00_tour.ipynb").exists()
+
+
+def test_notebooks_are_chosen_by_number_or_name():
+    assert notebook_names(["02"]) == ["02_training_stability"]
+    assert notebook_names(["00_tour", "00"]) == ["00_tour"]
+    with pytest.raises(ValueError, match=r"Unknown notebook '99'.*06_base_to_new"):
+        notebook_names(["99"])
