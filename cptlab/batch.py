@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -135,6 +136,7 @@ def execute_notebook(name: str, parameters: dict[str, object], folder: Path) -> 
             f"Notebook {name} failed after {time.time() - started:.0f} s: {error.ename}: "
             f"{error.evalue}. See {partial}; finished runs are kept."
         ) from error
+    logging.getLogger("traitlets").setLevel(logging.ERROR)  # it asks for alternative texts
     page, _ = HTMLExporter(embed_images=True, exclude_input=True).from_notebook_node(executed)
     final.with_suffix(".html").write_text(page, encoding="utf-8")
     partial.replace(final)

@@ -145,7 +145,10 @@ def tune(jobs: int, out: str | None) -> None:
 
     study = tuning.tuning(DEMO)
     results = runs.run(list(study), workspace(DEMO.name, out).runs, jobs)
-    click.echo(tuning.summary(study, results).round(1).to_string())
+    summary = tuning.summary(study, results)
+    rate, epochs = tuning.choice(summary)
+    click.echo(summary.round(1).to_string())
+    click.echo(f"Choice: learning rate {rate:g}, {epochs} epochs.")
 
 
 @commands.group()

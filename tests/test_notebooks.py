@@ -15,7 +15,7 @@ from cptlab.workspace import CHECKOUT, NOTEBOOKS
 
 NAMES = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
 FIGURES = {
-    "00_tour": ["tour_predictions", "tour_gain_by_shots"],
+    "00_tour": ["tour_drawings", "tour_predictions", "tour_gain_by_shots"],
     "01_similarity_matrices": ["fig1_similarity"],
     "02_training_stability": ["fig1d_training_curves", "fig4_seed_violins"],
     "06_base_to_new": ["tab2_base_to_new"],

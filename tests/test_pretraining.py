@@ -1,4 +1,4 @@
-"""The recipe of EmojiCLIP, in miniature: what is shown, the losses' direction, resuming, the gap."""
+"""The recipe of EmojiCLIP, in miniature: what is shown, what is learned, resuming, the gap."""
 
 import dataclasses
 

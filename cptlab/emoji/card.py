@@ -124,7 +124,7 @@ def clusters(backbone: Backbone) -> pd.DataFrame:
                 "name": name,
                 "classes": len(concepts),
                 "subcategories": len(set(truth)),
-                "purity": purity(groups, truth),
+                "purity": purity(torch.from_numpy(groups), torch.from_numpy(truth.copy())),
                 "NMI": normalized_mutual_info_score(truth, groups),
             }
         )

@@ -28,7 +28,7 @@ from cptlab.emoji.recipe import sources, text
 from cptlab.emoji.recipe.vision import VisionSchedule, close_gap, train_image_tower
 
 TEXT_STEPS = 900
-RARE_WEIGHTS, SYMBOL_WEIGHT = (0.1, 0.02), 0.3
+RARE_WEIGHTS, SYMBOL_WEIGHT = (0.1, 0.0), 0.3
 """How often a concept is shown, relative to a common concept of the six evaluation categories.
 
 Rare concepts fade: the second weight holds late in stage 2 (`VisionSchedule.late_from`).

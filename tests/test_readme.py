@@ -1,0 +1,59 @@
+"""The README's numbers and commands are those of the repository."""
+
+import re
+import shlex
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from cptlab.workspace import CHECKOUT
+
+README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+CARD = (CHECKOUT / "cptlab/emoji/MODEL_CARD.md").read_text(encoding="utf-8")
+
+
+def test_the_result_table_is_the_committed_one():
+    shown = README.split("<!-- results: begin -->")[1].split("<!-- results: end -->")[0]
+    stored = (CHECKOUT / "figures/tab2_base_to_new.md").read_text(encoding="utf-8")
+    assert shown.strip() == stored.strip()
+
+
+def test_the_table_follows_from_the_committed_csv():
+    summary = pd.read_csv(CHECKOUT / "figures/tab2_base_to_new.csv")
+    stored = (CHECKOUT / "figures/tab2_base_to_new.md").read_text(encoding="utf-8")
+    for row in summary.itertuples():
+        assert f"{row.mean:.1f} [{row.lower:.1f}, {row.upper:.1f}]" in stored
+
+
+def test_every_picture_and_link_exists():
+    for text, folder in ((README, CHECKOUT), (CARD, CHECKOUT / "cptlab/emoji")):
+        links = re.findall(r"\]\((?!https?:)([^)#]+)\)", text)
+        for link in links:
+            assert (folder / link).exists(), link
+    for picture in re.findall(r"\]\((figures/[^)]+\.png)\)", README):
+        assert (CHECKOUT / picture).with_suffix(".csv").exists()
+
+
+def test_no_placeholder_is_left():
+    for text in (README, CARD):
+        assert not re.search(r"@[A-Z]+@", text)
+
+
+@pytest.mark.parametrize("line", re.findall(r"\.venv/bin/(cptlab [^`\n]+)", README))
+def test_every_command_is_understood(line):
+    """The command line accepts each command as printed (with --help, so that nothing runs long)."""
+    words = shlex.split(line)[1:]
+    command = [sys.executable, "-m", "cptlab.cli", *words, "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_make_help_lists_what_the_readme_uses():
+    done = subprocess.run(
+        ["make", "help"], cwd=CHECKOUT, capture_output=True, text=True, check=True
+    )
+    for target in set(re.findall(r"^make (\w+)$|`make (\w+)`", README, flags=re.M)):
+        name = "".join(target)
+        assert name == "help" or f"make {name} " in done.stdout
