@@ -8,7 +8,7 @@ from cptlab.data import PAPER_DATASETS
 from cptlab.emoji.catalog import CATEGORIES
 from cptlab.spec import Schedule
 
-EMBEDDED_SCHEDULE = Schedule(epochs=12, lr=0.003, batch_size=32)
+EMBEDDED_SCHEDULE = Schedule(epochs=6, lr=0.001, batch_size=32)
 """Chosen once for all methods by `cptlab tune`, on a held-out training vendor (docs/log.md)."""
 
 
@@ -47,7 +47,7 @@ SMOKE = Profile(
 )
 DEMO = Profile(
     "demo",
-    datasets=("food",),
+    datasets=("activities",),
     similarity_dataset="travel",
     imbalances=(1.0, 0.25, 0.06),
     seeds=(1, 2, 3, 4, 5),
