@@ -86,7 +86,7 @@ def base_to_new(profile: Profile) -> Study:
         for label in methods(profile)
         for dataset in profile.datasets
         for tau in profile.imbalances
-        for seed in profile.seeds
+        for seed in profile.seeds_at(tau)
     }
 
 
