@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import papermill
 from nbconvert import HTMLExporter
+from nbformat import NotebookNode
 from tqdm.auto import tqdm
 
 from cptlab.data import labels_of, open_dataset
@@ -54,8 +56,10 @@ def check(profile: Profile) -> None:
 
     Raises the errors of the data sets, and then, because it may need a download, of the backbone.
     """
-    for name in (*profile.datasets, profile.similarity_dataset):
-        open_dataset(name)
+    for name in dict.fromkeys((*profile.datasets, profile.similarity_dataset)):
+        dataset = open_dataset(name)
+        first = {s.key.rpartition("/")[0]: s.key for s in (*dataset.test, *dataset.train)}
+        dataset.read(list(first.values()), 8)  # every drawing opens
     cached_backbone(profile.backbone, profile.pretrained)
 
 
@@ -100,11 +104,23 @@ def figures(
     folders = workspace(profile_name, out)
     run(plan(profile, names, folders, jobs).runs, folders.runs, jobs)
     folders.notebooks.mkdir(parents=True, exist_ok=True)
-    parameters = {"profile": profile_name, "out": str(out or ""), "jobs": jobs}
+    # Notebooks run in their own folder, so a relative path would mean another place there.
+    root = str(Path(out).expanduser().resolve()) if out else ""
+    parameters = {"profile": profile_name, "out": root, "jobs": jobs}
     for name in (bar := tqdm(names, desc="notebooks")):
         bar.set_postfix_str(name)
         execute_notebook(name, parameters, folders.notebooks)
     return folders
+
+
+def html_page(notebook: NotebookNode) -> str:
+    """An executed notebook as one page without code, pictures embedded.
+
+    nbconvert's scripts come from the network and nothing here needs them, so they are left out.
+    """
+    logging.getLogger("traitlets").setLevel(logging.ERROR)  # it asks for alternative texts
+    page, _ = HTMLExporter(embed_images=True, exclude_input=True).from_notebook_node(notebook)
+    return re.sub(r"<script\b.*?</script>", "", page, flags=re.DOTALL)
 
 
 def execute_notebook(name: str, parameters: dict[str, object], folder: Path) -> Path:
@@ -136,8 +152,6 @@ def execute_notebook(name: str, parameters: dict[str, object], folder: Path) -> 
             f"Notebook {name} failed after {time.time() - started:.0f} s: {error.ename}: "
             f"{error.evalue}. See {partial}; finished runs are kept."
         ) from error
-    logging.getLogger("traitlets").setLevel(logging.ERROR)  # it asks for alternative texts
-    page, _ = HTMLExporter(embed_images=True, exclude_input=True).from_notebook_node(executed)
-    final.with_suffix(".html").write_text(page, encoding="utf-8")
+    final.with_suffix(".html").write_text(html_page(executed), encoding="utf-8")
     partial.replace(final)
     return final

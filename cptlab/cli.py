@@ -57,7 +57,7 @@ def figures(
             click.echo(f"{state}  {spec.run_id}")
     click.echo(
         f"Profile {profile}: {len(plan.runs)} runs, {done} done, {len(plan.todo)} to do in about "
-        f"{plan.minutes:.0f} min with {jobs} jobs, then {len(names)} notebooks."
+        f"{plan.minutes:.1f} min with {jobs} jobs, then {len(names)} notebooks of some 15 s each."
     )
     if not dry_run:
         folders = batch.figures(profile, notebooks, out, jobs)
@@ -70,6 +70,7 @@ def figures(
 @click.option("--tau", default=0.06, show_default=True, help="Imbalance ratio.")
 @click.option("--seed", default=1, show_default=True)
 @click.option("--profile", default=DEFAULT_PROFILE, show_default=True, help="Schedule and depths.")
+@click.option("--class-order", default="name", show_default=True, help="name or permuted.")
 @click.option("--set", "options", multiple=True, help="Hyper-parameter of the method: name=value.")
 @click.option("--out", help="Store the run below this folder.")
 def run(
@@ -78,6 +79,7 @@ def run(
     tau: float,
     seed: int,
     profile: str,
+    class_order: str,
     options: tuple[str, ...],
     out: str | None,
 ) -> None:
@@ -89,6 +91,7 @@ def run(
     import json
 
     from cptlab import runs
+    from cptlab.data import open_dataset
     from cptlab.profiles import profile_named
     from cptlab.spec import RunSpec, make_method
     from cptlab.workspace import workspace
@@ -108,8 +111,10 @@ def run(
         chosen.schedule,
         chosen.backbone,
         chosen.pretrained,
+        class_order=class_order,
         threads=chosen.threads,
     )
+    open_dataset(dataset)  # an unknown name fails here, before anything is printed or made
     store = workspace(profile, out).runs
     click.echo(json.dumps(spec.as_dict(), indent=1))
     if runs.load_result(store, spec) is None:

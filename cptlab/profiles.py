@@ -19,8 +19,8 @@ class Profile:
     datasets: first one carries the training curves and violins, all of them the tables.
     similarity_dataset: source of the similarity matrices, about 96 training classes.
     text_depth, vision_depth: prompted layers of the deep methods. threads: torch threads of a run.
-    minutes: what to expect on two cores, without installation. milder_seeds: seeds at all but the
-    smallest imbalance ratio, if fewer (their runs have more pictures and take longest).
+    milder_seeds: seeds at all but the smallest imbalance ratio, if fewer (their runs have more
+    pictures and take longest).
     """
 
     name: str
@@ -28,7 +28,6 @@ class Profile:
     similarity_dataset: str
     imbalances: tuple[float, ...]
     seeds: tuple[int, ...]
-    minutes: float
     schedule: Schedule = field(default_factory=lambda: EMBEDDED_SCHEDULE)
     backbone: str = "EmojiCLIP"
     pretrained: str | None = None
@@ -51,7 +50,6 @@ SMOKE = Profile(
     imbalances=(0.06,),
     seeds=(1, 2),
     schedule=Schedule(epochs=2, lr=EMBEDDED_SCHEDULE.lr, batch_size=32),
-    minutes=2,
 )
 DEMO = Profile(
     "demo",
@@ -60,7 +58,6 @@ DEMO = Profile(
     imbalances=(1.0, 0.25, 0.06),
     seeds=(1, 2, 3, 4, 5),
     milder_seeds=(1, 2, 3),
-    minutes=15,
 )
 FULL = Profile(
     "full",
@@ -68,7 +65,6 @@ FULL = Profile(
     similarity_dataset="travel",
     imbalances=(1.0, 0.25, 0.06),
     seeds=(1, 2, 3, 4, 5),
-    minutes=300,
 )
 PAPER = Profile(
     "paper",
@@ -81,7 +77,6 @@ PAPER = Profile(
     pretrained="openai",
     text_depth=9,
     vision_depth=9,
-    minutes=float("nan"),
 )
 PROFILES = {profile.name: profile for profile in (SMOKE, DEMO, FULL, PAPER)}
 

@@ -115,6 +115,7 @@ def save_result(store: Path, spec: RunSpec, model: PromptedCLIP, values: dict[st
         "format": FORMAT,
         "run_id": spec.run_id,
         "spec": spec.as_dict(),
+        "weights": clip.weights_id(spec.backbone, spec.pretrained),
         **values,
         "environment": environment(spec),
     }
@@ -138,17 +139,18 @@ def environment(spec: RunSpec) -> dict[str, Any]:
 
 
 def load_result(store: Path, spec: RunSpec) -> Result | None:
-    """The stored result of a specification; None if missing, damaged or of another format."""
+    """The stored result of a specification; None if missing, damaged, or of other weights."""
     folder = store / spec.run_id
     try:
         values = json.loads((folder / RESULT).read_text())
         complete = (
             values["format"] == FORMAT
             and spec_from_dict(values["spec"]) == spec
-            and (folder / PROMPTS).is_file()
+            and values["weights"] == clip.weights_id(spec.backbone, spec.pretrained)
         )
         if not complete:
             return None
+        clip.load_prompts(folder / PROMPTS)  # raises if they are missing or damaged
         return Result(
             spec,
             values["metrics"],
@@ -187,7 +189,10 @@ def run(
             bar = tqdm(outcomes, total=len(todo), desc="runs", disable=not progress)
             failures = [outcome for outcome in bar if outcome]
     if failures:
-        lines = "\n".join(f"  {run_id}: {reason}" for run_id, reason in failures)
+        by_reason: dict[str, list[str]] = {}
+        for run_id, reason in failures:
+            by_reason.setdefault(reason.replace(run_id, "..."), []).append(run_id)
+        lines = "\n".join(f"  {', '.join(ids)}: {reason}" for reason, ids in by_reason.items())
         done = len(todo) - len(failures)
         raise RunsFailed(
             f"{len(failures)} of {len(todo)} runs failed ({done} finished and are stored in "

@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import subprocess
 import sys
 
@@ -65,19 +66,25 @@ def test_all_notebooks_run_under_nbval():
 def test_the_batch_writes_everything_below_out(tmp_path):
     """`cptlab figures --profile smoke --out DIR` from nothing, then again with nothing to do."""
     command = [sys.executable, "-m", "cptlab.cli", "figures", "--profile", "smoke"]
-    command += ["--out", str(tmp_path)]
+    command += ["--out", "below"]  # relative to where the user stands
+    folder, tmp_path = tmp_path, tmp_path / "below"
     before = _tracked_state()
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
+    assert not (NOTEBOOKS / "below").exists()
     for name, pictures in FIGURES.items():
         assert (tmp_path / "notebooks" / f"{name}.ipynb").is_file()
         page = (tmp_path / "notebooks" / f"{name}.html").read_text(encoding="utf-8")
         assert "data:image/png;base64" in page
+        assert "<script" not in page  # nothing is fetched from the network
+        assert not re.search(r"""<link[^>]+href=["']https?:""", page)
         for picture in pictures:
             assert (tmp_path / "figures" / f"{picture}.png").stat().st_size > 5000
             assert (tmp_path / "figures" / f"{picture}.csv").stat().st_size > 50
     assert _tracked_state() == before
-    dry = subprocess.run([*command, "--dry-run"], capture_output=True, text=True, check=True)
+    dry = subprocess.run(
+        [*command, "--dry-run"], cwd=folder, capture_output=True, text=True, check=True
+    )
     assert " 0 to do" in dry.stdout
 
 

@@ -174,11 +174,19 @@ def test_a_failing_run_is_named_and_takes_no_other_down(tiny, tmp_path):
     message = str(caught.value)
     assert message.startswith("2 of 4 runs failed (2 finished and are stored in")
     assert f"{bad.run_id}: ValueError: Cannot make 99 clusters of 4 classes" in message
-    assert f"{diverging.run_id}: TrainingDiverged: Run {diverging.run_id}" in message
+    assert f"{diverging.run_id}: TrainingDiverged: Run ...: the loss" in message
     assert tiny_spec(1).run_id not in message
     assert missing(specs, tmp_path) == [bad, diverging]
     with pytest.raises(RunsFailed, match="2 of 2 runs failed"):
         run(specs, tmp_path, progress=False)
+
+
+def test_one_cause_is_told_once(tiny, tmp_path):
+    bad = [tiny_spec(s, CPT(text_depth=2, vision_depth=2, n_clusters=99)) for s in (1, 2)]
+    with pytest.raises(RunsFailed) as caught:
+        run(bad, tmp_path, progress=False)
+    assert str(caught.value).count("Cannot make 99 clusters") == 1
+    assert all(spec.run_id in str(caught.value) for spec in bad)
 
 
 def test_interruption_keeps_what_is_finished(tiny, tmp_path, monkeypatch):
@@ -211,3 +219,20 @@ def test_serial_and_parallel_runs_agree(tmp_path):
     assert alone[0].classes.equals(together[0].classes)
     assert together[0].details["log"] != together[1].details["log"]
     assert all(math.isfinite(value) for value in together[0].metrics.values())
+
+
+def test_results_of_other_weights_count_as_missing(tiny, tmp_path, monkeypatch):
+    spec = tiny_spec()
+    run([spec], tmp_path, progress=False)
+    assert missing([spec], tmp_path) == []
+    monkeypatch.setattr(clip, "weights_id", lambda name, pretrained: "retrained")
+    assert missing([spec], tmp_path) == [spec]
+
+
+def test_weights_are_known_by_their_content(tmp_path):
+    file = tmp_path / "weights.safetensors"
+    file.write_bytes(b"one")
+    first = clip.weights_id("EmojiCLIP", str(file))
+    file.write_bytes(b"other")
+    assert clip.weights_id("EmojiCLIP", str(file)) != first
+    assert len({first, clip.weights_id("EmojiCLIP"), clip.weights_id("ViT-B-16", "openai")}) == 3

@@ -1,6 +1,6 @@
 """A frozen CLIP, learnable prompts, and the two towers that encode with them."""
 
-from cptlab.clip.backbone import Backbone, load, wrap
+from cptlab.clip.backbone import Backbone, load, weights_id, wrap
 from cptlab.clip.image_tower import ImageTower
 from cptlab.clip.prompts import (
     Prompts,
@@ -23,5 +23,6 @@ __all__ = [
     "load",
     "load_prompts",
     "save_prompts",
+    "weights_id",
     "wrap",
 ]

@@ -5,8 +5,10 @@ the towers one uniform view of its models; ``wrap`` refuses those that they coul
 """
 
 import difflib
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -169,6 +171,20 @@ class Backbone:
             missing = int((~ends.any(1)).nonzero()[0])
             raise ValueError(f"Sentence {missing} has no end token: use Backbone.tokenize().")
         return ends.int().argmax(1) + 1
+
+
+def weights_id(name: str, pretrained: str | None = None) -> str:
+    """Identity of a backbone's weights: a hash of their file, or "name/tag" for downloaded ones."""
+    path = EMOJI_WEIGHTS if name == EMOJI_NAME and pretrained is None else Path(pretrained or "")
+    if not path.is_file():
+        return f"{name}/{pretrained}"
+    return _file_hash(path, path.stat().st_mtime_ns)
+
+
+@lru_cache
+def _file_hash(path: Path, changed: int) -> str:
+    """`changed` is there so that a file that was replaced is read again."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
 def wrap(model: nn.Module, tokenizer: Any, name: str) -> Backbone:

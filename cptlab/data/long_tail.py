@@ -58,6 +58,8 @@ def draw_long_tailed(
     the subsets of one seed are nested across imbalance ratios. Classes run from head to tail in
     label order ("name") or in a seeded permutation ("permuted").
 
+    A class with fewer samples than n_k gives all it has (CoOp protocol); `counts` has the truth.
+
     Raises ValueError for an unknown order or a class without samples.
     """
     n_classes = len(dataset.class_names)

@@ -84,10 +84,8 @@ def pretrain(
     Needs npm, the extra `cptlab[pretrain]`, and about an hour on two quiet cores.
     """
     schedule = schedule or VisionSchedule()
-    if not (folder / "node_modules").exists():
-        sources.install_icon_sets(folder)
+    sources.install_icon_sets(folder)  # quick when everything is there
     full = with_exposure(sources.concept_table())
-    full.drop(columns=["unicode_name", "short_names"]).to_csv(catalog.CONCEPTS_CSV, index=False)
     keywords = sources.read_keywords(folder)
     words = {w for group in keywords.values() for w in group if w.isascii()}
     words = sorted(words | set(open_clip.IMAGENET_CLASSNAMES))
@@ -122,6 +120,8 @@ def pretrain(
     spoken += [*words, *full["unicode_name"], *(n for names in full["short_names"] for n in names)]
     used = torch.unique(tokenizer(spoken)).tolist()
     save_compact(model, used, weights_file)
+    stored = full.drop(columns=["unicode_name", "short_names"])
+    stored.to_csv(weights_file.with_name(catalog.CONCEPTS_CSV.name), index=False)
 
 
 def new_model() -> torch.nn.Module:
