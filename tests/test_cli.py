@@ -79,7 +79,7 @@ def test_more_jobs_take_less_time(tmp_path):
 
 def test_the_estimate_uses_runs_that_were_timed(tmp_path):
     folders = batch.workspace("smoke", tmp_path)
-    done = spec(SMOKE, "Zero-shot", "activities", 0.06, 1)
+    done = spec(SMOKE, "CoOp", "activities", 0.06, 1)
     path = runs.execute(done, folders.runs) / "result.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"seconds": 6000}))
     before = batch.plan(SMOKE, ["06_base_to_new"], batch.workspace("smoke", tmp_path / "new"), 1)
