@@ -15,11 +15,11 @@ from nbformat import NotebookNode
 from tqdm.auto import tqdm
 
 from cptlab.data import labels_of, open_dataset
-from cptlab.profiles import Profile, profile_named
+from cptlab.profiles import Profile
 from cptlab.runs import cached_backbone, load_result, missing, run
 from cptlab.spec import RunSpec
 from cptlab.studies import STUDIES
-from cptlab.workspace import NOTEBOOKS, Workspace, workspace
+from cptlab.workspace import NOTEBOOKS, Workspace
 
 EPOCH_SECONDS = 0.35
 """Rough time of an epoch of 100 pictures with visual prompts on one core, for estimates."""
@@ -29,6 +29,9 @@ EPOCH_SECONDS = 0.35
 class Plan:
     """What a batch will do: its runs, those that are missing, and the minutes they may take."""
 
+    profile: Profile
+    folders: Workspace
+    notebooks: list[str]
     runs: list[RunSpec]
     todo: list[RunSpec]
     minutes: float
@@ -54,17 +57,28 @@ def notebook_names(wanted: Sequence[str] = ()) -> list[str]:
 def check(profile: Profile) -> None:
     """Load what a profile needs, so that bad input fails before any long work.
 
-    Raises the errors of the data sets, and then, because it may need a download, of the backbone.
+    Raises ValueError with what is wrong with every data set at once; and then, because it may need
+    a download, the errors of the backbone.
     """
+    problems = []
     for name in dict.fromkeys((*profile.datasets, profile.similarity_dataset)):
-        dataset = open_dataset(name)
-        first = {s.key.rpartition("/")[0]: s.key for s in (*dataset.test, *dataset.train)}
-        dataset.read(list(first.values()), 8)  # every drawing opens
+        try:
+            dataset = open_dataset(name)
+            first = {s.key.rpartition("/")[0]: s.key for s in (*dataset.test, *dataset.train)}
+            dataset.read(list(first.values()), 8)  # every drawing opens
+        except (ValueError, OSError) as error:
+            problems.append(str(error))
+    if problems:
+        raise ValueError("\n".join(problems))
     cached_backbone(profile.backbone, profile.pretrained)
 
 
-def plan(profile: Profile, names: Sequence[str], folders: Workspace, jobs: int) -> Plan:
-    """Runs behind these notebooks, each once; the estimate uses stored runs where there are any."""
+def plan(profile: Profile, wanted: Sequence[str], folders: Workspace, jobs: int) -> Plan:
+    """Runs behind these notebooks (all if none is named), each once.
+
+    The estimate uses stored runs where there are any. Raises ValueError for an unknown notebook.
+    """
+    names = notebook_names(wanted)
     specs = list(dict.fromkeys(spec for name in names for spec in STUDIES[name](profile)))
     todo = missing(specs, folders.runs)
     known: dict[str, float] = {}
@@ -73,7 +87,7 @@ def plan(profile: Profile, names: Sequence[str], folders: Workspace, jobs: int) 
         if result is not None:
             known[_kind(spec)] = result.details["seconds"]
     seconds = sum(known.get(_kind(spec), _rough_seconds(spec)) for spec in todo)
-    return Plan(specs, todo, seconds / 60 / max(1, jobs))
+    return Plan(profile, folders, names, specs, todo, seconds / 60 / max(1, jobs))
 
 
 def _kind(spec: RunSpec) -> str:
@@ -89,28 +103,18 @@ def _rough_seconds(spec: RunSpec) -> float:
     return 2 + EPOCH_SECONDS / 100 * (trained + evaluations * 2 * len(dataset.test) / 3)
 
 
-def figures(
-    profile_name: str,
-    wanted: Sequence[str] = (),
-    out: str | None = None,
-    jobs: int = 2,
-) -> Workspace:
-    """Do all runs behind the notebooks, then execute the notebooks into `Workspace.notebooks`.
+def figures(plan: Plan, jobs: int) -> None:
+    """Do the runs of a plan, then execute its notebooks into their folder.
 
     Writes figures (PNG and CSV), executed notebooks and self-contained HTML pages.
     """
-    profile, names = profile_named(profile_name), notebook_names(wanted)
-    check(profile)
-    folders = workspace(profile_name, out)
-    run(plan(profile, names, folders, jobs).runs, folders.runs, jobs)
+    folders = plan.folders
+    run(plan.runs, folders.runs, jobs)
     folders.notebooks.mkdir(parents=True, exist_ok=True)
-    # Notebooks run in their own folder, so a relative path would mean another place there.
-    root = str(Path(out).expanduser().resolve()) if out else ""
-    parameters = {"profile": profile_name, "out": root, "jobs": jobs}
-    for name in (bar := tqdm(names, desc="notebooks")):
+    parameters = {"profile": plan.profile.name, "out": folders.root, "jobs": jobs}
+    for name in (bar := tqdm(plan.notebooks, desc="notebooks")):
         bar.set_postfix_str(name)
         execute_notebook(name, parameters, folders.notebooks)
-    return folders
 
 
 def html_page(notebook: NotebookNode) -> str:

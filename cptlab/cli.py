@@ -46,10 +46,10 @@ def figures(
     from cptlab.profiles import profile_named
     from cptlab.workspace import workspace
 
-    chosen, names = profile_named(profile), batch.notebook_names(notebooks)
-    folders = workspace(profile, out)
+    chosen, folders = profile_named(profile), workspace(profile, out)
+    batch.notebook_names(notebooks)  # an unknown one fails before the drawings are opened
     batch.check(chosen)
-    plan = batch.plan(chosen, names, folders, jobs)
+    plan = batch.plan(chosen, notebooks, folders, jobs)
     done = len(plan.runs) - len(plan.todo)
     if dry_run:
         for spec in plan.runs:
@@ -57,10 +57,11 @@ def figures(
             click.echo(f"{state}  {spec.run_id}")
     click.echo(
         f"Profile {profile}: {len(plan.runs)} runs, {done} done, {len(plan.todo)} to do in about "
-        f"{plan.minutes:.1f} min with {jobs} jobs, then {len(names)} notebooks of some 15 s each."
+        f"{plan.minutes:.1f} min with {jobs} jobs, then {len(plan.notebooks)} notebooks of some "
+        "15 s each."
     )
     if not dry_run:
-        folders = batch.figures(profile, notebooks, out, jobs)
+        batch.figures(plan, jobs)
         click.echo(f"Figures: {folders.figures}\nNotebooks and pages: {folders.notebooks}")
 
 

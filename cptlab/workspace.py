@@ -12,11 +12,15 @@ DEFAULT_PROFILE = "demo"
 
 @dataclass(frozen=True)
 class Workspace:
-    """Folders of one batch: figures and tables, run results, executed notebooks and pages."""
+    """Folders of one batch: figures and tables, run results, executed notebooks and pages.
+
+    root: the folder that the user chose for all of them, absolute; empty for the checkout's own.
+    """
 
     figures: Path
     runs: Path
     notebooks: Path
+    root: str = ""
 
 
 def workspace(profile: str, out: str | Path | None = None) -> Workspace:
@@ -28,7 +32,7 @@ def workspace(profile: str, out: str | Path | None = None) -> Workspace:
     """
     if out:
         root = Path(out).expanduser().resolve()
-        return Workspace(root / "figures", root / "runs", root / "notebooks")
+        return Workspace(root / "figures", root / "runs", root / "notebooks", str(root))
     figures = CHECKOUT / "figures"
     if profile != DEFAULT_PROFILE:
         figures = figures / profile

@@ -35,8 +35,8 @@ def open_dataset(name: str, evaluate: Literal["test", "validation"] = "test") ->
         return emoji_dataset(name, *(VALIDATION_VENDORS if evaluate == "validation" else ()))
     if name in PAPER_DATASETS:
         raise ValueError(
-            f"The reader for {name!r} is not part of this version yet; the embedded data sets are "
-            f"{', '.join(CATEGORIES)}."
+            f"The reader for {name!r} is not part of this version yet (embedded data sets: "
+            f"{', '.join(CATEGORIES)})."
         )
     known = ", ".join([*CATEGORIES, *PAPER_DATASETS])
     raise ValueError(f"Unknown data set {name!r}; choose one of {known}.")

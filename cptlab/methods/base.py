@@ -21,6 +21,19 @@ NO_PROMPTS = PromptShape(text_tokens=0, text_depth=0, vision_tokens=0, vision_de
 
 
 @dataclass(frozen=True)
+class DeepPrompts:
+    """Hyper-parameters of the methods that prompt both towers independently (IVLP and its kin)."""
+
+    text_tokens: int = 4
+    text_depth: int = 9
+    vision_tokens: int = 4
+    vision_depth: int = 9
+
+    def prompt_shape(self) -> PromptShape:
+        return PromptShape(self.text_tokens, self.text_depth, self.vision_tokens, self.vision_depth)
+
+
+@dataclass(frozen=True)
 class Setting:
     """What is known before training starts, the same for every step.
 

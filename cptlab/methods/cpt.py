@@ -10,14 +10,13 @@ from typing import Any, ClassVar, Literal
 import torch.nn.functional as F
 from torch import Tensor
 
-from cptlab.clip import PromptShape
 from cptlab.geometry import losses as geometry
 from cptlab.geometry.clusters import cluster_prototypes
-from cptlab.methods.base import PHOTO, Setting, Step, cross_entropy
+from cptlab.methods.base import PHOTO, DeepPrompts, Setting, Step, cross_entropy
 
 
 @dataclass(frozen=True)
-class CPT:
+class CPT(DeepPrompts):
     """IVLP prompts trained with cross-entropy and three losses inside frozen semantic clusters.
 
     L = L_CLIP + lambda_tetf L_TETF + lambda_cc L_CC + lambda_rs L_RS, eq. (12). The clusters come
@@ -47,13 +46,6 @@ class CPT:
     n_clusters: int | None = None
     cluster_method: Literal["spherical", "euclidean"] = "spherical"
     cluster_seed: int = 0
-    text_tokens: int = 4
-    text_depth: int = 9
-    vision_tokens: int = 4
-    vision_depth: int = 9
-
-    def prompt_shape(self) -> PromptShape:
-        return PromptShape(self.text_tokens, self.text_depth, self.vision_tokens, self.vision_depth)
 
     def weights(self) -> dict[str, float]:
         return {

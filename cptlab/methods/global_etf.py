@@ -9,14 +9,13 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from cptlab.clip import PromptShape
 from cptlab.geometry.clusters import number_of_clusters
 from cptlab.geometry.losses import PairReduction, textual_etf_separation
-from cptlab.methods.base import PHOTO, Setting, Step, cross_entropy
+from cptlab.methods.base import PHOTO, DeepPrompts, Setting, Step, cross_entropy
 
 
 @dataclass(frozen=True)
-class GlobalETF:
+class GlobalETF(DeepPrompts):
     """IVLP with one equiangular tight frame over all training classes.
 
     reduction "pair_mean" averages over pairs. The literal sum over all pairs would grow with K^2
@@ -31,13 +30,6 @@ class GlobalETF:
     lambda_etf: float = 0.25
     reduction: PairReduction = "sum"
     cluster_size: int = 16
-    text_tokens: int = 4
-    text_depth: int = 9
-    vision_tokens: int = 4
-    vision_depth: int = 9
-
-    def prompt_shape(self) -> PromptShape:
-        return PromptShape(self.text_tokens, self.text_depth, self.vision_tokens, self.vision_depth)
 
     def weights(self) -> dict[str, float]:
         return {"ce": 1.0, "etf": self.lambda_etf}
