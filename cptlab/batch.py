@@ -70,7 +70,7 @@ def check(profile: Profile) -> None:
             problems.append(str(error))
     if problems:
         raise ValueError("\n".join(problems))
-    cached_backbone(profile.backbone, profile.pretrained)
+    cached_backbone(profile.backbone, profile.pretrained, profile.device, profile.precision)
 
 
 def plan(profile: Profile, wanted: Sequence[str], folders: Workspace, jobs: int) -> Plan:

@@ -94,7 +94,7 @@ def run(
     from cptlab import runs
     from cptlab.data import open_dataset
     from cptlab.profiles import profile_named
-    from cptlab.spec import RunSpec, make_method
+    from cptlab.spec import make_method
     from cptlab.workspace import workspace
 
     chosen = profile_named(profile)
@@ -104,22 +104,14 @@ def run(
         for name in ("text_depth", "vision_depth"):
             if name in fields:
                 values.setdefault(name, getattr(chosen, name))
-    spec = RunSpec(
-        dataset,
-        make_method(method, **values),
-        tau,
-        seed,
-        chosen.schedule,
-        chosen.backbone,
-        chosen.pretrained,
-        class_order=class_order,
-        threads=chosen.threads,
-    )
+    plain = chosen.spec(dataset, make_method(method, **values), tau, seed)
+    spec = dataclasses.replace(plain, class_order=class_order)
     open_dataset(dataset)  # an unknown name fails here, before anything is printed or made
     store = workspace(profile, out).runs
     click.echo(json.dumps(spec.as_dict(), indent=1))
     if runs.load_result(store, spec) is None:
-        runs.execute(spec, store, progress=True)
+        for error in runs.execute([spec], store, progress=True).values():
+            raise error
     result = runs.load_result(store, spec)
     for name, value in result.metrics.items():
         click.echo(f"{name:>8} {value:6.2f} %")
@@ -157,6 +149,49 @@ def tune(jobs: int, out: str | None) -> None:
     click.echo(f"Choice: learning rate {rate:g}, {epochs} epochs.")
 
 
+@commands.command()
+@click.argument("more", nargs=-1, type=click.IntRange(min=4))
+@click.option(
+    "--classes",
+    multiple=True,
+    type=click.IntRange(min=4),
+    help="Numbers of classes, as in --classes 50 100; 50 100 200 500 1000 if left out.",
+)
+@click.option("--backbone", default="ViT-B-16-quickgelu", show_default=True)
+@click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
+@click.option("--precision", default="fp32", show_default=True, help="fp32 or bf16.")
+@click.option("--rounds", default=3, show_default=True, help="Timings of each; the median counts.")
+@click.option(
+    "--replicas", default=5, show_default=True, help="Most runs of one pass; 1 leaves them out."
+)
+@click.option("--out", help="Write everything below this folder.")
+def bench(
+    more: tuple[int, ...],
+    classes: tuple[int, ...],
+    backbone: str,
+    device: str,
+    precision: str,
+    rounds: int,
+    replicas: int,
+    out: str | None,
+) -> None:
+    """Time and memory of the towers and of passes against the plain way, as ratios of one run.
+
+    Writes throughput.json and throughput.png. Example: cptlab bench --classes 50 100
+    """
+    from cptlab import bench as benchmark
+    from cptlab.workspace import workspace
+
+    folder = workspace(DEFAULT_PROFILE, out).figures
+    rows = benchmark.run(
+        backbone, [*classes, *more] or benchmark.CLASSES, device, precision, rounds, replicas
+    )
+    benchmark.write(rows, folder)
+    for part in dict.fromkeys(row["part"] for row in rows):
+        click.echo(f"{benchmark.table(rows, part).round(2).to_string(index=False)}\n")
+    click.echo(f"Rows and figure: {folder}/throughput.json, {folder}/throughput.png")
+
+
 @commands.group()
 def emojiclip() -> None:
     """The small CLIP of the embedded world."""
@@ -170,7 +205,7 @@ def emojiclip_train(folder: str, weights: str | None) -> None:
 
     Example: cptlab emojiclip train --weights /tmp/EmojiCLIP.safetensors
     """
-    from cptlab.clip.backbone import EMOJI_WEIGHTS
+    from cptlab.clip.loading import EMOJI_WEIGHTS
     from cptlab.emoji.recipe.pretrain import pretrain
 
     pretrain(Path(folder), Path(weights) if weights else EMOJI_WEIGHTS)

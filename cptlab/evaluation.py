@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -21,28 +20,27 @@ def harmonic_mean(base: float, new: float) -> float:
 def class_accuracies(
     model: PromptedCLIP, dataset: ImageDataset, samples: Sequence[Sample]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Top-1 accuracy in percent and number of samples per class, both (K,), for one replica.
+    """Top-1 accuracy in percent (R, K) and number of samples (K,) per class, for all replicas.
 
     Pictures are classified among the data set's own class names.
 
     Raises ValueError for a class without samples.
     """
-    labels = np.array(labels_of(samples), dtype=int)
-    totals = np.bincount(labels, minlength=len(dataset.class_names))
+    labels, n_classes = np.array(labels_of(samples), dtype=int), len(dataset.class_names)
+    totals = np.bincount(labels, minlength=n_classes)
     if (totals == 0).any():
         empty = dataset.class_names[int(np.argmin(totals))]
         raise ValueError(
             f"Class {empty!r} of data set {dataset.name!r} has no pictures to test on."
         )
-    features = model.encode_samples(dataset, samples)
     prototypes = model.prototypes(model.text_tower(dataset.class_names))
-    predicted = model.logits(features, prototypes)[0].argmax(-1).cpu().numpy()
-    hits = np.bincount(labels[predicted == labels], minlength=len(dataset.class_names))
-    return 100 * hits / totals, totals
+    predicted = model.logits(model.encode_samples(dataset, samples), prototypes).argmax(-1).cpu()
+    hits = [np.bincount(labels[row == labels], minlength=n_classes) for row in predicted.numpy()]
+    return 100 * np.stack(hits) / totals, totals
 
 
 def micro(accuracies: np.ndarray, totals: np.ndarray) -> float:
-    """Accuracy over pictures (not over classes), in percent."""
+    """Accuracy over pictures (not over classes) of one replica, in percent."""
     return float((accuracies * totals).sum() / totals.sum())
 
 
@@ -63,16 +61,16 @@ def thirds(accuracies: np.ndarray, ranks: Sequence[int]) -> dict[str, float]:
 
 def base_to_new(
     model: PromptedCLIP, base: ImageDataset, new: ImageDataset
-) -> tuple[dict[str, float], np.ndarray, np.ndarray]:
-    """Base-to-new generalisation on test pictures: metrics, and class accuracies of both halves.
+) -> tuple[list[dict[str, float]], np.ndarray, np.ndarray]:
+    """Base-to-new generalisation on test pictures: metrics of each replica, and class accuracies.
 
-    Base pictures are classified among base names only, new ones among new names only.
+    Base pictures are classified among base names only, new ones among new names only. The
+    accuracies of base classes (R, K) and new ones (R, K') are in percent.
     """
     base_accuracy, base_totals = class_accuracies(model, base, base.test)
     new_accuracy, new_totals = class_accuracies(model, new, new.test)
-    metrics: dict[str, Any] = {
-        "base": micro(base_accuracy, base_totals),
-        "new": micro(new_accuracy, new_totals),
-    }
-    metrics["H"] = harmonic_mean(metrics["base"], metrics["new"])
+    metrics = []
+    for on_base, on_new in zip(base_accuracy, new_accuracy, strict=True):
+        values = {"base": micro(on_base, base_totals), "new": micro(on_new, new_totals)}
+        metrics.append(values | {"H": harmonic_mean(values["base"], values["new"])})
     return metrics, base_accuracy, new_accuracy

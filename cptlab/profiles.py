@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
+from cptlab.clip import Precision
 from cptlab.data import PAPER_DATASETS
 from cptlab.emoji.catalog import CATEGORIES
-from cptlab.spec import Schedule
+from cptlab.methods import Method
+from cptlab.spec import RunSpec, Schedule
 
 EMBEDDED_SCHEDULE = Schedule(epochs=6, lr=0.001, batch_size=32)
 """Chosen once for all methods by `cptlab tune`, on a held-out training vendor (docs/log.md)."""
@@ -18,7 +21,8 @@ class Profile:
 
     datasets: first one carries the training curves and violins, all of them the tables.
     similarity_dataset: source of the similarity matrices, about 96 training classes.
-    text_depth, vision_depth: prompted layers of the deep methods. threads: torch threads of a run.
+    text_depth, vision_depth: prompted layers of the deep methods. device, precision, threads: as in
+    `RunSpec`.
     milder_seeds: seeds at all but the smallest imbalance ratio, if fewer (their runs have more
     pictures and take longest).
     """
@@ -33,8 +37,25 @@ class Profile:
     pretrained: str | None = None
     text_depth: int = 3
     vision_depth: int = 4
+    device: Literal["cpu", "cuda"] = "cpu"
+    precision: Precision = "fp32"
     threads: int = 1
     milder_seeds: tuple[int, ...] | None = None
+
+    def spec(self, dataset: str, method: Method, imbalance: float, seed: int) -> RunSpec:
+        """One run with this profile's schedule, backbone and machine."""
+        return RunSpec(
+            dataset=dataset,
+            method=method,
+            imbalance=imbalance,
+            seed=seed,
+            schedule=self.schedule,
+            backbone=self.backbone,
+            pretrained=self.pretrained,
+            device=self.device,
+            precision=self.precision,
+            threads=self.threads,
+        )
 
     def seeds_at(self, imbalance: float) -> tuple[int, ...]:
         """Seeds of the runs at an imbalance ratio."""
@@ -77,6 +98,8 @@ PAPER = Profile(
     pretrained="openai",
     text_depth=9,
     vision_depth=9,
+    device="cuda",
+    precision="bf16",
 )
 PROFILES = {profile.name: profile for profile in (SMOKE, DEMO, FULL, PAPER)}
 

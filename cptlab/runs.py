@@ -7,6 +7,7 @@ which is written last, atomically, and stands alone. Only a result that validate
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import time
@@ -23,13 +24,17 @@ from joblib import Parallel, delayed, parallel_config
 from tqdm.auto import tqdm
 
 from cptlab import clip
+from cptlab.clip import Prompts
 from cptlab.data import draw_long_tailed, open_dataset
 from cptlab.evaluation import base_to_new, class_accuracies, micro, thirds
 from cptlab.model import PromptedCLIP
+from cptlab.passes import passes
 from cptlab.spec import FORMAT, RunSpec, spec_from_dict
-from cptlab.training import train
+from cptlab.training import TrainingDiverged, train
 
 RESULT, PROMPTS = "result.json", "prompts.safetensors"
+REPLICAS = 8
+"""Most runs of one pass, if nothing else is said."""
 
 
 class RunsFailed(RuntimeError):
@@ -49,67 +54,82 @@ class Result:
 
     def model(self) -> PromptedCLIP:
         """The prompted CLIP with this run's learned tokens."""
-        backbone = cached_backbone(self.spec.backbone, self.spec.pretrained)
-        return PromptedCLIP(backbone, clip.load_prompts(self.folder / PROMPTS))
+        backbone = _backbone(self.spec)
+        prompts = clip.load_prompts(self.folder / PROMPTS).to(backbone.device)
+        return PromptedCLIP(backbone, prompts)
 
 
 @lru_cache(maxsize=2)
-def cached_backbone(name: str, pretrained: str | None) -> clip.Backbone:
+def cached_backbone(
+    name: str, pretrained: str | None, device: str = "cpu", precision: clip.Precision = "fp32"
+) -> clip.Backbone:
     """The frozen backbone, loaded once per process."""
-    return clip.load(name, pretrained)
+    return clip.load(name, pretrained, device, precision)
 
 
-def execute(spec: RunSpec, store: Path, progress: bool = False) -> Path:
-    """Train, evaluate and store one run; returns its folder.
+def _backbone(spec: RunSpec) -> clip.Backbone:
+    return cached_backbone(spec.backbone, spec.pretrained, spec.device, spec.precision)
+
+
+def execute(
+    specs: Sequence[RunSpec], store: Path, progress: bool = False
+) -> dict[RunSpec, TrainingDiverged]:
+    """Train, evaluate and store the runs of one pass (see `passes`); returns those that diverged.
 
     The torch thread count is set from the specification, because it changes results.
     """
-    started = time.time()
+    started, spec = time.time(), specs[0]
     store.mkdir(parents=True, exist_ok=True)  # a bad folder should fail now, not after training
     torch.set_num_threads(spec.threads)
-    backbone = cached_backbone(spec.backbone, spec.pretrained)
+    backbone = _backbone(spec)
     base, new = open_dataset(spec.dataset, spec.evaluate).halves()
-    subset = draw_long_tailed(base, spec.imbalance, spec.seed, spec.n_max, spec.class_order)
+    subsets = [draw_long_tailed(base, s.imbalance, s.seed, s.n_max, s.class_order) for s in specs]
 
-    def curve(model: PromptedCLIP) -> dict[str, float]:
-        wanted = spec.curve and spec.evaluate == "test"
-        return base_to_new(model, base, new)[0] if wanted else {}
+    def curve(model: PromptedCLIP) -> list[dict[str, float]]:
+        return base_to_new(model, base, new)[0]
 
-    trained = train(spec, backbone, base, subset, curve, progress)
-    classes = pd.DataFrame({"name": base.class_names, "half": "base", "n_k": subset.counts})
+    wanted = spec.curve and spec.evaluate == "test"
+    trained = train(specs, backbone, base, subsets, curve if wanted else None, progress)
     if spec.evaluate == "validation":
-        accuracy, totals = class_accuracies(trained.model, base, base.test)
-        classes["accuracy"] = accuracy
-        metrics = {"base": micro(accuracy, totals)}
+        accuracies, totals = class_accuracies(trained.model, base, base.test)
+        metrics = [{"base": micro(row, totals)} for row in accuracies]
     else:
-        metrics, accuracy, new_accuracy = base_to_new(trained.model, base, new)
-        classes["accuracy"] = accuracy
-        others = pd.DataFrame({"name": new.class_names, "half": "new", "accuracy": new_accuracy})
-        classes = pd.concat([classes, others], ignore_index=True)
-    metrics |= {"macro": float(accuracy.mean()), **thirds(accuracy, subset.ranks)}
-    clusters = trained.prepared.get("clusters")
-    return save_result(
-        store,
-        spec,
-        trained.model,
-        {
-            "metrics": metrics,
-            "classes": json.loads(classes.to_json(orient="records")),
-            "log": trained.log,
-            "clusters": None if clusters is None else clusters.tolist(),
-            "subset": {"samples": len(subset.samples), "checksum": subset.checksum},
-            "trained_parameters": sum(p.numel() for p in trained.model.prompts.parameters()),
-            "seconds": round(time.time() - started, 2),
-        },
-    )
+        metrics, accuracies, new_accuracies = base_to_new(trained.model, base, new)
+    took = time.time() - started
+    for r, (spec, subset) in enumerate(zip(specs, subsets, strict=True)):
+        if trained.errors[r] is not None:
+            continue
+        classes = pd.DataFrame({"name": base.class_names, "half": "base", "n_k": subset.counts})
+        classes["accuracy"] = accuracies[r]
+        if spec.evaluate == "test":
+            other = {"name": new.class_names, "half": "new", "accuracy": new_accuracies[r]}
+            classes = pd.concat([classes, pd.DataFrame(other)], ignore_index=True)
+        per_class = {"macro": float(accuracies[r].mean()), **thirds(accuracies[r], subset.ranks)}
+        prompts, clusters = trained.model.prompts.replica(r), trained.prepared.get("clusters")
+        save_result(
+            store,
+            spec,
+            prompts,
+            {
+                "metrics": metrics[r] | per_class,
+                "classes": json.loads(classes.to_json(orient="records")),
+                "log": trained.logs[r],
+                "clusters": None if clusters is None else clusters[r].tolist(),
+                "subset": {"samples": len(subset.samples), "checksum": subset.checksum},
+                "trained_parameters": sum(p.numel() for p in prompts.parameters()),
+                "seconds": round(took / len(specs), 2),
+                "pass": {"replicas": len(specs), "seconds": round(took, 2)},
+            },
+        )
+    return {s: e for s, e in zip(specs, trained.errors, strict=True) if e is not None}
 
 
-def save_result(store: Path, spec: RunSpec, model: PromptedCLIP, values: dict[str, Any]) -> Path:
+def save_result(store: Path, spec: RunSpec, prompts: Prompts, values: dict[str, Any]) -> None:
     """Write prompts, then `result.json` as the last act, each moved into place in one step."""
     folder = store / spec.run_id
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / f"{PROMPTS}.{os.getpid()}"
-    clip.save_prompts(model.prompts, partial)
+    clip.save_prompts(prompts, partial)
     partial.replace(folder / PROMPTS)
     values = {
         "format": FORMAT,
@@ -122,7 +142,6 @@ def save_result(store: Path, spec: RunSpec, model: PromptedCLIP, values: dict[st
     partial = folder / f"{RESULT}.{os.getpid()}"
     partial.write_text(json.dumps(values, indent=1))
     partial.replace(folder / RESULT)
-    return folder
 
 
 def environment(spec: RunSpec) -> dict[str, Any]:
@@ -133,7 +152,7 @@ def environment(spec: RunSpec) -> dict[str, Any]:
         "python": platform.python_version(),
         "machine": platform.machine(),
         "threads": spec.threads,
-        "device": "cpu",
+        "device": torch.cuda.get_device_name() if spec.device == "cuda" else spec.device,
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
 
@@ -169,9 +188,15 @@ def missing(specs: Iterable[RunSpec], store: Path) -> list[RunSpec]:
 
 
 def run(
-    specs: Sequence[RunSpec], store: Path, jobs: int = 1, progress: bool = True
+    specs: Sequence[RunSpec],
+    store: Path,
+    jobs: int = 1,
+    progress: bool = True,
+    replicas: int = REPLICAS,
 ) -> list[Result]:
     """Results of all specifications, in order; executes what is missing over `jobs` processes.
+
+    Runs that can train side by side do, up to `replicas` of them in one pass.
 
     Raises RunsFailed, naming each failed run and why, after all the others have finished.
     """
@@ -179,15 +204,19 @@ def run(
     failures = []
     if todo:
         store.mkdir(parents=True, exist_ok=True)
-        # Long runs first, so that the last ones to finish are short.
-        todo.sort(key=lambda spec: -spec.imbalance)
+        fair_share = math.ceil(len(todo) / jobs)  # a pass more rather than an idle process
+        groups = passes(todo, min(replicas, fair_share))
+        # Long passes first, so that the last ones to finish are short.
+        groups.sort(key=lambda group: -group[0].imbalance * len(group))
         threads = max(spec.threads for spec in todo)
-        with parallel_config("loky", n_jobs=min(jobs, len(todo)), inner_max_num_threads=threads):
+        with parallel_config("loky", n_jobs=min(jobs, len(groups)), inner_max_num_threads=threads):
             outcomes = Parallel(return_as="generator_unordered")(
-                delayed(_attempt)(spec, store) for spec in todo
+                delayed(_attempt)(group, store) for group in groups
             )
-            bar = tqdm(outcomes, total=len(todo), desc="runs", disable=not progress)
-            failures = [outcome for outcome in bar if outcome]
+            with tqdm(total=len(todo), desc="runs", disable=not progress) as bar:
+                for finished, failed in outcomes:
+                    bar.update(finished)
+                    failures += failed
     if failures:
         by_reason: dict[str, list[str]] = {}
         for run_id, reason in failures:
@@ -201,13 +230,19 @@ def run(
     return [load_result(store, spec) for spec in specs]
 
 
-def _attempt(spec: RunSpec, store: Path) -> tuple[str, str] | None:
-    """Execute a run in a worker; a failure becomes a message, so that other runs go on."""
+def _attempt(group: list[RunSpec], store: Path) -> tuple[int, list[tuple[str, str]]]:
+    """Execute a pass in a worker: number of runs and, as messages, those that failed.
+
+    A pass that fails as a whole is done again run by run, so that one bad run spoils no other.
+    """
     try:
-        execute(spec, store)
-        return None
+        errors: dict[RunSpec, Exception] = dict(execute(group, store))
     except Exception as error:  # whatever it is, it must not take other runs down
-        return spec.run_id, f"{type(error).__name__}: {error}"
+        if len(group) > 1:
+            alone = [_attempt([spec], store) for spec in group]
+            return len(group), [failure for _, failed in alone for failure in failed]
+        errors = {group[0]: error}
+    return len(group), [(s.run_id, f"{type(e).__name__}: {e}") for s, e in errors.items()]
 
 
 def table(results: Iterable[Result]) -> pd.DataFrame:

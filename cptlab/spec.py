@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from types import NoneType, UnionType
 from typing import Any, Literal
 
+from cptlab.clip import Precision
 from cptlab.data.long_tail import ClassOrder, class_counts
 from cptlab.methods import METHODS, Method
 
@@ -54,7 +55,8 @@ class RunSpec:
 
     `evaluate` "test" reports base and new classes on test pictures; "validation" reports base
     classes on a held-out training domain, for choosing hyper-parameters. `curve` also
-    evaluates after every epoch. `threads` is the number of torch threads: results depend on it.
+    evaluates after every epoch. `device` ("cpu", "cuda"), `precision` of the frozen towers and
+    `threads`, the number of torch threads on the CPU, are here because results depend on them.
     """
 
     dataset: str
@@ -68,6 +70,8 @@ class RunSpec:
     class_order: ClassOrder = "name"
     evaluate: Literal["test", "validation"] = "test"
     curve: bool = False
+    device: Literal["cpu", "cuda"] = "cpu"
+    precision: Precision = "fp32"
     threads: int = 1
 
     def __post_init__(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
@@ -66,17 +67,8 @@ def spec(profile: Profile, label: str, dataset: str, imbalance: float, seed: int
     Runs that the stability study needs record a curve, so that tables and curves share them.
     """
     hardest = imbalance == min(profile.imbalances) and dataset == profile.datasets[0]
-    return RunSpec(
-        dataset=dataset,
-        method=methods(profile)[label],
-        imbalance=imbalance,
-        seed=seed,
-        schedule=profile.schedule,
-        backbone=profile.backbone,
-        pretrained=profile.pretrained,
-        curve=hardest and label in STABILITY,
-        threads=profile.threads,
-    )
+    plain = profile.spec(dataset, methods(profile)[label], imbalance, seed)
+    return dataclasses.replace(plain, curve=hardest and label in STABILITY)
 
 
 def base_to_new(profile: Profile) -> Study:

@@ -13,7 +13,6 @@ import pandas as pd
 
 from cptlab.profiles import Profile
 from cptlab.runs import Result
-from cptlab.spec import RunSpec
 from cptlab.studies import Study, methods
 
 RATES = (0.0003, 0.001, 0.003, 0.01)
@@ -30,18 +29,9 @@ def tuning(profile: Profile) -> Study:
     every = methods(profile)
     grid: Study = {}
     for rate, epochs, label, dataset, seed in product(RATES, EPOCHS, LABELS, DATASETS, SEEDS):
+        plain = profile.spec(dataset, every[label], TAU, seed)
         schedule = dataclasses.replace(profile.schedule, lr=rate, epochs=epochs)
-        spec = RunSpec(
-            dataset,
-            every[label],
-            TAU,
-            seed,
-            schedule,
-            profile.backbone,
-            profile.pretrained,
-            evaluate="validation",
-            threads=profile.threads,
-        )
+        spec = dataclasses.replace(plain, schedule=schedule, evaluate="validation")
         grid[spec] = label
     return grid
 

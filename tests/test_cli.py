@@ -7,7 +7,7 @@ from importlib import metadata
 import pytest
 
 from cptlab import batch, cli, runs
-from cptlab.clip import backbone as backbone_file
+from cptlab.clip import loading
 from cptlab.data import PAPER_DATASETS
 from cptlab.methods import ZeroShot
 from cptlab.profiles import SMOKE
@@ -63,7 +63,7 @@ def test_dry_run_lists_the_runs_and_does_nothing(cptlab, tmp_path, no_work):
 
 def test_dry_run_of_one_notebook_knows_what_is_done(cptlab, tmp_path, no_work):
     done = spec(SMOKE, "Zero-shot", "activities", 0.06, 1)
-    runs.execute(done, tmp_path / "runs")
+    runs.execute([done], tmp_path / "runs")
     arguments = ("--profile", "smoke", "--dry-run", "--out", tmp_path, "--jobs", 1)
     status, out, _ = cptlab("figures", "00", *arguments)
     assert status == 0
@@ -82,7 +82,8 @@ def test_more_jobs_take_less_time(tmp_path):
 def test_the_estimate_uses_runs_that_were_timed(tmp_path):
     folders = workspace("smoke", tmp_path)
     done = spec(SMOKE, "CoOp", "activities", 0.06, 1)
-    path = runs.execute(done, folders.runs) / "result.json"
+    runs.execute([done], folders.runs)
+    path = folders.runs / done.run_id / "result.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"seconds": 6000}))
     before = batch.plan(SMOKE, ["06_base_to_new"], workspace("smoke", tmp_path / "new"), 1)
     after = batch.plan(SMOKE, ["06_base_to_new"], folders, 1)
@@ -167,7 +168,7 @@ def test_the_paper_profile_says_what_it_lacks(dry, cptlab, tmp_path, no_work):
 
 
 def test_missing_weights(cptlab, tmp_path, monkeypatch):
-    monkeypatch.setattr(backbone_file, "EMOJI_WEIGHTS", tmp_path / "EmojiCLIP.safetensors")
+    monkeypatch.setattr(loading, "EMOJI_WEIGHTS", tmp_path / "EmojiCLIP.safetensors")
     runs.cached_backbone.cache_clear()
     status, _, err = cptlab("figures", "--profile", "smoke", "--dry-run", "--out", tmp_path)
     assert status == 1

@@ -88,10 +88,8 @@ def test_uniform_view():
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"text_no_causal_mask": True}, "not causal"),
-        ({"text_pool_type": "last"}, "end token"),
-        ({"text_pool_type": "first"}, "end token"),
-        ({"text_pool_type": "eos", "text_eos_id": 2}, "end token"),
+        ({"text_pool_type": "none"}, "one text feature per token"),
+        ({"text_pool_type": "eos", "text_eos_id": 2}, "end token 2"),
         ({"text_vocab_size": 50000}, "vocabulary"),
         ({"text_proj_bias": True}, "projection"),
         ({"text_proj_type": "none"}, "projection"),

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from naive_image import plain_forward
 from tiny_clip import emoji_clip, largest_error, random_tokens, tiny_clip
 
 from cptlab.clip import ImageTower
@@ -13,23 +14,6 @@ def random_images(backbone, *lead, dtype=torch.float64):
     generator = torch.Generator().manual_seed(2)
     size = backbone.image_size
     return torch.randn(*lead, 3, size, size, generator=generator, dtype=dtype)
-
-
-def plain_forward(backbone, images, tokens):
-    """One replica, open_clip's own blocks, every token in every layer; tokens are (m, vw)."""
-    visual = backbone.model.visual
-    features = []
-    for image in images:
-        patches = visual.conv1(image[None])[0].flatten(1).T
-        x = torch.cat([visual.class_embedding[None], patches]) + visual.positional_embedding
-        own = len(x)
-        x = visual.ln_pre(torch.cat([x, *tokens[:1]]))
-        for i, block in enumerate(visual.transformer.resblocks):
-            if 0 < i < len(tokens):
-                x = torch.cat([x[:own], tokens[i]])
-            x = block(x[None])[0]
-        features.append(visual.ln_post(x[0]) @ visual.proj)
-    return torch.stack(features)
 
 
 @pytest.mark.parametrize("dtype", LIMITS)
@@ -105,3 +89,11 @@ def test_replicas_equal_single_runs(depth, shared_images):
 def test_unusable_inputs(shape, tokens, message):
     with pytest.raises(ValueError, match=message):
         ImageTower(tiny_clip())(torch.zeros(shape).double(), random_tokens(*tokens))
+
+
+def test_no_gradient_reaches_the_backbone():
+    backbone = tiny_clip()
+    tokens = random_tokens(2, 3, 4, backbone.vision_width)
+    ImageTower(backbone)(random_images(backbone, 1, 2), tokens).sum().backward()
+    assert all(t.grad.abs().max() > 0 for t in tokens)
+    assert all(p.grad is None and not p.requires_grad for p in backbone.model.parameters())

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from naive_text import full_context
 from tiny_clip import emoji_clip, largest_error, random_tokens, tiny_clip
 
 from cptlab.clip import TextTower, class_sentences
@@ -17,24 +18,6 @@ NAMES = [
     "supercalifragilisticexpialidocious pneumonoultramicroscopic",
 ]
 LIMITS = {torch.float64: 1e-12, torch.float32: 1e-6}
-
-
-def full_context(backbone, sentences, tokens=()):
-    """One replica, all context positions, open_clip's own blocks; tokens are (n, w) per layer."""
-    model = backbone.model
-    ids = backbone.tokenizer(sentences, context_length=backbone.context_length)
-    x = model.token_embedding(ids)
-    for i, block in enumerate(model.transformer.resblocks):
-        if i < len(tokens):
-            n = len(tokens[i])
-            rows = [torch.cat([row[:1], tokens[i], row[1 + n :]]) for row in x]
-            x = torch.stack(rows)
-        if i == 0:
-            x = x + model.positional_embedding
-        x = block(x, attn_mask=model.attn_mask)
-    x = model.ln_final(x)
-    ends = ids.argmax(-1)
-    return torch.stack([x[c, ends[c]] for c in range(len(ids))]) @ model.text_projection
 
 
 @pytest.mark.parametrize("dtype", LIMITS)
@@ -181,6 +164,72 @@ def test_unusable_tokens(layers, n, width, message):
     tower = TextTower(tiny_clip(), class_sentences(NAMES, 4), 4)
     with pytest.raises(ValueError, match=message):
         tower(random_tokens(1, layers, n, width))
+
+
+# -- tokens of every class's own
+
+
+def test_class_tokens_of_replicas_equal_single_runs():
+    backbone = tiny_clip()
+    tower = TextTower(backbone, class_sentences(NAMES, 4), 4)
+    tokens = random_tokens(3, 3, 4, backbone.text_width)
+    own = torch.randn(3, len(NAMES), 4, 20, dtype=torch.float64, generator=_seed(4))
+    together = tower(tokens, {1: own})
+    for r in range(3):
+        alone = tower([t[r : r + 1] for t in tokens], {1: own[r : r + 1]})
+        assert largest_error(together[r : r + 1], alone) < 1e-13
+    # one set for all replicas, or one set of shared tokens for all class tokens
+    same = own[:1].expand(3, -1, -1, -1)
+    assert largest_error(tower(tokens, {1: own[0]}), tower(tokens, {1: same})) < 1e-13
+    tokens = [t[:1] for t in tokens]
+    tripled = [t.expand(3, -1, -1) for t in tokens]
+    assert largest_error(tower(tokens, {1: own}), tower(tripled, {1: own})) < 1e-13
+
+
+def test_prefix_is_shared_up_to_the_first_class_tokens():
+    """Counts the rows that each block's MLP sees."""
+    backbone = tiny_clip(text_layers=4)
+    sentences = class_sentences(NAMES, 4)
+    tower = TextTower(backbone, sentences, 4)
+    lengths = backbone.sentence_lengths(backbone.tokenize(sentences))
+    prefix, classes = 5, len(NAMES)  # start token and four of context
+    suffixes = int((lengths - prefix).sum())
+
+    def rows(class_tokens):
+        seen = [0] * 4
+
+        def hook(i):
+            return lambda block, inputs: seen.__setitem__(i, seen[i] + inputs[0][..., 0].numel())
+
+        handles = [b.mlp.register_forward_pre_hook(hook(i)) for i, b in enumerate(tower_blocks)]
+        tower((), class_tokens)
+        for handle in handles:
+            handle.remove()
+        return seen
+
+    tower_blocks = backbone.text_blocks
+    own = torch.zeros(classes, 4, 20, dtype=torch.float64)
+    shared = prefix + suffixes
+    assert rows({}) == [shared, shared, shared, classes]
+    assert rows({2: own}) == [shared, shared, classes * prefix + suffixes, classes]
+
+
+@pytest.mark.parametrize(
+    ("block", "shape", "message"),
+    [
+        (3, (8, 4, 20), "block 3, but tiny has blocks 0 to 2"),
+        (-1, (8, 4, 20), "block -1, but tiny has blocks 0 to 2"),
+        (1, (7, 4, 20), r"block 1 have shape \(7, 4, 20\).*8 classes, 4 tokens, width 20"),
+        (1, (2, 8, 3, 20), "8 classes, 4 tokens, width 20"),
+        (1, (2, 8, 4, 16), "8 classes, 4 tokens, width 20"),
+        (1, (4, 20), "8 classes, 4 tokens, width 20"),
+        (1, (3, 8, 4, 20), r"different numbers of replicas, \(2,\), \(3,\)"),
+    ],
+)
+def test_unusable_class_tokens(block, shape, message):
+    tower = TextTower(tiny_clip(), class_sentences(NAMES, 4), 4)
+    with pytest.raises(ValueError, match=message):
+        tower(random_tokens(2, 1, 4, 20), {block: torch.zeros(shape, dtype=torch.float64)})
 
 
 def _seed(seed: int) -> torch.Generator:

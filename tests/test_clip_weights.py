@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 from tiny_clip import TOKENIZER, random_model, tiny_clip
 
 from cptlab.clip import TextTower, load
-from cptlab.clip.backbone import EMOJI_CONFIG
+from cptlab.clip.loading import EMOJI_CONFIG
 from cptlab.clip.weights import load_compact, save_compact
 
 USED = [0, 49406, 49407, 320, 1125, 539, 269, 2368]  # padding, start, end and a few words

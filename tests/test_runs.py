@@ -31,14 +31,14 @@ def backbone():
 @pytest.fixture
 def tiny(monkeypatch, backbone):
     """Runs on the tiny CLIP and data set; gives a counter of executed runs."""
-    monkeypatch.setattr(runs, "cached_backbone", lambda name, pretrained: backbone)
+    monkeypatch.setattr(runs, "cached_backbone", lambda *identity: backbone)
     monkeypatch.setattr(runs, "open_dataset", lambda name, evaluate: tiny_dataset(7))
     executed = []
     original = runs.execute
 
-    def counted(spec, store, progress=False):
-        executed.append(spec.run_id)
-        return original(spec, store, progress)
+    def counted(specs, store, progress=False):
+        executed.extend(spec.run_id for spec in specs)
+        return original(specs, store, progress)
 
     monkeypatch.setattr(runs, "execute", counted)
     return executed
@@ -46,8 +46,8 @@ def tiny(monkeypatch, backbone):
 
 def test_a_result_stands_alone(tiny, tmp_path, backbone):
     spec = tiny_spec(curve=True)
-    folder = execute(spec, tmp_path)
-    assert folder == tmp_path / spec.run_id
+    assert execute([spec], tmp_path) == {}
+    folder = tmp_path / spec.run_id
     assert sorted(path.name for path in folder.iterdir()) == ["prompts.safetensors", "result.json"]
     values = json.loads((folder / "result.json").read_text())
     assert values["spec"] == spec.as_dict()
@@ -79,7 +79,7 @@ def test_validation_runs_ask_for_validation_data_and_report_base_only(tiny, tmp_
         runs, "open_dataset", lambda name, evaluate: asked.append(evaluate) or tiny_dataset(7)
     )
     spec = tiny_spec(evaluate="validation", curve=True)
-    execute(spec, tmp_path)
+    execute([spec], tmp_path)
     result = load_result(tmp_path, spec)
     assert asked == ["validation"]
     assert "new" not in result.metrics
@@ -91,7 +91,7 @@ def test_the_learned_prompts_come_back(tiny, tmp_path):
     spec = tiny_spec(method=CPT(text_depth=2, vision_depth=2, n_clusters=2))
     (result,) = run([spec], tmp_path, progress=False)
     base, new = tiny_dataset(7).halves()
-    again, _, _ = base_to_new(result.model(), base, new)
+    (again,), _, _ = base_to_new(result.model(), base, new)
     assert again["base"] == result.metrics["base"]
     assert again["new"] == result.metrics["new"]
     assert sorted(set(result.details["clusters"])) == [0, 1]
@@ -135,7 +135,8 @@ DAMAGE = {
 @pytest.mark.parametrize("damage", DAMAGE)
 def test_a_damaged_result_counts_as_missing(damage, tiny, tmp_path):
     spec = tiny_spec(method=ZeroShot())
-    path = execute(spec, tmp_path) / "result.json"
+    execute([spec], tmp_path)
+    path = tmp_path / spec.run_id / "result.json"
     assert missing([spec], tmp_path) == []
     whole = path.read_text()
     path.write_bytes(DAMAGE[damage](whole).encode(errors="surrogateescape"))
@@ -146,8 +147,8 @@ def test_a_damaged_result_counts_as_missing(damage, tiny, tmp_path):
 
 
 def test_a_result_without_its_prompts_counts_as_missing(tiny, tmp_path):
-    folder = execute(tiny_spec(), tmp_path)
-    (folder / "prompts.safetensors").unlink()
+    execute([tiny_spec()], tmp_path)
+    (tmp_path / tiny_spec().run_id / "prompts.safetensors").unlink()
     assert missing([tiny_spec()], tmp_path) == [tiny_spec()]
 
 
@@ -193,15 +194,15 @@ def test_interruption_keeps_what_is_finished(tiny, tmp_path, monkeypatch):
     specs = [tiny_spec(seed) for seed in (1, 2, 3, 4)]
     counted = runs.execute
 
-    def interrupted(spec, store, progress=False):
+    def interrupted(specs, store, progress=False):
         if len(tiny) == 2:
             raise KeyboardInterrupt
-        return counted(spec, store, progress)
+        return counted(specs, store, progress)
 
     with monkeypatch.context() as patched:
         patched.setattr(runs, "execute", interrupted)
         with pytest.raises(KeyboardInterrupt):
-            run(specs, tmp_path, progress=False)
+            run(specs, tmp_path, progress=False, replicas=2)
     assert missing(specs, tmp_path) == specs[2:]
     results = run(specs, tmp_path, progress=False)
     assert len(tiny) == 4

@@ -22,6 +22,8 @@ CHANGES = {
     "class_order": "permuted",
     "evaluate": "validation",
     "curve": True,
+    "device": "cuda",
+    "precision": "bf16",
     "threads": 2,
 }
 

@@ -38,11 +38,15 @@ def backbone():
 
 
 def run(backbone, method, tau=0.25, dataset=None, after_epoch=None, seed=1, **schedule):
-    """Train on the base half of the tiny data set (five classes)."""
+    """Train one run on the base half of the tiny data set (five classes)."""
     schedule = {"epochs": 3, "lr": 0.02, "batch_size": 8} | schedule
     spec = RunSpec("tiny", method, tau, seed, Schedule(**schedule), backbone="tiny")
     base = (dataset or tiny_dataset()).halves()[0]
-    return train(spec, backbone, base, draw_long_tailed(base, tau, seed), after_epoch)
+    trained = train([spec], backbone, base, [draw_long_tailed(base, tau, seed)], after_epoch)
+    for error in trained.errors:
+        if error is not None:
+            raise error
+    return trained
 
 
 # ------------------------------------------------------------------------- schedule and optimiser
@@ -137,7 +141,7 @@ def test_matching_the_steps_of_the_balanced_run(batch_size, tau, epochs):
 
 def test_match_balanced_steps_trains_longer(backbone):
     # 44 pictures in batches of 8 are 5 steps an epoch, 80 are 10.
-    log = run(backbone, CoOp(), tau=0.25, match_balanced_steps=True).log
+    log = run(backbone, CoOp(), tau=0.25, match_balanced_steps=True).logs[0]
     assert [row["epoch"] for row in log] == [1, 2, 3, 4, 5, 6]
     assert log[-1]["lr"] == pytest.approx(0.02 * 0.5 * (1 + math.cos(math.pi * 4 / 6)))
 
@@ -163,7 +167,7 @@ def test_training_changes_the_prompts_and_nothing_else(method, backbone, monkeyp
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda m: m.name)
 def test_training_lowers_the_loss_and_logs_every_term(method, backbone):
-    log = run(backbone, method, epochs=6, tau=1.0).log
+    log = run(backbone, method, epochs=6, tau=1.0).logs[0]
     assert [row["epoch"] for row in log] == [1, 2, 3, 4, 5, 6]
     assert log[0]["lr"] == 1e-5 and log[1]["lr"] == 0.02
     assert log[-1]["loss"] < log[0]["loss"]
@@ -180,8 +184,8 @@ def test_training_is_deterministic_and_leaves_global_randomness_alone(backbone):
     assert torch.equal(torch.get_rng_state(), state)
     torch.manual_seed(5)
     again, other = run(backbone, method), run(backbone, method, seed=2)
-    assert again.log == first.log
-    assert other.log != first.log
+    assert again.logs == first.logs
+    assert other.logs != first.logs
     for a, b in zip(
         first.model.prompts.parameters(), again.model.prompts.parameters(), strict=True
     ):
@@ -216,7 +220,7 @@ def test_training_equals_a_slow_loop(method, backbone):
 
 def test_zero_shot_is_not_trained(backbone):
     trained = run(backbone, ZeroShot())
-    assert trained.log == []
+    assert trained.logs == [[]]
     assert list(trained.model.prompts.parameters()) == []
 
 
@@ -225,10 +229,10 @@ def test_what_is_measured_after_an_epoch_joins_the_log(backbone):
 
     def after(model):
         seen.append(next(model.prompts.parameters()).detach().clone())
-        return {"H": float(len(seen))}
+        return [{"H": float(len(seen))}]
 
     trained = run(backbone, CoOp(), after_epoch=after)
-    assert [row["H"] for row in trained.log] == [1, 2, 3]
+    assert [row["H"] for row in trained.logs[0]] == [1, 2, 3]
     assert torch.equal(seen[-1], next(trained.model.prompts.parameters()))
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from cptlab.clip.backbone import EMOJI_CONFIG, Backbone, wrap
+from cptlab.clip.backbone import Backbone, wrap
 from cptlab.clip.guard import open_clip
+from cptlab.clip.loading import EMOJI_CONFIG
 
 TOKENIZER = open_clip.SimpleTokenizer()
 TINY = {

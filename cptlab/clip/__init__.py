@@ -1,11 +1,14 @@
 """A frozen CLIP, learnable prompts, and the two towers that encode with them."""
 
-from cptlab.clip.backbone import Backbone, load, weights_id, wrap
+from cptlab.clip.backbone import Backbone, Precision, wrap
 from cptlab.clip.image_tower import ImageTower
+from cptlab.clip.loading import load, untrained, weights_id
+from cptlab.clip.plain_text import PlainTextTower, build_text_tower
 from cptlab.clip.prompts import (
     Prompts,
     PromptShape,
     class_sentences,
+    imagenet_names,
     init_prompts,
     load_prompts,
     save_prompts,
@@ -15,14 +18,19 @@ from cptlab.clip.text_tower import TextTower
 __all__ = [
     "Backbone",
     "ImageTower",
+    "PlainTextTower",
+    "Precision",
     "PromptShape",
     "Prompts",
     "TextTower",
+    "build_text_tower",
     "class_sentences",
+    "imagenet_names",
     "init_prompts",
     "load",
     "load_prompts",
     "save_prompts",
+    "untrained",
     "weights_id",
     "wrap",
 ]

@@ -4,37 +4,38 @@ open_clip builds, loads and tokenises; nothing outside this package sees it. ``B
 the towers one uniform view of its models; ``wrap`` refuses those that they could not reproduce.
 """
 
-import difflib
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from cptlab.clip.checks import reason_to_refuse
 from cptlab.clip.guard import open_clip
-from cptlab.clip.weights import load_compact
 
-EMOJI_NAME = "EmojiCLIP"
-EMOJI_CONFIG = Path(__file__).parents[1] / "emoji" / "EmojiCLIP.json"
-EMOJI_WEIGHTS = EMOJI_CONFIG.with_suffix(".safetensors")
+Precision = Literal["fp32", "bf16"]
 
 
 @dataclass(frozen=True)
 class Backbone:
-    """A frozen open_clip CLIP with its tokenizer; make one with ``load`` or ``wrap``.
+    """A frozen open_clip CLIP with its tokenizer; made by ``load`` or ``wrap``.
 
     ``w`` is the text width, ``vw`` the vision width, ``d`` the dimension of the joint space, ``L``
-    the context length, ``V`` the vocabulary, ``N`` the number of patches.
+    the context length, ``V`` the vocabulary, ``N`` the number of patches. ``precision`` "bf16" says
+    that the weights of linear layers are stored in it, for use under autocast.
     """
 
     name: str
     model: nn.Module
     tokenizer: Any
+    precision: Precision = "fp32"
+
+    def autocast(self) -> torch.autocast:
+        """Context in which the towers compute in this backbone's precision."""
+        # The frozen weights are stored in low precision, so there is no cast to remember.
+        enabled = self.precision == "bf16"
+        return torch.autocast(self.device.type, torch.bfloat16, enabled, cache_enabled=False)
 
     @property
     def device(self) -> torch.device:
@@ -173,22 +174,10 @@ class Backbone:
         return ends.int().argmax(1) + 1
 
 
-def weights_id(name: str, pretrained: str | None = None) -> str:
-    """Identity of a backbone's weights: a hash of their file, or "name/tag" for downloaded ones."""
-    path = EMOJI_WEIGHTS if name == EMOJI_NAME and pretrained is None else Path(pretrained or "")
-    if not path.is_file():
-        return f"{name}/{pretrained}"
-    return _file_hash(path, path.stat().st_mtime_ns)
+def wrap(model: nn.Module, tokenizer: Any, name: str, precision: Precision = "fp32") -> Backbone:
+    """Freeze a CLIP, put it in evaluation mode and check that there are towers to serve it exactly.
 
-
-@lru_cache
-def _file_hash(path: Path, changed: int) -> str:
-    """`changed` is there so that a file that was replaced is read again."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-
-
-def wrap(model: nn.Module, tokenizer: Any, name: str) -> Backbone:
-    """Freeze a CLIP, put it in evaluation mode and check that the towers can serve it exactly.
+    With "bf16" the linear layers' weights are cast in place, the others stay as they are.
 
     Raises:
         ValueError: with the reason, for any architecture but a plain CLIP with a vision
@@ -197,76 +186,9 @@ def wrap(model: nn.Module, tokenizer: Any, name: str) -> Backbone:
     if reason := reason_to_refuse(model, tokenizer):
         raise ValueError(
             f"{name} cannot be used: {reason}. Choose a plain CLIP with a vision transformer, "
-            f"such as {EMOJI_NAME} or ViT-B-16-quickgelu."
+            f"such as EmojiCLIP or ViT-B-16-quickgelu."
         )
     model.eval().requires_grad_(False)
-    return Backbone(name, model, tokenizer)
-
-
-def load(
-    name: str = EMOJI_NAME, pretrained: str | None = None, device: str | torch.device = "cpu"
-) -> Backbone:
-    """Load a pretrained CLIP, float32 and frozen. Never returns random weights.
-
-    Args:
-        name: "EmojiCLIP" (packaged with the project), or one of open_clip's model names.
-        pretrained: open_clip's tag for the weights, or the path of a checkpoint. For EmojiCLIP
-            the path of another compact weight file; None means the packaged one.
-
-    Raises:
-        FileNotFoundError: if EmojiCLIP's weight file is missing.
-        ValueError: for unknown names or tags, unusable weights or an unsupported architecture.
-    """
-    if name == EMOJI_NAME:
-        model = _emoji_clip(Path(pretrained) if pretrained else EMOJI_WEIGHTS)
-    else:
-        _check_name(name, pretrained)
-        model = _open_clip_model(name, pretrained)
-    return wrap(model.to(device), open_clip.get_tokenizer(name), name)
-
-
-def _emoji_clip(path: Path) -> nn.Module:
-    if EMOJI_NAME not in open_clip.list_models():
-        open_clip.add_model_config(EMOJI_CONFIG)
-    state = load_compact(path)
-    # Start values are drawn before weights replace them: spare the caller's random state.
-    with torch.random.fork_rng(devices=[]):
-        model = open_clip.CLIP(**open_clip.get_model_config(EMOJI_NAME))
-    try:
-        model.load_state_dict(state)
-    except RuntimeError as error:
-        raise ValueError(f"{path} does not hold weights of {EMOJI_NAME}: {error}") from error
-    return model
-
-
-def _open_clip_model(name: str, pretrained: str | None) -> nn.Module:
-    try:
-        with torch.random.fork_rng(devices=[]):
-            return open_clip.create_model(name, pretrained=pretrained, require_pretrained=True)
-    except Exception as error:  # network, file, pickle or shapes: for the user it is one thing
-        reason = str(error).partition("\n")[0]
-        raise ValueError(
-            f'The weights "{pretrained}" of {name} could not be loaded: {reason}'
-        ) from error
-
-
-def _check_name(name: str, pretrained: str | None) -> None:
-    """Raise ValueError unless open_clip knows the name and the weights go with it."""
-    names = [EMOJI_NAME, *open_clip.list_models()]
-    if name not in names:
-        close = ", ".join(difflib.get_close_matches(name, names, cutoff=0.5)) or EMOJI_NAME
-        raise ValueError(f'There is no model "{name}". Did you mean: {close}?')
-    tag = open_clip.get_pretrained_cfg(name, pretrained or "")
-    if not tag and not (pretrained and Path(pretrained).is_file()):
-        tags = ", ".join(open_clip.list_pretrained_tags_by_model(name)) or "none"
-        raise ValueError(
-            f'{name} needs weights, and "{pretrained}" is neither a file nor one of its tags: '
-            f"{tags}."
-        )
-    quick = open_clip.get_model_config(name).get("quick_gelu", False)
-    if tag and tag.get("quick_gelu", False) != quick:
-        right = name.removesuffix("-quickgelu") if quick else f"{name}-quickgelu"
-        raise ValueError(
-            f'The weights "{pretrained}" were trained with {"GELU" if quick else "QuickGELU"}, '
-            f'and {name} computes another activation: use the model name "{right}".'
-        )
+    if precision == "bf16":
+        open_clip.convert_weights_to_lp(model, torch.bfloat16)
+    return Backbone(name, model, tokenizer, precision)

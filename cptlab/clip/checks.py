@@ -1,4 +1,4 @@
-"""Which open_clip models the towers reproduce exactly."""
+"""Which open_clip models the towers reproduce exactly, and which text tower may share work."""
 
 from typing import Any
 
@@ -9,22 +9,20 @@ from cptlab.clip.guard import open_clip
 
 
 def reason_to_refuse(model: nn.Module, tokenizer: Any) -> str | None:
-    """Why the towers cannot serve this model exactly, as half a sentence; None if they can."""
+    """Why no tower can serve this model exactly, as half a sentence; None if one can."""
     if type(model) is not open_clip.CLIP:
         return f"{type(model).__name__} has another text tower than CLIP's own"
-    visual, mask = model.visual, model.attn_mask
+    visual = model.visual
     if type(visual) is not open_clip.transformer.VisionTransformer:
         return f"its image tower is a {type(visual).__name__}, no plain vision transformer"
-    if mask is None or not mask.equal(torch.full_like(mask, -torch.inf).triu(1)):
-        return "its text tower is not causal"
     if not isinstance(tokenizer, open_clip.SimpleTokenizer) or tokenizer.reduction_fn is not None:
         return "its tokenizer is not CLIP's own"
     if model.token_embedding.num_embeddings != tokenizer.vocab_size:
         return "its vocabulary is not that of its tokenizer"
-    # "argmax" reads at the largest id, which is the end token of CLIP's own vocabulary
-    end_ids = {"argmax": tokenizer.vocab_size - 1, "eos": model.text_eos_id}
-    if end_ids.get(model.text_pool_type) != tokenizer.eot_token_id:
-        return "its text feature is not read at the end token"
+    if model.text_pool_type == "none":
+        return "it gives one text feature per token, not one per sentence"
+    if model.text_pool_type == "eos" and model.text_eos_id != tokenizer.eot_token_id:
+        return f"it looks for end token {model.text_eos_id}, which its tokenizer does not write"
     if not isinstance(model.text_projection, Tensor):
         return "its text projection is not a plain matrix"
     if model.logit_bias is not None:
@@ -38,4 +36,20 @@ def reason_to_refuse(model: nn.Module, tokenizer: Any) -> str | None:
     blocks = [*model.transformer.resblocks, *visual.transformer.resblocks]
     if any(type(b) is not open_clip.transformer.ResidualAttentionBlock for b in blocks):
         return "its transformer blocks are not the standard ones"
+    return None
+
+
+def reason_against_sharing(model: nn.Module, tokenizer: Any) -> str | None:
+    """Why this model's sentences cannot share a prefix or lose their padding, as half a sentence.
+
+    None if they can. With a reason, a model that ``reason_to_refuse`` lets pass is left to
+    ``PlainTextTower``.
+    """
+    mask = model.attn_mask
+    if mask is None or not mask.equal(torch.full_like(mask, -torch.inf).triu(1)):
+        return "its text tower is not causal"
+    # "argmax" reads at the largest id, which is the end token of CLIP's own vocabulary
+    end_ids = {"argmax": tokenizer.vocab_size - 1, "eos": model.text_eos_id}
+    if end_ids.get(model.text_pool_type) != tokenizer.eot_token_id:
+        return "its text feature is not read at the end token"
     return None

@@ -51,8 +51,9 @@ class ImageTower:
             )
 
         x = model.ln_pre(self._embed(images))
-        # (R, 1, m, w): the same tokens for every image of the batch; the first layer passes ln_pre
-        tokens = [t.unsqueeze(-3) for t in tokens]
+        # (R, 1, m, w): the same tokens for every image of the batch; the first layer passes ln_pre.
+        # Under autocast a layer that makes tokens gives them in a lower precision than x.
+        tokens = [t.unsqueeze(-3).to(x.dtype) for t in tokens]
         tokens[:1] = [model.ln_pre(t) for t in tokens[:1]]
 
         for i, block in enumerate(model.vision_blocks):
@@ -75,5 +76,5 @@ class ImageTower:
         """Class token and patches with their positions, (..., B, 1 + patches, vision width)."""
         model = self.backbone
         patches = model.conv1(images.flatten(0, -4)).flatten(-2).transpose(-2, -1)
-        patches = patches.unflatten(0, images.shape[:-3])
+        patches = patches.unflatten(0, images.shape[:-3]).to(model.class_embedding.dtype)
         return concatenate(model.class_embedding[None], patches) + model.vision_positions

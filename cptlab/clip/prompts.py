@@ -1,5 +1,6 @@
 """Learnable tokens of both towers: their shape, start values, sentences around them, and files."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from cptlab.clip.backbone import Backbone
+from cptlab.clip.guard import open_clip
 
 INIT_STD = 0.02  # of every token that does not start from a word
 WORDS = "a photo of a"
@@ -59,6 +61,13 @@ class Prompts(nn.Module):
         super().__init__()
         self.text = nn.ParameterList(text)
         self.vision = nn.ParameterList(vision)
+
+    def replica(self, r: int) -> "Prompts":
+        """A copy of one replica's prompts, as the only one."""
+        text, vision = (
+            [t[r : r + 1].detach().clone() for t in tower] for tower in (self.text, self.vision)
+        )
+        return Prompts(text, vision)
 
 
 def init_prompts(
@@ -116,6 +125,13 @@ def class_sentences(
     """
     context = words if starts_from_words(n_tokens, words) else " ".join(["X"] * n_tokens)
     return [f"{context} {name.replace('_', ' ')}.".strip() for name in class_names]
+
+
+def imagenet_names(count: int) -> list[str]:
+    """ImageNet's class names as open_clip has them; beyond a thousand, pairs of them."""
+    names = open_clip.IMAGENET_CLASSNAMES
+    pairs = (f"{first} {second}" for first in names for second in names)
+    return [*names[:count], *itertools.islice(pairs, max(0, count - len(names)))]
 
 
 def check_tokens(tokens: Sequence[Tensor], width: int, layers: int, tower: str) -> None:

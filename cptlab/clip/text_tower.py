@@ -4,18 +4,21 @@ A prompted sentence is ``[SOS] v_1 ... v_n <words of the template> <class name> 
 tower is causal, so everything before the class name is the same for all classes: this prefix is
 encoded once per replica. The suffixes (some four tokens each) lie packed in one flat tensor, so
 that linear layers see no padding; only attention looks at them in groups of equal length. The
-numbers equal those of the plain tower, at a fraction of its work.
+numbers equal those of the plain tower, at a fraction of its work. Where tokens of single classes
+come in, the prefix gets a row per class from that block on.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
 
 from cptlab.clip.attention import attend, concatenate, finish, key_value, query
 from cptlab.clip.backbone import Backbone
-from cptlab.clip.prompts import check_tokens
+from cptlab.clip.checks import reason_against_sharing
+from cptlab.clip.context import context_by_block, replace_context
 
 
 @dataclass(frozen=True)
@@ -41,10 +44,15 @@ class TextTower:
 
     Raises:
         ValueError: for no sentences, sentences that are too long, or ones that differ before or
-            within the learnable positions.
+            within the learnable positions; for a backbone that only ``PlainTextTower`` can serve.
     """
 
     def __init__(self, backbone: Backbone, sentences: Sequence[str] | Tensor, n_tokens: int):
+        if reason := reason_against_sharing(backbone.model, backbone.tokenizer):
+            raise ValueError(
+                f"{backbone.name} cannot share a prefix among classes: {reason}. Use "
+                "PlainTextTower, or build_text_tower(), which picks the right one."
+            )
         self.backbone = backbone
         self.n_tokens = n_tokens
         ids = sentences.cpu() if isinstance(sentences, Tensor) else backbone.tokenize(sentences)
@@ -59,46 +67,53 @@ class TextTower:
 
         device = backbone.device
         table, places = backbone.token_embedding, backbone.text_positions
-        self.prefix_embeddings = table[ids[0, :prefix].to(device)]  # (P, w), without positions
+        # (replicas 1, classes 1, P, w), without positions
+        self.prefix_embeddings = table[ids[0, :prefix].to(device)][None, None]
         self.prefix_positions = places[:prefix]
         self.suffix = table[torch.cat(suffixes).to(device)] + places[positions.to(device)]  # (T, w)
         self.end_rows = (suffix_lengths.cumsum(0) - 1).to(device)  # (K,)
-        self.class_order = torch.argsort(order).to(device)  # from packed order back to the caller's
+        self.packed_order = order.to(device)  # from the caller's order of classes, and back
+        self.class_order = torch.argsort(order).to(device)
         self.prefix_mask = _causal(prefix, 0, device)
         self.buckets = _buckets(suffix_lengths, prefix, device)
 
-    def __call__(self, tokens: Sequence[Tensor] = ()) -> Tensor:
+    def __call__(
+        self,
+        tokens: Sequence[Tensor] = (),
+        class_tokens: Mapping[int, Tensor] = MappingProxyType({}),
+    ) -> Tensor:
         """Encode all sentences.
 
         Args:
             tokens: context tokens of layers 0, 1, ..., each (R, n, text width). Layer 0 replaces
                 the embeddings at positions 1 to n (and receives their positions); layer i replaces
                 the hidden states there before block i. Empty: the sentences as they are, R = 1.
+            class_tokens: block i -> (R, K, n, text width), tokens of every class's own, which go
+                where layer i of ``tokens`` would and win over it. The work for prefixes is done
+                once up to the first such block, and per class from there on.
+
+        Any leading dimensions may stand for R, such as (R, images); they broadcast.
 
         Returns:
             Features (R, K, d) in the order of the sentences, not normalised.
 
         Raises:
-            ValueError: for tokens that do not fit the backbone or this tower.
+            ValueError: for tokens that do not fit the backbone, this tower or each other.
         """
-        model, n = self.backbone, self.n_tokens
-        check_tokens(tokens, model.text_width, model.text_layers, "text")
-        if tokens and tokens[0].shape[-2] != n:
-            raise ValueError(
-                f"This text tower was built for {n} context tokens and got {tokens[0].shape[-2]}: "
-                f"build it with n_tokens={tokens[0].shape[-2]}."
-            )
-        lead = tokens[0].shape[:-2] if tokens else (1,)
-        prefix = self.prefix_embeddings
-        if tokens:
-            prefix = _replace(prefix, tokens[0])
-        prefix = (prefix + self.prefix_positions).expand(*lead, -1, -1)
-        suffix = self.suffix  # the same for every replica until it has looked at the prefix
+        model = self.backbone
+        n_classes = len(self.class_order)
+        context = context_by_block(model, self.n_tokens, n_classes, tokens, class_tokens)
+        for i in class_tokens:
+            context[i] = context[i][..., self.packed_order, :, :]
+        prefix = self.prefix_embeddings  # (R, 1 or K, P, w)
+        suffix = self.suffix  # (T, w), the same for every replica until it has seen the prefix
 
         for i, block in enumerate(model.text_blocks):
             last = i == model.text_layers - 1
-            if 0 < i < len(tokens):
-                prefix = _replace(prefix, tokens[i])
+            if i in context:
+                prefix = replace_context(prefix, context[i])
+            if i == 0:
+                prefix = prefix + self.prefix_positions
             normed_prefix, normed = block.ln_1(prefix), block.ln_1(suffix)
             prefix_kv = key_value(block, normed_prefix)
             suffix_kv = key_value(block, normed)
@@ -114,15 +129,17 @@ class TextTower:
         return features[..., self.class_order, :]
 
     def _attend(self, block, q: Tensor, prefix_kv, suffix_kv, last: bool) -> Tensor:
-        """Attention of packed queries over the prefix and their own suffix, bucket by bucket.
+        """Attention of packed queries over their prefix and their own suffix, bucket by bucket.
 
         ``q`` holds all suffix rows, or in the last block one row per class; result shaped alike.
         """
         out = []
         for bucket in self.buckets:
             k, v = (
-                concatenate(shared.unsqueeze(-3), _per_class(own[..., bucket.rows, :], bucket))
-                for shared, own in zip(prefix_kv, suffix_kv, strict=True)
+                concatenate(
+                    _of_bucket(before, bucket), _per_class(own[..., bucket.rows, :], bucket)
+                )
+                for before, own in zip(prefix_kv, suffix_kv, strict=True)
             )
             if last:
                 rows = q[..., bucket.classes, :].unsqueeze(-2)
@@ -138,10 +155,9 @@ def _per_class(rows: Tensor, bucket: Bucket) -> Tensor:
     return rows.unflatten(-2, (-1, bucket.length))
 
 
-def _replace(prefix: Tensor, tokens: Tensor) -> Tensor:
-    """Put tokens (..., n, w) in positions 1 to n of the prefix (..., P, w)."""
-    rest = prefix[..., 1 + tokens.shape[-2] :, :]
-    return concatenate(concatenate(prefix[..., :1, :], tokens), rest)
+def _of_bucket(prefix: Tensor, bucket: Bucket) -> Tensor:
+    """The bucket's classes of (..., K, P, w); (..., 1, P, w), which all classes share, as it is."""
+    return prefix if prefix.shape[-3] == 1 else prefix[..., bucket.classes, :, :]
 
 
 def _causal(length: int, seen: int, device: torch.device) -> Tensor:

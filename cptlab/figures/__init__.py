@@ -8,11 +8,14 @@ from cptlab.figures.comparison import method_intervals
 from cptlab.figures.pictures import drawing_sheet, image_grid
 from cptlab.figures.seeds import seed_violins, training_curves
 from cptlab.figures.similarity import similarity_matrix
+from cptlab.figures.throughput import runs_per_hour, savings_by_classes
 
 __all__ = [
     "drawing_sheet",
     "image_grid",
     "method_intervals",
+    "runs_per_hour",
+    "savings_by_classes",
     "seed_violins",
     "similarity_matrix",
     "training_curves",

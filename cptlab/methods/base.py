@@ -1,14 +1,17 @@
 """What a method is: a frozen dataclass of hyper-parameters with three short functions.
 
 `prompt_shape()` says which learnable tokens it has, `prepare(setting)` computes once what stays
-fixed (clusters, anchors), and `losses(step, prepared)` returns its named loss terms, each (R,).
-`weights()` gives the factor of each term; summing and logging belong to the training loop.
+fixed (clusters, anchors), and `losses(step, setting, prepared)` returns its named loss terms, each
+(R,). `weights()` gives the factor of each term; summing and logging belong to the training loop.
+
+Replicas of one pass call `losses` once, together. They may differ in the hyper-parameters that
+`per_replica` names: those that only `weights` and `prepare` read, which each replica has its own.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import ClassVar, Protocol
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -64,16 +67,17 @@ class Method(Protocol):
     """Interface of a method; every class in this package is a frozen dataclass that has it."""
 
     name: ClassVar[str]
+    per_replica: ClassVar[tuple[str, ...]]
     anchor_templates: tuple[str, ...]
 
     def prompt_shape(self) -> PromptShape: ...
 
     def weights(self) -> dict[str, float]: ...
 
-    def prepare(self, setting: Setting) -> dict[str, Any]: ...
+    def prepare(self, setting: Setting) -> dict[str, Tensor]: ...
 
     def losses(
-        self, step: Step, setting: Setting, prepared: dict[str, Any]
+        self, step: Step, setting: Setting, prepared: dict[str, Tensor]
     ) -> dict[str, Tensor]: ...
 
 

@@ -1,7 +1,7 @@
 """CoOp (Zhou et al. 2022), the paper's "standard prompt tuning": context tokens for the text."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -14,6 +14,7 @@ class CoOp:
     """Context tokens shared by all classes, started from "a photo of a"; plain cross-entropy."""
 
     name: ClassVar[str] = "coop"
+    per_replica: ClassVar[tuple[str, ...]] = ()
     anchor_templates: ClassVar[tuple[str, ...]] = PHOTO
     text_tokens: int = 4
 
@@ -23,8 +24,10 @@ class CoOp:
     def weights(self) -> dict[str, float]:
         return {"ce": 1.0}
 
-    def prepare(self, setting: Setting) -> dict[str, Any]:
+    def prepare(self, setting: Setting) -> dict[str, Tensor]:
         return {}
 
-    def losses(self, step: Step, setting: Setting, prepared: dict[str, Any]) -> dict[str, Tensor]:
+    def losses(
+        self, step: Step, setting: Setting, prepared: dict[str, Tensor]
+    ) -> dict[str, Tensor]:
         return {"ce": cross_entropy(step)}

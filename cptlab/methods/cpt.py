@@ -5,7 +5,7 @@ gives the reasons. A weight of 0 switches a loss off.
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -30,6 +30,15 @@ class CPT(DeepPrompts):
     """
 
     name: ClassVar[str] = "cpt"
+    per_replica: ClassVar[tuple[str, ...]] = (
+        "lambda_tetf",
+        "lambda_cc",
+        "lambda_rs",
+        "cluster_size",
+        "n_clusters",
+        "cluster_method",
+        "cluster_seed",
+    )
     lambda_tetf: float = 0.25
     lambda_cc: float = 0.15
     lambda_rs: float = 0.10
@@ -55,7 +64,7 @@ class CPT(DeepPrompts):
             "rs": self.lambda_rs,
         }
 
-    def prepare(self, setting: Setting) -> dict[str, Any]:
+    def prepare(self, setting: Setting) -> dict[str, Tensor]:
         """Static cluster mining and the fixed map from classes to clusters, eqs. (2) to (4)."""
         clusters = cluster_prototypes(
             setting.frozen_prototypes,
@@ -66,7 +75,9 @@ class CPT(DeepPrompts):
         )
         return {"clusters": clusters.to(setting.frozen_prototypes.device)}
 
-    def losses(self, step: Step, setting: Setting, prepared: dict[str, Any]) -> dict[str, Tensor]:
+    def losses(
+        self, step: Step, setting: Setting, prepared: dict[str, Tensor]
+    ) -> dict[str, Tensor]:
         clip = cross_entropy(step) if self.clip_loss == "class_ce" else text_to_image(step)
         tetf = geometry.textual_etf_separation(
             step.prototypes,

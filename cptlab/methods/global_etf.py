@@ -4,7 +4,7 @@ Read as CPT with one cluster of all classes and without the two alignment terms,
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -26,6 +26,7 @@ class GlobalETF(DeepPrompts):
     """
 
     name: ClassVar[str] = "global_etf"
+    per_replica: ClassVar[tuple[str, ...]] = ("lambda_etf", "cluster_size")
     anchor_templates: ClassVar[tuple[str, ...]] = PHOTO
     lambda_etf: float = 0.25
     reduction: PairReduction = "sum"
@@ -34,7 +35,7 @@ class GlobalETF(DeepPrompts):
     def weights(self) -> dict[str, float]:
         return {"ce": 1.0, "etf": self.lambda_etf}
 
-    def prepare(self, setting: Setting) -> dict[str, Any]:
+    def prepare(self, setting: Setting) -> dict[str, Tensor]:
         n_classes = len(setting.class_names)
         factor = 1.0
         if self.reduction == "sum":
@@ -43,8 +44,10 @@ class GlobalETF(DeepPrompts):
             factor = pairs_per_class / (n_clusters * max(n_classes - 1, 1))
         device = setting.frozen_prototypes.device
         one_cluster = torch.zeros(n_classes, dtype=torch.long, device=device)
-        return {"clusters": one_cluster, "factor": factor}
+        return {"clusters": one_cluster, "factor": torch.tensor(factor, device=device)}
 
-    def losses(self, step: Step, setting: Setting, prepared: dict[str, Any]) -> dict[str, Tensor]:
+    def losses(
+        self, step: Step, setting: Setting, prepared: dict[str, Tensor]
+    ) -> dict[str, Tensor]:
         etf = textual_etf_separation(step.prototypes, prepared["clusters"], self.reduction)
         return {"ce": cross_entropy(step), "etf": prepared["factor"] * etf}

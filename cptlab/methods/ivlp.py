@@ -1,7 +1,7 @@
 """IVLP, independent vision-language prompting (Khattak et al. 2023): deep, in both towers."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -13,13 +13,16 @@ class IVLP(DeepPrompts):
     """Separate text and visual tokens at every prompted layer; plain cross-entropy."""
 
     name: ClassVar[str] = "ivlp"
+    per_replica: ClassVar[tuple[str, ...]] = ()
     anchor_templates: ClassVar[tuple[str, ...]] = PHOTO
 
     def weights(self) -> dict[str, float]:
         return {"ce": 1.0}
 
-    def prepare(self, setting: Setting) -> dict[str, Any]:
+    def prepare(self, setting: Setting) -> dict[str, Tensor]:
         return {}
 
-    def losses(self, step: Step, setting: Setting, prepared: dict[str, Any]) -> dict[str, Tensor]:
+    def losses(
+        self, step: Step, setting: Setting, prepared: dict[str, Tensor]
+    ) -> dict[str, Tensor]:
         return {"ce": cross_entropy(step)}

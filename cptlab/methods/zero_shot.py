@@ -1,7 +1,7 @@
 """Zero-shot CLIP (Radford et al. 2021): no learnable tokens, no training."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -14,6 +14,7 @@ class ZeroShot:
     """Class names in the template "a photo of a {}." against image features, both frozen."""
 
     name: ClassVar[str] = "zero_shot"
+    per_replica: ClassVar[tuple[str, ...]] = ()
     anchor_templates: ClassVar[tuple[str, ...]] = PHOTO
 
     def prompt_shape(self) -> PromptShape:
@@ -22,8 +23,10 @@ class ZeroShot:
     def weights(self) -> dict[str, float]:
         return {}
 
-    def prepare(self, setting: Setting) -> dict[str, Any]:
+    def prepare(self, setting: Setting) -> dict[str, Tensor]:
         return {}
 
-    def losses(self, step: Step, setting: Setting, prepared: dict[str, Any]) -> dict[str, Tensor]:
+    def losses(
+        self, step: Step, setting: Setting, prepared: dict[str, Tensor]
+    ) -> dict[str, Tensor]:
         return {}

@@ -20,8 +20,8 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 from safetensors.torch import load_file, save_file
 
-from cptlab.clip.backbone import EMOJI_CONFIG, EMOJI_NAME
 from cptlab.clip.guard import open_clip
+from cptlab.clip.loading import EMOJI_CONFIG, EMOJI_NAME
 from cptlab.clip.weights import save_compact
 from cptlab.emoji import catalog
 from cptlab.emoji.recipe import sources, text

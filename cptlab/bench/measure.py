@@ -1,0 +1,71 @@
+"""Time and peak memory of a piece of work, alternating between variants of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from itertools import accumulate
+from statistics import median
+
+import psutil
+import torch
+from torch.profiler import ProfilerActivity, profile
+
+Work = Callable[[], object]
+GIB = 2**30
+
+
+def seconds(work: Work, device: torch.device) -> float:
+    """Wall time of one call, the device's queue included."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    start = time.perf_counter()
+    work()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter() - start
+
+
+def alternating(
+    variants: Mapping[str, Work], rounds: int, device: torch.device
+) -> dict[str, float]:
+    """Median wall time of each variant in seconds, every round timing each of them once.
+
+    A round before the first is not counted if a variant takes less than a second: it warms up.
+    """
+    times: dict[str, list[float]] = {name: [] for name in variants}
+    for name, work in variants.items():
+        first = seconds(work, device)
+        if first >= 1:
+            times[name].append(first)
+    for _ in range(rounds):
+        for name, work in variants.items():
+            if len(times[name]) < rounds:
+                times[name].append(seconds(work, device))
+    return {name: median(values) for name, values in times.items()}
+
+
+def peak_memory(work: Work, device: torch.device) -> float:
+    """Most memory in GiB that tensors made by one call held at once.
+
+    On a GPU from the caching allocator, on the CPU from all allocations that torch's profiler sees.
+    """
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
+        work()
+        torch.cuda.synchronize(device)
+        return (torch.cuda.max_memory_allocated(device) - before) / GIB
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as recorded:
+        work()
+    events = recorded.profiler.kineto_results.events()
+    changes = sorted((e.start_ns(), e.nbytes()) for e in events if e.name() == "[memory]")
+    return max(accumulate(change for _, change in changes), default=0) / GIB
+
+
+def free_memory(device: torch.device) -> float:
+    """Memory in GiB that is free for new tensors."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0] / GIB
+    return psutil.virtual_memory().available / GIB

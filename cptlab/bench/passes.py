@@ -1,0 +1,92 @@
+"""Passes of R replicas against R runs one after another."""
+
+from __future__ import annotations
+
+import dataclasses
+import tempfile
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+
+from cptlab.bench.measure import alternating
+from cptlab.bench.table import Row
+from cptlab.clip import Backbone, imagenet_names
+from cptlab.data import ImageDataset, Sample, draw_long_tailed
+from cptlab.methods import CPT, CoOp, Method
+from cptlab.profiles import DEMO
+from cptlab.runs import execute
+from cptlab.spec import RunSpec, Schedule
+from cptlab.training import train
+
+
+def pass_rows(
+    counts: Sequence[int], rounds: int = 1, backbone: Backbone | None = None
+) -> list[Row]:
+    """Runs per hour with R replicas in one pass, for CoOp and CPT.
+
+    Args:
+        counts: numbers R of replicas; 1 is added if missing.
+        rounds: how often each is timed, alternating.
+        backbone: without one, whole runs of the embedded world on the CPU (activities, tau 0.06,
+            demo schedule, evaluation and storing included, one thread). With one, training alone
+            on noise pictures at the paper's batch of 4 (100 classes, 2 epochs of 400 steps).
+
+    Returns:
+        Rows with seconds, runs per hour and `ratio_runs_per_hour` over R = 1.
+    """
+    counts = sorted({1, *counts})
+    rows: list[Row] = []
+    depth = {"text_depth": 3, "vision_depth": 4} if backbone is None else {}
+    methods = {"CoOp": CoOp(), "CPT (pair mean)": CPT(**depth, etf_reduction="pair_mean")}
+    for label, method in methods.items():
+        work = {str(count): _work(count, method, backbone) for count in counts}
+        device = torch.device("cpu") if backbone is None else backbone.device
+        took = alternating(work, rounds, device)
+        for count in counts:
+            per_hour = 3600 * count / took[str(count)]
+            rows.append(
+                {
+                    "part": "passes",
+                    "method": label,
+                    "replicas": count,
+                    "seconds": took[str(count)],
+                    "runs_per_hour": per_hour,
+                    "ratio_runs_per_hour": per_hour * took["1"] / 3600,
+                }
+            )
+    return rows
+
+
+def _work(count: int, method: Method, backbone: Backbone | None) -> Callable[[], object]:
+    """One pass of this many seeds."""
+    if backbone is None:
+        plain = DEMO.spec("activities", method, imbalance=0.06, seed=1)
+        specs = [dataclasses.replace(plain, seed=seed) for seed in range(1, count + 1)]
+
+        def embedded() -> None:
+            with tempfile.TemporaryDirectory() as folder:
+                execute(specs, Path(folder))
+
+        return embedded
+    schedule = Schedule(epochs=2)
+    specs = [
+        RunSpec("noise", method, seed=seed, schedule=schedule, backbone=backbone.name)
+        for seed in range(1, count + 1)
+    ]
+    data = noise(100)
+    subsets = [draw_long_tailed(data, 1.0, spec.seed) for spec in specs]
+    return lambda: train(specs, backbone, data, subsets)
+
+
+@lru_cache
+def noise(n_classes: int, per_class: int = 16) -> ImageDataset:
+    """A data set of seeded noise, ImageNet's first class names."""
+    samples = tuple(Sample(f"{c}/{i}", c) for c in range(n_classes) for i in range(per_class))
+
+    def read(keys: Sequence[str], size: int) -> torch.Tensor:
+        generator = torch.Generator().manual_seed(len(keys))
+        return torch.rand(len(keys), 3, size, size, generator=generator)
+
+    return ImageDataset("noise", tuple(imagenet_names(n_classes)), samples, (), read)

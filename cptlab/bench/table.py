@@ -1,0 +1,52 @@
+"""Rows of the benchmark as JSON, as a table and as a figure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pandas as pd
+
+from cptlab.figures import runs_per_hour, savings_by_classes
+from cptlab.style import WIDTH, save, use_style
+
+Row = dict[str, float | int | str | None]
+"""One comparison; fields named `ratio...` say how many times less ours takes."""
+NAME = "throughput"
+
+
+def write(rows: Sequence[Row], folder: Path) -> None:
+    """Write the rows as a JSON list, and as a figure with its CSV."""
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = folder / f"{NAME}.json.part"
+    partial.write_text(json.dumps(list(rows), indent=1) + "\n")
+    partial.replace(folder / f"{NAME}.json")
+    passes = table(rows, "passes")
+    with use_style():
+        fig, axes = plt.subplots(1, 3, figsize=(1.5 * WIDTH, 3.2))
+        savings_by_classes(table(rows, "towers"), what="time", ax=axes[0])
+        savings_by_classes(table(rows, "towers"), what="memory", ax=axes[1])
+        axes[2].set_visible(not passes.empty)
+        if not passes.empty:
+            runs_per_hour(passes, ax=axes[2])
+        save(fig, pd.DataFrame(rows), folder, NAME)
+        plt.close(fig)
+
+
+def read_rows(path: Path) -> list[Row]:
+    """Rows that `write` wrote; ValueError if the file holds something else."""
+    try:
+        rows = json.loads(path.read_text())
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} holds no benchmark ({error}): run `cptlab bench`.") from error
+    if not (isinstance(rows, list) and all(isinstance(row, dict) for row in rows)):
+        raise ValueError(f"{path} holds no list of benchmark rows: run `cptlab bench`.")
+    return rows
+
+
+def table(rows: Sequence[Row], part: str) -> pd.DataFrame:
+    """Rows of one part, "towers" or "passes", with the columns that they have."""
+    frame = pd.DataFrame([row for row in rows if row["part"] == part])
+    return frame.drop(columns=["part", "machine"], errors="ignore").dropna(axis=1, how="all")

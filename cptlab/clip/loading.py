@@ -1,0 +1,137 @@
+"""Backbones by name: the packaged EmojiCLIP, or any CLIP that open_clip can load."""
+
+import difflib
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from cptlab.clip.backbone import Backbone, Precision, wrap
+from cptlab.clip.guard import open_clip
+from cptlab.clip.weights import load_compact
+
+EMOJI_NAME = "EmojiCLIP"
+EMOJI_CONFIG = Path(__file__).parents[1] / "emoji" / "EmojiCLIP.json"
+EMOJI_WEIGHTS = EMOJI_CONFIG.with_suffix(".safetensors")
+
+
+def load(
+    name: str = EMOJI_NAME,
+    pretrained: str | None = None,
+    device: str | torch.device = "cpu",
+    precision: Precision = "fp32",
+) -> Backbone:
+    """Load a pretrained CLIP, frozen. Never returns random weights.
+
+    Args:
+        name: "EmojiCLIP" (packaged with the project), or one of open_clip's model names.
+        pretrained: open_clip's tag for the weights, or the path of a checkpoint. For EmojiCLIP
+            the path of another compact weight file; None means the packaged one.
+        device: where the model goes.
+        precision: of the linear layers' weights and, under autocast, of the towers' arithmetic.
+
+    Raises:
+        FileNotFoundError: if EmojiCLIP's weight file is missing.
+        ValueError: for unknown names or tags, unusable weights, an unsupported architecture, or a
+            GPU where torch sees none.
+    """
+    _check_name(name)
+    _check_device(device)
+    if name == EMOJI_NAME:
+        model = _emoji_clip(Path(pretrained) if pretrained else EMOJI_WEIGHTS)
+    else:
+        _check_weights(name, pretrained)
+        model = _open_clip_model(name, pretrained)
+    return wrap(model.to(device), open_clip.get_tokenizer(name), name, precision)
+
+
+def untrained(
+    name: str, device: str | torch.device = "cpu", precision: Precision = "fp32", seed: int = 0
+) -> Backbone:
+    """A CLIP with random weights, for benchmarks and tests of code: its features mean nothing.
+
+    Raises:
+        ValueError: for unknown names or an unsupported architecture.
+    """
+    _check_name(name)
+    _check_device(device)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = open_clip.create_model(name, pretrained=None)
+    return wrap(model.to(device), open_clip.get_tokenizer(name), name, precision)
+
+
+def _emoji_clip(path: Path) -> nn.Module:
+    state = load_compact(path)
+    # Start values are drawn before weights replace them: spare the caller's random state.
+    with torch.random.fork_rng(devices=[]):
+        model = open_clip.CLIP(**open_clip.get_model_config(EMOJI_NAME))
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        raise ValueError(f"{path} does not hold weights of {EMOJI_NAME}: {error}") from error
+    return model
+
+
+def _open_clip_model(name: str, pretrained: str | None) -> nn.Module:
+    try:
+        with torch.random.fork_rng(devices=[]):
+            return open_clip.create_model(name, pretrained=pretrained, require_pretrained=True)
+    except Exception as error:  # network, file, pickle or shapes: for the user it is one thing
+        reason = str(error).partition("\n")[0]
+        raise ValueError(
+            f'The weights "{pretrained}" of {name} could not be loaded: {reason}'
+        ) from error
+
+
+def _check_device(device: str | torch.device) -> None:
+    """Raise ValueError for a GPU where torch sees none."""
+    if torch.device(device).type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(
+            f"Device {device} was asked for, but torch {torch.__version__} sees no GPU: use the "
+            'device "cpu", or install a CUDA build of torch.'
+        )
+
+
+def _check_name(name: str) -> None:
+    """Raise ValueError unless open_clip, once it has been told of EmojiCLIP, knows the name."""
+    if EMOJI_NAME not in open_clip.list_models():
+        open_clip.add_model_config(EMOJI_CONFIG)
+    names = open_clip.list_models()
+    if name not in names:
+        close = ", ".join(difflib.get_close_matches(name, names, cutoff=0.5)) or EMOJI_NAME
+        raise ValueError(f'There is no model "{name}". Did you mean: {close}?')
+
+
+def _check_weights(name: str, pretrained: str | None) -> None:
+    """Raise ValueError unless the weights go with the model."""
+    tag = open_clip.get_pretrained_cfg(name, pretrained or "")
+    if not tag and not (pretrained and Path(pretrained).is_file()):
+        tags = ", ".join(open_clip.list_pretrained_tags_by_model(name)) or "none"
+        raise ValueError(
+            f'{name} needs weights, and "{pretrained}" is neither a file nor one of its tags: '
+            f"{tags}."
+        )
+    quick = open_clip.get_model_config(name).get("quick_gelu", False)
+    if tag and tag.get("quick_gelu", False) != quick:
+        right = name.removesuffix("-quickgelu") if quick else f"{name}-quickgelu"
+        raise ValueError(
+            f'The weights "{pretrained}" were trained with {"GELU" if quick else "QuickGELU"}, '
+            f'and {name} computes another activation: use the model name "{right}".'
+        )
+
+
+def weights_id(name: str, pretrained: str | None = None) -> str:
+    """Identity of a backbone's weights: a hash of their file, or "name/tag" for downloaded ones."""
+    path = EMOJI_WEIGHTS if name == EMOJI_NAME and pretrained is None else Path(pretrained or "")
+    if not path.is_file():
+        return f"{name}/{pretrained}"
+    return _file_hash(path, path.stat().st_mtime_ns)
+
+
+@lru_cache
+def _file_hash(path: Path, changed: int) -> str:
+    """`changed` is there so that a file that was replaced is read again."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
