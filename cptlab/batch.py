@@ -14,7 +14,7 @@ from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 from tqdm.auto import tqdm
 
-from cptlab.data import labels_of, open_dataset
+from cptlab.data import open_dataset, open_roles
 from cptlab.profiles import Profile
 from cptlab.runs import cached_backbone, load_result, missing, run
 from cptlab.spec import RunSpec
@@ -91,16 +91,17 @@ def plan(profile: Profile, wanted: Sequence[str], folders: Workspace, jobs: int)
 
 
 def _kind(spec: RunSpec) -> str:
-    return f"{spec.dataset} {spec.method} {spec.imbalance} {spec.schedule} {spec.curve}"
+    same = (spec.dataset, spec.protocol, spec.method, spec.imbalance, spec.schedule, spec.curve)
+    return str(same)
 
 
 def _rough_seconds(spec: RunSpec) -> float:
-    dataset = open_dataset(spec.dataset).halves()[0]
-    mean_shots = spec.n_max * (1 + spec.imbalance) / 2
-    samples = len(set(labels_of(dataset.train))) * mean_shots
+    learned, *others = open_roles(spec.dataset, spec.protocol).values()
+    samples = len(learned.class_names) * spec.n_max * (1 + spec.imbalance) / 2
+    tested = sum(len(dataset.test) for dataset in (learned, *others))
     evaluations = spec.schedule.epochs if spec.curve else 1
     trained = spec.schedule.epochs * samples * (spec.method.prompt_shape().vision_tokens > 0)
-    return 2 + EPOCH_SECONDS / 100 * (trained + evaluations * 2 * len(dataset.test) / 3)
+    return 2 + EPOCH_SECONDS / 100 * (trained + evaluations * tested / 3)
 
 
 def figures(plan: Plan, jobs: int) -> None:

@@ -1,8 +1,8 @@
-"""Accuracies: per class, base/new with their harmonic mean, and head/medium/tail."""
+"""Accuracies: per class, by role with their harmonic mean or means, and head/medium/tail."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -59,18 +59,28 @@ def thirds(accuracies: np.ndarray, ranks: Sequence[int]) -> dict[str, float]:
     }
 
 
-def base_to_new(
-    model: PromptedCLIP, base: ImageDataset, new: ImageDataset
-) -> tuple[list[dict[str, float]], np.ndarray, np.ndarray]:
-    """Base-to-new generalisation on test pictures: metrics of each replica, and class accuracies.
+def scores(
+    model: PromptedCLIP, roles: Mapping[str, ImageDataset]
+) -> tuple[list[dict[str, float]], dict[str, np.ndarray]]:
+    """Accuracy on the test pictures of every role's data set (see `open_roles`), by replica.
 
-    Base pictures are classified among base names only, new ones among new names only. The
-    accuracies of base classes (R, K) and new ones (R, K') are in percent.
+    Pictures are classified among the class names of their own role only.
+
+    Returns:
+        Metrics of each replica in percent: accuracy by role, and what it adds up to: "H" of base
+        and new, the mean over "targets" and over "domains". And by role the accuracies (R, K) of
+        its classes.
     """
-    base_accuracy, base_totals = class_accuracies(model, base, base.test)
-    new_accuracy, new_totals = class_accuracies(model, new, new.test)
-    metrics = []
-    for on_base, on_new in zip(base_accuracy, new_accuracy, strict=True):
-        values = {"base": micro(on_base, base_totals), "new": micro(on_new, new_totals)}
-        metrics.append(values | {"H": harmonic_mean(values["base"], values["new"])})
-    return metrics, base_accuracy, new_accuracy
+    accuracies, by_role = {}, {}
+    for role, dataset in roles.items():
+        accuracies[role], totals = class_accuracies(model, dataset, dataset.test)
+        by_role[role] = [micro(row, totals) for row in accuracies[role]]
+    metrics = [dict(zip(by_role, values)) for values in zip(*by_role.values())]
+    for row in metrics:
+        if "new" in row:
+            row["H"] = harmonic_mean(row["base"], row["new"])
+        for kind in ("target", "domain"):
+            parts = [value for role, value in row.items() if role.startswith(f"{kind} ")]
+            if parts:
+                row[f"{kind}s"] = float(np.mean(parts))
+    return metrics, accuracies

@@ -25,8 +25,8 @@ from tqdm.auto import tqdm
 
 from cptlab import clip
 from cptlab.clip import Prompts
-from cptlab.data import draw_long_tailed, open_dataset
-from cptlab.evaluation import base_to_new, class_accuracies, micro, thirds
+from cptlab.data import draw_long_tailed, open_roles
+from cptlab.evaluation import scores, thirds
 from cptlab.model import PromptedCLIP
 from cptlab.passes import passes
 from cptlab.spec import FORMAT, RunSpec, spec_from_dict
@@ -82,29 +82,29 @@ def execute(
     store.mkdir(parents=True, exist_ok=True)  # a bad folder should fail now, not after training
     torch.set_num_threads(spec.threads)
     backbone = _backbone(spec)
-    base, new = open_dataset(spec.dataset, spec.evaluate).halves()
-    subsets = [draw_long_tailed(base, s.imbalance, s.seed, s.n_max, s.class_order) for s in specs]
+    roles = open_roles(spec.dataset, spec.protocol)
+    source, learned = next(iter(roles.items()))
+    subsets = [
+        draw_long_tailed(learned, s.imbalance, s.seed, s.n_max, s.class_order) for s in specs
+    ]
 
     def curve(model: PromptedCLIP) -> list[dict[str, float]]:
-        return base_to_new(model, base, new)[0]
+        return scores(model, roles)[0]
 
-    wanted = spec.curve and spec.evaluate == "test"
-    trained = train(specs, backbone, base, subsets, curve if wanted else None, progress)
-    if spec.evaluate == "validation":
-        accuracies, totals = class_accuracies(trained.model, base, base.test)
-        metrics = [{"base": micro(row, totals)} for row in accuracies]
-    else:
-        metrics, accuracies, new_accuracies = base_to_new(trained.model, base, new)
+    trained = train(specs, backbone, learned, subsets, curve if spec.curve else None, progress)
+    metrics, accuracies = scores(trained.model, roles)
     took = time.time() - started
     for r, (spec, subset) in enumerate(zip(specs, subsets, strict=True)):
         if trained.errors[r] is not None:
             continue
-        classes = pd.DataFrame({"name": base.class_names, "half": "base", "n_k": subset.counts})
-        classes["accuracy"] = accuracies[r]
-        if spec.evaluate == "test":
-            other = {"name": new.class_names, "half": "new", "accuracy": new_accuracies[r]}
-            classes = pd.concat([classes, pd.DataFrame(other)], ignore_index=True)
-        per_class = {"macro": float(accuracies[r].mean()), **thirds(accuracies[r], subset.ranks)}
+        frames = [
+            pd.DataFrame({"name": data.class_names, "role": role, "accuracy": accuracies[role][r]})
+            for role, data in roles.items()
+        ]
+        frames[0]["n_k"] = subset.counts
+        classes = pd.concat(frames, ignore_index=True)
+        own = accuracies[source][r]
+        per_class = {"macro": float(own.mean()), **thirds(own, subset.ranks)}
         prompts, clusters = trained.model.prompts.replica(r), trained.prepared.get("clusters")
         save_result(
             store,

@@ -13,6 +13,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal
 
 from cptlab.clip import Precision
+from cptlab.data import Protocol
 from cptlab.data.long_tail import ClassOrder, class_counts
 from cptlab.methods import METHODS, Method
 
@@ -53,9 +54,8 @@ class Schedule:
 class RunSpec:
     """One training run: backbone, data, imbalance, seed, method and schedule.
 
-    `evaluate` "test" reports base and new classes on test pictures; "validation" reports base
-    classes on a held-out training domain, for choosing hyper-parameters. `curve` also
-    evaluates after every epoch. `device` ("cpu", "cuda"), `precision` of the frozen towers and
+    `protocol` says what is learned and tested (`cptlab.data.open_roles`). `curve` also evaluates
+    after every epoch. `device` ("cpu", "cuda"), `precision` of the frozen towers and
     `threads`, the number of torch threads on the CPU, are here because results depend on them.
     """
 
@@ -68,7 +68,7 @@ class RunSpec:
     pretrained: str | None = None
     n_max: int = 16
     class_order: ClassOrder = "name"
-    evaluate: Literal["test", "validation"] = "test"
+    protocol: Protocol = "base_to_new"
     curve: bool = False
     device: Literal["cpu", "cuda"] = "cpu"
     precision: Precision = "fp32"

@@ -43,12 +43,12 @@ class Trained:
 def train(
     specs: Sequence[RunSpec],
     backbone: Backbone,
-    base: ImageDataset,
+    dataset: ImageDataset,
     subsets: Sequence[Subset],
     after_epoch: Callable[[PromptedCLIP], list[dict[str, float]]] | None = None,
     progress: bool = False,
 ) -> Trained:
-    """Train prompts on subsets of the base classes: R runs in one pass, each as if it were alone.
+    """Train prompts on subsets of a data set: R runs in one pass, each as if it were alone.
 
     The runs share everything but their seed and the hyper-parameters that their method names in
     `per_replica`. Learned tensors, batches and losses carry the leading replica dimension; no
@@ -65,8 +65,8 @@ def train(
     prompts = init_prompts(backbone, method.prompt_shape(), generators)
     model = PromptedCLIP(backbone, prompts)
     setting = Setting(
-        base.class_names,
-        frozen_prototypes(backbone, base.class_names, method.anchor_templates),
+        dataset.class_names,
+        frozen_prototypes(backbone, dataset.class_names, method.anchor_templates),
         torch.tensor([subset.counts for subset in subsets], device=device),
     )
     prepared = prepare(methods, setting)
@@ -81,13 +81,13 @@ def train(
         name: parameters[0].new_tensor([m.weights()[name] for m in methods])
         for name in method.weights()
     }
-    tower = model.text_tower(base.class_names)
+    tower = model.text_tower(dataset.class_names)
     samples = list(dict.fromkeys(sample for subset in subsets for sample in subset.samples))
     encode = model.image_features
     if len(prompts.vision):
-        pool = pictures(backbone, base, samples)
+        pool = pictures(backbone, dataset, samples)
     else:  # a frozen image tower needs to see each picture only once
-        pool, encode = model.encode_samples(base, samples)[0], torch.nn.Identity()
+        pool, encode = model.encode_samples(dataset, samples)[0], torch.nn.Identity()
     place = {sample: row for row, sample in enumerate(samples)}
     rows = torch.tensor([[place[s] for s in subset.samples] for subset in subsets], device=device)
     labels = torch.tensor([[s.label for s in subset.samples] for subset in subsets], device=device)
@@ -110,7 +110,7 @@ def train(
         }
 
     n_samples = rows.shape[1]
-    epochs = planned_epochs(first, len(base.class_names), n_samples)
+    epochs = planned_epochs(first, len(dataset.class_names), n_samples)
     if device.type == "cuda":
         size = min(schedule.batch_size, n_samples)
         example = torch.zeros(len(specs), size, dtype=torch.long, device=device)

@@ -31,7 +31,7 @@ def tuning(profile: Profile) -> Study:
     for rate, epochs, label, dataset, seed in product(RATES, EPOCHS, LABELS, DATASETS, SEEDS):
         plain = profile.spec(dataset, every[label], TAU, seed)
         schedule = dataclasses.replace(profile.schedule, lr=rate, epochs=epochs)
-        spec = dataclasses.replace(plain, schedule=schedule, evaluate="validation")
+        spec = dataclasses.replace(plain, schedule=schedule, protocol="validation")
         grid[spec] = label
     return grid
 

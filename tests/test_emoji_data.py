@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from cptlab.data import emoji as emoji_data
-from cptlab.data import open_dataset
+from cptlab.data import open_dataset, open_roles
 from cptlab.data.emoji import emoji_dataset, read_views
 from cptlab.emoji import catalog
 from cptlab.emoji.recipe import sources
@@ -118,16 +118,16 @@ def test_train_and_test_share_no_vendor_and_no_drawing(dataset):
 
 
 def test_validation_holds_out_a_training_vendor_and_sees_no_test_vendor(dataset):
-    tuning = open_dataset(dataset.name, "validation")
+    tuning = open_roles(dataset.name, "validation")["base"]
     sides = [{s.key.split("/")[1] for s in side} for side in (tuning.train, tuning.test)]
     assert not sides[0] & sides[1]
     assert sides[0] | sides[1] == set(catalog.TRAIN_VENDORS)
-    assert tuning.class_names == dataset.class_names
+    assert tuning.class_names == dataset.halves()[0].class_names  # no new class either
 
 
 def test_every_class_has_enough_distinct_training_samples(dataset):
     assert len({s.key for s in dataset.train}) == len(dataset.train)
-    for pool in (dataset, open_dataset(dataset.name, "validation")):
+    for pool in (dataset, open_roles(dataset.name, "validation")["base"]):
         assert min(Counter(s.label for s in pool.train).values()) >= 16
 
 
@@ -266,3 +266,36 @@ def test_look_alikes_of_vendor_drawings_are_dropped():
     assert not sources.looks_alike(code, other_style)
     assert not sources.looks_alike(code, theirs[:, :, ::-1])
     assert not sources.looks_alike("1F34C", theirs)  # compared with its own concept only
+
+
+# ---------------------------------------------------------------------------------------- transfer
+
+
+def test_transfer_learns_one_vendor_and_meets_all_others():
+    roles = open_roles("activities", "transfer")
+    source = roles["source"]
+    assert next(iter(roles)) == "source"
+    assert sum(role.startswith("target ") for role in roles) == 5
+    assert sum(role.startswith("domain ") for role in roles) == 4
+    everything = open_dataset("activities").class_names
+    assert source.class_names == everything  # all classes, not the base half
+    vendors = {s.key.split("/")[1] for s in (*source.train, *source.test)}
+    assert len(vendors) == 1
+    assert not {s.key for s in source.train} & {s.key for s in source.test}
+    per_class = len(source.train) / len(everything)
+    assert per_class >= 16
+    for role, dataset in roles.items():
+        if role.startswith("domain "):
+            assert dataset.class_names == everything
+            seen = {s.key.split("/")[1] for s in dataset.test}
+            assert seen == {role.removeprefix("domain ")} and not seen & vendors
+        if role.startswith("target "):
+            assert dataset == open_dataset(role.removeprefix("target "))
+
+
+def test_one_drawing_may_be_on_both_sides_in_different_views_only():
+    own = ("apple",)
+    apart = emoji_dataset("food", own, own, range(4), range(4, 6))
+    assert not {s.key for s in apart.train} & {s.key for s in apart.test}
+    with pytest.raises(ValueError, match="apple is on both the training and the test side"):
+        emoji_dataset("food", own, own, range(4), range(3, 6))

@@ -8,7 +8,7 @@ import torch
 from tiny_world import tiny_dataset
 
 from cptlab.data import ImageDataset, Sample
-from cptlab.evaluation import base_to_new, class_accuracies, harmonic_mean, micro, thirds
+from cptlab.evaluation import class_accuracies, harmonic_mean, micro, scores, thirds
 
 
 @dataclasses.dataclass
@@ -82,12 +82,28 @@ def test_thirds_of_two_classes_have_no_tail():
 def test_base_and_new_pictures_meet_their_own_names_only():
     base = dataset_of([["a", "a", "a", "b"], ["b", "b"]], ("a", "b"))
     new = dataset_of([["c"], ["c"]], ("c", "d"))
-    (metrics,), base_accuracy, new_accuracy = base_to_new(Clairvoyant(), base, new)
-    assert base_accuracy.tolist() == [[75, 100]]
-    assert new_accuracy.tolist() == [[100, 0]]
+    (metrics,), accuracies = scores(Clairvoyant(), {"base": base, "new": new})
+    assert accuracies["base"].tolist() == [[75, 100]]
+    assert accuracies["new"].tolist() == [[100, 0]]
     assert metrics["base"] == pytest.approx(500 / 6)
     assert metrics["new"] == 50
     assert metrics["H"] == pytest.approx(2 * (500 / 6) * 50 / (500 / 6 + 50))
+
+
+def test_means_over_targets_and_over_domains():
+    right, half, wrong = (
+        dataset_of([row, ["b"]], ("a", "b")) for row in (["a", "a"], ["a", "b"], ["b", "b"])
+    )
+    roles = {"source": right, "target x": half, "target y": right, "domain z": wrong}
+    (metrics,), _ = scores(Clairvoyant(), roles)
+    assert metrics == {
+        "source": 100,
+        "target x": pytest.approx(200 / 3),
+        "target y": 100,
+        "domain z": pytest.approx(100 / 3),
+        "targets": pytest.approx(250 / 3),
+        "domains": pytest.approx(100 / 3),
+    }
 
 
 def test_halves_relabel_and_separate():

@@ -20,6 +20,8 @@ FIGURES = {
     "01_similarity_matrices": ["fig1_similarity"],
     "02_training_stability": ["fig1d_training_curves", "fig4_seed_violins"],
     "06_base_to_new": ["tab2_base_to_new"],
+    "09_published_tables": ["published_averages"],
+    "10_throughput": ["throughput"],
 }
 
 

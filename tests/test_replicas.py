@@ -169,7 +169,8 @@ def test_large_groups_are_cut_evenly(count, replicas, sizes):
 def tiny(monkeypatch, backbone):
     """Runs on the tiny CLIP and data set."""
     monkeypatch.setattr(runs, "cached_backbone", lambda *identity: backbone)
-    monkeypatch.setattr(runs, "open_dataset", lambda name, evaluate: tiny_dataset())
+    roles = dict(zip(("base", "new"), tiny_dataset().halves(), strict=True))
+    monkeypatch.setattr(runs, "open_roles", lambda name, protocol: roles)
 
 
 def test_results_are_stored_one_by_one_and_say_how_they_were_run(tiny, tmp_path):

@@ -11,7 +11,7 @@ from tiny_clip import tiny_clip
 from tiny_world import tiny_dataset
 
 from cptlab import clip, runs
-from cptlab.evaluation import base_to_new
+from cptlab.evaluation import scores
 from cptlab.methods import CPT, CoOp, ZeroShot
 from cptlab.runs import RunsFailed, execute, load_result, missing, run, table
 from cptlab.spec import RunSpec, Schedule
@@ -23,6 +23,11 @@ def tiny_spec(seed: int = 1, method=None, **changes) -> RunSpec:
     return RunSpec("tiny", method or CoOp(), 0.25, seed, SCHEDULE, backbone="tiny", **changes)
 
 
+def tiny_roles(protocol: str) -> dict:
+    base, new = tiny_dataset(7).halves()
+    return {"base": base} if protocol == "validation" else {"base": base, "new": new}
+
+
 @pytest.fixture(scope="module")
 def backbone():
     return tiny_clip(torch.float32)
@@ -32,7 +37,7 @@ def backbone():
 def tiny(monkeypatch, backbone):
     """Runs on the tiny CLIP and data set; gives a counter of executed runs."""
     monkeypatch.setattr(runs, "cached_backbone", lambda *identity: backbone)
-    monkeypatch.setattr(runs, "open_dataset", lambda name, evaluate: tiny_dataset(7))
+    monkeypatch.setattr(runs, "open_roles", lambda name, protocol: tiny_roles(protocol))
     executed = []
     original = runs.execute
 
@@ -59,13 +64,13 @@ def test_a_result_stands_alone(tiny, tmp_path, backbone):
     assert values["environment"]["versions"]["torch"] == metadata.version("torch")
 
     classes = pd.DataFrame(values["classes"])
-    assert classes["half"].tolist() == ["base"] * 4 + ["new"] * 3
+    assert classes["role"].tolist() == ["base"] * 4 + ["new"] * 3
     assert classes["n_k"].tolist()[:4] == [16, 10, 6, 4]
-    by_half = classes.groupby("half")["accuracy"].mean()  # all classes have 4 test pictures
+    by_role = classes.groupby("role")["accuracy"].mean()  # all classes have 4 test pictures
     metrics = values["metrics"]
-    assert metrics["base"] == pytest.approx(by_half["base"])
-    assert metrics["new"] == pytest.approx(by_half["new"])
-    assert metrics["macro"] == pytest.approx(by_half["base"])
+    assert metrics["base"] == pytest.approx(by_role["base"])
+    assert metrics["new"] == pytest.approx(by_role["new"])
+    assert metrics["macro"] == pytest.approx(by_role["base"])
     base = classes["accuracy"].to_numpy()
     thirds = [base[:2].mean(), base[2], base[3]]
     assert [metrics[name] for name in ("head", "medium", "tail")] == pytest.approx(thirds)
@@ -76,9 +81,9 @@ def test_a_result_stands_alone(tiny, tmp_path, backbone):
 def test_validation_runs_ask_for_validation_data_and_report_base_only(tiny, tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr(
-        runs, "open_dataset", lambda name, evaluate: asked.append(evaluate) or tiny_dataset(7)
+        runs, "open_roles", lambda name, protocol: asked.append(protocol) or tiny_roles(protocol)
     )
-    spec = tiny_spec(evaluate="validation", curve=True)
+    spec = tiny_spec(protocol="validation", curve=True)
     execute([spec], tmp_path)
     result = load_result(tmp_path, spec)
     assert asked == ["validation"]
@@ -91,7 +96,7 @@ def test_the_learned_prompts_come_back(tiny, tmp_path):
     spec = tiny_spec(method=CPT(text_depth=2, vision_depth=2, n_clusters=2))
     (result,) = run([spec], tmp_path, progress=False)
     base, new = tiny_dataset(7).halves()
-    (again,), _, _ = base_to_new(result.model(), base, new)
+    (again,), _ = scores(result.model(), {"base": base, "new": new})
     assert again["base"] == result.metrics["base"]
     assert again["new"] == result.metrics["new"]
     assert sorted(set(result.details["clusters"])) == [0, 1]

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from cptlab.data import open_dataset
+from cptlab.data import open_roles
 from cptlab.emoji.catalog import TEST_VENDORS
 from cptlab.profiles import DEMO, PROFILES
 from cptlab.tuning import DATASETS, EPOCHS, LABELS, RATES, SEEDS, choice, tuning
@@ -10,14 +10,14 @@ from cptlab.tuning import DATASETS, EPOCHS, LABELS, RATES, SEEDS, choice, tuning
 
 def test_tuning_looks_at_validation_only_and_at_seeds_of_its_own():
     study = tuning(DEMO)
-    assert {spec.evaluate for spec in study} == {"validation"}
+    assert {spec.protocol for spec in study} == {"validation"}
     assert not {spec.seed for spec in study} & {s for p in PROFILES.values() for s in p.seeds}
     assert {(s.schedule.lr, s.schedule.epochs) for s in study} == {
         (rate, epochs) for rate in RATES for epochs in EPOCHS
     }
     assert len(study) == len(RATES) * len(EPOCHS) * len(DATASETS) * len(SEEDS) * len(LABELS)
     for name in DATASETS:
-        pool = open_dataset(name, "validation")
+        pool = open_roles(name, "validation")["base"]
         seen = {sample.key.split("/")[1] for sample in (*pool.train, *pool.test)}
         assert not seen & set(TEST_VENDORS)
 

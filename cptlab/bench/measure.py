@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping
 from itertools import accumulate
 from statistics import median
+from typing import TypeVar
 
 import psutil
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-Work = Callable[[], object]
+T = TypeVar("T")
+Work = Callable[[], T]
 GIB = 2**30
+os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # the profiler would print its start and end
 
 
 def seconds(work: Work, device: torch.device) -> float:
@@ -45,8 +49,8 @@ def alternating(
     return {name: median(values) for name, values in times.items()}
 
 
-def peak_memory(work: Work, device: torch.device) -> float:
-    """Most memory in GiB that tensors made by one call held at once.
+def peak_memory(work: Work[T], device: torch.device) -> tuple[float, T]:
+    """Most memory in GiB that tensors made by one call held at once, and what the call returned.
 
     On a GPU from the caching allocator, on the CPU from all allocations that torch's profiler sees.
     """
@@ -54,14 +58,14 @@ def peak_memory(work: Work, device: torch.device) -> float:
         torch.cuda.synchronize(device)
         torch.cuda.reset_peak_memory_stats(device)
         before = torch.cuda.memory_allocated(device)
-        work()
+        result = work()
         torch.cuda.synchronize(device)
-        return (torch.cuda.max_memory_allocated(device) - before) / GIB
+        return (torch.cuda.max_memory_allocated(device) - before) / GIB, result
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as recorded:
-        work()
+        result = work()
     events = recorded.profiler.kineto_results.events()
     changes = sorted((e.start_ns(), e.nbytes()) for e in events if e.name() == "[memory]")
-    return max(accumulate(change for _, change in changes), default=0) / GIB
+    return max(accumulate(change for _, change in changes), default=0) / GIB, result
 
 
 def free_memory(device: torch.device) -> float:

@@ -20,6 +20,8 @@ from cptlab.runs import execute
 from cptlab.spec import RunSpec, Schedule
 from cptlab.training import train
 
+DEPTH = {"text_depth": 3, "vision_depth": 4}
+
 
 def pass_rows(
     counts: Sequence[int], rounds: int = 1, backbone: Backbone | None = None
@@ -38,8 +40,7 @@ def pass_rows(
     """
     counts = sorted({1, *counts})
     rows: list[Row] = []
-    depth = {"text_depth": 3, "vision_depth": 4} if backbone is None else {}
-    methods = {"CoOp": CoOp(), "CPT (pair mean)": CPT(**depth, etf_reduction="pair_mean")}
+    methods = {"CoOp": CoOp(), "CPT (pair mean)": CPT(**DEPTH, etf_reduction="pair_mean")}
     for label, method in methods.items():
         work = {str(count): _work(count, method, backbone) for count in counts}
         device = torch.device("cpu") if backbone is None else backbone.device

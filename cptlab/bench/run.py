@@ -4,15 +4,38 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import torch
 
 from cptlab.bench.passes import pass_rows
-from cptlab.bench.table import Row
+from cptlab.bench.table import NAME, Row, read_rows, write
 from cptlab.bench.towers import tower_rows
 from cptlab.clip import Precision, untrained
 
 CLASSES = (50, 100, 200, 500, 1000)
+SETTINGS: dict[str, dict[str, Any]] = {
+    "smoke": {"backbone": "EmojiCLIP", "classes": (10, 40), "rounds": 1, "replicas": 2},
+    "demo": {"backbone": "ViT-B-16-quickgelu", "classes": (50, 100), "rounds": 1},
+    "full": {"backbone": "ViT-B-16-quickgelu", "classes": CLASSES},
+    "paper": {
+        "backbone": "ViT-B-16-quickgelu",
+        "classes": (*CLASSES, 21841),
+        "device": "cuda",
+        "precision": "bf16",
+        "replicas": 16,
+    },
+}
+"""What the notebook measures in each profile, if nothing has been measured yet."""
+
+
+def measured(profile: str, folder: Path) -> list[Row]:
+    """Rows stored in a folder of figures, or else those that a profile's settings give."""
+    stored = folder / f"{NAME}.json"
+    if not stored.is_file():
+        write(run(**SETTINGS[profile]), folder)
+    return read_rows(stored)
 
 
 def run(
@@ -29,12 +52,12 @@ def run(
 
     Raises ValueError for an unknown backbone or device.
     """
-    model = untrained(backbone, device, precision)
+    model, where = untrained(backbone, device, precision), machine(device, precision)
     rows = tower_rows(model, classes, rounds)
     counts = [2**i for i in range(replicas.bit_length()) if 2**i < replicas] + [replicas]
     if replicas > 1:
         rows += pass_rows(counts, rounds, None if device == "cpu" else model)
-    return [row | {"machine": machine(device, precision)} for row in rows]
+    return [row | {"machine": where} for row in rows]
 
 
 def machine(device: str, precision: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pandas as pd
+from matplotlib.figure import Figure
 
 from cptlab.figures import runs_per_hour, savings_by_classes
 from cptlab.style import WIDTH, save, use_style
@@ -23,16 +24,22 @@ def write(rows: Sequence[Row], folder: Path) -> None:
     partial = folder / f"{NAME}.json.part"
     partial.write_text(json.dumps(list(rows), indent=1) + "\n")
     partial.replace(folder / f"{NAME}.json")
-    passes = table(rows, "passes")
     with use_style():
-        fig, axes = plt.subplots(1, 3, figsize=(1.5 * WIDTH, 3.2))
-        savings_by_classes(table(rows, "towers"), what="time", ax=axes[0])
-        savings_by_classes(table(rows, "towers"), what="memory", ax=axes[1])
-        axes[2].set_visible(not passes.empty)
-        if not passes.empty:
-            runs_per_hour(passes, ax=axes[2])
+        fig = draw(rows)
         save(fig, pd.DataFrame(rows), folder, NAME)
         plt.close(fig)
+
+
+def draw(rows: Sequence[Row]) -> Figure:
+    """Savings in time and memory against the number of classes, and runs per hour."""
+    towers, passes = table(rows, "towers"), table(rows, "passes")
+    fig, axes = plt.subplots(1, 2 if passes.empty else 3, figsize=(1.5 * WIDTH, 3.2))
+    savings_by_classes(towers, what="time", ax=axes[0])
+    savings_by_classes(towers, what="memory", ax=axes[1])
+    axes[1].get_legend().remove()
+    if not passes.empty:
+        runs_per_hour(passes, ax=axes[2])
+    return fig
 
 
 def read_rows(path: Path) -> list[Row]:

@@ -59,7 +59,10 @@ def untrained(
     _check_device(device)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = open_clip.create_model(name, pretrained=None)
+        try:
+            model = open_clip.CLIP(**open_clip.get_model_config(name))
+        except (TypeError, AttributeError) as error:
+            raise ValueError(f"{name} cannot be used: it is no plain CLIP ({error}).") from error
     return wrap(model.to(device), open_clip.get_tokenizer(name), name, precision)
 
 

@@ -3,7 +3,7 @@
 from typing import Literal
 
 from cptlab.data.dataset import ImageDataset, Sample, labels_of
-from cptlab.data.emoji import VALIDATION_VENDORS, emoji_dataset
+from cptlab.data.emoji import VALIDATION_VENDORS, emoji_dataset, emoji_transfer
 from cptlab.data.long_tail import Subset, class_counts, draw_long_tailed
 from cptlab.emoji.catalog import CATEGORIES
 
@@ -23,27 +23,50 @@ PAPER_DATASETS = (
 """The paper's eleven data sets."""
 
 
-def open_dataset(name: str, evaluate: Literal["test", "validation"] = "test") -> ImageDataset:
-    """Data set by name.
+Protocol = Literal["base_to_new", "transfer", "validation"]
 
-    With "validation" its `test` side holds pictures from a training domain that is then left out of
-    `train`: for choosing hyper-parameters without looking at test pictures.
+
+def open_dataset(name: str) -> ImageDataset:
+    """Data set by name.
 
     Raises ValueError for an unknown name, or one whose reader does not exist yet.
     """
-    if name in CATEGORIES:
-        return emoji_dataset(name, *(VALIDATION_VENDORS if evaluate == "validation" else ()))
+    _check(name)
+    return emoji_dataset(name)
+
+
+def open_roles(name: str, protocol: Protocol) -> dict[str, ImageDataset]:
+    """The data sets that a run meets, by role; it learns from the first one.
+
+    "base_to_new": "base" and "new", the two halves of the classes. "transfer": "source" with all
+    classes, every other data set as "target ...", shifts of the source as "domain ...".
+    "validation": "base" alone, its test side being a training domain that is then left out of
+    `train`: for choosing hyper-parameters without looking at test pictures.
+
+    Raises ValueError as `open_dataset` does.
+    """
+    _check(name)
+    if protocol == "transfer":
+        return emoji_transfer(name)
+    vendors = VALIDATION_VENDORS if protocol == "validation" else ()
+    base, new = emoji_dataset(name, *vendors).halves()
+    return {"base": base} if protocol == "validation" else {"base": base, "new": new}
+
+
+def _check(name: str) -> None:
     if name in PAPER_DATASETS:
         raise ValueError(
             f"The reader for {name!r} is not part of this version yet (embedded data sets: "
             f"{', '.join(CATEGORIES)})."
         )
-    known = ", ".join([*CATEGORIES, *PAPER_DATASETS])
-    raise ValueError(f"Unknown data set {name!r}; choose one of {known}.")
+    if name not in CATEGORIES:
+        known = ", ".join([*CATEGORIES, *PAPER_DATASETS])
+        raise ValueError(f"Unknown data set {name!r}; choose one of {known}.")
 
 
 __all__ = [
     "ImageDataset",
+    "Protocol",
     "Sample",
     "Subset",
     "class_counts",
@@ -51,4 +74,5 @@ __all__ = [
     "emoji_dataset",
     "labels_of",
     "open_dataset",
+    "open_roles",
 ]

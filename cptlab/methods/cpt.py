@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cptlab.geometry import losses as geometry
-from cptlab.geometry.clusters import cluster_prototypes
+from cptlab.geometry.clusters import ClusterMethod, cluster_prototypes
 from cptlab.methods.base import PHOTO, DeepPrompts, Setting, Step, cross_entropy
 
 
@@ -20,13 +20,15 @@ class CPT(DeepPrompts):
     """IVLP prompts trained with cross-entropy and three losses inside frozen semantic clusters.
 
     L = L_CLIP + lambda_tetf L_TETF + lambda_cc L_CC + lambda_rs L_RS, eq. (12). The clusters come
-    from k-means on the frozen prototypes of the training classes, once, before training; nothing
-    of it is needed at test time.
+    from the frozen prototypes of the training classes, once, before training; nothing of it is
+    needed at test time.
 
     etf_reduction: "sum" is eq. (9) as printed, "pair_mean" averages over the pairs of a cluster.
     The reading changes the outcome, so tables name it. clip_loss "class_ce" is cross-entropy over
-    all training classes, "batch_t2i" is eq. (1) as printed. The other options are those of
-    `cptlab.geometry.losses` and `cptlab.geometry.clusters`.
+    all training classes, "batch_t2i" is eq. (1) as printed. cluster_method "spherical" is k-means
+    on directions and "euclidean" k-means on the features as they are; "spectral" and "kmedoids"
+    leave the paper's k-means and ask how much the algorithm matters. The other options are those
+    of `cptlab.geometry.losses` and `cptlab.geometry.clusters`.
     """
 
     name: ClassVar[str] = "cpt"
@@ -53,7 +55,7 @@ class CPT(DeepPrompts):
     anchor_templates: tuple[str, ...] = PHOTO
     cluster_size: int = 16
     n_clusters: int | None = None
-    cluster_method: Literal["spherical", "euclidean"] = "spherical"
+    cluster_method: ClusterMethod = "spherical"
     cluster_seed: int = 0
 
     def weights(self) -> dict[str, float]:

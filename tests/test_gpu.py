@@ -1,0 +1,83 @@
+"""What only a GPU can show: the captured step, mixed precision, and no waiting inside a step."""
+
+import dataclasses
+
+import pytest
+import torch
+from tiny_clip import tiny_clip
+from tiny_world import tiny_dataset
+
+from cptlab import training
+from cptlab.clip import wrap
+from cptlab.data import draw_long_tailed
+from cptlab.methods import CPT, IVLP, CoOp, GlobalETF
+from cptlab.spec import RunSpec, Schedule
+from cptlab.training import train
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+DEPTH = {"text_depth": 2, "vision_depth": 2}
+METHODS = (CoOp(), IVLP(**DEPTH), GlobalETF(**DEPTH), CPT(**DEPTH), CPT(**DEPTH, n_clusters=2))
+
+
+def trained(method, device: str, seeds=(1, 2, 3), precision="fp32"):
+    tiny = tiny_clip(torch.float32)
+    backbone = wrap(tiny.model.to(device), tiny.tokenizer, "tiny", precision)
+    base = tiny_dataset().halves()[0]
+    schedule = Schedule(epochs=3, lr=0.02, batch_size=8)
+    specs = [RunSpec("tiny", method, 0.25, seed, schedule, backbone="tiny") for seed in seeds]
+    subsets = [draw_long_tailed(base, 0.25, seed) for seed in seeds]
+    return train(specs, backbone, base, subsets)
+
+
+@pytest.mark.parametrize("method", METHODS, ids=repr)
+def test_the_captured_step_equals_the_cpu(method):
+    on_gpu, on_cpu = trained(method, "cuda"), trained(method, "cpu")
+    assert on_gpu.errors == [None] * 3
+    for actual, expected in zip(
+        on_gpu.model.prompts.parameters(), on_cpu.model.prompts.parameters(), strict=True
+    ):
+        torch.testing.assert_close(actual.cpu(), expected, rtol=2e-3, atol=2e-5)
+    for logs in zip(on_gpu.logs, on_cpu.logs, strict=True):
+        for row, expected in zip(*logs, strict=True):
+            assert row == pytest.approx(expected, rel=2e-3, abs=1e-3)
+
+
+@pytest.mark.parametrize("method", METHODS, ids=repr)
+def test_a_replica_equals_the_run_alone(method):
+    together, alone = trained(method, "cuda"), trained(method, "cuda", seeds=(2,))
+    for actual, expected in zip(
+        together.model.prompts.replica(1).parameters(),
+        alone.model.prompts.parameters(),
+        strict=True,
+    ):
+        torch.testing.assert_close(actual, expected, rtol=2e-3, atol=2e-5)
+
+
+@pytest.mark.parametrize("method", METHODS, ids=repr)
+def test_low_precision_keeps_prompts_in_float32_and_stays_near(method):
+    low, full = trained(method, "cuda", precision="bf16"), trained(method, "cuda")
+    for actual, expected in zip(
+        low.model.prompts.parameters(), full.model.prompts.parameters(), strict=True
+    ):
+        assert actual.dtype == torch.float32
+        cosine = torch.nn.functional.cosine_similarity(actual.flatten(), expected.flatten(), dim=0)
+        assert cosine > 0.99
+
+
+@pytest.mark.parametrize("method", METHODS, ids=repr)
+def test_nothing_waits_inside_a_step(method, monkeypatch):
+    def watched(step, batch):
+        torch.cuda.set_sync_debug_mode("error")
+        try:
+            step(batch)
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+        return step
+
+    monkeypatch.setattr(training, "captured", watched)
+    assert trained(method, "cuda").errors == [None] * 3
+
+
+def test_a_diverging_replica_leaves_the_others_alone():
+    good = dataclasses.replace(GlobalETF(**DEPTH), lambda_etf=0.25)
+    assert trained(good, "cuda").errors == [None] * 3
