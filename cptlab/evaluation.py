@@ -1,4 +1,4 @@
-"""Accuracies: per class, by role with their harmonic mean or means, and head/medium/tail."""
+"""Accuracies by class, role and third of the long tail; neural collapse of what was learned."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from cptlab.data import ImageDataset, Sample, labels_of
+from cptlab.data import ImageDataset, Sample, Subset, labels_of
+from cptlab.geometry import cluster_prototypes, collapse_measures
 from cptlab.model import PromptedCLIP
 
 
@@ -57,6 +59,27 @@ def thirds(accuracies: np.ndarray, ranks: Sequence[int]) -> dict[str, float]:
         "medium": float(medium.mean()) if len(medium) else float("nan"),
         "tail": float(tail.mean()) if len(tail) else float("nan"),
     }
+
+
+@torch.no_grad()
+def collapse(
+    model: PromptedCLIP, dataset: ImageDataset, subsets: Sequence[Subset], frozen: Tensor
+) -> list[dict[str, float]]:
+    """Measures of neural collapse of each replica on its own training pictures.
+
+    frozen (K, d): frozen prototypes; their clusters are the same for all methods, spherical k-means
+    with the paper's size, so that methods can be compared.
+    """
+    clusters = cluster_prototypes(frozen)
+    prototypes = model.prototypes(model.text_tower(dataset.class_names))
+    rows = []
+    for r, subset in enumerate(subsets):
+        alone = PromptedCLIP(model.backbone, model.prompts.replica(r))
+        features = alone.encode_samples(dataset, subset.samples)[0]
+        labels = torch.tensor(labels_of(subset.samples))
+        measures = collapse_measures(features, labels, prototypes[r], frozen, clusters, features)
+        rows.append(measures)
+    return rows
 
 
 def scores(

@@ -26,11 +26,11 @@ from tqdm.auto import tqdm
 from cptlab import clip
 from cptlab.clip import Prompts
 from cptlab.data import draw_long_tailed, open_roles
-from cptlab.evaluation import scores, thirds
+from cptlab.evaluation import collapse, scores, thirds
 from cptlab.model import PromptedCLIP
 from cptlab.passes import passes
 from cptlab.spec import FORMAT, RunSpec, spec_from_dict
-from cptlab.training import TrainingDiverged, train
+from cptlab.training import Trained, TrainingDiverged, train
 
 RESULT, PROMPTS = "result.json", "prompts.safetensors"
 REPLICAS = 8
@@ -88,11 +88,16 @@ def execute(
         draw_long_tailed(learned, s.imbalance, s.seed, s.n_max, s.class_order) for s in specs
     ]
 
-    def curve(model: PromptedCLIP) -> list[dict[str, float]]:
-        return scores(model, roles)[0]
+    def curve(state: Trained) -> list[dict[str, float]]:
+        accuracy, _ = scores(state.model, roles)
+        geometry = collapse(state.model, learned, subsets, state.setting.frozen_prototypes)
+        return [row | measures for row, measures in zip(accuracy, geometry, strict=True)]
 
     trained = train(specs, backbone, learned, subsets, curve if spec.curve else None, progress)
     metrics, accuracies = scores(trained.model, roles)
+    if not trained.logs[0]:  # nothing was learned, so replicas do not differ
+        metrics = metrics * len(specs)
+        accuracies = {role: rows.repeat(len(specs), axis=0) for role, rows in accuracies.items()}
     took = time.time() - started
     for r, (spec, subset) in enumerate(zip(specs, subsets, strict=True)):
         if trained.errors[r] is not None:
@@ -106,21 +111,17 @@ def execute(
         own = accuracies[source][r]
         per_class = {"macro": float(own.mean()), **thirds(own, subset.ranks)}
         prompts, clusters = trained.model.prompts.replica(r), trained.prepared.get("clusters")
-        save_result(
-            store,
-            spec,
-            prompts,
-            {
-                "metrics": metrics[r] | per_class,
-                "classes": json.loads(classes.to_json(orient="records")),
-                "log": trained.logs[r],
-                "clusters": None if clusters is None else clusters[r].tolist(),
-                "subset": {"samples": len(subset.samples), "checksum": subset.checksum},
-                "trained_parameters": sum(p.numel() for p in prompts.parameters()),
-                "seconds": round(took / len(specs), 2),
-                "pass": {"replicas": len(specs), "seconds": round(took, 2)},
-            },
-        )
+        values = {
+            "metrics": metrics[r] | per_class,
+            "classes": json.loads(classes.to_json(orient="records")),
+            "log": trained.logs[r],
+            "clusters": None if clusters is None else clusters[r].tolist(),
+            "subset": {"samples": len(subset.samples), "checksum": subset.checksum},
+            "trained_parameters": sum(p.numel() for p in prompts.parameters()),
+            "seconds": round(took / len(specs), 2),
+            "pass": {"replicas": len(specs), "seconds": round(took, 2)},
+        }
+        save_result(store, spec, prompts, values)
     return {s: e for s, e in zip(specs, trained.errors, strict=True) if e is not None}
 
 

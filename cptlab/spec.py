@@ -55,8 +55,9 @@ class RunSpec:
     """One training run: backbone, data, imbalance, seed, method and schedule.
 
     `protocol` says what is learned and tested (`cptlab.data.open_roles`). `curve` also evaluates
-    after every epoch. `device` ("cpu", "cuda"), `precision` of the frozen towers and
-    `threads`, the number of torch threads on the CPU, are here because results depend on them.
+    and measures neural collapse after every epoch. `device` ("cpu", "cuda"), `precision` of the
+    frozen towers and `threads`, the number of torch threads on the CPU, are here because results
+    depend on them.
     """
 
     dataset: str

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 
 # Okabe and Ito (2008), distinguishable with the common colour vision deficiencies.
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
@@ -46,7 +47,10 @@ RC = {
     "figure.dpi": DPI,
     "figure.figsize": (WIDTH, 3.6),
     "figure.constrained_layout.use": True,
-    "font.family": "DejaVu Sans",  # ships with matplotlib: the same letters on every machine
+    "font.family": [
+        "DejaVu Sans",
+        "sans-serif",
+    ],  # ships with matplotlib: the same letters on every machine
     "font.size": 9,
     "axes.titlesize": 10,
     "axes.labelsize": 9,
@@ -82,16 +86,18 @@ def use_style() -> AbstractContextManager:
 def save(
     fig: Figure, frame: pd.DataFrame, folder: str | os.PathLike, name: str
 ) -> tuple[Path, Path]:
-    """Write a figure as PNG and the numbers behind it as CSV, each moved into place at once.
+    """Write a figure as PNG and SVG and its numbers as CSV, each moved into place at once.
 
     Args:
-        fig: figure, written at 150 dpi with fixed metadata, so that equal figures are equal files.
+        fig: figure, written with fixed metadata, so that equal figures are equal files. The PNG
+            has 150 dpi, and so have images inside the SVG, which are set to be rasterised; the
+            SVG's words stay words, which keeps it small and lets it be searched.
         frame: tidy data of the figure; floats are written with four decimals, the index is not.
         folder: created if missing.
         name: file name without suffix, e.g. "fig1_similarity".
 
     Returns:
-        Paths of the PNG and of the CSV.
+        Paths of the PNG and of the CSV; the SVG lies beside them.
 
     Raises:
         ValueError: if `name` is empty or holds a path separator.
@@ -100,10 +106,15 @@ def save(
         raise ValueError(f"name must be a plain file name without folders, got {name!r}.")
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    png, csv = folder / f"{name}.png", folder / f"{name}.csv"
-    beside = {path: path.with_name(f".{path.name}.{os.getpid()}.tmp") for path in (png, csv)}
+    png, svg, csv = paths = [folder / f"{name}.{kind}" for kind in ("png", "svg", "csv")]
+    beside = {path: path.with_name(f".{path.name}.{os.getpid()}.tmp") for path in paths}
     try:
         fig.savefig(beside[png], format="png", dpi=DPI, metadata={"Software": "cptlab"})
+        for picture in fig.findobj(AxesImage):
+            picture.set_rasterized(True)
+        with mpl.rc_context({"svg.hashsalt": "cptlab", "svg.fonttype": "none"}):
+            undated = {"Creator": "cptlab", "Date": None}
+            fig.savefig(beside[svg], format="svg", dpi=DPI, metadata=undated)
         frame.to_csv(beside[csv], index=False, float_format="%.4f", lineterminator="\n")
         for path, temporary in beside.items():
             os.replace(temporary, path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,8 +15,9 @@ from cptlab.cuda_graph import captured
 from cptlab.data import ImageDataset, Subset
 from cptlab.methods import Method, Setting, Step
 from cptlab.model import PromptedCLIP, frozen_prototypes, pictures
+from cptlab.optimisation import batches, planned_epochs, rewind, set_rate, sgd
 from cptlab.seeds import torch_stream
-from cptlab.spec import RunSpec, Schedule
+from cptlab.spec import RunSpec
 
 Log = list[dict[str, float]]
 
@@ -45,7 +46,7 @@ def train(
     backbone: Backbone,
     dataset: ImageDataset,
     subsets: Sequence[Subset],
-    after_epoch: Callable[[PromptedCLIP], list[dict[str, float]]] | None = None,
+    after_epoch: Callable[[Trained], list[dict[str, float]]] | None = None,
     progress: bool = False,
 ) -> Trained:
     """Train prompts on subsets of a data set: R runs in one pass, each as if it were alone.
@@ -54,7 +55,7 @@ def train(
     `per_replica`. Learned tensors, batches and losses carry the leading replica dimension; no
     operation mixes replicas and SGD is element-wise, so each run gets the numbers that it would get
     by itself, to rounding. A log has a row per epoch: learning rate, mean of every loss term,
-    training accuracy, and what `after_epoch` returned for the replica.
+    training accuracy, and what `after_epoch`, given the state so far, returned for the replica.
 
     A replica whose loss or prompts stop being finite gets an error, the others go on. Raises
     ValueError for prompts deeper than the backbone or classes that cannot be clustered.
@@ -82,37 +83,27 @@ def train(
         for name in method.weights()
     }
     tower = model.text_tower(dataset.class_names)
-    samples = list(dict.fromkeys(sample for subset in subsets for sample in subset.samples))
-    encode = model.image_features
-    if len(prompts.vision):
-        pool = pictures(backbone, dataset, samples)
-    else:  # a frozen image tower needs to see each picture only once
-        pool, encode = model.encode_samples(dataset, samples)[0], torch.nn.Identity()
-    place = {sample: row for row, sample in enumerate(samples)}
-    rows = torch.tensor([[place[s] for s in subset.samples] for subset in subsets], device=device)
-    labels = torch.tensor([[s.label for s in subset.samples] for subset in subsets], device=device)
+    learned = TrainingSet(model, dataset, subsets)
     optimiser = sgd(parameters, schedule)
 
     def step(batch: Tensor) -> dict[str, Tensor]:
         """One update from the (R, B) positions of a batch; what to log, each (R,)."""
-        features = encode(pool[rows.gather(1, batch)])
+        features, labels = learned.features(batch)
         prototypes = model.prototypes(tower)
         logits = model.logits(features, prototypes)
-        state = Step(features, prototypes, logits, labels.gather(1, batch))
+        state = Step(features, prototypes, logits, labels)
         terms = method.losses(state, setting, prepared)
         loss = sum(weight * terms[name] for name, weight in weights.items())
         optimiser.zero_grad(set_to_none=True)
         loss.sum().backward()
         optimiser.step()
-        hits = (logits.argmax(-1) == state.labels).float().mean(-1)
-        return {k: v.detach() for k, v in {**terms, "loss": loss}.items()} | {
-            "train_accuracy": 100 * hits
-        }
+        hits = 100 * (logits.argmax(-1) == labels).float().mean(-1)
+        logged = {**terms, "loss": loss, "train_accuracy": hits}
+        return {name: value.detach() for name, value in logged.items()}
 
-    n_samples = rows.shape[1]
-    epochs = planned_epochs(first, len(dataset.class_names), n_samples)
+    epochs = planned_epochs(first, len(dataset.class_names), learned.size)
     if device.type == "cuda":
-        size = min(schedule.batch_size, n_samples)
+        size = min(schedule.batch_size, learned.size)
         example = torch.zeros(len(specs), size, dtype=torch.long, device=device)
         start = [p.detach().clone() for p in parameters]
         step = captured(step, example)
@@ -121,17 +112,15 @@ def train(
     for epoch in tqdm(range(epochs), desc=title, leave=False, disable=not progress):
         rate = schedule.learning_rate(epoch, epochs)
         set_rate(optimiser, rate)
-        orders = [batches(n_samples, schedule.batch_size, spec.seed, epoch) for spec in specs]
+        orders = [batches(learned.size, schedule.batch_size, spec.seed, epoch) for spec in specs]
         sums: dict[str, Tensor] = {}
         for batch in torch.stack([torch.stack(order) for order in orders], dim=1).to(device):
             sums = {name: value + sums.get(name, 0) for name, value in step(batch).items()}
         means = {name: (total / len(orders[0])).tolist() for name, total in sums.items()}
         # The last step of an epoch can spoil the prompts after its loss was still finite.
         sound = torch.stack([p.isfinite().flatten(1).all(1) for p in parameters]).all(0).tolist()
-        extra = after_epoch(model) if after_epoch else [{} for _ in specs]
-        for r in range(len(specs)):
-            if errors[r] is not None:
-                continue
+        extra = after_epoch(trained) if after_epoch else [{} for _ in specs]
+        for r in (r for r, error in enumerate(errors) if error is None):
             row = {"epoch": epoch + 1, "lr": rate} | {k: v[r] for k, v in means.items()}
             logs[r].append(row | extra[r])
             if not (math.isfinite(row["loss"]) and sound[r]):
@@ -145,61 +134,34 @@ def train(
     return trained
 
 
+class TrainingSet:
+    """The replicas' subsets: positions (R, N) in one pool of the pictures that any of them has."""
+
+    def __init__(self, model: PromptedCLIP, dataset: ImageDataset, subsets: Sequence[Subset]):
+        device = model.backbone.device
+        samples = list(dict.fromkeys(sample for subset in subsets for sample in subset.samples))
+        place = {sample: row for row, sample in enumerate(samples)}
+        rows = [[place[sample] for sample in subset.samples] for subset in subsets]
+        labels = [[sample.label for sample in subset.samples] for subset in subsets]
+        self.size = len(rows[0])
+        self.rows, self.labels = (torch.tensor(t, device=device) for t in (rows, labels))
+        if len(model.prompts.vision):
+            self.pool, self.encode = (
+                pictures(model.backbone, dataset, samples),
+                model.image_features,
+            )
+        else:  # a frozen image tower needs to see each picture only once
+            self.pool = model.encode_samples(dataset, samples)[0]
+            self.encode = torch.nn.Identity()
+
+    def features(self, batch: Tensor) -> tuple[Tensor, Tensor]:
+        """Image features (R, B, d) and labels (R, B) at the positions (R, B) of a batch."""
+        return self.encode(self.pool[self.rows.gather(1, batch)]), self.labels.gather(1, batch)
+
+
 def prepare(methods: Sequence[Method], setting: Setting) -> dict[str, Tensor]:
     """What the replicas' methods compute once, stacked to (R, ...)."""
     once = {method: method.prepare(setting) for method in methods}
     return {
         name: torch.stack([once[method][name] for method in methods]) for name in once[methods[0]]
     }
-
-
-def sgd(parameters: Iterable[Tensor], schedule: Schedule) -> torch.optim.SGD:
-    """The optimiser of a schedule; `set_rate` sets the rate of an epoch."""
-    parameters = list(parameters)
-    on_gpu = parameters[0].is_cuda
-    rate = schedule.warmup_lr
-    return torch.optim.SGD(
-        parameters,
-        # A captured step reads its rate from the device.
-        lr=torch.tensor(rate, device=parameters[0].device) if on_gpu else rate,
-        momentum=schedule.momentum,
-        weight_decay=schedule.weight_decay,
-        fused=on_gpu,
-    )
-
-
-def set_rate(optimiser: torch.optim.SGD, rate: float) -> None:
-    """Set the learning rate, in place where it is a tensor."""
-    group = optimiser.param_groups[0]
-    if isinstance(group["lr"], Tensor):
-        group["lr"].fill_(rate)
-    else:
-        group["lr"] = rate
-
-
-@torch.no_grad()
-def rewind(optimiser: torch.optim.SGD, start: Sequence[Tensor]) -> None:
-    """Undo steps in place: parameters as at the start, no momentum."""
-    for parameter, value in zip(optimiser.param_groups[0]["params"], start, strict=True):
-        parameter.copy_(value)
-        optimiser.state[parameter]["momentum_buffer"].zero_()
-
-
-def planned_epochs(spec: RunSpec, n_classes: int, n_samples: int) -> int:
-    """Epochs of a run, after `match_balanced_steps`."""
-    epochs, batch_size = spec.schedule.epochs, spec.schedule.batch_size
-    if not spec.schedule.match_balanced_steps:
-        return epochs
-    wanted = epochs * steps_per_epoch(n_classes * spec.n_max, batch_size)
-    return round(wanted / steps_per_epoch(n_samples, batch_size))
-
-
-def steps_per_epoch(n_samples: int, batch_size: int) -> int:
-    """Full batches; an incomplete one counts only if it is alone."""
-    return max(1, n_samples // batch_size)
-
-
-def batches(n_samples: int, batch_size: int, seed: int, epoch: int) -> list[Tensor]:
-    """Seeded shuffle cut into `steps_per_epoch` batches; what remains is left out this epoch."""
-    order = torch.randperm(n_samples, generator=torch_stream("batches", seed, epoch))
-    return list(order.split(batch_size))[: steps_per_epoch(n_samples, batch_size)]

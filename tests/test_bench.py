@@ -130,6 +130,7 @@ def test_rows_and_figure_are_written(rows, tmp_path):
         "throughput.csv",
         "throughput.json",
         "throughput.png",
+        "throughput.svg",
     ]
     frame = bench.table(stored, "towers")
     assert len(frame) == len(rows) and "machine" not in frame

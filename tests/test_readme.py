@@ -1,5 +1,6 @@
 """The README's numbers and commands are those of the repository."""
 
+import json
 import re
 import shlex
 import subprocess
@@ -9,6 +10,7 @@ from io import StringIO
 import pandas as pd
 import pytest
 
+from cptlab import bench
 from cptlab.workspace import CHECKOUT
 
 README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
@@ -49,6 +51,11 @@ def test_the_table_follows_from_the_committed_csv():
     assert checked == len(summary)
 
 
+def test_the_throughput_table_follows_from_the_committed_rows():
+    shown = README.split("<!-- throughput: begin -->")[1].split("<!-- throughput: end -->")[0]
+    assert shown.strip() == bench.markdown(json.loads(committed("figures/throughput.json")))
+
+
 def test_every_picture_and_link_exists():
     for text, folder in ((README, CHECKOUT), (CARD, CHECKOUT / "cptlab/emoji")):
         links = re.findall(r"\]\((?!https?:)([^)#]+)\)", text)
@@ -56,6 +63,13 @@ def test_every_picture_and_link_exists():
             assert (folder / link).exists(), link
     for picture in re.findall(r"\]\((figures/[^)]+\.png)\)", README):
         assert (CHECKOUT / picture).with_suffix(".csv").exists()
+
+
+def test_the_model_card_names_every_package():
+    recipe = (CHECKOUT / "cptlab/emoji/recipe/sources.py").read_text(encoding="utf-8")
+    packages = re.findall(r'"(@?[\w/-]+@\d[\d.]*)"', recipe)
+    assert len(packages) == 11
+    assert all(f"`{package}`" in CARD for package in packages)
 
 
 def test_no_placeholder_is_left():

@@ -57,8 +57,8 @@ def trained(specs: list[RunSpec], backbone, seen: list | None = None) -> Trained
     base = tiny_dataset().halves()[0]
     subsets = [draw_long_tailed(base, spec.imbalance, spec.seed) for spec in specs]
 
-    def after(model):
-        seen.append(model)
+    def after(state):
+        seen.append(state)
         return [{"count": float(len(seen))} for _ in specs]
 
     return train(specs, backbone, base, subsets, None if seen is None else after)
@@ -190,6 +190,17 @@ def test_results_are_stored_one_by_one_and_say_how_they_were_run(tiny, tmp_path)
         assert result.details["subset"] == alone.details["subset"]
         assert result.details["trained_parameters"] == alone.details["trained_parameters"]
         assert result.log["H"].tolist() == alone.log["H"].tolist()
+        for measure in ("nc1", "nc2_prototypes_within", "nc3", "effective_rank", "drift_degrees"):
+            expected = pytest.approx(alone.log[measure].tolist(), rel=1e-3, abs=1e-5)
+            assert result.log[measure].tolist() == expected
+
+
+def test_replicas_that_learn_nothing_share_their_numbers(tiny, tmp_path):
+    specs = [RunSpec("tiny", ZeroShot(), 0.25, s, SCHEDULE, backbone="tiny") for s in (1, 2)]
+    first, second = run(specs, tmp_path, progress=False)
+    assert first.details["pass"]["replicas"] == 2
+    assert first.metrics == second.metrics
+    assert first.details["subset"] != second.details["subset"]
 
 
 def test_jobs_get_a_fair_share(tiny, tmp_path, monkeypatch):

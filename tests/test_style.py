@@ -46,7 +46,8 @@ def test_save_writes_figure_and_numbers(tmp_path, ax):
     assert csv.read_bytes() == b"method,H,n\nCoOp,71.2346,5\n"
     height, width = mpl.image.imread(png).shape[:2]
     assert (height, width) == (540, 900)
-    assert sorted(path.name for path in png.parent.iterdir()) == ["fig1.csv", "fig1.png"]
+    names = sorted(path.name for path in png.parent.iterdir())
+    assert names == ["fig1.csv", "fig1.png", "fig1.svg"]
 
 
 def test_save_repeats_its_bytes_and_replaces_old_files(tmp_path, ax):
@@ -57,13 +58,14 @@ def test_save_repeats_its_bytes_and_replaces_old_files(tmp_path, ax):
     assert save(ax.figure, frame, tmp_path, "fig")[0].read_bytes() != first
 
 
-def test_save_leaves_the_old_pair_if_writing_fails(tmp_path, ax):
+def test_save_leaves_the_old_files_if_writing_fails(tmp_path, ax):
     png, csv = save(ax.figure, pd.DataFrame({"x": [1.0]}), tmp_path, "fig")
-    old = png.read_bytes(), csv.read_bytes()
+    paths = png, png.with_suffix(".svg"), csv
+    old = [path.read_bytes() for path in paths]
     ax.plot([0, 1])
     with pytest.raises(AttributeError):
         save(ax.figure, "not a frame", tmp_path, "fig")
-    assert (png.read_bytes(), csv.read_bytes()) == old
-    assert len(list(tmp_path.iterdir())) == 2
+    assert [path.read_bytes() for path in paths] == old
+    assert len(list(tmp_path.iterdir())) == 3
     with pytest.raises(ValueError, match="plain file name"):
         save(ax.figure, pd.DataFrame(), tmp_path, "sub/fig")

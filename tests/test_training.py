@@ -15,9 +15,10 @@ from cptlab.clip import init_prompts
 from cptlab.data import draw_long_tailed
 from cptlab.methods import CPT, IVLP, CoOp, GlobalETF, ZeroShot
 from cptlab.model import PromptedCLIP, pictures
+from cptlab.optimisation import batches, planned_epochs, rewind, sgd, steps_per_epoch
 from cptlab.seeds import torch_stream
 from cptlab.spec import RunSpec, Schedule
-from cptlab.training import TrainingDiverged, batches, planned_epochs, sgd, steps_per_epoch, train
+from cptlab.training import TrainingDiverged, train
 
 PROTOCOL = json.loads((Path(__file__).parent / "golden/protocol.json").read_text())
 DEPTH = {"text_depth": 2, "vision_depth": 2}
@@ -88,6 +89,26 @@ def test_sgd_equals_the_public_code():
         values.grad = torch.tensor(gradient, dtype=torch.float64)
         optimiser.step()
         assert values.tolist() == pytest.approx(case["values_after_step"][step], rel=1e-12)
+
+
+def test_rewinding_leaves_no_trace():
+    """As a step is tried out before it is recorded on a GPU, the real ones must start afresh."""
+
+    def end(warm_up: bool) -> torch.Tensor:
+        values = torch.tensor([1.0, -2.0], requires_grad=True)
+        optimiser = sgd([values], Schedule(warmup_lr=0.1))
+        gradients = [torch.tensor([0.3, 0.1]), torch.tensor([-0.2, 0.4])]
+        if warm_up:
+            start = values.detach().clone()
+            values.grad = torch.ones(2)
+            optimiser.step()
+            rewind(optimiser, [start])
+        for gradient in gradients:
+            values.grad = gradient
+            optimiser.step()
+        return values.detach()
+
+    assert torch.equal(end(warm_up=True), end(warm_up=False))
 
 
 # ----------------------------------------------------------------------------------------- batches
@@ -227,8 +248,8 @@ def test_zero_shot_is_not_trained(backbone):
 def test_what_is_measured_after_an_epoch_joins_the_log(backbone):
     seen = []
 
-    def after(model):
-        seen.append(next(model.prompts.parameters()).detach().clone())
+    def after(state):
+        seen.append(next(state.model.prompts.parameters()).detach().clone())
         return [{"H": float(len(seen))}]
 
     trained = run(backbone, CoOp(), after_epoch=after)

@@ -34,9 +34,10 @@ def draw(rows: Sequence[Row]) -> Figure:
     """Savings in time and memory against the number of classes, and runs per hour."""
     towers, passes = table(rows, "towers"), table(rows, "passes")
     fig, axes = plt.subplots(1, 2 if passes.empty else 3, figsize=(1.5 * WIDTH, 3.2))
-    savings_by_classes(towers, what="time", ax=axes[0])
-    savings_by_classes(towers, what="memory", ax=axes[1])
-    axes[1].get_legend().remove()
+    for ax, what in zip(axes, ("time", "memory"), strict=False):
+        savings_by_classes(towers, what=what, ax=ax)
+        ax.get_legend().remove()
+    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower left", ncols=4)
     if not passes.empty:
         runs_per_hour(passes, ax=axes[2])
     return fig
@@ -57,3 +58,27 @@ def table(rows: Sequence[Row], part: str) -> pd.DataFrame:
     """Rows of one part, "towers" or "passes", with the columns that they have."""
     frame = pd.DataFrame([row for row in rows if row["part"] == part])
     return frame.drop(columns=["part", "machine"], errors="ignore").dropna(axis=1, how="all")
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """The towers' ratios as a Markdown table, a row per number of classes."""
+    towers = table(rows, "towers").set_index(["side", "classes"])
+    columns = {
+        "text side, time": ("text", "ratio_time_naive"),
+        "text side, memory": ("text", "ratio_memory_naive"),
+        "whole step, time": ("step", "ratio_time_naive"),
+        "whole step, memory": ("step", "ratio_memory_naive"),
+        "truncated, whole step": ("step", "ratio_time_truncated"),
+    }
+    lines = [
+        f"| classes | {' | '.join(columns)} | gradient error |",
+        f"|---:|{'---:|' * (len(columns) + 1)}",
+    ]
+    for n_classes in towers.loc["text"].index:
+        cells = []
+        for side, column in columns.values():
+            ratio = towers.loc[(side, n_classes)].get(column, float("nan"))
+            cells.append("does not fit" if pd.isna(ratio) else f"{ratio:.1f} x")
+        error = towers.loc[("text", n_classes), "error_gradients"]
+        lines.append(f"| {n_classes} | {' | '.join(cells)} | {error:.0e} |")
+    return "\n".join(lines)

@@ -1,24 +1,41 @@
 """Figures from tidy frames: data and Axes in, Axes out; nothing here knows torch.
 
 Accuracies are in percent. A row is one seed's run; several data sets are averaged by the caller
-before, so that what varies inside a group is the seed alone.
+before, so that what varies inside a group is the seed alone. Exceptions say so: `rank_plot` takes
+the data sets apart, `accuracy_by_shots` and `class_map` a row per class.
 """
 
+from cptlab.figures.ablation import ablation_bars
+from cptlab.figures.collapse import collapse_curves
 from cptlab.figures.comparison import method_intervals
+from cptlab.figures.contact_sheet import contact_sheet
+from cptlab.figures.map import class_map
 from cptlab.figures.pictures import drawing_sheet, image_grid
 from cptlab.figures.published import published_averages
+from cptlab.figures.ranks import rank_plot
 from cptlab.figures.seeds import seed_violins, training_curves
+from cptlab.figures.sensitivity import sensitivity_curves, sensitivity_heatmap
 from cptlab.figures.similarity import similarity_matrix
+from cptlab.figures.tail import accuracy_by_shots, thirds_bars
 from cptlab.figures.throughput import runs_per_hour, savings_by_classes
 
 __all__ = [
+    "ablation_bars",
+    "accuracy_by_shots",
+    "class_map",
+    "collapse_curves",
+    "contact_sheet",
     "drawing_sheet",
     "image_grid",
     "method_intervals",
     "published_averages",
+    "rank_plot",
     "runs_per_hour",
     "savings_by_classes",
     "seed_violins",
+    "sensitivity_curves",
+    "sensitivity_heatmap",
     "similarity_matrix",
+    "thirds_bars",
     "training_curves",
 ]

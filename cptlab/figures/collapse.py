@@ -1,0 +1,44 @@
+"""Neural collapse while training: one measure at a time, in plain language."""
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from cptlab.figures.seeds import training_curves
+
+MEASURES = {
+    "nc1": ("NC1: spread inside classes", "within / between, 0 = collapsed"),
+    "nc2_prototypes_within": ("NC2: prototypes off a simplex", "mean gap of cosines in clusters"),
+    "nc3": ("NC3: prototypes off class means", "distance, 0 = same shape"),
+    "nc4": ("NC4: prototypes choose like means", "agreement, share of pictures"),
+    "effective_rank": ("Effective rank of similarities", "directions in use"),
+    "drift_degrees": ("Drift from frozen prototypes", "mean angle (degrees)"),
+}
+"""Title and axis label of the measures that figures show; others go by their own name."""
+
+
+def collapse_curves(frame: pd.DataFrame, *, measure: str, ax: Axes, legend: bool = True) -> Axes:
+    """Mean over seeds of one measure of collapse along training, plus and minus one deviation.
+
+    Args:
+        frame: long: columns "epoch", "method", "measure", "value" and "seed".
+        measure: the measure to draw, e.g. "nc1".
+        ax: axes to draw on.
+        legend: draw one, right of the axes.
+
+    Raises:
+        ValueError: on missing columns, several rows for one seed, or a measure without numbers.
+    """
+    if "measure" not in frame.columns:
+        raise ValueError(f"The frame lacks the column 'measure'; it has {list(frame.columns)}.")
+    rows = frame[frame["measure"] == measure]
+    if "value" in frame.columns and not rows["value"].notna().any():
+        known = ", ".join(dict.fromkeys(frame["measure"]))
+        raise ValueError(f"The frame has no numbers of the measure {measure!r}; it has {known}.")
+    title, ylabel = MEASURES.get(measure, ("", measure))
+    training_curves(rows, y="value", ax=ax, ylabel=ylabel)
+    ax.set_title(title)
+    if legend:
+        ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    else:
+        ax.get_legend().remove()
+    return ax

@@ -1,0 +1,481 @@
+"""Figures of the studies by the content of their Axes, and the page that shows them."""
+
+import itertools
+import re
+
+import matplotlib.image
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from matplotlib.offsetbox import AnnotationBbox
+
+from cptlab.figures import (
+    ablation_bars,
+    accuracy_by_shots,
+    class_map,
+    collapse_curves,
+    contact_sheet,
+    rank_plot,
+    sensitivity_curves,
+    sensitivity_heatmap,
+    thirds_bars,
+)
+from cptlab.figures.map import rounded_hull
+from cptlab.style import BLUE, method_look, save, use_style
+from cptlab.tables import mean_interval
+
+SEEDS = range(4)
+
+
+@pytest.fixture
+def ax():
+    with use_style():
+        yield Figure().subplots()
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+def sweep(rng, seeds=SEEDS) -> pd.DataFrame:
+    rows = itertools.product((0.25, 0, 1.0), (0.06, 1), seeds)
+    columns = ["lambda_cc", "tau", "seed"]
+    return pd.DataFrame(rows, columns=columns).assign(H=lambda f: 60 + rng.normal(size=len(f)))
+
+
+def legend(ax) -> list[str]:
+    return [text.get_text() for text in ax.get_legend().get_texts()]
+
+
+def ends(bar) -> np.ndarray:
+    """(n, 2, 2) end points of an errorbar's whiskers."""
+    return np.array(bar.lines[2][0].get_segments())
+
+
+# Sensitivity
+
+
+def test_sensitivity_curves_draw_means_and_intervals_per_tau(ax, rng):
+    frame = sweep(rng)
+    assert sensitivity_curves(frame, weight="lambda_cc", default=0.25, ax=ax) is ax
+    assert legend(ax) == ["τ = 1", "τ = 0.06", "default"]
+    for tau, line, band in zip((1, 0.06), ax.lines, ax.collections, strict=False):
+        np.testing.assert_array_equal(line.get_xdata(), [0, 1, 2])
+        outline = band.get_paths()[0].vertices
+        for x, weight in enumerate((0, 0.25, 1)):
+            own = frame[(frame.tau == tau) & (frame.lambda_cc == weight)].H.to_numpy()
+            mean, lower, upper = mean_interval(own)
+            heights = outline[outline[:, 0] == x][:, 1]
+            assert line.get_ydata()[x] == pytest.approx(mean)
+            assert (heights.min(), heights.max()) == pytest.approx((lower, upper))
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["0", "0.25", "1"]
+    assert list(ax.lines[2].get_xdata()) == [1, 1]  # the default
+    assert len({line.get_marker() for line in ax.lines[:2]}) == 2
+    assert ax.get_ylabel() == "H (%)" and "CC" in ax.get_xlabel()
+
+
+def test_sensitivity_of_one_seed_has_no_band(ax, rng, tmp_path, recwarn):
+    frame = sweep(rng, seeds=[1])
+    sensitivity_curves(frame, weight="lambda_cc", default=0, ax=ax, legend=False)
+    save(ax.figure, frame, tmp_path, "single")
+    assert ax.get_legend() is None
+    assert all(not len(band.get_paths()) for band in ax.collections)
+    np.testing.assert_allclose(ax.lines[0].get_ydata()[1], frame[frame.tau == 1].H.iloc[0])
+    assert [str(warning.message) for warning in recwarn] == []
+
+
+def test_sensitivity_refuses_unclear_frames(ax, rng):
+    frame = sweep(rng)
+    with pytest.raises(
+        ValueError, match=r"default lambda_cc = 0\.3 was not tried; there is 0, 0\.25, 1"
+    ):
+        sensitivity_curves(frame, weight="lambda_cc", default=0.3, ax=ax)
+    with pytest.raises(ValueError, match=r"lacks the columns \['lambda_rs'\]"):
+        sensitivity_curves(frame, weight="lambda_rs", default=0.1, ax=ax)
+    with pytest.raises(ValueError, match="several rows"):
+        sensitivity_curves(pd.concat([frame, frame]), weight="lambda_cc", default=0, ax=ax)
+    many = pd.concat(frame[frame.tau == 1].assign(tau=tau) for tau in range(1, 7))
+    with pytest.raises(ValueError, match="At most 5"):
+        sensitivity_curves(many, weight="lambda_cc", default=0, ax=ax)
+
+
+def test_heatmap_shows_means_deviations_and_the_default(ax):
+    grid = itertools.product((0.5, 0.1), (0.2, 0.0, 1.0), (1, 2))
+    frame = pd.DataFrame(grid, columns=["lambda_rs", "lambda_tetf", "seed"])
+    frame["H"] = 60 + 10 * frame.lambda_rs + frame.lambda_tetf + frame.seed
+    frame = frame.drop(frame[(frame.lambda_rs == 0.5) & (frame.lambda_tetf == 1)].index)
+    default = (0.2, 0.1)
+    sensitivity_heatmap(frame, x="lambda_tetf", y="lambda_rs", default=default, ax=ax, title="T")
+    shown = ax.images[0].get_array()
+    np.testing.assert_allclose(shown[0], [62.5, 62.7, 63.5])  # lambda_rs = 0.1 lies at the bottom
+    np.testing.assert_allclose(shown[1, :2], [66.5, 66.7])
+    texts = [text.get_text() for text in ax.texts]
+    assert texts[0] == "62.5\n± 0.7" and texts[5] == "not run"
+    assert ax.patches[0].get_xy() == pytest.approx((1 - 0.47, -0.47))
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["0", "0.2", "1"]
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == ["0.1", "0.5"]
+    assert ax.get_title() == "T" and ax.figure.axes[1].get_ylabel() == "H (%)"
+
+
+def test_heatmap_of_one_seed_and_of_two_ratios(ax, rng):
+    frame = sweep(rng).assign(lambda_rs=0.1)
+    options = {"x": "lambda_cc", "y": "lambda_rs", "ax": ax}
+    with pytest.raises(ValueError, match="several rows"):
+        sensitivity_heatmap(frame, **options, default=(0, 0.1))
+    frame = frame[(frame.tau == 1) & (frame.seed == 1)]
+    with pytest.raises(ValueError, match=r"default lambda_rs = 0\.2"):
+        sensitivity_heatmap(frame, **options, default=(0, 0.2))
+    sensitivity_heatmap(frame, **options, default=(0, 0.1))
+    assert "±" not in ax.texts[0].get_text()
+
+
+# Ablation
+
+
+def ablation(rng, seeds=SEEDS) -> pd.DataFrame:
+    rows = itertools.product((0, 1), (0, 1), (0, 1), seeds)
+    frame = pd.DataFrame(rows, columns=["tetf", "cc", "rs", "seed"])
+    return frame.assign(H=lambda f: 60 + rng.normal(size=len(f)))
+
+
+def test_ablation_orders_rows_and_marks_those_of_table_1(ax, rng):
+    frame = ablation(rng)
+    assert ablation_bars(frame, metric="H", ax=ax) is ax
+    order = ["000", "100", "010", "001", "110", "101", "011", "111"]
+    table_1 = {"000": "(1)", "100": "(2)", "110": "(3)", "101": "(4)", "111": "(5)"}
+    keys = frame[["tetf", "cc", "rs"]].astype(str).agg("".join, axis=1)
+    dark = [[], *(line.get_xdata() for line in ax.lines if line.get_color() == "#333333")]
+    for place, (key, bar) in enumerate(zip(order, ax.containers, strict=True)):
+        mean, lower, upper = mean_interval(frame[keys == key].H.to_numpy())
+        point = bar.lines[0]
+        assert (point.get_xdata()[0], point.get_ydata()[0]) == pytest.approx((mean, place))
+        np.testing.assert_allclose(ends(bar)[0], [[lower, place], [upper, place]])
+        filled = to_hex(point.get_markerfacecolor()) == BLUE.lower()
+        assert filled == (key in table_1)
+        dots = dict(zip((-70, -44, -18), key, strict=True))
+        assert [x for x, on in dots.items() if on == "1"] == list(dark[place])
+    numbers = {t.get_position()[1]: t.get_text() for t in ax.texts if "(" in t.get_text()}
+    assert {order[place]: text for place, text in numbers.items()} == table_1
+    heads = [t.get_text() for t in sorted(ax.texts, key=lambda t: t.get_position()[0])]
+    assert [t for t in heads if "(" not in t] == ["Table 1", "TETF", "CC", "RS"]
+    assert ax.get_ylim() == (7.5, -0.5)  # no loss at the top
+    low, high = ax.get_xlim()
+    assert frame.H.min() - 5 < low < high < frame.H.max() + 5  # the dots do not stretch it
+
+
+def test_ablation_panels_leave_room_for_their_dots(rng):
+    with use_style():
+        fig = Figure(figsize=(9, 3.6))
+        axes = fig.subplots(1, 2)
+        for ax, labels in zip(axes, (True, False), strict=True):
+            ablation_bars(ablation(rng), metric="H", ax=ax, labels=labels)
+        fig.draw_without_rendering()
+    left, right = (ax.get_tightbbox() for ax in axes)
+    assert left.x0 > 0 and left.x1 < right.x0 and right.x1 < fig.bbox.x1
+    assert axes[0].bbox.width > 0.3 * fig.bbox.width
+
+
+def test_ablation_says_what_was_not_run_and_takes_one_seed(ax, rng, tmp_path):
+    frame = ablation(rng, seeds=[1])
+    frame = frame[(frame.tetf + frame.cc) > 0]
+    ablation_bars(frame, metric="H", ax=ax, labels=False)
+    save(ax.figure, frame, tmp_path, "single")
+    assert len(ax.containers) == 6
+    assert [t.xy[1] for t in ax.texts if t.get_text() == "not run"] == [0, 3]
+    assert "Table 1" not in [t.get_text() for t in ax.texts]
+    with pytest.raises(ValueError, match="several rows"):
+        ablation_bars(pd.concat([frame, frame]), metric="H", ax=ax)
+    with pytest.raises(ValueError, match=r"lacks the columns \['rs'\]"):
+        ablation_bars(frame.drop(columns="rs"), metric="H", ax=ax)
+
+
+# Ranks
+
+
+def test_ranks_are_taken_within_data_set_and_seed(ax):
+    scores = {  # (data set, seed): H of CoOp, CPT (sum), Mystery
+        ("a", 1): (50, 60, 70),
+        ("a", 2): (60, 60, 70),
+        ("b", 1): (90, 95, 80),
+    }
+    frame = pd.DataFrame(
+        {"dataset": dataset, "seed": seed, "method": method, "H": h}
+        for (dataset, seed), row in scores.items()
+        for method, h in zip(("CoOp", "CPT (sum)", "Mystery"), row, strict=True)
+    )
+    ranks = {"CoOp": [3, 2.5, 2], "CPT (sum)": [2, 2.5, 1], "Mystery": [1, 1, 3]}
+    assert rank_plot(frame.sample(frac=1, random_state=0), metric="H", ax=ax) is ax
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["Mystery", "CPT (sum)", "CoOp"]
+    for bar, (method, own) in zip(ax.containers[::-1], ranks.items(), strict=True):
+        mean, lower, upper = mean_interval(np.array(own))
+        assert bar.lines[0].get_xdata()[0] == pytest.approx(mean)
+        np.testing.assert_allclose(ends(bar)[0, :, 0], [lower, upper])
+        assert to_hex(bar.lines[0].get_color()) == method_look(method).color.lower()
+    assert ax.get_xlabel() == "mean rank by H, 1 = best (2 data sets, 3 rankings)"
+
+
+def test_ranks_need_every_method_everywhere(ax):
+    rows = [("a", "CoOp", 1, 5.0), ("a", "IVLP", 1, 6.0), ("a", "CoOp", 2, 5.0)]
+    frame = pd.DataFrame(rows, columns=["dataset", "method", "seed", "H"])
+    with pytest.raises(ValueError, match="no H of: IVLP"):
+        rank_plot(frame, metric="H", ax=ax)
+    with pytest.raises(ValueError, match="several rows"):
+        rank_plot(pd.concat([frame, frame]), metric="H", ax=ax)
+    with pytest.raises(ValueError, match=r"lacks the columns \['tail'\]"):
+        rank_plot(frame, metric="tail", ax=ax)
+    rank_plot(frame[frame.seed == 1], metric="H", ax=ax)
+    assert "1 data set, 1 ranking)" in ax.get_xlabel()
+
+
+# The tail
+
+
+def test_accuracy_by_shots_averages_classes_then_seeds(ax, rng):
+    rows = itertools.product(("CPT (sum)", "CoOp"), SEEDS, (16, 16, 1, 4))
+    frame = pd.DataFrame(rows, columns=["method", "seed", "n_k"])
+    frame["accuracy"] = rng.uniform(0, 100, len(frame))
+    frame = frame.drop(frame.index[0])  # seed 0 has one class fewer: seeds still weigh the same
+    assert accuracy_by_shots(frame, ax) is ax
+    assert legend(ax) == ["CoOp", "CPT (sum)"]
+    for method, cloud, bar in zip(legend(ax), ax.collections[::2], ax.containers, strict=True):
+        own = frame[frame.method == method]
+        np.testing.assert_allclose(cloud.get_offsets()[:, 1], own.accuracy)
+        n_k = bar.lines[0].get_xdata().astype(float)
+        np.testing.assert_allclose(n_k, [1, 4, 16], rtol=0.05)  # methods stand side by side
+        for place, n_k in enumerate((1, 4, 16)):
+            by_seed = own[own.n_k == n_k].groupby("seed").accuracy.mean().to_numpy()
+            mean, lower, upper = mean_interval(by_seed)
+            assert bar.lines[0].get_ydata()[place] == pytest.approx(mean)
+            np.testing.assert_allclose(ends(bar)[place, :, 1], [lower, upper])
+    assert ax.get_xscale() == "log" and list(ax.get_xticks()) == [1, 2, 4, 8, 16]
+
+
+def test_accuracy_by_shots_refuses_untrained_classes(ax, tmp_path):
+    frame = pd.DataFrame({"method": "CoOp", "seed": 1, "n_k": [2, np.nan], "accuracy": [50, 60]})
+    with pytest.raises(ValueError, match="no training pictures"):
+        accuracy_by_shots(frame, ax)
+    with pytest.raises(ValueError, match=r"lacks the columns \['n_k'\]"):
+        accuracy_by_shots(frame.drop(columns="n_k"), ax)
+    accuracy_by_shots(frame.iloc[:1], ax, legend=False)
+    save(ax.figure, frame, tmp_path, "single")
+    np.testing.assert_allclose(ends(ax.containers[0])[0], [[2, 50], [2, 50]])
+
+
+def test_thirds_have_a_bar_and_an_interval_per_method(ax, rng):
+    rows = itertools.product(("Mystery", "CPT (sum)", "CoOp"), SEEDS)
+    frame = pd.DataFrame(rows, columns=["method", "seed"])
+    frame[["tail", "head", "medium"]] = rng.uniform(40, 90, (len(frame), 3))
+    assert thirds_bars(frame, ax) is ax
+    assert legend(ax) == ["CoOp", "CPT (sum)", "Mystery"]
+    bars, points = ax.containers[::2], ax.containers[1::2]
+    for method, group, bar in zip(legend(ax), bars, points, strict=True):
+        for place, third in enumerate(("head", "medium", "tail")):
+            values = frame.loc[frame.method == method, third].to_numpy()
+            mean, lower, upper = mean_interval(values)
+            patch = group.patches[place]
+            assert patch.get_height() == pytest.approx(mean) and patch.get_y() == 0
+            assert patch.get_x() + patch.get_width() / 2 == pytest.approx(ends(bar)[place, 0, 0])
+            np.testing.assert_allclose(ends(bar)[place, :, 1], [lower, upper])
+    edges = sorted((p.get_x(), p.get_x() + p.get_width()) for group in bars for p in group)
+    assert all(end < start for (_, end), (start, _) in itertools.pairwise(edges))
+    assert [t.get_text() for t in ax.get_xticklabels()] == [
+        "head third",
+        "medium third",
+        "tail third",
+    ]
+    with pytest.raises(ValueError, match=r"lacks the columns \['medium'\]"):
+        thirds_bars(frame.drop(columns="medium"), ax)
+
+
+# The map
+
+
+def classes(rng, clusters) -> pd.DataFrame:
+    x, y = rng.normal(size=(2, len(clusters)))
+    names = [f"class {index}" for index in range(len(clusters))]
+    return pd.DataFrame({"x": x, "y": y, "cluster": clusters, "name": names})
+
+
+def inside(points, outline) -> np.ndarray:
+    """Points (n, 2) strictly on the left of every edge of a counter-clockwise polygon (m, 2)."""
+    edges = np.roll(outline, -1, axis=0) - outline
+    rays = points[:, None] - outline
+    return (edges[:, 0] * rays[..., 1] - edges[:, 1] * rays[..., 0] > 0).all(1)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 9])
+def test_hulls_keep_their_distance_whatever_the_size_of_the_cluster(size, rng):
+    points = rng.normal(size=(size, 2))
+    outline = rounded_hull(points, 0.1)
+    assert inside(points, outline).all()
+    distances = np.linalg.norm(outline[:, None] - points, axis=-1).min(1)
+    np.testing.assert_allclose(distances, 0.1)
+    line = np.stack([np.arange(size), np.arange(size)], axis=-1)  # collinear
+    assert inside(line, rounded_hull(line, 0.1)).all()
+
+
+def test_map_outlines_clusters_and_draws_every_class(ax, rng):
+    clusters = [*range(10), 0, 0, 0, 3, 3]
+    frame = classes(rng, clusters)
+    assert class_map(frame, ax) is ax
+    assert len(ax.patches) == 20 and len(ax.lines) == 10  # each outline is a fill and an edge
+    looks = set()
+    for cluster, line, edge in zip(range(10), ax.lines, ax.patches[1::2], strict=True):
+        own = frame.loc[frame.cluster == cluster, ["x", "y"]].to_numpy()
+        np.testing.assert_array_equal(np.transpose(line.get_data()), own)
+        assert inside(own, edge.get_xy()[:-1]).all()
+        assert to_hex(line.get_color()) == to_hex(edge.get_edgecolor())
+        looks.add((line.get_color(), line.get_marker(), edge.get_linestyle()))
+    assert len(looks) == 10
+    assert ax.patches[0].get_hatch() is None and ax.patches[16].get_hatch() == "////"
+
+
+def test_names_of_a_map_do_not_overlap_and_clusters_come_first(ax, rng):
+    frame = classes(rng, np.repeat([0, 1], 40))
+    frame["x"] += 20 * frame["cluster"]
+    class_map(frame, ax)
+    ax.figure.canvas.draw()
+    boxes = [text.get_window_extent() for text in ax.texts]
+    for one, other in itertools.combinations(boxes, 2):
+        assert not one.overlaps(other)
+    assert 2 < len(boxes) < 80
+    bold = [text.get_text() for text in ax.texts if text.get_fontweight() == "bold"]
+    for cluster, name in enumerate(bold):
+        own = frame[frame.cluster == cluster].set_index("name")[["x", "y"]]
+        assert ((own - own.mean()) ** 2).sum(axis=1).idxmin() == name
+    assert len(bold) == 2
+    assert len({text.get_text() for text in ax.texts}) == len(ax.texts)
+
+
+def test_map_of_pictures(ax, rng, tmp_path):
+    frame = classes(rng, [0, 0, 1])
+    pictures = [np.full((8, 4, 3), level) for level in (0.1, 0.5, 0.9)]
+    class_map(frame, ax, pictures=pictures)
+    drawn = [artist for artist in ax.artists if isinstance(artist, AnnotationBbox)]
+    for artist, picture, (x, y) in zip(drawn, pictures, frame[["x", "y"]].to_numpy(), strict=True):
+        np.testing.assert_array_equal(artist.offsetbox.get_data(), picture)
+        assert tuple(artist.xy) == (x, y)
+    assert not ax.lines
+    # The SVG has other dots per inch and must place them all the same; its y points down.
+    svg = save(ax.figure, frame, tmp_path, "map")[0].with_suffix(".svg").read_text()
+    pattern = r'<image [^>]*scale\(1 -1\)[^>]* x="(.+?)" y="(.+?)" width="(.+?)" height="(.+?)"'
+    x, y, width, height = np.array(re.findall(pattern, svg), dtype=float).T
+    places = ax.transData.transform(frame[["x", "y"]]) * 72 / ax.figure.dpi
+    np.testing.assert_allclose(x + width / 2, places[:, 0], atol=1)
+    top = 72 * ax.figure.get_figheight()
+    np.testing.assert_allclose(top + y - height / 2, places[:, 1], atol=1)
+    with pytest.raises(ValueError, match="one picture per class"):
+        class_map(frame, ax, pictures=pictures[:2])
+
+
+def test_large_pictures_are_shrunk_to_what_can_be_seen(ax, rng):
+    picture = np.zeros((400, 200, 3), dtype=np.uint8)
+    picture[200:, :, 1] = 255
+    class_map(classes(rng, [0]), ax, pictures=[picture])
+    small = ax.artists[0].offsetbox.get_data()
+    height, width, _ = small.shape
+    assert 60 < height < 125 and width == height // 2
+    assert (small[0] == 0).all()
+    np.testing.assert_array_equal(small[-1], np.tile([0.0, 1.0, 0.0], (width, 1)))
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_map_of_one_class_or_of_equal_places(ax, count, tmp_path, recwarn):
+    frame = pd.DataFrame({"x": [1.0] * count, "y": 2.0, "cluster": 0, "name": "cat"})
+    class_map(frame, ax, pictures=[np.zeros((4, 4, 3))] * count)
+    save(ax.figure, frame, tmp_path, "one")
+    assert ax.texts[0].get_text() == "cat"
+    assert [str(warning.message) for warning in recwarn] == []
+
+
+def test_map_refuses_unclear_frames(ax):
+    frame = pd.DataFrame({"x": [1.0], "y": [2.0], "cluster": [0]})
+    with pytest.raises(ValueError, match=r"lacks the columns \['name'\]"):
+        class_map(frame, ax)
+    with pytest.raises(ValueError, match="at least one class"):
+        class_map(frame.assign(name="cat").iloc[:0], ax)
+
+
+# Neural collapse
+
+
+def test_collapse_curves_draw_one_measure(ax, rng):
+    rows = itertools.product(("CPT (sum)", "CoOp"), ("nc1", "own"), SEEDS, (1, 2, 3))
+    frame = pd.DataFrame(rows, columns=["method", "measure", "seed", "epoch"])
+    frame["value"] = rng.normal(size=len(frame))
+    assert collapse_curves(frame, measure="nc1", ax=ax) is ax
+    assert legend(ax) == ["CoOp", "CPT (sum)"]
+    for method, line in zip(legend(ax), ax.lines, strict=False):
+        own = frame[(frame.method == method) & (frame.measure == "nc1")]
+        np.testing.assert_allclose(line.get_ydata(), own.groupby("epoch").value.mean())
+    assert ax.get_title() == "NC1: spread inside classes"
+    assert ax.get_ylabel() == "within / between, 0 = collapsed"
+    other = Figure().subplots()
+    collapse_curves(frame[frame.seed == 0], measure="own", ax=other, legend=False)
+    assert other.get_ylabel() == "own" and other.get_legend() is None
+    with pytest.raises(ValueError, match="measure 'nc4'; it has nc1, own"):
+        collapse_curves(frame, measure="nc4", ax=ax)
+    with pytest.raises(ValueError, match="no numbers of the measure 'nc1'"):
+        collapse_curves(frame.assign(value=np.nan), measure="nc1", ax=ax)
+    for column in ("measure", "value", "seed"):
+        with pytest.raises(ValueError, match=rf"lacks the columns? \[?'{column}'"):
+            collapse_curves(frame.drop(columns=column), measure="nc1", ax=ax)
+
+
+# Files
+
+
+def test_svg_repeats_its_bytes_keeps_words_and_bounds_pictures(tmp_path):
+    svgs = []
+    for name in ("one", "two"):
+        with use_style():
+            ax = Figure(figsize=(3, 2)).subplots()
+        ax.imshow(np.random.default_rng(0).random((800, 800, 3)))  # 2 MB as it is
+        for place in range(300):
+            ax.text(place % 30 / 30, place / 300, f"class {place}", transform=ax.transAxes)
+        png, _ = save(ax.figure, pd.DataFrame({"x": [1]}), tmp_path, name)
+        svgs.append(png.with_suffix(".svg").read_bytes())
+    assert svgs[0] == svgs[1]
+    assert b">class 299</text>" in svgs[0]
+    assert b"dc:date" not in svgs[0] and b"Matplotlib v" not in svgs[0]
+    assert len(svgs[0]) < 1_000_000
+    height, width = matplotlib.image.imread(png).shape[:2]
+    assert (height, width) == (300, 450)
+
+
+def test_contact_sheet_lists_figures_in_the_order_of_captions(tmp_path, ax):
+    for name in ("fig_b", "fig_a"):
+        save(ax.figure, pd.DataFrame({"x": [1]}), tmp_path, name)
+    (tmp_path / "fig_a.svg").unlink()
+    captions = {"fig_b": "The second.", "absent": "Not here.", "fig_a": "The first."}
+    page = contact_sheet(tmp_path, captions)
+    text = page.read_text(encoding="utf-8")
+    assert page == tmp_path / "README.md"
+    assert text.split("\n\n")[2:] == [
+        "## fig_b",
+        "The second.",
+        "![The second.](fig_b.png)",
+        "[PNG](fig_b.png) · [SVG](fig_b.svg) · [CSV](fig_b.csv)",
+        "## fig_a",
+        "The first.",
+        "![The first.](fig_a.png)",
+        "[PNG](fig_a.png) · [CSV](fig_a.csv)\n",
+    ]
+    assert contact_sheet(tmp_path, captions).read_text(encoding="utf-8") == text
+    assert not [path for path in tmp_path.iterdir() if path.suffix == ".tmp"]
+
+
+def test_contact_sheet_names_what_is_missing(tmp_path, ax):
+    with pytest.raises(ValueError, match="no figures"):
+        contact_sheet(tmp_path)
+    for name in ("fig_c", "fig_a", "fig_b"):
+        save(ax.figure, pd.DataFrame({"x": [1]}), tmp_path, name)
+    with pytest.raises(ValueError, match="a caption: fig_a, fig_c"):
+        contact_sheet(tmp_path, {"fig_b": "Captioned."})
+    (tmp_path / "fig_b.csv").unlink()
+    with pytest.raises(ValueError, match="lack the CSV of their numbers: fig_b"):
+        contact_sheet(tmp_path, dict.fromkeys(("fig_a", "fig_b", "fig_c"), "Captioned."))
+    assert not (tmp_path / "README.md").exists()
