@@ -112,6 +112,7 @@ STUDIES: dict[str, Callable[[Profile], Study]] = {
     "06_base_to_new": base_to_new,
     "09_published_tables": lambda profile: {},
     "10_throughput": lambda profile: {},
+    "11_geometry": stability,
 }
 """Notebook -> the study that it shows; the one on throughput measures for itself."""
 

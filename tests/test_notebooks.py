@@ -22,6 +22,7 @@ FIGURES = {
     "06_base_to_new": ["tab2_base_to_new"],
     "09_published_tables": ["published_averages"],
     "10_throughput": ["throughput"],
+    "11_geometry": ["collapse_along_training"],
 }
 
 

@@ -19,6 +19,8 @@ CAPTIONS = {
     "intervals over seeds (Table 2).",
     "fig4_seed_violins": "Distribution of H over seeds, with the mean and its 95 % interval "
     "(Fig. 4).",
+    "collapse_along_training": "Measures of neural collapse along training: mean over seeds, plus "
+    "and minus one standard deviation.",
     "published_averages": "Averages that the paper prints, by method and imbalance ratio.",
     "throughput": "Time and memory saved against plain towers, and runs per hour by replicas in a "
     "pass.",
