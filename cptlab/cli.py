@@ -158,11 +158,21 @@ def tune(jobs: int, out: str | None) -> None:
     help="Numbers of classes, as in --classes 50 100; 50 100 200 500 1000 if left out.",
 )
 @click.option("--backbone", default="ViT-B-16-quickgelu", show_default=True)
-@click.option("--device", default="cpu", show_default=True, help="cpu or cuda.")
-@click.option("--precision", default="fp32", show_default=True, help="fp32 or bf16.")
-@click.option("--rounds", default=3, show_default=True, help="Timings of each; the median counts.")
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
+@click.option("--precision", type=click.Choice(["fp32", "bf16"]), default="fp32", show_default=True)
 @click.option(
-    "--replicas", default=5, show_default=True, help="Most runs of one pass; 1 leaves them out."
+    "--rounds",
+    type=click.IntRange(min=1),
+    default=3,
+    show_default=True,
+    help="Timings of each; the median counts.",
+)
+@click.option(
+    "--replicas",
+    type=click.IntRange(min=1),
+    default=5,
+    show_default=True,
+    help="Most runs of one pass; 1 leaves them out.",
 )
 @click.option("--out", help="Write everything below this folder.")
 def bench(
@@ -183,6 +193,7 @@ def bench(
     from cptlab.workspace import workspace
 
     folder = workspace(DEFAULT_PROFILE, out).figures
+    folder.mkdir(parents=True, exist_ok=True)  # a bad one should fail now, not after measuring
     rows = benchmark.run(
         backbone, [*classes, *more] or benchmark.CLASSES, device, precision, rounds, replicas
     )

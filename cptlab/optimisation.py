@@ -40,7 +40,9 @@ def rewind(optimiser: torch.optim.SGD, start: Sequence[Tensor]) -> None:
     """Undo steps in place: parameters as at the start, no momentum."""
     for parameter, value in zip(optimiser.param_groups[0]["params"], start, strict=True):
         parameter.copy_(value)
-        optimiser.state[parameter]["momentum_buffer"].zero_()
+        momentum = optimiser.state[parameter].get("momentum_buffer")
+        if momentum is not None:
+            momentum.zero_()
 
 
 def planned_epochs(spec: RunSpec, n_classes: int, n_samples: int) -> int:

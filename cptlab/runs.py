@@ -28,13 +28,13 @@ from cptlab.clip import Prompts
 from cptlab.data import draw_long_tailed, open_roles
 from cptlab.evaluation import collapse, scores, thirds
 from cptlab.model import PromptedCLIP
-from cptlab.passes import passes
+from cptlab.passes import passes, shared_part
 from cptlab.spec import FORMAT, RunSpec, spec_from_dict
 from cptlab.training import Trained, TrainingDiverged, train
 
 RESULT, PROMPTS = "result.json", "prompts.safetensors"
-REPLICAS = 8
-"""Most runs of one pass, if nothing else is said."""
+REPLICAS = {"cpu": 8, "cuda": 16}
+"""Most runs of one pass by device, if nothing else is said."""
 
 
 class RunsFailed(RuntimeError):
@@ -76,8 +76,14 @@ def execute(
 ) -> dict[RunSpec, TrainingDiverged]:
     """Train, evaluate and store the runs of one pass (see `passes`); returns those that diverged.
 
-    The torch thread count is set from the specification, because it changes results.
+    The torch thread count is set from the specification, because it changes results. Raises
+    ValueError for runs that cannot share a pass.
     """
+    if len({shared_part(spec) for spec in specs}) != 1:
+        raise ValueError(
+            "A pass holds one or more runs that differ in seed and per-replica hyper-parameters "
+            "only; group others with cptlab.passes.passes()."
+        )
     started, spec = time.time(), specs[0]
     store.mkdir(parents=True, exist_ok=True)  # a bad folder should fail now, not after training
     torch.set_num_threads(spec.threads)
@@ -167,6 +173,11 @@ def load_result(store: Path, spec: RunSpec) -> Result | None:
             values["format"] == FORMAT
             and spec_from_dict(values["spec"]) == spec
             and values["weights"] == clip.weights_id(spec.backbone, spec.pretrained)
+            and values["metrics"]
+            and all(isinstance(v, int | float) for v in values["metrics"].values())
+            and values["classes"]
+            and isinstance(values["trained_parameters"], int)
+            and isinstance(values["seconds"], int | float)
         )
         if not complete:
             return None
@@ -179,7 +190,7 @@ def load_result(store: Path, spec: RunSpec) -> Result | None:
             values,
             folder,
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
 
@@ -193,17 +204,23 @@ def run(
     store: Path,
     jobs: int = 1,
     progress: bool = True,
-    replicas: int = REPLICAS,
+    replicas: int | None = None,
 ) -> list[Result]:
     """Results of all specifications, in order; executes what is missing over `jobs` processes.
 
-    Runs that can train side by side do, up to `replicas` of them in one pass.
+    Runs that can train side by side do, up to `replicas` of them in one pass. What runs on a GPU
+    does so in one process.
 
-    Raises RunsFailed, naming each failed run and why, after all the others have finished.
+    Raises ValueError for fewer than one replica; RunsFailed, naming each failed run and why, after
+    all the others have finished.
     """
+    if replicas is not None and replicas < 1:
+        raise ValueError(f"replicas must be at least 1, got {replicas}.")
     todo = missing(specs, store)
     failures = []
     if todo:
+        on_gpu = any(spec.device == "cuda" for spec in todo)
+        jobs, replicas = 1 if on_gpu else jobs, replicas or REPLICAS["cuda" if on_gpu else "cpu"]
         store.mkdir(parents=True, exist_ok=True)
         fair_share = math.ceil(len(todo) / jobs)  # a pass more rather than an idle process
         groups = passes(todo, min(replicas, fair_share))

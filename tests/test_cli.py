@@ -195,7 +195,16 @@ def test_an_interrupted_batch_says_how_to_go_on(cptlab, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "arguments", ["run --bogus", "figures --jobs 0", "figures --jobs many", "dance", "run --tau x"]
+    "arguments",
+    [
+        "run --bogus",
+        "figures --jobs 0",
+        "figures --jobs many",
+        "dance",
+        "run --tau x",
+        "bench --precision fp16",
+        "bench --rounds 0",
+    ],
 )
 def test_wrong_usage_is_explained(arguments, cptlab):
     status, _, err = cptlab(*arguments.split())

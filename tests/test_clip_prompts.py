@@ -129,3 +129,9 @@ def test_unusable_files(tmp_path):
     save_file({"text.1": torch.zeros(1)}, path)
     with pytest.raises(ValueError, match=r"text.0"):
         load_prompts(path)
+
+
+@pytest.mark.parametrize(("names", "message"), [("dog", "list of names"), (["a", " "], "Class 1")])
+def test_class_names_that_are_none(names, message):
+    with pytest.raises(ValueError, match=message):
+        class_sentences(names, 4)

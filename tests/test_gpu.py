@@ -1,7 +1,5 @@
 """What only a GPU can show: the captured step, mixed precision, and no waiting inside a step."""
 
-import dataclasses
-
 import pytest
 import torch
 from tiny_clip import tiny_clip
@@ -16,15 +14,20 @@ from cptlab.training import train
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 DEPTH = {"text_depth": 2, "vision_depth": 2}
+SCHEDULE = Schedule(epochs=3, lr=0.02, batch_size=8)
 METHODS = (CoOp(), IVLP(**DEPTH), GlobalETF(**DEPTH), CPT(**DEPTH), CPT(**DEPTH, n_clusters=2))
 
 
-def trained(method, device: str, seeds=(1, 2, 3), precision="fp32"):
+def trained(method, device: str, seeds=(1, 2, 3), precision="fp32", schedule=SCHEDULE):
+    """One method for all seeds, or a list of one per seed."""
+    methods = method if isinstance(method, list) else [method] * len(seeds)
     tiny = tiny_clip(torch.float32)
     backbone = wrap(tiny.model.to(device), tiny.tokenizer, "tiny", precision)
     base = tiny_dataset().halves()[0]
-    schedule = Schedule(epochs=3, lr=0.02, batch_size=8)
-    specs = [RunSpec("tiny", method, 0.25, seed, schedule, backbone="tiny") for seed in seeds]
+    specs = [
+        RunSpec("tiny", method, 0.25, seed, schedule, backbone="tiny")
+        for method, seed in zip(methods, seeds, strict=True)
+    ]
     subsets = [draw_long_tailed(base, 0.25, seed) for seed in seeds]
     return train(specs, backbone, base, subsets)
 
@@ -79,5 +82,18 @@ def test_nothing_waits_inside_a_step(method, monkeypatch):
 
 
 def test_a_diverging_replica_leaves_the_others_alone():
-    good = dataclasses.replace(GlobalETF(**DEPTH), lambda_etf=0.25)
-    assert trained(good, "cuda").errors == [None] * 3
+    methods = [GlobalETF(**DEPTH, lambda_etf=weight) for weight in (0.25, 1e30, 0.5)]
+    together = trained(methods, "cuda")
+    assert [error is None for error in together.errors] == [True, False, True]
+    alone = trained(methods[0], "cuda", seeds=(1,))
+    for actual, expected in zip(
+        together.model.prompts.replica(0).parameters(),
+        alone.model.prompts.parameters(),
+        strict=True,
+    ):
+        torch.testing.assert_close(actual, expected, rtol=2e-3, atol=2e-5)
+
+
+def test_without_momentum_too(monkeypatch):
+    schedule = Schedule(epochs=2, lr=0.02, batch_size=8, momentum=0.0)
+    assert trained(CoOp(), "cuda", schedule=schedule).errors == [None] * 3

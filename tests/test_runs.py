@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from importlib import metadata
 
 import pandas as pd
@@ -133,6 +134,10 @@ DAMAGE = {
     "other format": lambda text: text.replace('"format": 1', '"format": 0'),
     "other run": lambda text: text.replace('"seed": 1', '"seed": 2'),
     "other program": lambda text: text.replace('"n_max"', '"max_n"'),
+    "empty metrics": lambda text: re.sub(r'"metrics": {[^}]*}', '"metrics": {}', text),
+    "null metrics": lambda text: re.sub(r'"metrics": {[^}]*}', '"metrics": null', text),
+    "no parameters": lambda text: text.replace('"trained_parameters"', '"parameters"'),
+    "too deep": lambda text: "[" * 100_000,
     "no metrics": lambda text: text.replace('"metrics"', '"numbers"'),
 }
 

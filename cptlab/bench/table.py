@@ -49,7 +49,7 @@ def read_rows(path: Path) -> list[Row]:
         rows = json.loads(path.read_text())
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} holds no benchmark ({error}): run `cptlab bench`.") from error
-    if not (isinstance(rows, list) and all(isinstance(row, dict) for row in rows)):
+    if not (isinstance(rows, list) and rows and all(isinstance(row, dict) for row in rows)):
         raise ValueError(f"{path} holds no list of benchmark rows: run `cptlab bench`.")
     return rows
 

@@ -4,6 +4,7 @@ import difflib
 import hashlib
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -44,7 +45,7 @@ def load(
     else:
         _check_weights(name, pretrained)
         model = _open_clip_model(name, pretrained)
-    return wrap(model.to(device), open_clip.get_tokenizer(name), name, precision)
+    return wrap(model.to(device), _tokenizer(name), name, precision)
 
 
 def untrained(
@@ -63,7 +64,7 @@ def untrained(
             model = open_clip.CLIP(**open_clip.get_model_config(name))
         except (TypeError, AttributeError) as error:
             raise ValueError(f"{name} cannot be used: it is no plain CLIP ({error}).") from error
-    return wrap(model.to(device), open_clip.get_tokenizer(name), name, precision)
+    return wrap(model.to(device), _tokenizer(name), name, precision)
 
 
 def _emoji_clip(path: Path) -> nn.Module:
@@ -89,13 +90,21 @@ def _open_clip_model(name: str, pretrained: str | None) -> nn.Module:
         ) from error
 
 
+def _tokenizer(name: str) -> Any:
+    try:
+        return open_clip.get_tokenizer(name)
+    except ImportError as error:
+        raise ValueError(f"{name} cannot be used: its tokenizer is not CLIP's own.") from error
+
+
 def _check_device(device: str | torch.device) -> None:
-    """Raise ValueError for a GPU where torch sees none."""
+    """Raise ValueError for a GPU where torch sees none; let float32 mean float32 on one."""
     if torch.device(device).type == "cuda" and not torch.cuda.is_available():
         raise ValueError(
             f"Device {device} was asked for, but torch {torch.__version__} sees no GPU: use the "
             'device "cpu", or install a CUDA build of torch.'
         )
+    torch.backends.cudnn.allow_tf32 = False
 
 
 def _check_name(name: str) -> None:

@@ -122,7 +122,14 @@ def class_sentences(
     "a photo of a {name}." if the prompts start from the words; with fewer tokens than words the
     remaining words stay as fixed text. Otherwise n placeholders: "X X ... X {name}.". Underscores
     in names become spaces.
+
+    Raises:
+        ValueError: for an empty name, or one string in place of a list of names.
     """
+    if isinstance(class_names, str):
+        raise ValueError(f"Class names must be a list of names, got the string {class_names!r}.")
+    if empty := [i for i, name in enumerate(class_names) if not name.strip()]:
+        raise ValueError(f"Class {empty[0]} has an empty name: every class needs one.")
     context = words if starts_from_words(n_tokens, words) else " ".join(["X"] * n_tokens)
     return [f"{context} {name.replace('_', ' ')}.".strip() for name in class_names]
 
