@@ -1,5 +1,6 @@
 """The benchmark: what it counts, what it compares, and what it leaves out. Never how fast."""
 
+import importlib
 import json
 
 import pytest
@@ -170,3 +171,15 @@ def test_a_gpu_that_is_not_there(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(ValueError, match="sees no GPU"):
         untrained("EmojiCLIP", "cuda")
+
+
+def test_rows_say_with_how_many_threads_they_were_measured(monkeypatch):
+    """Passes set their own number, whatever the towers ran with."""
+    run = importlib.import_module("cptlab.bench.run")
+    monkeypatch.setattr(run, "untrained", lambda *identity: None)
+    monkeypatch.setattr(run.torch, "get_num_threads", lambda: 7)
+    monkeypatch.setattr(run, "tower_rows", lambda *rest: [{"part": "towers"}])
+    monkeypatch.setattr(run, "pass_rows", lambda *rest: [{"part": "passes"}])
+    on_towers, on_passes = bench.run("EmojiCLIP", (4,), replicas=2)
+    assert "torch threads: 7" in on_towers["machine"]
+    assert "torch threads: 1" in on_passes["machine"]

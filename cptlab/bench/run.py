@@ -13,6 +13,7 @@ from cptlab.bench.passes import pass_rows
 from cptlab.bench.table import NAME, Row, read_rows, write
 from cptlab.bench.towers import tower_rows
 from cptlab.clip import Precision, untrained
+from cptlab.profiles import DEMO
 
 CLASSES = (50, 100, 200, 500, 1000)
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -52,16 +53,19 @@ def run(
 
     Raises ValueError for an unknown backbone or device.
     """
-    model, where = untrained(backbone, device, precision), machine(device, precision)
-    rows = tower_rows(model, classes, rounds)
+    model = untrained(backbone, device, precision)
+    where = machine(device, precision, torch.get_num_threads())
+    rows = [row | {"machine": where} for row in tower_rows(model, classes, rounds)]
     counts = [2**i for i in range(replicas.bit_length()) if 2**i < replicas] + [replicas]
     if replicas > 1:
-        rows += pass_rows(counts, rounds, None if device == "cpu" else model)
-    return [row | {"machine": where} for row in rows]
+        where = machine(device, "fp32" if device == "cpu" else precision, DEMO.threads)
+        passes = pass_rows(counts, rounds, None if device == "cpu" else model)
+        rows += [row | {"machine": where} for row in passes]
+    return rows
 
 
-def machine(device: str, precision: str) -> str:
+def machine(device: str, precision: str, threads: int) -> str:
     """Where rows were measured, in words."""
     where = torch.cuda.get_device_name() if device == "cuda" else platform.machine()
-    threads = "" if device == "cuda" else f", {torch.get_num_threads()} threads"
-    return f"{where}{threads}, {precision}, torch {torch.__version__}"
+    on_cpu = "" if device == "cuda" else f", torch threads: {threads}"
+    return f"{where}{on_cpu}, {precision}, torch {torch.__version__}"
