@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import papermill
+from joblib import Parallel, delayed, parallel_config
 from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 from tqdm.auto import tqdm
 
 from cptlab.data import open_dataset, open_roles
+from cptlab.figures import contact_sheet
 from cptlab.profiles import Profile
 from cptlab.runs import cached_backbone, load_result, missing, run
 from cptlab.spec import RunSpec
@@ -23,6 +25,10 @@ from cptlab.workspace import NOTEBOOKS, Workspace
 
 EPOCH_SECONDS = 0.35
 """Rough time of an epoch of 100 pictures with visual prompts on one core, for estimates."""
+
+
+class NotebooksFailed(RuntimeError):
+    """Some notebooks of a batch failed; the others were executed."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +67,7 @@ def check(profile: Profile) -> None:
     a download, the errors of the backbone.
     """
     problems = []
-    for name in dict.fromkeys((*profile.datasets, profile.similarity_dataset)):
+    for name in profile.datasets():
         try:
             dataset = open_dataset(name)
             first = {s.key.rpartition("/")[0]: s.key for s in (*dataset.test, *dataset.train)}
@@ -107,15 +113,30 @@ def _rough_seconds(spec: RunSpec) -> float:
 def figures(plan: Plan, jobs: int) -> None:
     """Do the runs of a plan, then execute its notebooks into their folder.
 
-    Writes figures (PNG and CSV), executed notebooks and self-contained HTML pages.
+    Writes figures (PNG, SVG and CSV) with a contact sheet, executed notebooks and self-contained
+    HTML pages. Raises NotebooksFailed, naming each, after the others have finished.
     """
     folders = plan.folders
     run(plan.runs, folders.runs, jobs)
     folders.notebooks.mkdir(parents=True, exist_ok=True)
-    parameters = {"profile": plan.profile.name, "out": folders.root, "jobs": jobs}
-    for name in (bar := tqdm(plan.notebooks, desc="notebooks")):
-        bar.set_postfix_str(name)
-        execute_notebook(name, parameters, folders.notebooks)
+    parameters = {"profile": plan.profile.name, "out": folders.root, "jobs": 1}
+    with parallel_config("loky", n_jobs=jobs, inner_max_num_threads=1):
+        pages = Parallel(return_as="generator_unordered")(
+            delayed(_attempt)(name, parameters, folders.notebooks) for name in plan.notebooks
+        )
+        failures = [f for f in tqdm(pages, desc="notebooks", total=len(plan.notebooks)) if f]
+    if failures:
+        raise NotebooksFailed("\n".join(failures))
+    contact_sheet(folders.figures)
+
+
+def _attempt(name: str, parameters: dict[str, object], folder: Path) -> str:
+    """Execute one notebook in a worker; what went wrong, if anything, must not stop the others."""
+    try:
+        execute_notebook(name, parameters, folder)
+    except (ValueError, RuntimeError) as error:
+        return str(error)
+    return ""
 
 
 def html_page(notebook: NotebookNode) -> str:

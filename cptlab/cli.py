@@ -190,14 +190,16 @@ def bench(
     Writes throughput.json and throughput.png. Example: cptlab bench --classes 50 100
     """
     from cptlab import bench as benchmark
-    from cptlab.workspace import workspace
+    from cptlab.workspace import COMMITTED_PROFILE, workspace
 
-    folder = workspace(DEFAULT_PROFILE, out).figures
+    folder = workspace(COMMITTED_PROFILE, out).figures
     folder.mkdir(parents=True, exist_ok=True)  # a bad one should fail now, not after measuring
-    rows = benchmark.run(
-        backbone, [*classes, *more] or benchmark.CLASSES, device, precision, rounds, replicas
-    )
+    numbers, rows = [*classes, *more] or benchmark.CLASSES, []
+    for row in benchmark.run(backbone, numbers, device, precision, rounds, replicas):
+        rows.append(row)
+        benchmark.write_rows(rows, folder / "throughput.partial.json")  # an hour may be lost else
     benchmark.write(rows, folder)
+    (folder / "throughput.partial.json").unlink()
     for part in dict.fromkeys(row["part"] for row in rows):
         click.echo(f"{benchmark.table(rows, part).round(2).to_string(index=False)}\n")
     click.echo(f"Rows and figure: {folder}/throughput.json, {folder}/throughput.png")

@@ -35,7 +35,7 @@ def class_accuracies(
         raise ValueError(
             f"Class {empty!r} of data set {dataset.name!r} has no pictures to test on."
         )
-    prototypes = model.prototypes(model.text_tower(dataset.class_names))
+    prototypes = model.class_texts(dataset.class_names)
     predicted = model.logits(model.encode_samples(dataset, samples), prototypes).argmax(-1).cpu()
     hits = [np.bincount(labels[row == labels], minlength=n_classes) for row in predicted.numpy()]
     return 100 * np.stack(hits) / totals, totals
@@ -71,7 +71,7 @@ def collapse(
     with the paper's size, so that methods can be compared.
     """
     clusters = cluster_prototypes(frozen)
-    prototypes = model.prototypes(model.text_tower(dataset.class_names))
+    prototypes = model.class_texts(dataset.class_names)
     rows = []
     for r, subset in enumerate(subsets):
         alone = PromptedCLIP(model.backbone, model.prompts.replica(r))

@@ -48,6 +48,11 @@ class PromptedCLIP:
         """Raw text features (R, K, d) of the classes that the tower was built for."""
         return _encode(self.backbone, tower, tuple(self.prompts.text))
 
+    @torch.no_grad()
+    def class_texts(self, class_names: Sequence[str]) -> Tensor:
+        """Raw text features (R, K, d) of these classes, once and without gradients."""
+        return self.prototypes(self.text_tower(class_names))
+
     def image_features(self, pictures: Tensor) -> Tensor:
         """Raw image features (R, B, d) of normalised pictures (R or 1, B, 3, H, W)."""
         return _encode(self.backbone, self.image_tower, pictures, tuple(self.prompts.vision))
@@ -68,7 +73,7 @@ class PromptedCLIP:
     @torch.no_grad()
     def predict(self, dataset: ImageDataset, samples: Sequence[Sample]) -> list[str]:
         """Predicted class name of each sample, among the data set's class names (replica 0)."""
-        prototypes = self.prototypes(self.text_tower(dataset.class_names))
+        prototypes = self.class_texts(dataset.class_names)
         logits = self.logits(self.encode_samples(dataset, samples), prototypes)
         return [dataset.class_names[i] for i in logits[0].argmax(-1).tolist()]
 

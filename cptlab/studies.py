@@ -3,116 +3,225 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import product
 from pathlib import Path
 
 import pandas as pd
 
-from cptlab.methods import CPT, IVLP, CoOp, GlobalETF, Method, ZeroShot
-from cptlab.profiles import Profile
+from cptlab.claims import CLAIMS, Reading
+from cptlab.claims.roles import (
+    CPT,
+    DEFAULT_WEIGHTS,
+    GLOBAL_ETF,
+    OTHER_ALGORITHMS,
+    OTHER_SIZES,
+    PLAIN,
+    WITHOUT_RS,
+    ZERO_SHOT,
+    CPTVariant,
+    Role,
+    label,
+    weighted,
+)
+from cptlab.data import Protocol
+from cptlab.methods import CPT as CPTMethod
+from cptlab.methods import IVLP, CoOp, GlobalETF, Method, ZeroShot
+from cptlab.profiles import Part, Profile
 from cptlab.runs import Result, run, table
 from cptlab.spec import RunSpec
 
 Study = dict[RunSpec, str]
 """Specifications with the method label that figures show for them."""
 
+BOTH = (Reading("sum"), Reading("pair mean"))
+"""The readings of L_TETF that stand side by side in every table of methods."""
 
-def methods(profile: Profile) -> dict[str, Method]:
-    """Every method of the study under the label that tables and figures show.
+COMPARED: tuple[Role, ...] = (ZERO_SHOT, "CoOp", PLAIN, GLOBAL_ETF, CPT)
+"""The rows of Tables 2 to 4."""
 
-    The two readings of L_TETF stand side by side wherever the term is on.
-    """
-    depth = {"text_depth": profile.text_depth, "vision_depth": profile.vision_depth}
-    mean = {**depth, "etf_reduction": "pair_mean"}
+STABILITY: tuple[Role, ...] = ("CoOp", GLOBAL_ETF, WITHOUT_RS, CPT)
+"""The methods of Fig. 4."""
+
+SIMILARITY: tuple[Role, ...] = (ZERO_SHOT, GLOBAL_ETF, CPT)
+"""The panels of Fig. 1 (a-c)."""
+
+COMBINATIONS: dict[tuple[bool, ...], Role] = {
+    on: weighted(dict(zip(DEFAULT_WEIGHTS, map(float, on)))) if any(on) else PLAIN
+    for on in product((False, True), repeat=len(DEFAULT_WEIGHTS))
+}
+"""Which of L_TETF, L_CC and L_RS are on (Table 1, and the rows that it lacks)."""
+
+FACTORS = (0.0, 0.5, 1.0, 2.0)
+SWEEPS = {
+    loss: {factor * default: weighted({loss: factor}) for factor in FACTORS}
+    for loss, default in DEFAULT_WEIGHTS.items()
+}
+"""Loss -> its weight -> CPT with that weight (Fig. 3)."""
+
+HEAT_MAP = {
+    (tetf * DEFAULT_WEIGHTS["TETF"], rs * DEFAULT_WEIGHTS["RS"]): weighted({"TETF": tetf, "RS": rs})
+    for tetf, rs in product(FACTORS, repeat=2)
+}
+"""Weights of L_TETF and L_RS -> CPT with both."""
+
+ALGORITHMS: dict[str, Role] = {"spherical": CPT} | {
+    str(role.settings[0][1]): role for role in OTHER_ALGORITHMS
+}
+SIZES: dict[int, Role] = dict(
+    sorted({16: CPT, **{int(role.settings[0][1]): role for role in OTHER_SIZES}}.items())
+)
+"""Classes per cluster -> CPT with that size; one cluster where a size reaches all classes."""
+
+
+def methods(
+    profile: Profile, roles: Iterable[Role] = COMPARED, readings: Iterable[Reading] = BOTH
+) -> dict[str, Method]:
+    """Methods by the label that tables and figures show; what no reading touches comes once."""
+    readings = tuple(readings)
     return {
-        "Zero-shot": ZeroShot(),
-        "CoOp": CoOp(),
-        "IVLP": IVLP(**depth),
-        "Global-ETF (sum)": GlobalETF(**depth),
-        "Global-ETF (pair mean)": GlobalETF(**depth, reduction="pair_mean"),
-        "CPT (sum)": CPT(**depth),
-        "CPT (pair mean)": CPT(**mean),
-        "CPT w/o TETF": CPT(**depth, lambda_tetf=0.0),
-        "CPT (sum) w/o CC": CPT(**depth, lambda_cc=0.0),
-        "CPT (sum) w/o RS": CPT(**depth, lambda_rs=0.0),
-        "CPT (pair mean) w/o CC": CPT(**mean, lambda_cc=0.0),
-        "CPT (pair mean) w/o RS": CPT(**mean, lambda_rs=0.0),
+        label(role, reading): _method(profile, role, reading)
+        for role in roles
+        for reading in readings
     }
 
 
-STABILITY = (
-    "CoOp",
-    "Global-ETF (sum)",
-    "Global-ETF (pair mean)",
-    "CPT (sum) w/o RS",
-    "CPT (sum)",
-    "CPT (pair mean) w/o RS",
-    "CPT (pair mean)",
-)
-"""The methods of Fig. 4, each reading of L_TETF apart."""
-
-SIMILARITY = (
-    "Zero-shot",
-    "Global-ETF (sum)",
-    "CPT (sum)",
-    "Global-ETF (pair mean)",
-    "CPT (pair mean)",
-)
-"""The panels of Fig. 1 (a-c), each reading of L_TETF apart."""
+def _method(profile: Profile, role: Role, reading: Reading) -> Method:
+    depth = {"text_depth": profile.text_depth, "vision_depth": profile.vision_depth}
+    if isinstance(role, CPTVariant):
+        return CPTMethod(**depth, **role.fields(reading))
+    if role == GLOBAL_ETF:
+        return GlobalETF(**depth, reduction="sum" if reading.tetf == "sum" else "pair_mean")
+    return {ZERO_SHOT: ZeroShot(), "CoOp": CoOp(), PLAIN: IVLP(**depth)}[role]
 
 
-def spec(profile: Profile, label: str, dataset: str, imbalance: float, seed: int) -> RunSpec:
-    """One run of a profile.
+def grid(
+    profile: Profile, part: Part, chosen: dict[str, Method], protocol: Protocol = "base_to_new"
+) -> Study:
+    """Methods x data sets x imbalance ratios x seeds; zero-shot has no seed to vary.
 
-    Runs that the stability study needs record a curve, so that tables and curves share them.
+    Runs that the stability study needs record a curve wherever they occur, so that tables and
+    curves share them.
     """
-    hardest = imbalance == min(profile.imbalances) and dataset == profile.datasets[0]
-    plain = profile.spec(dataset, methods(profile)[label], imbalance, seed)
-    return dataclasses.replace(plain, curve=hardest and label in STABILITY)
+    main, curves = profile.comparison, methods(profile, STABILITY)
+    hardest = ("base_to_new", main.datasets[0], min(main.imbalances))
+    return {
+        dataclasses.replace(
+            profile.spec(dataset, method, tau, seed),
+            protocol=protocol,
+            curve=name in curves and (protocol, dataset, tau) == hardest,
+        ): name
+        for name, method in chosen.items()
+        for dataset in part.datasets
+        for tau in part.imbalances
+        for seed in (part.seeds[:1] if name == ZERO_SHOT else part.seeds_at(tau))
+    }
 
 
 def base_to_new(profile: Profile) -> Study:
-    """Table 2: every method, data set, imbalance ratio and seed; zero-shot has no seed to vary."""
-    return {
-        spec(profile, label, dataset, tau, seed): label
-        for label in methods(profile)
-        for dataset in profile.datasets
-        for tau in profile.imbalances
-        for seed in (profile.seeds[:1] if label == "Zero-shot" else profile.seeds_at(tau))
-    }
+    """Table 2: every method, data set, imbalance ratio and seed."""
+    return grid(profile, profile.comparison, methods(profile))
+
+
+def transfer(profile: Profile) -> Study:
+    """Tables 3 and 4: one run learns a source and is tested on targets and shifted domains."""
+    return grid(profile, profile.transfer, methods(profile), "transfer")
 
 
 def stability(profile: Profile) -> Study:
     """Fig. 1 (d) and Fig. 4: seeds at the smallest tau on the first data set, with curves."""
-    tau, dataset = min(profile.imbalances), profile.datasets[0]
-    return {
-        spec(profile, label, dataset, tau, seed): label
-        for label in STABILITY
-        for seed in profile.seeds
-    }
+    main = profile.comparison
+    part = Part(main.datasets[:1], (min(main.imbalances),), main.seeds)
+    return grid(profile, part, methods(profile, STABILITY))
 
 
 def similarity(profile: Profile) -> Study:
     """Fig. 1 (a-c): one run per panel on the data set of the matrices at the smallest tau."""
-    tau, dataset = min(profile.imbalances), profile.similarity_dataset
-    return {spec(profile, label, dataset, tau, profile.seeds[0]): label for label in SIMILARITY}
+    tau, seeds = min(profile.comparison.imbalances), profile.comparison.seeds[:1]
+    part = Part((profile.similarity_dataset,), (tau,), seeds)
+    return grid(profile, part, methods(profile, SIMILARITY))
 
 
 def tour(profile: Profile) -> Study:
     """The tour: zero-shot and CPT on the first data set at the smallest tau, one seed."""
-    tau, dataset = min(profile.imbalances), profile.datasets[0]
-    labels = ("Zero-shot", "CPT (sum)", "CPT (pair mean)")
-    return {spec(profile, label, dataset, tau, profile.seeds[0]): label for label in labels}
+    main = profile.comparison
+    part = Part(main.datasets[:1], (min(main.imbalances),), main.seeds[:1])
+    return grid(profile, part, methods(profile, (ZERO_SHOT, CPT)))
+
+
+def main_readings(profile: Profile) -> tuple[Reading, ...]:
+    """Those of the profile's readings that differ in L_TETF alone."""
+    return tuple(reading for reading in BOTH if reading in profile.readings)
+
+
+def imbalanced(profile: Profile) -> Part:
+    """The details at the imbalance ratios below 1."""
+    taus = tuple(tau for tau in profile.details.imbalances if tau < 1)
+    return dataclasses.replace(profile.details, imbalances=taus)
+
+
+def hardest(profile: Profile) -> Part:
+    """The details on their first data set at the smallest tau."""
+    part = profile.details
+    taus = (min(part.imbalances),)
+    return dataclasses.replace(part, datasets=part.datasets[:1], imbalances=taus)
+
+
+def sensitivity(profile: Profile) -> Study:
+    """Fig. 3: the weights one at a time under imbalance, and two of them together."""
+    roles = [role for loss in DEFAULT_WEIGHTS for role in SWEEPS[loss].values()]
+    one = grid(profile, imbalanced(profile), methods(profile, roles, profile.readings))
+    two = methods(profile, HEAT_MAP.values(), main_readings(profile))
+    return one | grid(profile, hardest(profile), two)
+
+
+def ablation(profile: Profile) -> Study:
+    """Table 1: every combination of the three losses, base to new and in transfer."""
+    both = methods(profile, COMBINATIONS.values())
+    rows = methods(profile, COMBINATIONS.values(), main_readings(profile))
+    taus = (min(profile.transfer.imbalances),)
+    part = dataclasses.replace(profile.transfer, imbalances=taus)
+    return grid(profile, imbalanced(profile), both) | grid(profile, part, rows, "transfer")
+
+
+def clusters(profile: Profile) -> Study:
+    """Fig. 5 and Table 5: other algorithms under imbalance, other sizes on the most balanced.
+
+    The maps and the frozen clusters belong to the data set of the similarity matrices.
+    """
+    algorithms = methods(profile, ALGORITHMS.values(), profile.readings)
+    part = dataclasses.replace(profile.details, imbalances=(max(profile.details.imbalances),))
+    sizes = methods(profile, SIZES.values(), profile.readings)
+    varied = grid(profile, imbalanced(profile), algorithms) | grid(profile, part, sizes)
+    return varied | similarity(profile)
+
+
+def claims(profile: Profile) -> Study:
+    """The ledger: all of the above, and what else the claims compare, under every reading."""
+    study = base_to_new(profile) | stability(profile) | transfer(profile)
+    study |= ablation(profile) | sensitivity(profile) | clusters(profile)
+    for claim in CLAIMS:
+        part = profile.transfer if claim.protocol == "transfer" else profile.details
+        taus = tuple(tau for tau in claim.taus if tau in part.imbalances)
+        chosen = methods(profile, claim.comparison.roles, profile.readings)
+        study |= grid(profile, dataclasses.replace(part, imbalances=taus), chosen, claim.protocol)
+    return study
 
 
 STUDIES: dict[str, Callable[[Profile], Study]] = {
     "00_tour": tour,
     "01_similarity_matrices": similarity,
     "02_training_stability": stability,
+    "03_sensitivity": sensitivity,
+    "04_ablation": ablation,
+    "05_cluster_structure": clusters,
     "06_base_to_new": base_to_new,
+    "07_cross_dataset": transfer,
+    "08_domain_generalization": transfer,
     "09_published_tables": lambda profile: {},
     "10_throughput": lambda profile: {},
     "11_geometry": stability,
+    "12_claims": claims,
 }
 """Notebook -> the study that it shows; the one on throughput measures for itself."""
 

@@ -61,6 +61,51 @@ def method_table(
     return pd.DataFrame(rows, columns=[*by, "metric", "mean", "lower", "upper", "n"])
 
 
+def differences(frame: pd.DataFrame, reference: str, values: Sequence[str]) -> pd.DataFrame:
+    """Each run minus the reference method's run of the same data set, tau and seed.
+
+    Methods share seeds, hence training pictures, so this is the fair comparison.
+
+    Args:
+        frame: one row per run with the columns "method", "seed", `values` and, if they vary,
+            "dataset" and "tau".
+        reference: label in "method".
+        values: columns to subtract.
+
+    Returns:
+        The rows of the other methods that have a partner, `values` replaced by differences.
+
+    Raises:
+        ValueError: on missing columns, several rows for one run, or a reference without runs.
+    """
+    keys = [name for name in ("dataset", "tau", "seed") if name in frame.columns]
+    check_one_row_per_seed(frame, ["method", *keys[:-1]], values)
+    partner = frame[frame["method"] == reference].set_index(keys)[list(values)]
+    if partner.empty:
+        present = ", ".join(dict.fromkeys(frame["method"]))
+        raise ValueError(f"There are no runs of {reference!r}; there are {present}.")
+    others = frame[frame["method"] != reference].join(partner, on=keys, rsuffix=" of partner")
+    for name in values:
+        others[name] -= others.pop(f"{name} of partner")
+    return others.dropna(subset=list(values), how="all").reset_index(drop=True)
+
+
+def for_every_seed(frame: pd.DataFrame, method: str) -> pd.DataFrame:
+    """Repeat the one run of a method that has no seed to vary for every seed of the others.
+
+    Args:
+        frame: one row per run with the columns "method", "seed" and, if they vary, "dataset" and
+            "tau"; runs are repeated within these.
+        method: label in "method"; a frame without it comes back as it is.
+    """
+    keys = [name for name in ("dataset", "tau") if name in frame.columns]
+    alone = frame["method"] == method
+    seeds = frame.loc[~alone, [*keys, "seed"]].drop_duplicates()
+    once = frame[alone].drop(columns="seed").drop_duplicates(keys)
+    repeated = once.merge(seeds, on=keys) if keys else once.merge(seeds, how="cross")
+    return pd.concat([repeated, frame[~alone]], ignore_index=True)
+
+
 def to_markdown(table: pd.DataFrame) -> str:
     """Render a `method_table` frame: a row per group, a column per metric.
 

@@ -8,6 +8,8 @@ from pathlib import Path
 CHECKOUT = Path(__file__).parents[1]
 NOTEBOOKS = CHECKOUT / "notebooks"
 DEFAULT_PROFILE = "demo"
+COMMITTED_PROFILE = "full"
+"""The profile whose figures are part of the repository."""
 
 
 @dataclass(frozen=True)
@@ -27,13 +29,13 @@ def workspace(profile: str, out: str | Path | None = None) -> Workspace:
     """Folders for a profile.
 
     With `out`, everything goes below it. Without, figures go to the checkout's `figures/` and the
-    rest to its `runs/`, which git ignores. Only the default profile writes to `figures/` itself,
-    the others to `figures/<profile>/`: a quick smoke run must not replace the committed pictures.
+    rest to its `runs/`, which git ignores. Only the profile of the committed pictures writes to
+    `figures/` itself, the others to `figures/<profile>/`: a quick run must not replace them.
     """
     if out:
         root = Path(out).expanduser().resolve()
         return Workspace(root / "figures", root / "runs", root / "notebooks", str(root))
     figures = CHECKOUT / "figures"
-    if profile != DEFAULT_PROFILE:
+    if profile != COMMITTED_PROFILE:
         figures = figures / profile
     return Workspace(figures, CHECKOUT / "runs/results", CHECKOUT / "runs/notebooks" / profile)

@@ -21,7 +21,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture(scope="module")
 def rows():
-    return tower_rows(tiny_clip(torch.float32), classes=(4, 9), rounds=1)
+    return list(tower_rows(tiny_clip(torch.float32), classes=(4, 9), rounds=1))
 
 
 def test_peak_memory_is_what_lives_at_once():
@@ -81,7 +81,7 @@ def test_what_does_not_fit_is_left_out_and_named(monkeypatch, rows):
     needed = {row["classes"]: row["gib_naive"] for row in rows if row["side"] == "step"}
     free = (needed[4] + needed[9]) / 2 / towers.MEMORY_MARGIN
     monkeypatch.setattr(towers, "free_memory", lambda device: free)
-    small, large = tower_rows(tiny_clip(torch.float32), classes=(4, 9), rounds=1)[2::2]
+    small, large = list(tower_rows(tiny_clip(torch.float32), classes=(4, 9), rounds=1))[2::2]
     assert small["left_out"] == ""
     assert large["left_out"] == "naive"
     assert large["seconds_naive"] is None and "ratio_time_naive" not in large
@@ -107,7 +107,7 @@ def test_passes_train_as_many_runs_as_they_say(monkeypatch):
     small = passes.noise(5, 4)
     monkeypatch.setattr(passes, "noise", lambda n_classes: small)
     monkeypatch.setattr(passes, "DEPTH", {"text_depth": 2, "vision_depth": 2})
-    rows = pass_rows([3], rounds=1, backbone=tiny_clip(torch.float32))
+    rows = list(pass_rows([3], rounds=1, backbone=tiny_clip(torch.float32)))
     assert [(row["method"], row["replicas"]) for row in rows] == [
         ("CoOp", 1),
         ("CoOp", 3),

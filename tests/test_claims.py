@@ -252,14 +252,12 @@ def test_order_of_rows_does_not_matter_and_nothing_is_global():
 
 def test_errors_say_what_is_missing():
     frame = runs({"a": [1.0, 2.0, 3.0], "b": [1.0, 2.0]})
-    with pytest.raises(MissingRuns, match=r"unpaired: no run of b on food, seed 3\.$"):
-        paired_difference(frame, "a", "b", "H")
     with pytest.raises(MissingRuns, match="No runs with H of c; d"):
         first_of(frame, "a", ["c", "d"], "H")
     with pytest.raises(MissingRuns, match="No run has the quantity 'new'"):
         paired_difference(frame, "a", "b", "new")
     apart = pd.concat([runs({"a": [1.0]}, "food"), runs({"b": [1.0]}, "travel")])
-    with pytest.raises(MissingRuns, match="No data set has runs with H of all of a; b"):
+    with pytest.raises(MissingRuns, match="No data set and seed have runs with H of all of a; b"):
         paired_difference(apart, "a", "b", "H")
     with pytest.raises(ValueError, match="Several rows for 'a' on food, seed 1"):
         paired_difference(pd.concat([frame, frame]), "a", "b", "H")
@@ -436,8 +434,16 @@ def test_a_data_set_that_only_some_methods_saw_is_left_out_and_named():
     half = runs({"CPT (sum)": [9.0]}, "travel", "new")
     table = ledger(pd.concat([both, half]), [claim], READINGS[:1])
     row = table[table["tau"] == 0.06].iloc[0]
-    assert row["missing"] == "Left out: travel (no IVLP)."
+    assert row["missing"] == "Left out: travel seed 1 (no IVLP)."
     assert (row["estimate"], row["pairs"], row["datasets"], row["runs"]) == (2.0, 3, 1, 6)
+
+
+def test_seeds_that_only_some_methods_ran_with_are_left_out_and_named():
+    claim = claim_named("New classes gain")
+    table = runs({"CPT (sum)": [3.0, 4.0, 5.0, 90.0], "IVLP": [1.0, 2.0, 3.0]}, "food", "new")
+    row = ledger(table, [claim], READINGS[:1]).query("tau == 0.06").iloc[0]
+    assert (row["estimate"], row["pairs"], row["runs"]) == (2.0, 3, 6)
+    assert row["missing"] == "Left out: food seed 4 (no IVLP)."
 
 
 def test_zero_shot_stands_for_every_seed_and_counts_once():

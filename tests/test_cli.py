@@ -12,7 +12,7 @@ from cptlab.data import PAPER_DATASETS
 from cptlab.methods import ZeroShot
 from cptlab.profiles import SMOKE
 from cptlab.spec import spec_from_dict
-from cptlab.studies import STUDIES, spec
+from cptlab.studies import STUDIES, methods
 from cptlab.workspace import workspace
 
 
@@ -62,7 +62,7 @@ def test_dry_run_lists_the_runs_and_does_nothing(cptlab, tmp_path, no_work):
 
 
 def test_dry_run_of_one_notebook_knows_what_is_done(cptlab, tmp_path, no_work):
-    done = spec(SMOKE, "Zero-shot", "activities", 0.06, 1)
+    done = SMOKE.spec("activities", methods(SMOKE)["Zero-shot"], 0.06, 1)
     runs.execute([done], tmp_path / "runs")
     arguments = ("--profile", "smoke", "--dry-run", "--out", tmp_path, "--jobs", 1)
     status, out, _ = cptlab("figures", "00", *arguments)
@@ -81,7 +81,7 @@ def test_more_jobs_take_less_time(tmp_path):
 
 def test_the_estimate_uses_runs_that_were_timed(tmp_path):
     folders = workspace("smoke", tmp_path)
-    done = spec(SMOKE, "CoOp", "activities", 0.06, 1)
+    done = next(spec for spec, name in STUDIES["06_base_to_new"](SMOKE).items() if name == "CoOp")
     runs.execute([done], folders.runs)
     path = folders.runs / done.run_id / "result.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"seconds": 6000}))

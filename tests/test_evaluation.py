@@ -22,11 +22,8 @@ class Clairvoyant:
         rows = [dataset.class_names.index(s.key.split("/")[0]) for s in samples]
         return torch.eye(len(dataset.class_names))[rows][None]
 
-    def text_tower(self, class_names):
-        return tuple(class_names)
-
-    def prototypes(self, tower) -> torch.Tensor:
-        return torch.eye(len(tower))[None]
+    def class_texts(self, class_names) -> torch.Tensor:
+        return torch.eye(len(class_names))[None]
 
     def logits(self, features, prototypes) -> torch.Tensor:
         return features @ prototypes.mT

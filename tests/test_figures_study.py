@@ -14,13 +14,18 @@ from matplotlib.offsetbox import AnnotationBbox
 from cptlab.figures import (
     ablation_bars,
     accuracy_by_shots,
+    algorithm_intervals,
     class_map,
+    cluster_sizes,
     collapse_curves,
     contact_sheet,
+    equal_spans,
     rank_plot,
     sensitivity_curves,
     sensitivity_heatmap,
+    silhouette_curve,
     thirds_bars,
+    verdict_matrix,
 )
 from cptlab.figures.map import rounded_hull
 from cptlab.style import BLUE, method_look, save, use_style
@@ -166,7 +171,7 @@ def test_ablation_orders_rows_and_marks_those_of_table_1(ax, rng):
     assert frame.H.min() - 5 < low < high < frame.H.max() + 5  # the dots do not stretch it
 
 
-def test_ablation_panels_leave_room_for_their_dots(rng):
+def test_ablation_panels_leave_room_for_the_dots_of_the_first(rng):
     with use_style():
         fig = Figure(figsize=(9, 3.6))
         axes = fig.subplots(1, 2)
@@ -176,6 +181,8 @@ def test_ablation_panels_leave_room_for_their_dots(rng):
     left, right = (ax.get_tightbbox() for ax in axes)
     assert left.x0 > 0 and left.x1 < right.x0 and right.x1 < fig.bbox.x1
     assert axes[0].bbox.width > 0.3 * fig.bbox.width
+    assert not axes[1].texts and all(line.get_color() != "#333333" for line in axes[1].lines)
+    assert axes[0].get_ylim() == axes[1].get_ylim()
 
 
 def test_ablation_says_what_was_not_run_and_takes_one_seed(ax, rng, tmp_path):
@@ -347,6 +354,8 @@ def test_names_of_a_map_do_not_overlap_and_clusters_come_first(ax, rng):
         own = frame[frame.cluster == cluster].set_index("name")[["x", "y"]]
         assert ((own - own.mean()) ** 2).sum(axis=1).idxmin() == name
     assert len(bold) == 2
+    frames = [to_hex(text.get_bbox_patch().get_edgecolor()) for text in ax.texts[:2]]
+    assert frames == [to_hex(line.get_color()) for line in ax.lines]
     assert len({text.get_text() for text in ax.texts}) == len(ax.texts)
 
 
@@ -399,6 +408,79 @@ def test_map_refuses_unclear_frames(ax):
         class_map(frame.assign(name="cat").iloc[:0], ax)
 
 
+# Clusters
+
+
+def test_silhouette_curve_marks_the_best_number_and_that_of_the_study(ax):
+    table = pd.DataFrame({"n_clusters": [2, 3, 4], "silhouette": [0.1, 0.3, 0.2]})
+    table["best"] = [False, True, False]
+    assert silhouette_curve(table, default=2, ax=ax) is ax
+    np.testing.assert_allclose(ax.lines[0].get_ydata(), table["silhouette"])
+    assert [line.get_xdata()[0] for line in ax.lines[1:]] == [3, 2]
+    assert legend(ax) == ["largest: M = 3", "default (size 16): M = 2"]
+    with pytest.raises(ValueError, match=r"lacks the columns \['best'\]"):
+        silhouette_curve(table.drop(columns="best"), default=2, ax=ax)
+
+
+def test_algorithms_show_seeds_means_and_their_spread(ax, rng):
+    rows = itertools.product(("spherical", "kmedoids"), SEEDS)
+    frame = pd.DataFrame(rows, columns=["algorithm", "seed"])
+    frame["H"] = 60 + rng.normal(size=len(frame))
+    frame = frame.drop(frame.index[-3:])  # one seed is left of the second
+    assert algorithm_intervals(frame, method="CPT (sum)", ax=ax, title="T") is ax
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["kmedoids", "spherical"]
+    single, several = ax.containers
+    own = frame[frame.algorithm == "spherical"].H.to_numpy()
+    mean, lower, upper = mean_interval(own)
+    assert several.lines[0].get_xydata()[0] == pytest.approx([mean, 1])
+    np.testing.assert_allclose(ends(several)[0, :, 0], [lower, upper])
+    np.testing.assert_allclose(ends(single)[0, :, 0], [frame.H.iloc[-1]] * 2)
+    np.testing.assert_allclose(ax.collections[2].get_offsets()[:, 0], own)
+    texts = [text.get_text() for text in ax.texts]
+    assert texts == ["–", f"{own.std(ddof=1):.2f}", "SD"]
+    assert to_hex(several.lines[0].get_color()) == method_look("CPT (sum)").color.lower()
+    assert ax.get_xlabel() == "H (%)" and ax.get_title() == "T"
+    with pytest.raises(ValueError, match="several rows"):
+        algorithm_intervals(pd.concat([frame, frame]), ax=ax)
+
+
+def test_cluster_sizes_stand_with_their_numbers_of_clusters(ax, rng, tmp_path, recwarn):
+    rows = itertools.product(("CPT (pair mean)", "CPT (sum)"), (16, 4, 64), SEEDS)
+    frame = pd.DataFrame(rows, columns=["method", "size", "seed"])
+    frame["H"] = 60 + rng.normal(size=len(frame))
+    numbers = {4: [10, 16], 16: [2, 4], 32: [1, 2], 64: [1, 1]}
+    assert cluster_sizes(frame, numbers=numbers, default=16, ax=ax) is ax
+    ticks = [tick.get_text() for tick in ax.get_xticklabels()]
+    assert ticks == ["4\nM = 10 to 16", "16\nM = 2 to 4", "64\nM = 1"]
+    for method, bar in zip(("CPT (sum)", "CPT (pair mean)"), ax.containers, strict=True):
+        assert bar.get_label() == method
+        for place, size in enumerate((4, 16, 64)):
+            own = frame[(frame.method == method) & (frame["size"] == size)].H.to_numpy()
+            mean, lower, upper = mean_interval(own)
+            assert bar.lines[0].get_ydata()[place] == pytest.approx(mean)
+            np.testing.assert_allclose(ends(bar)[place, :, 1], [lower, upper])
+    assert list(ax.lines[-1].get_xdata()) == [1, 1]  # the default
+    assert sorted(legend(ax)) == ["CPT (pair mean)", "CPT (sum)", "default"]
+    other = Figure().subplots()
+    cluster_sizes(frame[frame.seed == 0], numbers=numbers, default=4, ax=other)
+    save(other.figure, frame, tmp_path, "single")
+    assert [str(warning.message) for warning in recwarn] == []
+    with pytest.raises(ValueError, match=r"these sizes too: \[64\]"):
+        cluster_sizes(frame, numbers={4: [1], 16: [1]}, default=16, ax=ax)
+    with pytest.raises(ValueError, match="default size 8 was not tried"):
+        cluster_sizes(frame, numbers=numbers, default=8, ax=ax)
+
+
+def test_equal_spans_widen_around_the_middle():
+    axes = Figure().subplots(1, 2)
+    axes[0].set(xlim=(0, 1), ylim=(5, 9))
+    axes[1].set(xlim=(10, 13), ylim=(0, 2))
+    equal_spans(axes)
+    equal_spans(axes, "y")
+    np.testing.assert_allclose([ax.get_xlim() for ax in axes], [(-1, 2), (10, 13)])
+    np.testing.assert_allclose([ax.get_ylim() for ax in axes], [(5, 9), (-1, 3)])
+
+
 # Neural collapse
 
 
@@ -446,6 +528,42 @@ def test_svg_repeats_its_bytes_keeps_words_and_bounds_pictures(tmp_path):
     assert (height, width) == (300, 450)
 
 
+def verdicts() -> pd.DataFrame:
+    rows = [
+        ("A", 0.25, "sum", "supported", ""),
+        ("A", 0.25, "pair mean", "supported", "sum"),
+        ("A", 0.06, "sum", "contradicted", ""),
+        ("A", 0.06, "pair mean", "undecided", ""),
+        ("B", 1.0, "sum", "not run", ""),
+        ("B", 1.0, "pair mean", "undecided", ""),
+    ]
+    return pd.DataFrame(rows, columns=["claim", "tau", "reading", "verdict", "same_as"])
+
+
+def test_verdict_matrix_places_a_mark_per_comparison(ax):
+    verdict_matrix(verdicts(), ax=ax)
+    marks = {
+        (x, y): (to_hex(group.get_facecolor()[0]), group.get_sizes()[0])
+        for group in ax.collections
+        for x, y in group.get_offsets()
+    }
+    assert len(marks) == 6
+    assert marks[0, 0][0] == BLUE.lower() and marks[0, 0][1] > marks[1, 0][1]  # a repetition
+    assert len({marks[0, 0][0], marks[0, 1][0], marks[1, 1][0], marks[0, 2][0]}) == 4
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["sum", "pair mean"]
+    names = [text.get_text().strip() for text in ax.get_yticklabels()]
+    assert names == ["A   τ = 0.25", "τ = 0.06", "B   τ = 1"]
+    words = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert words == ["supported (1)", "contradicted (1)", "undecided (2)", "not run (1)"]
+
+
+def test_verdict_matrix_refuses_what_it_cannot_show(ax):
+    with pytest.raises(ValueError, match="lacks the columns"):
+        verdict_matrix(verdicts().drop(columns="same_as"), ax=ax)
+    with pytest.raises(ValueError, match="unknown verdicts: proven"):
+        verdict_matrix(verdicts().replace("supported", "proven"), ax=ax)
+
+
 def test_contact_sheet_lists_figures_in_the_order_of_captions(tmp_path, ax):
     for name in ("fig_b", "fig_a"):
         save(ax.figure, pd.DataFrame({"x": [1]}), tmp_path, name)
@@ -468,14 +586,12 @@ def test_contact_sheet_lists_figures_in_the_order_of_captions(tmp_path, ax):
     assert not [path for path in tmp_path.iterdir() if path.suffix == ".tmp"]
 
 
-def test_contact_sheet_names_what_is_missing(tmp_path, ax):
+def test_contact_sheet_without_figures_captions_or_the_right_to_show_them(tmp_path, ax):
     with pytest.raises(ValueError, match="no figures"):
         contact_sheet(tmp_path)
-    for name in ("fig_c", "fig_a", "fig_b"):
+    for name in ("fig_c", "fig_a", "tour_drawings"):
         save(ax.figure, pd.DataFrame({"x": [1]}), tmp_path, name)
-    with pytest.raises(ValueError, match="a caption: fig_a, fig_c"):
-        contact_sheet(tmp_path, {"fig_b": "Captioned."})
-    (tmp_path / "fig_b.csv").unlink()
-    with pytest.raises(ValueError, match="lack the CSV of their numbers: fig_b"):
-        contact_sheet(tmp_path, dict.fromkeys(("fig_a", "fig_b", "fig_c"), "Captioned."))
-    assert not (tmp_path / "README.md").exists()
+    text = contact_sheet(tmp_path, {"tour_drawings": "Drawings."}).read_text(encoding="utf-8")
+    titles = [line for line in text.splitlines() if line.startswith("## ")]
+    assert titles == ["## tour_drawings", "## fig_a", "## fig_c"]
+    assert "![Drawings.]" not in text and "vendors' drawings" in text

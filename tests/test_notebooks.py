@@ -19,10 +19,25 @@ FIGURES = {
     "00_tour": ["tour_drawings", "tour_predictions", "tour_gain_by_shots"],
     "01_similarity_matrices": ["fig1_similarity"],
     "02_training_stability": ["fig1d_training_curves", "fig4_seed_violins"],
-    "06_base_to_new": ["tab2_base_to_new"],
+    "05_cluster_structure": [
+        "cluster_number",
+        "fig5_cluster_map",
+        "fig5_cluster_map_drawings",
+        "tab5_algorithms",
+        "fig5_cluster_size",
+    ],
+    "03_sensitivity": ["fig3_sensitivity", "fig3_weights_heatmap"],
+    "04_ablation": ["tab1_ablation"],
+    "06_base_to_new": ["tab2_base_to_new", "tab2_ranks", "tail_accuracy"],
+    "07_cross_dataset": ["tab3_cross_dataset", "tab3_cross_dataset_ranks"],
+    "08_domain_generalization": [
+        "tab4_domain_generalization",
+        "tab4_domain_generalization_ranks",
+    ],
     "09_published_tables": ["published_averages"],
     "10_throughput": ["throughput"],
     "11_geometry": ["collapse_along_training"],
+    "12_claims": ["claims_ledger"],
 }
 
 

@@ -131,7 +131,7 @@ DAMAGE = {
     "binary": lambda text: "\udcff\udcfe",
     "no object": lambda text: "[1, 2]",
     "null": lambda text: "null",
-    "other format": lambda text: text.replace('"format": 1', '"format": 0'),
+    "other format": lambda text: text.replace('"format": 2', '"format": 1'),
     "other run": lambda text: text.replace('"seed": 1', '"seed": 2'),
     "other program": lambda text: text.replace('"n_max"', '"max_n"'),
     "empty metrics": lambda text: re.sub(r'"metrics": {[^}]*}', '"metrics": {}', text),

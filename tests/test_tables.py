@@ -6,7 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cptlab.tables import mean_interval, method_table, to_markdown
+from cptlab.tables import (
+    differences,
+    for_every_seed,
+    mean_interval,
+    method_table,
+    to_markdown,
+)
 
 
 def test_interval_of_three_values_by_enumeration():
@@ -95,3 +101,30 @@ def test_markdown():
         "| CoOp | 0.06 | 3.0 [1.0, 6.0] | 6.0 (n = 2) |\n"
         "| CPT (sum) | 1.0 | 80.0 (n = 1) | – |\n"
     )
+
+
+def comparison() -> pd.DataFrame:
+    rows = [("Zero-shot", 0.06, 1, 60.0), ("IVLP", 0.06, 1, 61.0), ("IVLP", 0.06, 2, 62.0)]
+    rows += [("CPT", 0.06, 2, 65.0), ("CPT", 0.06, 1, 62.5), ("CPT", 0.06, 3, 70.0)]
+    return pd.DataFrame(rows, columns=["method", "tau", "seed", "H"])
+
+
+def test_differences_pair_runs_by_seed_and_leave_out_what_has_no_partner():
+    gaps = differences(comparison(), "IVLP", ["H"])
+    found = {(row.method, row.seed): row.H for row in gaps.itertuples()}
+    assert found == {("Zero-shot", 1): -1.0, ("CPT", 2): 3.0, ("CPT", 1): 1.5}
+    assert list(gaps.columns) == ["method", "tau", "seed", "H"]
+    with pytest.raises(ValueError, match="no runs of 'MaPLe'; there are Zero-shot, IVLP, CPT"):
+        differences(comparison(), "MaPLe", ["H"])
+    with pytest.raises(ValueError, match="several rows"):
+        differences(pd.concat([comparison()] * 2), "IVLP", ["H"])
+
+
+def test_one_run_stands_for_every_seed():
+    every = for_every_seed(comparison(), "Zero-shot")
+    zero_shot = every[every["method"] == "Zero-shot"]
+    assert sorted(zero_shot["seed"]) == [1, 2, 3]
+    assert set(zero_shot["H"]) == {60.0}
+    assert len(every) == 3 + 5
+    without = comparison().query("method != 'Zero-shot'").reset_index(drop=True)
+    assert for_every_seed(without, "Zero-shot").equals(without)

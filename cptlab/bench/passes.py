@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -25,7 +25,7 @@ DEPTH = {"text_depth": 3, "vision_depth": 4}
 
 def pass_rows(
     counts: Sequence[int], rounds: int = 1, backbone: Backbone | None = None
-) -> list[Row]:
+) -> Iterator[Row]:
     """Runs per hour with R replicas in one pass, for CoOp and CPT.
 
     Args:
@@ -39,7 +39,6 @@ def pass_rows(
         Rows with seconds, runs per hour and `ratio_runs_per_hour` over R = 1.
     """
     counts = sorted({1, *counts})
-    rows: list[Row] = []
     methods = {"CoOp": CoOp(), "CPT (pair mean)": CPT(**DEPTH, etf_reduction="pair_mean")}
     for label, method in methods.items():
         work = {str(count): _work(count, method, backbone) for count in counts}
@@ -48,17 +47,14 @@ def pass_rows(
         took = alternating(work, rounds, device)
         for count in counts:
             per_hour = 3600 * count / took[str(count)]
-            rows.append(
-                {
-                    "part": "passes",
-                    "method": label,
-                    "replicas": count,
-                    "seconds": took[str(count)],
-                    "runs_per_hour": per_hour,
-                    "ratio_runs_per_hour": per_hour * took["1"] / 3600,
-                }
-            )
-    return rows
+            yield {
+                "part": "passes",
+                "method": label,
+                "replicas": count,
+                "seconds": took[str(count)],
+                "runs_per_hour": per_hour,
+                "ratio_runs_per_hour": per_hour * took["1"] / 3600,
+            }
 
 
 def _work(count: int, method: Method, backbone: Backbone | None) -> Callable[[], object]:

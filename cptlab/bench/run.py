@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,11 @@ from cptlab.bench.table import NAME, Row, read_rows, write
 from cptlab.bench.towers import tower_rows
 from cptlab.clip import Precision, untrained
 from cptlab.profiles import DEMO
+from cptlab.workspace import COMMITTED_PROFILE, workspace
 
 CLASSES = (50, 100, 200, 500, 1000)
 SETTINGS: dict[str, dict[str, Any]] = {
     "smoke": {"backbone": "EmojiCLIP", "classes": (10, 40), "rounds": 1, "replicas": 2},
-    "demo": {"backbone": "ViT-B-16-quickgelu", "classes": (50, 100), "rounds": 1},
-    "full": {"backbone": "ViT-B-16-quickgelu", "classes": CLASSES},
     "paper": {
         "backbone": "ViT-B-16-quickgelu",
         "classes": (*CLASSES, 21841),
@@ -28,14 +27,16 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "replicas": 16,
     },
 }
-"""What the notebook measures in each profile, if nothing has been measured yet."""
+"""What the notebook measures in these profiles; the others show the committed measurement."""
 
 
 def measured(profile: str, folder: Path) -> list[Row]:
-    """Rows stored in a folder of figures, or else those that a profile's settings give."""
+    """Rows stored in a folder of figures; if there are none, those of the profile (`SETTINGS`)."""
     stored = folder / f"{NAME}.json"
     if not stored.is_file():
-        write(run(**SETTINGS[profile]), folder)
+        committed = workspace(COMMITTED_PROFILE).figures / f"{NAME}.json"
+        rows = run(**SETTINGS[profile]) if profile in SETTINGS else read_rows(committed)
+        write(list(rows), folder)
     return read_rows(stored)
 
 
@@ -46,22 +47,22 @@ def run(
     precision: Precision = "fp32",
     rounds: int = 3,
     replicas: int = 5,
-) -> list[Row]:
-    """All rows: `towers` on an untrained backbone, then `passes` for 1, 2, 4, ... and `replicas`.
+) -> Iterator[Row]:
+    """All rows, each as soon as it is measured.
 
+    `towers` on an untrained backbone come first, then `passes` for 1, 2, 4, ... and `replicas`.
     On the CPU the passes are runs of the embedded world, on a GPU they train the same backbone.
 
     Raises ValueError for an unknown backbone or device.
     """
     model = untrained(backbone, device, precision)
     where = machine(device, precision, torch.get_num_threads())
-    rows = [row | {"machine": where} for row in tower_rows(model, classes, rounds)]
+    yield from (row | {"machine": where} for row in tower_rows(model, classes, rounds))
     counts = [2**i for i in range(replicas.bit_length()) if 2**i < replicas] + [replicas]
     if replicas > 1:
         where = machine(device, "fp32" if device == "cpu" else precision, DEMO.threads)
         passes = pass_rows(counts, rounds, None if device == "cpu" else model)
-        rows += [row | {"machine": where} for row in passes]
-    return rows
+        yield from (row | {"machine": where} for row in passes)
 
 
 def machine(device: str, precision: str, threads: int) -> str:

@@ -18,12 +18,17 @@ Row = dict[str, float | int | str | None]
 NAME = "throughput"
 
 
-def write(rows: Sequence[Row], folder: Path) -> None:
-    """Write the rows as a JSON list, and as a figure with its CSV."""
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f"{NAME}.json.part"
+def write_rows(rows: Sequence[Row], path: Path) -> None:
+    """Write the rows as a JSON list, moved into place at once."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.part")
     partial.write_text(json.dumps(list(rows), indent=1) + "\n")
-    partial.replace(folder / f"{NAME}.json")
+    partial.replace(path)
+
+
+def write(rows: Sequence[Row], folder: Path) -> None:
+    """Write the rows as `throughput.json`, and as a figure with its CSV."""
+    write_rows(rows, folder / f"{NAME}.json")
     with use_style():
         fig = draw(rows)
         save(fig, pd.DataFrame(rows), folder, NAME)

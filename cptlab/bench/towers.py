@@ -8,7 +8,7 @@ layer discards. Random weights serve as well as others: they change no arithmeti
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -35,7 +35,7 @@ MEMORY_MARGIN = 0.8
 Forward = Callable[[], Tensor]
 
 
-def tower_rows(backbone: Backbone, classes: Sequence[int], rounds: int = 3) -> list[Row]:
+def tower_rows(backbone: Backbone, classes: Sequence[int], rounds: int = 3) -> Iterator[Row]:
     """One row for the image side, and one per number of classes K for text side and whole step.
 
     Seconds and GiB of every variant; `ratio_time_x` and `ratio_memory_x` are variant x over ours.
@@ -58,7 +58,7 @@ def tower_rows(backbone: Backbone, classes: Sequence[int], rounds: int = 3) -> l
         "naive": lambda: plain_image_features(backbone, images, vision),
         "ours": lambda: our_image(images, vision),
     }
-    rows = [comparison.row("image", 0, image_sides, vision)]
+    yield comparison.row("image", 0, image_sides, vision)
     for n_classes in tqdm(classes, desc="numbers of classes"):
         sentences = class_sentences(imagenet_names(n_classes), N_TOKENS)
         towers = {
@@ -75,9 +75,8 @@ def tower_rows(backbone: Backbone, classes: Sequence[int], rounds: int = 3) -> l
 
         text_sides = {name: lambda tower=tower: tower(text) for name, tower in towers.items()}
         steps = {name: lambda name=name: step(name) for name in towers}
-        rows.append(comparison.row("text", n_classes, text_sides, text))
-        rows.append(comparison.row("step", n_classes, steps, text + vision))
-    return rows
+        yield comparison.row("text", n_classes, text_sides, text)
+        yield comparison.row("step", n_classes, steps, text + vision)
 
 
 class Comparison:

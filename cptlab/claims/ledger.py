@@ -16,7 +16,7 @@ from cptlab.claims.claim import VERDICTS, Claim, verdict
 from cptlab.claims.declared import CLAIMS
 from cptlab.claims.readings import READINGS, Reading
 from cptlab.claims.roles import ZERO_SHOT, CPTVariant, label
-from cptlab.claims.statistics import MissingRuns
+from cptlab.claims.statistics import MissingRuns, complete_pairs
 
 
 def ledger(
@@ -131,11 +131,14 @@ def _test(frame: pd.DataFrame, claim: Claim, tau: float, reading: Reading) -> di
     }
     labels = _labels(claim, reading)
     runs = _runs(frame, claim, tau, labels)
+    paired = _for_every_seed(runs)
     try:
-        found = comparison.estimate(_for_every_seed(runs), reading, quantity)
+        found = comparison.estimate(paired, reading, quantity)
     except MissingRuns as lacking:
         return row | {"verdict": "not run", "missing": f"At tau = {tau:g}: {lacking}"}
-    used = runs["dataset"].isin(found.datasets)
+    pairs = complete_pairs(paired, list(labels), quantity).index
+    used = pd.MultiIndex.from_frame(runs[["dataset", "seed"]]).isin(pairs)
+    used |= ((runs["method"] == ZERO_SHOT) & runs["dataset"].isin(found.datasets)).to_numpy()
     return row | {
         "estimate": found.value,
         "lower": found.lower,
@@ -170,11 +173,14 @@ def _for_every_seed(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _left_out(runs: pd.DataFrame, labels: Sequence[str]) -> str:
-    """Data sets that only some of the methods ran on."""
-    parts = [
-        f"{dataset} (no {'; '.join(name for name in labels if name not in set(members))})"
-        for dataset, members in runs.groupby("dataset")["method"]
-    ]
+    """Data sets and seeds that only some of the methods ran on; `runs` are those not used."""
+    trained = runs[runs["method"] != ZERO_SHOT]
+    parts = []
+    for dataset, members in trained.groupby("dataset"):
+        seeds = members.groupby("seed")["method"].agg(set)
+        lacking = [name for name in labels if not any(name in present for present in seeds)]
+        numbers = ", ".join(map(str, seeds.index))
+        parts.append(f"{dataset} seed {numbers} (no {'; '.join(lacking) or 'complete pair'})")
     return f"Left out: {', '.join(parts)}." if parts else ""
 
 

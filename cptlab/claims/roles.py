@@ -1,5 +1,6 @@
 """Who takes part in the claims, and the label of each under a reading of the losses."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cptlab.claims.readings import LossName, Reading
@@ -7,13 +8,13 @@ from cptlab.claims.readings import LossName, Reading
 
 @dataclass(frozen=True)
 class CPTVariant:
-    """CPT without some losses or with one setting changed, under whatever reading.
+    """CPT without some losses or with some settings changed, under whatever reading.
 
-    setting: a field of `cptlab.methods.CPT` and its value.
+    settings: fields of `cptlab.methods.CPT` and their values.
     """
 
     without: tuple[LossName, ...] = ()
-    setting: tuple[str, float | str] | None = None
+    settings: tuple[tuple[str, float | str], ...] = ()
 
     def label(self, reading: Reading) -> str:
         """For instance "CPT (sum) w/o RS" or "CPT (pair mean, raw RS), cluster_size = 8".
@@ -24,8 +25,7 @@ class CPTVariant:
         label = f"CPT ({', '.join(words)})" if words else "CPT"
         if self.without:
             label += f" w/o {' and '.join(self.without)}"
-        if self.setting:
-            name, value = self.setting
+        for name, value in self.settings:
             label += f", {name} = {value if isinstance(value, str) else format(value, 'g')}"
         return label
 
@@ -39,7 +39,7 @@ class CPTVariant:
             fields["anchor_space"] = "raw"
         if "per-batch CC" in words:
             fields["cc_weighting"] = "batch_class"
-        return fields | dict([self.setting] if self.setting else [])
+        return fields | dict(self.settings)
 
 
 @dataclass(frozen=True)
@@ -79,13 +79,21 @@ FACTORS = (0.5, 2.0)
 """A sweep of a weight around its default; the text does not give the values of Fig. 3."""
 
 
+def weighted(factors: Mapping[LossName, float]) -> CPTVariant:
+    """CPT with the weights of some losses multiplied by a factor; 0 leaves the loss out."""
+    off = tuple(loss for loss in DEFAULT_WEIGHTS if factors.get(loss) == 0)
+    changed = {loss: f for loss, f in factors.items() if f not in (0, 1)}
+    values = ((f"lambda_{loss.lower()}", f * DEFAULT_WEIGHTS[loss]) for loss, f in changed.items())
+    return CPTVariant(off, tuple(values))
+
+
 def swept(loss: LossName) -> tuple[CPTVariant, ...]:
     """CPT with one weight changed and the others at their default (Fig. 3)."""
-    name, default = f"lambda_{loss.lower()}", DEFAULT_WEIGHTS[loss]
-    return tuple(CPTVariant(setting=(name, factor * default)) for factor in FACTORS)
+    return tuple(weighted({loss: factor}) for factor in FACTORS)
 
 
 OTHER_ALGORITHMS = tuple(
-    CPTVariant(setting=("cluster_method", name)) for name in ("euclidean", "spectral", "kmedoids")
+    CPTVariant(settings=(("cluster_method", name),))
+    for name in ("euclidean", "spectral", "kmedoids")
 )
-OTHER_SIZES = tuple(CPTVariant(setting=("cluster_size", size)) for size in (4, 8, 32, 64))
+OTHER_SIZES = tuple(CPTVariant(settings=(("cluster_size", size),)) for size in (4, 8, 32, 64))

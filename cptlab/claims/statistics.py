@@ -44,7 +44,7 @@ def paired_difference(frame: pd.DataFrame, a: str, b: str, quantity: str) -> Est
         a, b: labels in "method".
 
     Raises:
-        MissingRuns: on a label without runs, no common data set, or unpaired seeds.
+        MissingRuns: on a label without runs, or no data set and seed that all labels share.
         ValueError: on missing columns or several rows for one run.
     """
     return first_of(frame, a, [b], quantity)
@@ -125,9 +125,19 @@ def average_change(
 def paired_values(
     frame: pd.DataFrame, labels: Sequence[str], quantity: str
 ) -> dict[str, np.ndarray]:
-    """Values (n seeds, labels) on every data set that all labels share, both in sorted order.
+    """Values (n seeds, labels) on every data set of the complete pairs, both in sorted order.
 
     Raises as `paired_difference` does.
+    """
+    wide = complete_pairs(frame, labels, quantity)
+    return {str(d): block.to_numpy(dtype=float) for d, block in wide.groupby(level="dataset")}
+
+
+def complete_pairs(frame: pd.DataFrame, labels: Sequence[str], quantity: str) -> pd.DataFrame:
+    """A row per data set and seed that have runs of all labels, sorted; a column per label.
+
+    Seeds and data sets that lack a label are left out: studies of details have fewer of both than
+    the comparison of methods. Raises as `paired_difference` does.
     """
     lacking = [name for name in ("dataset", "method", "seed") if name not in frame.columns]
     if lacking:
@@ -146,16 +156,12 @@ def paired_values(
             "choose one imbalance ratio and protocol, and one row per run."
         )
     wide = rows.pivot(index=["dataset", "seed"], columns="method", values=quantity)
-    wide = wide[list(labels)]  # pivot has sorted data sets and seeds
-    common = wide.notna().groupby(level="dataset").any().all(axis=1)
-    if not common.any():
-        raise MissingRuns(f"No data set has runs with {quantity} of all of {'; '.join(labels)}.")
-    wide = wide[wide.index.get_level_values("dataset").map(common)]
-    if wide.isna().any(axis=None):
-        holes = wide.isna().stack()
-        holes = [f"{m} on {d}, seed {s}" for d, s, m in holes[holes].index]
-        raise MissingRuns(f"Seeds are unpaired: no run of {'; '.join(holes)}.")
-    return {str(d): block.to_numpy(dtype=float) for d, block in wide.groupby(level="dataset")}
+    wide = wide[list(labels)].dropna()  # pivot has sorted data sets and seeds
+    if wide.empty:
+        raise MissingRuns(
+            f"No data set and seed have runs with {quantity} of all of {'; '.join(labels)}."
+        )
+    return wide
 
 
 def _change(

@@ -21,7 +21,8 @@ class ImageDataset:
     """Classes, samples and the function that turns sample keys into pictures.
 
     `read(keys, size)` returns float pictures (N, 3, size, size) in [0, 1]. `train` is the pool that
-    few-shot subsets are drawn from; `test` holds pictures that no training sample shows.
+    few-shot subsets are drawn from; `test` holds pictures that no training sample shows. `groups`
+    names the semantic group of each class where one is known beforehand; no method sees it.
     """
 
     name: str
@@ -29,6 +30,7 @@ class ImageDataset:
     train: tuple[Sample, ...]
     test: tuple[Sample, ...]
     read: Callable[[Sequence[str], int], Tensor]
+    groups: tuple[str, ...] | None = None
 
     def select(self, classes: Sequence[int]) -> ImageDataset:
         """The same data set cut to some classes, relabelled 0, 1, ... in the order given."""
@@ -42,6 +44,7 @@ class ImageDataset:
             class_names=tuple(self.class_names[label] for label in classes),
             train=cut(self.train),
             test=cut(self.test),
+            groups=self.groups and tuple(self.groups[label] for label in classes),
         )
 
     def halves(self) -> tuple[ImageDataset, ImageDataset]:

@@ -24,6 +24,8 @@ SOURCE_VENDOR = "joypixels"
 """The only vendor that transfer learns from; the four others are its shifted domains."""
 SOURCE_VIEWS, SOURCE_TEST_VIEWS = range(24), range(24, 28)
 """As many training views as three vendors give, and others of the same drawings to test on."""
+SHIFTED_VIEWS = range(2)
+"""Fewer test views than within a data set: targets and domains hold seven times the drawings."""
 
 
 def emoji_dataset(
@@ -72,6 +74,7 @@ def emoji_dataset(
         train=samples(train_vendors, train_views),
         test=samples(test_vendors, test_views),
         read=read_views,
+        groups=tuple(table["subcategory"]),
     )
 
 
@@ -86,10 +89,14 @@ def emoji_transfer(name: str) -> dict[str, ImageDataset]:
     own = (SOURCE_VENDOR,)
     roles = {"source": emoji_dataset(name, own, own, SOURCE_VIEWS, SOURCE_TEST_VIEWS)}
     roles |= {
-        f"target {other}": emoji_dataset(other) for other in catalog.CATEGORIES if other != name
+        f"target {other}": emoji_dataset(other, test_views=SHIFTED_VIEWS)
+        for other in catalog.CATEGORIES
+        if other != name
     }
     shifted = [vendor for vendor in catalog.VENDORS if vendor != SOURCE_VENDOR]
-    return roles | {f"domain {v}": emoji_dataset(name, own, (v,)) for v in shifted}
+    return roles | {
+        f"domain {v}": emoji_dataset(name, own, (v,), test_views=SHIFTED_VIEWS) for v in shifted
+    }
 
 
 def read_views(keys: Sequence[str], size: int) -> Tensor:

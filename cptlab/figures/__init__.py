@@ -6,9 +6,16 @@ the data sets apart, `accuracy_by_shots` and `class_map` a row per class.
 """
 
 from cptlab.figures.ablation import ablation_bars
+from cptlab.figures.clusters import (
+    algorithm_intervals,
+    cluster_sizes,
+    equal_spans,
+    silhouette_curve,
+)
 from cptlab.figures.collapse import collapse_curves
 from cptlab.figures.comparison import method_intervals
 from cptlab.figures.contact_sheet import contact_sheet
+from cptlab.figures.ledger import verdict_matrix
 from cptlab.figures.map import class_map
 from cptlab.figures.pictures import drawing_sheet, image_grid
 from cptlab.figures.published import published_averages
@@ -22,10 +29,13 @@ from cptlab.figures.throughput import runs_per_hour, savings_by_classes
 __all__ = [
     "ablation_bars",
     "accuracy_by_shots",
+    "algorithm_intervals",
     "class_map",
+    "cluster_sizes",
     "collapse_curves",
     "contact_sheet",
     "drawing_sheet",
+    "equal_spans",
     "image_grid",
     "method_intervals",
     "published_averages",
@@ -35,7 +45,9 @@ __all__ = [
     "seed_violins",
     "sensitivity_curves",
     "sensitivity_heatmap",
+    "silhouette_curve",
     "similarity_matrix",
     "thirds_bars",
     "training_curves",
+    "verdict_matrix",
 ]

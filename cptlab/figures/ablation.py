@@ -36,7 +36,8 @@ def ablation_bars(frame: pd.DataFrame, *, metric: str, ax: Axes, labels: bool = 
         frame: columns "tetf", "cc", "rs" (is the loss on?), `metric` in percent and "seed".
         metric: quantity to draw.
         ax: axes to draw on; the dots stand left of it.
-        labels: write the row numbers of Table 1 beside the dots.
+        labels: draw the dots and the row numbers of Table 1; a panel beside one that has them can
+            do without.
 
     Raises:
         ValueError: on missing columns or several rows for one seed.
@@ -70,13 +71,13 @@ def ablation_bars(frame: pd.DataFrame, *, metric: str, ax: Axes, labels: bool = 
     ax.set_yticks(places, [""] * len(places))
     ax.tick_params(axis="y", length=0)
     ax.set(xlabel=f"{metric} (%)", ylim=(len(places) - 0.5, -0.5))
-    ax.grid(False, axis="y")
-    _dots(ax, labels)
+    if labels:
+        _dots(ax)
     return ax
 
 
-def _dots(ax: Axes, labels: bool) -> None:
-    """Left of the axes: a column per loss, dark where it is on, joined within a row."""
+def _dots(ax: Axes) -> None:
+    """Left of the axes: a column per loss, dark where it is on, joined in a row; row numbers."""
     # Columns are placed in points from the axes' left edge: a share of its width, which the layout
     # has yet to find, would leave too much or too little room.
     points = Affine2D().scale(1 / 72) + ax.figure.dpi_scale_trans
@@ -92,7 +93,6 @@ def _dots(ax: Axes, labels: bool) -> None:
     words = {"fontsize": 8, "ha": "center", **outside}
     for x, name in zip(columns, LOSSES.values(), strict=True):
         ax.text(x, -0.6, name, **words)
-    if labels:
-        ax.text(-106, -0.6, "Table 1", **words)
-        for combination, number in TABLE_1.items():
-            ax.text(-106, COMBINATIONS.index(combination), number, va="center", **words)
+    ax.text(-106, -0.6, "Table 1", **words)
+    for combination, number in TABLE_1.items():
+        ax.text(-106, COMBINATIONS.index(combination), number, va="center", **words)

@@ -15,10 +15,32 @@ CAPTIONS = {
     "(Fig. 1 a-c).",
     "fig1d_training_curves": "H along training: mean over seeds, plus and minus one standard "
     "deviation (Fig. 1 d).",
+    "fig3_sensitivity": "H against each loss weight, the default marked: mean over seeds with 95 % "
+    "intervals (Fig. 3).",
+    "fig3_weights_heatmap": "H on a grid of two loss weights, mean and standard deviation "
+    "over seeds.",
+    "tab1_ablation": "All combinations of the three losses, means with 95 % intervals over seeds "
+    "(Table 1).",
     "tab2_base_to_new": "H and tail accuracy by method and imbalance ratio, means with 95 % "
     "intervals over seeds (Table 2).",
     "fig4_seed_violins": "Distribution of H over seeds, with the mean and its 95 % interval "
     "(Fig. 4).",
+    "tab2_ranks": "Mean ranks of the methods by H over data sets and seeds (Table 2).",
+    "tail_accuracy": "Accuracy by thirds of the long tail, and by the number of training pictures.",
+    "tab3_cross_dataset": "Accuracy on the source and on other data sets (Table 3).",
+    "tab3_cross_dataset_ranks": "Mean ranks of the methods over target data sets and seeds.",
+    "tab4_domain_generalization": "Accuracy on the source and on shifted domains (Table 4).",
+    "tab4_domain_generalization_ranks": "Mean ranks of the methods over domains and seeds.",
+    "claims_ledger": "Verdict on each claim of the paper under each reading of the losses.",
+    "cluster_number": "Silhouette of the frozen class texts by the number of clusters.",
+    "fig5_cluster_map": "UMAP of the class texts before and after tuning, with CPT's clusters "
+    "outlined.",
+    "fig5_cluster_map_drawings": "The same maps, zero-shot and CPT, with a test drawing of each "
+    "class.",
+    "tab5_algorithms": "H of CPT by clustering algorithm: seeds, means with 95 % intervals, and "
+    "the standard deviation over seeds in points (Table 5).",
+    "fig5_cluster_size": "H of CPT by the number of classes per cluster, means with 95 % intervals "
+    "over seeds (Fig. 5).",
     "collapse_along_training": "Measures of neural collapse along training: mean over seeds, plus "
     "and minus one standard deviation.",
     "published_averages": "Averages that the paper prints, by method and imbalance ratio.",
@@ -28,11 +50,15 @@ CAPTIONS = {
 """Figure -> its caption in one line, in the order in which the page shows them."""
 
 
+VENDOR_ART = ("tour_drawings", "tour_predictions", "fig5_cluster_map_drawings")
+"""Figures that show vendors' drawings, which the repository does not carry: linked, not shown."""
+
+
 def contact_sheet(folder: str | os.PathLike, captions: Mapping[str, str] = CAPTIONS) -> Path:
     """Write README.md into a folder of figures: each with caption, picture and links to its files.
 
-    Figures are the folder's PNG files, in the order of `captions`; captions without a figure are
-    left out.
+    Figures are the folder's PNG files, in the order of `captions`, others behind; captions without
+    a figure are left out.
 
     Args:
         folder: where `cptlab.style.save` wrote the figures.
@@ -42,21 +68,20 @@ def contact_sheet(folder: str | os.PathLike, captions: Mapping[str, str] = CAPTI
         Path of the page, replaced at once.
 
     Raises:
-        ValueError: if there is no figure, or if some lack a caption or their CSV; names them.
+        ValueError: if there is no figure.
     """
     folder = Path(folder)
     found = {path.stem for path in folder.glob("[!.]*.png")}
     if not found:
         raise ValueError(f"There are no figures (PNG files) in {folder}.")
-    if unknown := sorted(found - set(captions)):
-        raise ValueError(f"Give these figures a caption: {', '.join(unknown)}.")
-    if bare := sorted(name for name in found if not (folder / f"{name}.csv").is_file()):
-        raise ValueError(f"These figures lack the CSV of their numbers: {', '.join(bare)}.")
     parts = ["# Figures", "Every picture with the numbers behind it."]
-    for name in (name for name in captions if name in found):
+    for name in (*(name for name in captions if name in found), *sorted(found - set(captions))):
+        caption = captions.get(name, "")
         kinds = [kind for kind in ("png", "svg", "csv") if (folder / f"{name}.{kind}").is_file()]
         links = " · ".join(f"[{kind.upper()}]({name}.{kind})" for kind in kinds)
-        parts += [f"## {name}", captions[name], f"![{captions[name]}]({name}.png)", links]
+        art = "It shows vendors' drawings, so it is drawn on your machine and not committed."
+        shown = art if name in VENDOR_ART else f"![{caption}]({name}.png)"
+        parts += filter(None, [f"## {name}", caption, shown, links])
     page, beside = folder / "README.md", folder / f".README.md.{os.getpid()}.tmp"
     try:
         beside.write_text("\n\n".join(parts) + "\n", encoding="utf-8", newline="\n")

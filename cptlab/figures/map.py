@@ -34,10 +34,10 @@ def class_map(
 ) -> Axes:
     """Classes at their positions, clusters outlined, and as many names as have room.
 
-    A cluster carries the name of the class in its middle, in bold; the other classes are named
-    where that covers nothing. Clusters differ in colour and, beyond eight, in line, marker and
-    hatch; after 32 looks repeat. Room is measured in the layout of the figure as it stands, so draw
-    maps last.
+    A cluster carries the name of the class in its middle, in bold and framed in the cluster's
+    colour; the other classes are named where that covers nothing. Clusters differ in colour and,
+    beyond eight, in line, marker and hatch; after 32 looks repeat. Room is measured in the layout
+    of the figure as it stands, so draw maps last.
 
     Args:
         frame: a row per class: columns "x", "y" (positions without unit), "cluster" and "name".
@@ -79,7 +79,7 @@ def class_map(
             edge = {"edgecolor": color, "linewidth": 0.8}
             ax.add_artist(AnnotationBbox(image, points[row], pad=0.05, bboxprops=edge))
         middle = rows[((points[rows] - points[rows].mean(0)) ** 2).sum(1).argmin()]
-        titles.append((names[middle], Bbox([outline.min(0), outline.max(0)])))
+        titles.append((names[middle], Bbox([outline.min(0), outline.max(0)]), color))
         names[middle] = ""  # said already
     _write_names(ax, titles, points, names, size)
     return ax
@@ -116,7 +116,7 @@ def _shrink(picture: np.ndarray, pixels: float) -> np.ndarray:
 
 def _write_names(
     ax: Axes,
-    titles: Sequence[tuple[str, Bbox]],
+    titles: Sequence[tuple[str, Bbox, str]],
     points: np.ndarray,
     names: Sequence[str],
     size: float,
@@ -128,13 +128,13 @@ def _write_names(
     half = size / 2 * ax.get_figure(root=True).dpi / 72
     marks = [Bbox([place - half, place + half]) for place in ax.transData.transform(points)]
     taken, room = list(marks), ax.get_window_extent()
-    wanted = [(name, box, 1, "bold") for name, box in titles]
+    wanted = [(name, box, 3, "bold", color) for name, box, color in titles]
     wanted += [
-        (name, Bbox([point, point]), size / 2 + 1, "normal")
+        (name, Bbox([point, point]), size / 2 + 1, "normal", "none")
         for name, point in zip(names, points, strict=True)
         if name
     ]
-    for name, box, gap, weight in wanted:
+    for name, box, gap, weight, color in wanted:
         for side, ha, va in SIDES:
             anchor = box.p0 + (box.p1 - box.p0) * (np.array(side) + 1) / 2
             text = ax.annotate(
@@ -146,7 +146,7 @@ def _write_names(
                 va=va,
                 fontsize=7,
                 fontweight=weight,
-                bbox={"facecolor": "white", "alpha": 0.6, "linewidth": 0, "pad": 0.4},
+                bbox={"facecolor": "#FFFFFF99", "edgecolor": color, "linewidth": 0.8, "pad": 0.8},
             )
             text.set_in_layout(False)  # it fits the axes and must not change the layout
             box_of_text = text.get_window_extent()

@@ -1,0 +1,49 @@
+"""Classes in the plane, for maps. A module of its own, because importing umap takes seconds."""
+
+import numpy as np
+import torch
+import umap
+from scipy.linalg import orthogonal_procrustes
+
+NEIGHBOURS = 10
+MIN_DISTANCE = 0.3
+
+
+def plane(features: torch.Tensor, like: np.ndarray | None = None, seed: int = 0) -> np.ndarray:
+    """Positions of classes by UMAP with cosine distance (McInnes, Healy and Melville, 2018).
+
+    It starts from the first two principal components, which exist for any few classes.
+
+    Args:
+        features: (K, d) text features.
+        like: (K, 2) another map of the same classes. UMAP leaves open where a map lies and how it
+            is turned; with `like` it is turned or mirrored, never stretched, to come closest.
+        seed: of the layout; one seed gives one map on one machine.
+
+    Returns:
+        (K, 2) positions around (0, 0), without unit.
+
+    Raises:
+        ValueError: on fewer than 4 classes, NaN or infinite features, or a `like` of another shape.
+    """
+    points = features.detach().cpu().double().numpy()
+    if points.ndim != 2 or len(points) < 4:
+        raise ValueError(f"features must be (K, d) with K >= 4 classes, got {points.shape}.")
+    if not np.isfinite(points).all():
+        raise ValueError("features hold NaN or infinite values; they have no place on a map.")
+    if like is not None and like.shape != (len(points), 2):
+        raise ValueError(f"like must be ({len(points)}, 2), a place per class; got {like.shape}.")
+    layout = umap.UMAP(
+        n_neighbors=min(NEIGHBOURS, len(points) - 1),
+        min_dist=MIN_DISTANCE,
+        metric="cosine",
+        init="pca",
+        random_state=seed,
+        n_jobs=1,  # a fixed seed allows no more
+    )
+    found = layout.fit_transform(points)
+    found = found - found.mean(axis=0)
+    if like is None:
+        return found
+    turn, _ = orthogonal_procrustes(found, like - like.mean(axis=0))
+    return found @ turn

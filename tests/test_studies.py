@@ -1,0 +1,103 @@
+"""The grids: every claim finds its runs, tables and curves share theirs, labels mean one method."""
+
+import pytest
+
+from cptlab.claims import CLAIMS, needs
+from cptlab.claims.roles import CPT as DEFAULT
+from cptlab.claims.roles import label, weighted
+from cptlab.methods import CPT, IVLP
+from cptlab.profiles import DEMO, FULL, PAPER, SMOKE, Part
+from cptlab.studies import (
+    ALGORITHMS,
+    BOTH,
+    COMBINATIONS,
+    HEAT_MAP,
+    SIZES,
+    STUDIES,
+    SWEEPS,
+    ablation,
+    base_to_new,
+    claims,
+    methods,
+    stability,
+)
+
+
+def test_the_full_profile_has_every_run_that_the_claims_need():
+    study = claims(FULL)
+    seeds: dict[tuple, set] = {}
+    for spec, name in study.items():
+        key = (spec.protocol, spec.imbalance, name, spec.dataset)
+        seeds.setdefault(key, set()).add(spec.seed)
+    for need in needs().itertuples():
+        part = FULL.transfer if need.protocol == "transfer" else FULL.details
+        for dataset in part.datasets:
+            found = seeds[need.protocol, need.tau, need.method, dataset]
+            assert found >= set(part.seeds) or need.method == "Zero-shot"
+
+
+@pytest.mark.parametrize("profile", [SMOKE, DEMO, FULL, PAPER], ids=lambda profile: profile.name)
+def test_a_label_means_one_method_in_all_studies(profile):
+    methods_of: dict[str, set] = {}
+    for study in STUDIES.values():
+        for spec, name in study(profile).items():
+            methods_of.setdefault(name, set()).add(spec.method)
+    assert all(len(found) == 1 for found in methods_of.values())
+    assert len({method for found in methods_of.values() for method in found}) == len(methods_of)
+
+
+def test_seeds_of_the_parts():
+    part = Part(("food",), (1.0, 0.25, 0.06), (1, 2, 3), milder_seeds=(1,))
+    assert [part.seeds_at(tau) for tau in (1.0, 0.25, 0.06)] == [(1,), (1,), (1, 2, 3)]
+    zero_shot = [spec.seed for spec, name in base_to_new(DEMO).items() if name == "Zero-shot"]
+    assert zero_shot == [1, 1, 1]  # once per imbalance ratio
+
+
+def test_curves_are_shared_with_the_tables():
+    table, curves = base_to_new(FULL), stability(FULL)
+    assert all(spec.curve for spec in curves)
+    assert {spec for spec in table if spec.curve} == {
+        spec for spec, name in curves.items() if "w/o" not in name
+    }
+    assert {(spec.dataset, spec.imbalance) for spec in curves} == {("activities", 0.06)}
+
+
+def test_sweeps_hold_the_default_and_switch_off_at_zero():
+    assert SWEEPS["TETF"].keys() == {0.0, 0.125, 0.25, 0.5}
+    for loss, sweep in SWEEPS.items():
+        field = f"lambda_{loss.lower()}"
+        for value, role in sweep.items():
+            (method,) = methods(SMOKE, [role], BOTH[1:]).values()
+            assert getattr(method, field) == pytest.approx(value)
+            others = {"lambda_tetf", "lambda_cc", "lambda_rs"} - {field}
+            assert all(getattr(method, name) == getattr(CPT(), name) for name in others)
+    for (tetf, rs), role in HEAT_MAP.items():
+        (method,) = methods(SMOKE, [role], BOTH[1:]).values()
+        assert (method.lambda_tetf, method.lambda_cc) == (pytest.approx(tetf), 0.15)
+        assert method.lambda_rs == pytest.approx(rs)
+
+
+def test_combinations_of_losses():
+    assert len(COMBINATIONS) == 8
+    for on, role in COMBINATIONS.items():
+        for method in methods(FULL, [role]).values():
+            if any(on):
+                weights = (method.lambda_tetf, method.lambda_cc, method.lambda_rs)
+                assert tuple(weight > 0 for weight in weights) == on
+            else:
+                assert method == IVLP(text_depth=3, vision_depth=4)
+    names = set(ablation(SMOKE).values())
+    assert {"IVLP", "CPT w/o TETF and RS", "CPT (pair mean) w/o CC and RS"} <= names
+
+
+def test_weights_algorithms_and_sizes_are_named_by_what_differs():
+    reading = BOTH[1]
+    assert label(weighted({"TETF": 1.0}), reading) == label(DEFAULT, reading) == "CPT (pair mean)"
+    both = weighted({"TETF": 0.5, "RS": 2.0})
+    assert label(both, reading) == "CPT (pair mean), lambda_tetf = 0.125, lambda_rs = 0.2"
+    assert list(ALGORITHMS) == ["spherical", "euclidean", "spectral", "kmedoids"]
+    assert list(SIZES) == [4, 8, 16, 32, 64]
+    for size, role in SIZES.items():
+        (method,) = methods(SMOKE, [role], BOTH[1:]).values()
+        assert method.cluster_size == size
+    assert len(CLAIMS) > 20
