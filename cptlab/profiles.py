@@ -109,7 +109,7 @@ DEMO = Profile(
 FULL = Profile(
     "full",
     comparison=Part(tuple(CATEGORIES), TAUS, (1, 2, 3, 4, 5), milder_seeds=(1, 2, 3)),
-    details=Part(("activities",), TAUS, (1, 2, 3, 4)),
+    details=Part(("activities", "food"), TAUS, (1, 2, 3)),
     transfer=Part(("activities",), TAUS, (1, 2, 3)),
     similarity_dataset="travel",
 )

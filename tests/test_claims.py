@@ -415,7 +415,7 @@ def test_missing_runs_are_named_and_nothing_else_suffers():
 
     one_less = frame[~((frame["method"] == label) & (frame["seed"] == 2))]
     row = ledger(one_less, [claim_named("L_RS adds")]).iloc[0]
-    assert row["verdict"] == "not run" and f"no run of {label} on food, seed 2" in row["missing"]
+    assert row["pairs"] == 3 and row["missing"] == f"Left out: food seed 2 (no {label})."
 
     empty = ledger(frame.head(0)[["dataset", "method", "tau", "seed"]])
     assert set(empty["verdict"]) == {"not run"} and (empty["missing"] != "").all()

@@ -10,9 +10,12 @@ import nbformat
 import papermill
 import pytest
 
+from cptlab import batch
 from cptlab.batch import execute_notebook, notebook_names
+from cptlab.figures.contact_sheet import CAPTIONS
+from cptlab.profiles import SMOKE
 from cptlab.studies import STUDIES
-from cptlab.workspace import CHECKOUT, NOTEBOOKS
+from cptlab.workspace import CHECKOUT, NOTEBOOKS, workspace
 
 NAMES = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
 FIGURES = {
@@ -123,6 +126,26 @@ def test_a_failing_notebook_is_named_and_kept(tmp_path):
     assert str(tmp_path / "00_tour.failed.ipynb") in str(caught.value)
     assert (tmp_path / "00_tour.failed.ipynb").is_file()
     assert not (tmp_path / "00_tour.ipynb").exists()
+
+
+def test_a_failing_notebook_does_not_stop_the_others(tmp_path, monkeypatch):
+    executed = []
+
+    def execute(name, parameters, folder):
+        if name == "00_tour":
+            raise RuntimeError(f"Notebook {name} failed.")
+        executed.append(name)
+
+    monkeypatch.setattr(batch, "run", lambda *rest: [])
+    monkeypatch.setattr(batch, "execute_notebook", execute)
+    plan = batch.plan(SMOKE, ["00", "09", "10"], workspace("smoke", tmp_path), 1)
+    with pytest.raises(batch.NotebooksFailed, match="Notebook 00_tour failed"):
+        batch.figures(plan, jobs=1)
+    assert executed == ["09_published_tables", "10_throughput"]
+
+
+def test_every_figure_of_a_notebook_has_a_caption():
+    assert {name for names in FIGURES.values() for name in names} == set(CAPTIONS)
 
 
 def test_notebooks_are_chosen_by_number_or_name():
