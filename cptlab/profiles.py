@@ -44,6 +44,7 @@ class Profile:
     carries the training curves and violins. details: CPT's losses, weights, clusters and readings.
     transfer: sources of cross-dataset transfer and domain shift. readings: those of the losses
     under which weights and clusters are varied (tables show both readings of L_TETF anyway).
+    ablate_transfer: run the combinations of losses in transfer too.
     similarity_dataset: source of the similarity matrices, about 96 training classes.
     text_depth, vision_depth: prompted layers of the deep methods. device, precision, threads: as in
     `RunSpec`.
@@ -55,6 +56,7 @@ class Profile:
     transfer: Part
     similarity_dataset: str
     readings: tuple[Reading, ...] = READINGS
+    ablate_transfer: bool = True
     schedule: Schedule = field(default_factory=lambda: EMBEDDED_SCHEDULE)
     backbone: str = "EmojiCLIP"
     pretrained: str | None = None
@@ -96,15 +98,17 @@ SMOKE = Profile(
     transfer=Part(("activities",), (0.06,), (1,)),
     similarity_dataset="activities",
     readings=(Reading("pair mean"),),
+    ablate_transfer=False,
     schedule=Schedule(epochs=2, lr=EMBEDDED_SCHEDULE.lr, batch_size=32),
 )
 DEMO = Profile(
     "demo",
     comparison=Part(("activities",), TAUS, (1, 2, 3, 4, 5), milder_seeds=(1, 2, 3)),
-    details=Part(("activities",), (1.0, 0.06), (1, 2, 3)),
+    details=Part(("activities",), (0.06,), (1, 2, 3)),
     transfer=Part(("activities",), (0.06,), (1, 2, 3)),
     similarity_dataset="travel",
     readings=(Reading("pair mean"),),
+    ablate_transfer=False,
 )
 FULL = Profile(
     "full",

@@ -101,3 +101,13 @@ def test_weights_algorithms_and_sizes_are_named_by_what_differs():
         (method,) = methods(SMOKE, [role], BOTH[1:]).values()
         assert method.cluster_size == size
     assert len(CLAIMS) > 20
+
+
+@pytest.mark.parametrize("profile", [DEMO, FULL], ids=lambda profile: profile.name)
+def test_the_ledger_takes_no_single_run_for_a_study(profile):
+    seeds: dict[tuple, set] = {}
+    for spec, name in claims(profile).items():
+        if name != "Zero-shot":
+            key = (spec.protocol, spec.dataset, spec.imbalance, name)
+            seeds.setdefault(key, set()).add(spec.seed)
+    assert all(len(found) >= 3 for found in seeds.values())

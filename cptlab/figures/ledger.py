@@ -48,7 +48,8 @@ def verdict_matrix(ledger: pd.DataFrame, *, ax: Axes, legend: bool = True) -> Ax
         ax.axhline(i - 0.5, color="#E5E5E5", linewidth=0.6)
     names = [f"{c if i in firsts else ''}   τ = {tau:g}" for i, (c, tau) in enumerate(rows)]
     ax.set_yticks(range(len(rows)), names)
-    ax.set_xticks(np.arange(len(columns)), [name.replace(", ", "\n") for name in columns])
+    words = [name.replace(", ", "\n").replace("per-batch ", "per-batch\n") for name in columns]
+    ax.set_xticks(np.arange(len(columns)), words, fontsize=8)
     ax.xaxis.tick_top()
     ax.tick_params(length=0)
     ax.set(xlim=(-0.6, len(columns) - 0.4), ylim=(len(rows) - 0.4, -0.6))
