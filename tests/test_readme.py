@@ -32,6 +32,20 @@ def test_the_result_table_is_the_committed_one():
     assert shown.strip() == committed("figures/tab2_base_to_new.md").strip()
 
 
+def test_the_ledger_is_the_committed_one_and_its_count_is_right():
+    shown = README.split("<!-- claims: begin -->")[1].split("<!-- claims: end -->")[0]
+    assert shown.strip() == committed("figures/claims_ledger.md").strip()
+    ledger = pd.read_csv(StringIO(committed("figures/claims_ledger.csv")), keep_default_na=False)
+    distinct = ledger[ledger["same_as"] == ""]
+    counts = distinct["verdict"].value_counts()
+    told = re.search(r"(\d+) comparisons: (.*)\.$", shown, flags=re.M)
+    assert int(told[1]) == len(distinct)
+    kinds = ("supported", "contradicted", "undecided", "not run")
+    assert told[2] == ", ".join(f"{counts.get(kind, 0)} {kind}" for kind in kinds)
+    runs = pd.read_csv(StringIO(committed("figures/runs.csv")))
+    assert f"{len(runs)} runs" in shown
+
+
 def test_the_table_follows_from_the_committed_csv():
     summary = pd.read_csv(StringIO(committed("figures/tab2_base_to_new.csv")))
     values = summary.set_index(["tau", "method", "metric"])

@@ -130,7 +130,7 @@ def cluster_sizes(
     ax.set_xticks(range(len(sizes)), ticks)
     ax.set(xlabel="classes per cluster, and number of clusters M", ylabel="H (%)")
     ax.grid(False, axis="x")
-    ax.legend()
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.28), ncols=2)
     return ax
 
 
