@@ -103,7 +103,7 @@ def for_every_seed(frame: pd.DataFrame, method: str) -> pd.DataFrame:
     seeds = frame.loc[~alone, [*keys, "seed"]].drop_duplicates()
     once = frame[alone].drop(columns="seed").drop_duplicates(keys)
     repeated = once.merge(seeds, on=keys) if keys else once.merge(seeds, how="cross")
-    return pd.concat([repeated, frame[~alone]], ignore_index=True)
+    return pd.concat([repeated, frame[~alone]], ignore_index=True)[frame.columns]
 
 
 def to_markdown(table: pd.DataFrame) -> str:
