@@ -15,6 +15,9 @@ from cptlab.spec import RunSpec, Schedule
 EMBEDDED_SCHEDULE = Schedule(epochs=6, lr=0.001, batch_size=32)
 """Chosen once for all methods by `cptlab tune`, on a held-out training vendor (docs/log.md)."""
 
+TAUS = (1.0, 0.25, 0.06)
+"""The paper's imbalance ratios."""
+
 
 @dataclass(frozen=True)
 class Part:
@@ -40,8 +43,9 @@ class Part:
 class Profile:
     """Size of a study.
 
-    comparison: the methods side by side, base to new; its first data set at its smallest ratio also
-    carries the training curves and violins. details: CPT's losses, weights, clusters and readings.
+    comparison: the methods side by side, base to new; its first data set also carries the training
+    curves, at the ratios `curve_imbalances`, and the violins, at the smallest ratio. details: CPT's
+    losses, weights, clusters and readings.
     transfer: sources of cross-dataset transfer and domain shift. readings: those of the losses
     under which weights and clusters are varied (tables show both readings of L_TETF anyway).
     ablate_transfer: run the combinations of losses in transfer too.
@@ -57,6 +61,7 @@ class Profile:
     similarity_dataset: str
     readings: tuple[Reading, ...] = READINGS
     ablate_transfer: bool = True
+    curve_imbalances: tuple[float, ...] = TAUS
     schedule: Schedule = field(default_factory=lambda: EMBEDDED_SCHEDULE)
     backbone: str = "EmojiCLIP"
     pretrained: str | None = None
@@ -88,9 +93,6 @@ class Profile:
         return list(dict.fromkeys((*used, self.similarity_dataset)))
 
 
-TAUS = (1.0, 0.25, 0.06)
-"""The paper's imbalance ratios."""
-
 SMOKE = Profile(
     "smoke",
     comparison=Part(("activities",), (0.06,), (1, 2)),
@@ -99,6 +101,7 @@ SMOKE = Profile(
     similarity_dataset="activities",
     readings=(Reading("pair mean"),),
     ablate_transfer=False,
+    curve_imbalances=(0.06,),
     schedule=Schedule(epochs=2, lr=EMBEDDED_SCHEDULE.lr, batch_size=32),
 )
 DEMO = Profile(
@@ -109,6 +112,7 @@ DEMO = Profile(
     similarity_dataset="travel",
     readings=(Reading("pair mean"),),
     ablate_transfer=False,
+    curve_imbalances=(0.06,),
 )
 FULL = Profile(
     "full",

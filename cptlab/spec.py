@@ -90,12 +90,29 @@ class RunSpec:
 
     @property
     def run_id(self) -> str:
-        """Readable prefix and a hash of the canonical JSON: `food-cpt-tau0.06-seed1-1a2b3c4d5e`."""
+        """Readable prefix and a hash of what is not default: `food-cpt-tau0.06-seed1-1a2b3c4d5e`.
+
+        An option added later, at its default, thus leaves the ids of older runs as they were; the
+        stored specification holds every value, so a changed default is noticed all the same.
+        """
+        values = {"format": FORMAT, "name": self.method.name, **_changed(self)}
         # Equal specifications get equal ids, and 1 == 1.0: every number is written as a float.
-        values = json.loads(json.dumps({"format": FORMAT, **self.as_dict()}), parse_int=float)
+        values = json.loads(json.dumps(values), parse_int=float)
         canonical = json.dumps(values, sort_keys=True)
         digest = hashlib.sha256(canonical.encode()).hexdigest()[:10]
         return f"{self.dataset}-{self.method.name}-tau{self.imbalance:g}-seed{self.seed}-{digest}"
+
+
+def _changed(options: Any) -> dict[str, Any]:
+    """Fields of a dataclass that differ from their defaults, and of the dataclasses in it."""
+    values = {}
+    for f in dataclasses.fields(options):
+        value = getattr(options, f.name)
+        if dataclasses.is_dataclass(value):
+            values[f.name] = _changed(value)
+        elif value != f.default:
+            values[f.name] = value
+    return values
 
 
 def spec_from_dict(values: dict[str, Any]) -> RunSpec:

@@ -43,6 +43,9 @@ COMPARED: tuple[Role, ...] = (ZERO_SHOT, "CoOp", PLAIN, GLOBAL_ETF, CPT)
 STABILITY: tuple[Role, ...] = ("CoOp", GLOBAL_ETF, WITHOUT_RS, CPT)
 """The methods of Fig. 4."""
 
+LEARNED: tuple[Role, ...] = tuple(dict.fromkeys((*COMPARED[1:], *STABILITY)))
+"""Methods whose training is followed epoch by epoch."""
+
 SIMILARITY: tuple[Role, ...] = (ZERO_SHOT, GLOBAL_ETF, CPT)
 """The panels of Fig. 1 (a-c)."""
 
@@ -100,16 +103,18 @@ def grid(
 ) -> Study:
     """Methods x data sets x imbalance ratios x seeds; zero-shot has no seed to vary.
 
-    Runs that the stability study needs record a curve wherever they occur, so that tables and
-    curves share them.
+    Runs that the curves need record them wherever they occur, so that tables and curves share
+    them.
     """
-    main, curves = profile.comparison, methods(profile, STABILITY)
-    hardest = ("base_to_new", main.datasets[0], min(main.imbalances))
+    followed = methods(profile, LEARNED)
+    curves = [
+        ("base_to_new", profile.comparison.datasets[0], tau) for tau in profile.curve_imbalances
+    ]
     return {
         dataclasses.replace(
             profile.spec(dataset, method, tau, seed),
             protocol=protocol,
-            curve=name in curves and (protocol, dataset, tau) == hardest,
+            curve=name in followed and (protocol, dataset, tau) in curves,
         ): name
         for name, method in chosen.items()
         for dataset in part.datasets
@@ -133,6 +138,16 @@ def stability(profile: Profile) -> Study:
     main = profile.comparison
     part = Part(main.datasets[:1], (min(main.imbalances),), main.seeds)
     return grid(profile, part, methods(profile, STABILITY))
+
+
+def geometry(profile: Profile) -> Study:
+    """Neural collapse along training, on the first data set at each tau that has curves."""
+    part = dataclasses.replace(
+        profile.comparison,
+        datasets=profile.comparison.datasets[:1],
+        imbalances=profile.curve_imbalances,
+    )
+    return grid(profile, part, methods(profile, LEARNED))
 
 
 def similarity(profile: Profile) -> Study:
@@ -225,7 +240,7 @@ STUDIES: dict[str, Callable[[Profile], Study]] = {
     "08_domain_generalization": transfer,
     "09_published_tables": lambda profile: {},
     "10_throughput": lambda profile: {},
-    "11_geometry": stability,
+    "11_geometry": geometry,
     "12_claims": claims,
 }
 """Notebook -> the study that it shows; the one on throughput measures for itself."""

@@ -39,7 +39,7 @@ FIGURES = {
     ],
     "09_published_tables": ["published_averages"],
     "10_throughput": ["throughput"],
-    "11_geometry": ["collapse_along_training"],
+    "11_geometry": ["collapse_along_training", "collapse_by_imbalance"],
     "12_claims": ["claims_ledger"],
 }
 

@@ -175,3 +175,12 @@ def test_schedule_values_that_cannot_be():
 def test_whole_numbers_are_good_for_fractions():
     assert dataclasses.replace(SPEC, imbalance=1).imbalance == 1
     assert sum(class_counts(5, 1)) == 80
+
+
+def test_an_option_at_its_default_leaves_the_id_alone():
+    """What older versions stored stays found after a new option has come in."""
+    extended = dataclasses.make_dataclass(
+        "RunSpec", [("added", int, 3)], bases=(RunSpec,), frozen=True
+    )
+    plain, changed = extended("food", CPT(), 0.06, 3), extended("food", CPT(), 0.06, 3, added=4)
+    assert plain.run_id == SPEC.run_id != changed.run_id

@@ -18,6 +18,7 @@ from cptlab.studies import (
     ablation,
     base_to_new,
     claims,
+    geometry,
     methods,
     stability,
 )
@@ -53,13 +54,16 @@ def test_seeds_of_the_parts():
     assert zero_shot == [1, 1, 1]  # once per imbalance ratio
 
 
-def test_curves_are_shared_with_the_tables():
-    table, curves = base_to_new(FULL), stability(FULL)
+@pytest.mark.parametrize("profile", [DEMO, FULL], ids=lambda profile: profile.name)
+def test_curves_are_shared_with_the_tables(profile):
+    table, curves = base_to_new(profile), geometry(profile)
     assert all(spec.curve for spec in curves)
     assert {spec for spec in table if spec.curve} == {
         spec for spec, name in curves.items() if "w/o" not in name
     }
-    assert {(spec.dataset, spec.imbalance) for spec in curves} == {("activities", 0.06)}
+    assert {spec.imbalance for spec in curves} == set(profile.curve_imbalances)
+    assert stability(profile).keys() <= curves.keys()
+    assert {(spec.dataset, spec.imbalance) for spec in stability(profile)} == {("activities", 0.06)}
 
 
 def test_sweeps_hold_the_default_and_switch_off_at_zero():

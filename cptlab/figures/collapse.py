@@ -1,5 +1,7 @@
 """Neural collapse while training: one measure at a time, in plain language."""
 
+from typing import Literal
+
 import pandas as pd
 from matplotlib.axes import Axes
 
@@ -16,13 +18,21 @@ MEASURES = {
 """Title and axis label of the measures that figures show; others go by their own name."""
 
 
-def collapse_curves(frame: pd.DataFrame, *, measure: str, ax: Axes, legend: bool = True) -> Axes:
-    """Mean over seeds of one measure of collapse along training, plus and minus one deviation.
+def collapse_curves(
+    frame: pd.DataFrame,
+    *,
+    measure: str,
+    ax: Axes,
+    x: Literal["epoch", "tau"] = "epoch",
+    legend: bool = True,
+) -> Axes:
+    """Mean over seeds of one measure of collapse, plus and minus one standard deviation.
 
     Args:
-        frame: long: columns "epoch", "method", "measure", "value" and "seed".
+        frame: long: columns `x`, "method", "measure", "value" and "seed".
         measure: the measure to draw, e.g. "nc1".
         ax: axes to draw on.
+        x: "epoch" along training, or "tau" across imbalance ratios, the balanced one on the left.
         legend: draw one, right of the axes.
 
     Raises:
@@ -35,7 +45,14 @@ def collapse_curves(frame: pd.DataFrame, *, measure: str, ax: Axes, legend: bool
         known = ", ".join(dict.fromkeys(frame["measure"]))
         raise ValueError(f"The frame has no numbers of the measure {measure!r}; it has {known}.")
     title, ylabel = MEASURES.get(measure, ("", measure))
-    training_curves(rows, y="value", ax=ax, ylabel=ylabel)
+    training_curves(rows, y="value", ax=ax, x=x, ylabel=ylabel)
+    if x == "tau":
+        taus = sorted(rows["tau"].unique(), reverse=True)
+        ax.set_xscale("log")
+        ax.set_xticks(taus, [f"{tau:g}" for tau in taus])
+        ax.minorticks_off()
+        ax.invert_xaxis()
+        ax.set_xlabel("Imbalance ratio τ")
     ax.set_title(title)
     if legend:
         ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))

@@ -43,6 +43,7 @@ CAPTIONS = {
     "over seeds (Fig. 5).",
     "collapse_along_training": "Measures of neural collapse along training: mean over seeds, plus "
     "and minus one standard deviation.",
+    "collapse_by_imbalance": "The same measures at the end of training, by imbalance ratio.",
     "published_averages": "Averages that the paper prints, by method and imbalance ratio.",
     "throughput": "Time and memory saved against plain towers, and runs per hour by replicas in a "
     "pass.",
