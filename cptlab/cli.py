@@ -100,10 +100,7 @@ def run(
     chosen = profile_named(profile)
     values = dict(_option(text) for text in options)
     if method in METHODS:
-        fields = {f.name for f in dataclasses.fields(METHODS[method])}
-        for name in ("text_depth", "vision_depth"):
-            if name in fields:
-                values.setdefault(name, getattr(chosen, name))
+        values = chosen.depths_of(METHODS[method]) | values
     plain = chosen.spec(dataset, make_method(method, **values), tau, seed)
     spec = dataclasses.replace(plain, class_order=class_order)
     open_dataset(dataset)  # an unknown name fails here, before anything is printed or made

@@ -35,8 +35,7 @@ def class_accuracies(
         raise ValueError(
             f"Class {empty!r} of data set {dataset.name!r} has no pictures to test on."
         )
-    prototypes = model.class_texts(dataset.class_names)
-    predicted = model.logits(model.encode_samples(dataset, samples), prototypes).argmax(-1).cpu()
+    predicted = model.classify(dataset, samples).argmax(-1).cpu()
     hits = [np.bincount(labels[row == labels], minlength=n_classes) for row in predicted.numpy()]
     return 100 * np.stack(hits) / totals, totals
 
@@ -74,8 +73,7 @@ def collapse(
     prototypes = model.class_texts(dataset.class_names)
     rows = []
     for r, subset in enumerate(subsets):
-        alone = PromptedCLIP(model.backbone, model.prompts.replica(r))
-        features = alone.encode_samples(dataset, subset.samples)[0]
+        features = model.replica(r).encode_samples(dataset, subset.samples)[0]
         labels = torch.tensor(labels_of(subset.samples))
         measures = collapse_measures(features, labels, prototypes[r], frozen, clusters, features)
         rows.append(measures)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -20,62 +21,155 @@ from cptlab.clip import (
     class_sentences,
 )
 from cptlab.data import ImageDataset, Sample
+from cptlab.methods.base import PHOTO, Method, Use
 
+PLAIN = Method()
 CPU_BATCH, GPU_BATCH = 128, 2048
 """Pictures times replicas that are encoded at once when nothing is learned."""
 READERS = 8
 """Processes that read pictures ahead of a GPU."""
 
 
-class PromptedCLIP:
-    """Backbone and prompts together; class names may change at any time (`text_tower`).
+@dataclass(frozen=True)
+class Classes:
+    """K class names that a prompted CLIP was bound to: what it needs to make their prototypes.
 
-    Towers run in the backbone's precision; features, logits and prompts are float32 (float64 for a
-    backbone of that type).
+    frozen: their frozen prototypes (K, d), not normalised, for methods that use them.
     """
 
-    def __init__(self, backbone: Backbone, prompts: Prompts):
+    names: tuple[str, ...]
+    use: Use
+    tower: TextTower | PlainTextTower
+    frozen: Tensor | None = None
+
+
+class PromptedCLIP:
+    """Backbone, prompts and the method that says how they enter it.
+
+    Class names may change at any time (`bind`). trained_on: the class names that were learned;
+    only methods that treat them differently need to know. Towers run in the backbone's precision;
+    features, logits and prompts are float32 (float64 for a backbone of that type).
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        prompts: Prompts,
+        method: Method = PLAIN,
+        trained_on: Sequence[str] = (),
+        template: str = PHOTO[0],
+    ):
         self.backbone = backbone
         self.prompts = prompts
+        self.method = method
+        self.trained_on = tuple(trained_on)
+        self.template = template
         self.image_tower = ImageTower(backbone)
 
-    def text_tower(self, class_names: Sequence[str]) -> TextTower | PlainTextTower:
-        """Text tower for these classes; reuse it while only the prompts change."""
-        n_tokens = self.prompts.text[0].shape[-2] if len(self.prompts.text) else 0
-        return build_text_tower(self.backbone, class_sentences(class_names, n_tokens), n_tokens)
+    def replica(self, r: int) -> PromptedCLIP:
+        """One of several replicas, alone."""
+        prompts = self.prompts.replica(r)
+        return PromptedCLIP(self.backbone, prompts, self.method, self.trained_on, self.template)
 
-    def prototypes(self, tower: TextTower | PlainTextTower) -> Tensor:
-        """Raw text features (R, K, d) of the classes that the tower was built for."""
-        return _encode(self.backbone, tower, tuple(self.prompts.text))
+    def unprompted(self) -> PromptedCLIP:
+        """The frozen backbone alone."""
+        return PromptedCLIP(self.backbone, Prompts([], []))
+
+    def use(self, class_names: Sequence[str]) -> Use:
+        """Whether these classes count as trained ones at test time."""
+        return "base" if tuple(class_names) == self.trained_on else "new"
+
+    def bind(self, class_names: Sequence[str], use: Use | None = None) -> Classes:
+        """Prepare class names; reuse the result while only the prompts change."""
+        use, method = use or self.use(class_names), self.method
+        text = method.tokens(self.prompts, use).text
+        n_tokens = text[0].shape[-2] if len(text) else 0
+        ending = self.template.partition("{}")[2] if method.words is None else "."
+        sentences = class_sentences(class_names, n_tokens, method.words, ending)
+        frozen = None
+        if type(method).class_tokens is not Method.class_tokens:
+            templates = method.anchor_templates or (self.template,)
+            frozen = frozen_prototypes(self.backbone, class_names, templates)
+        tower = build_text_tower(self.backbone, sentences, n_tokens)
+        return Classes(tuple(class_names), use, tower, frozen)
+
+    def prototypes(self, classes: Classes, image_features: Tensor | None = None) -> Tensor:
+        """Raw text features (R, K, d) of bound classes.
+
+        Where they depend on the picture, (R, B, K, d) for features (R, B, d); without features, the
+        prototypes (R, K, d) that a feature of zeros gives.
+        """
+        method, prompts = self.method, self.prompts
+        text = list(method.tokens(prompts, classes.use).text)
+        if not method.per_image:
+            class_tokens = {}
+            if classes.frozen is not None:
+                class_tokens = method.class_tokens(prompts, classes.frozen)
+            return method.adapt_texts(prompts, self._encode(classes.tower, text, class_tokens))
+        conditioned = image_features is not None
+        if not conditioned:
+            image_features = text[0].new_zeros(1, 1, self.backbone.embed_dim)
+        text[0] = method.image_context(prompts, image_features)
+        text[1:] = [layer.unsqueeze(-3) for layer in text[1:]]
+        features = method.adapt_texts(prompts, self._encode(classes.tower, text))
+        return features if conditioned else features.squeeze(-3)
 
     @torch.no_grad()
     def class_texts(self, class_names: Sequence[str]) -> Tensor:
         """Raw text features (R, K, d) of these classes, once and without gradients."""
-        return self.prototypes(self.text_tower(class_names))
+        return self.prototypes(self.bind(class_names))
 
-    def image_features(self, pictures: Tensor) -> Tensor:
+    def image_features(self, pictures: Tensor, use: Use = "base") -> Tensor:
         """Raw image features (R, B, d) of normalised pictures (R or 1, B, 3, H, W)."""
-        return _encode(self.backbone, self.image_tower, pictures, tuple(self.prompts.vision))
+        vision = list(self.method.tokens(self.prompts, use).vision)
+        features = self._encode(self.image_tower, pictures, vision)
+        return self.method.adapt_images(self.prompts, features)
+
+    @torch.no_grad()
+    def frozen_features(self, pictures: Tensor) -> Tensor:
+        """Raw features (R, B, d) of normalised pictures (R, B, 3, H, W) by the frozen tower."""
+        return self._encode(self.image_tower, pictures)
 
     def logits(self, image_features: Tensor, prototypes: Tensor) -> Tensor:
-        """Scaled cosines (R, B, K)."""
-        unit = F.normalize(image_features, dim=-1)
-        return self.backbone.logit_scale * unit @ F.normalize(prototypes, dim=-1).mT
+        """Scaled cosines (R, B, K) with prototypes (R, K, d), or (R, B, K, d) by picture."""
+        unit, prototypes = F.normalize(image_features, dim=-1), F.normalize(prototypes, dim=-1)
+        if prototypes.ndim > unit.ndim:
+            return self.backbone.logit_scale * (prototypes @ unit.unsqueeze(-1)).squeeze(-1)
+        return self.backbone.logit_scale * unit @ prototypes.mT
 
     @torch.no_grad()
-    def encode_samples(self, dataset: ImageDataset, samples: Sequence[Sample]) -> Tensor:
-        """Raw features (R, N, d) of a data set's samples, with the current visual tokens."""
-        replicas = len(self.prompts.vision[0]) if len(self.prompts.vision) else 1
-        limit = GPU_BATCH if self.backbone.device.type == "cuda" else CPU_BATCH
-        parts = _read_in_batches(self.backbone, dataset, samples, max(1, limit // replicas))
-        return torch.cat([self.image_features(part[None]) for part in parts], dim=-2)
+    def encode_samples(
+        self, dataset: ImageDataset, samples: Sequence[Sample], use: Use | None = None
+    ) -> Tensor:
+        """Raw features (R, N, d) of a data set's samples, with the current prompts."""
+        use = use or self.use(dataset.class_names)
+        parts = _read_in_batches(self.backbone, dataset, samples, self._at_once())
+        return torch.cat([self.image_features(part[None], use) for part in parts], dim=-2)
 
     @torch.no_grad()
+    def classify(self, dataset: ImageDataset, samples: Sequence[Sample]) -> Tensor:
+        """Logits (R, N, K) of samples among the data set's class names."""
+        features, classes = self.encode_samples(dataset, samples), self.bind(dataset.class_names)
+        if not self.method.per_image:
+            return self.logits(features, self.prototypes(classes))
+        at_once = self._at_once() // (8 * len(self.prompts.text[0]))  # a text tower for each
+        parts = features.split(max(1, at_once), dim=-2)
+        return torch.cat([self.logits(f, self.prototypes(classes, f)) for f in parts], dim=-2)
+
     def predict(self, dataset: ImageDataset, samples: Sequence[Sample]) -> list[str]:
         """Predicted class name of each sample, among the data set's class names (replica 0)."""
-        prototypes = self.class_texts(dataset.class_names)
-        logits = self.logits(self.encode_samples(dataset, samples), prototypes)
+        logits = self.classify(dataset, samples)
         return [dataset.class_names[i] for i in logits[0].argmax(-1).tolist()]
+
+    def _at_once(self) -> int:
+        """Pictures that are encoded at once when nothing is learned."""
+        vision = self.method.tokens(self.prompts, "base").vision
+        replicas = len(vision[0]) if len(vision) else 1
+        limit = GPU_BATCH if self.backbone.device.type == "cuda" else CPU_BATCH
+        return max(1, limit // replicas)
+
+    def _encode(self, tower: Callable[..., Tensor], *inputs: object) -> Tensor:
+        return _encode(self.backbone, tower, *inputs)
 
 
 def pictures(backbone: Backbone, dataset: ImageDataset, samples: Sequence[Sample]) -> Tensor:
@@ -88,9 +182,6 @@ def _read_in_batches(
 ) -> Iterator[Tensor]:
     """Normalised pictures, batch by batch; read ahead in other processes where a GPU waits."""
     on_gpu = backbone.device.type == "cuda"
-    mean, std = (
-        torch.tensor(c, device=backbone.device).view(3, 1, 1) for c in (backbone.mean, backbone.std)
-    )
     keys = [sample.key for sample in samples]
     loader = DataLoader(
         _Pictures(dataset, keys, backbone.image_size),
@@ -101,7 +192,25 @@ def _read_in_batches(
         generator=torch.Generator(),  # it would draw from the global one
     )
     for part in tqdm(loader, desc="images", leave=False, disable=len(loader) < 50):
-        yield (part.to(backbone.device, non_blocking=True) - mean) / std
+        yield normalised(backbone, part.to(backbone.device, non_blocking=True))
+
+
+def normalised(backbone: Backbone, pixels: Tensor) -> Tensor:
+    """Pictures (..., 3, H, W) in [0, 1] as the backbone wants them."""
+    mean, std = _channels(backbone)
+    return (pixels - mean) / std
+
+
+def pixels(backbone: Backbone, pictures: Tensor) -> Tensor:
+    """Normalised pictures (..., 3, H, W) back in [0, 1]."""
+    mean, std = _channels(backbone)
+    return (pictures * std + mean).clamp(0, 1)
+
+
+def _channels(backbone: Backbone) -> tuple[Tensor, ...]:
+    return tuple(
+        torch.tensor(c, device=backbone.device).view(3, 1, 1) for c in (backbone.mean, backbone.std)
+    )
 
 
 class _Pictures(Dataset):
@@ -132,5 +241,10 @@ def frozen_prototypes(
     sentences = [
         [template.format(name.replace("_", " ")) for name in class_names] for template in templates
     ]
-    towers = [build_text_tower(backbone, part, n_tokens=0) for part in sentences]
-    return torch.stack([_encode(backbone, tower)[0] for tower in towers]).mean(0)
+    return torch.stack([frozen_texts(backbone, part) for part in sentences]).mean(0)
+
+
+@torch.no_grad()
+def frozen_texts(backbone: Backbone, sentences: Sequence[str]) -> Tensor:
+    """Text features (N, d) of sentences as the frozen backbone sees them, not normalised."""
+    return _encode(backbone, build_text_tower(backbone, list(sentences), n_tokens=0))[0]

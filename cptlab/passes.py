@@ -30,7 +30,12 @@ def passes(specs: Iterable[RunSpec], replicas: int) -> list[list[RunSpec]]:
 
 
 def shared_part(spec: RunSpec) -> RunSpec:
-    """The specification with everything reset that replicas of one pass may have of their own."""
+    """The specification with everything reset that replicas of one pass may have of their own.
+
+    All of it for a method whose runs train alone.
+    """
     method = type(spec.method)
+    if method.per_replica is None:
+        return spec
     own = {f.name: f.default for f in dataclasses.fields(method) if f.name in method.per_replica}
     return dataclasses.replace(spec, seed=0, method=dataclasses.replace(spec.method, **own))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -10,13 +11,28 @@ from cptlab.clip import Precision
 from cptlab.data import PAPER_DATASETS
 from cptlab.emoji.catalog import CATEGORIES
 from cptlab.methods import Method
-from cptlab.spec import RunSpec, Schedule
+from cptlab.schedule import Schedule, scaled
+from cptlab.spec import RunSpec
 
 EMBEDDED_SCHEDULE = Schedule(epochs=6, lr=0.001, batch_size=32)
-"""Chosen once for all methods by `cptlab tune`, on a held-out training vendor (docs/log.md)."""
+"""CPT's; chosen once by `cptlab tune`, on a held-out training vendor (docs/log.md)."""
 
 TAUS = (1.0, 0.25, 0.06)
 """The paper's imbalance ratios."""
+
+
+@dataclass(frozen=True)
+class Depths:
+    """What methods count in layers of the backbone: EmojiCLIP has 4 text and 6 image layers.
+
+    text_depth, vision_depth: prompted layers of independent prompts; depth: those of coupled ones;
+    block: where DeKg's class-aware tokens enter.
+    """
+
+    text_depth: int = 3
+    vision_depth: int = 4
+    depth: int = 3
+    block: int = 2
 
 
 @dataclass(frozen=True)
@@ -48,10 +64,11 @@ class Profile:
     losses, weights, clusters and readings.
     transfer: sources of cross-dataset transfer and domain shift. readings: those of the losses
     under which weights and clusters are varied (tables show both readings of L_TETF anyway).
-    ablate_transfer: run the combinations of losses in transfer too.
-    similarity_dataset: source of the similarity matrices, about 96 training classes.
-    text_depth, vision_depth: prompted layers of the deep methods. device, precision, threads: as in
-    `RunSpec`.
+    ablate_transfer: run the combinations of losses in transfer too. rivals: labels of the other
+    prompt-tuning methods that take part; None for all of them (`cptlab.lineup`).
+    similarity_dataset: source of the similarity matrices, about 96 training classes. schedule:
+    CPT's; those of other methods keep their published proportion to it. depths: None for the
+    methods' own, made for ViT-B/16. device, precision, threads: as in `RunSpec`.
     """
 
     name: str
@@ -59,32 +76,42 @@ class Profile:
     details: Part
     transfer: Part
     similarity_dataset: str
+    rivals: tuple[str, ...] | None = None
     readings: tuple[Reading, ...] = READINGS
     ablate_transfer: bool = True
     curve_imbalances: tuple[float, ...] = TAUS
     schedule: Schedule = field(default_factory=lambda: EMBEDDED_SCHEDULE)
     backbone: str = "EmojiCLIP"
     pretrained: str | None = None
-    text_depth: int = 3
-    vision_depth: int = 4
+    depths: Depths | None = Depths()
     device: Literal["cpu", "cuda"] = "cpu"
     precision: Precision = "fp32"
     threads: int = 1
 
     def spec(self, dataset: str, method: Method, imbalance: float, seed: int) -> RunSpec:
-        """One run with this profile's schedule, backbone and machine."""
+        """One run with the method's schedule in this profile, on its backbone and machine."""
         return RunSpec(
             dataset=dataset,
             method=method,
             imbalance=imbalance,
             seed=seed,
-            schedule=self.schedule,
+            schedule=scaled(method.schedule(), self.schedule),
             backbone=self.backbone,
             pretrained=self.pretrained,
             device=self.device,
             precision=self.precision,
             threads=self.threads,
         )
+
+    def make(self, method: type[Method], **options: object) -> Method:
+        """A method with these hyper-parameters and as many prompted layers as the profile has."""
+        return method(**{**self.depths_of(method), **options})
+
+    def depths_of(self, method: type[Method]) -> dict[str, int]:
+        """The fields of a method that this profile sets."""
+        depths = {} if self.depths is None else dataclasses.asdict(self.depths)
+        own = {f.name for f in dataclasses.fields(method)}
+        return {name: depth for name, depth in depths.items() if name in own}
 
     def datasets(self) -> list[str]:
         """Every data set that some study uses, each once."""
@@ -109,6 +136,7 @@ DEMO = Profile(
     comparison=Part(("activities",), TAUS, (1, 2, 3, 4, 5), milder_seeds=(1, 2, 3)),
     details=Part(("activities",), (0.06,), (1, 2, 3)),
     transfer=Part(("activities",), (0.06,), (1, 2, 3)),
+    rivals=("CoOp", "IVLP"),
     similarity_dataset="travel",
     readings=(Reading("pair mean"),),
     ablate_transfer=False,
@@ -119,6 +147,7 @@ FULL = Profile(
     comparison=Part(tuple(CATEGORIES), TAUS, (1, 2, 3, 4, 5), milder_seeds=(1, 2, 3)),
     details=Part(("activities", "food"), TAUS, (1, 2, 3)),
     transfer=Part(("activities",), TAUS, (1, 2, 3)),
+    rivals=("CoOp", "IVLP"),
     similarity_dataset="travel",
 )
 PAPER = Profile(
@@ -130,8 +159,7 @@ PAPER = Profile(
     schedule=Schedule(),
     backbone="ViT-B-16-quickgelu",
     pretrained="openai",
-    text_depth=9,
-    vision_depth=9,
+    depths=None,
     device="cuda",
     precision="bf16",
 )

@@ -56,7 +56,10 @@ class Result:
         """The prompted CLIP with this run's learned tokens."""
         backbone = _backbone(self.spec)
         prompts = clip.load_prompts(self.folder / PROMPTS).to(backbone.device)
-        return PromptedCLIP(backbone, prompts)
+        learned = next(iter(open_roles(self.spec.dataset, self.spec.protocol).values()))
+        return PromptedCLIP(
+            backbone, prompts, self.spec.method, learned.class_names, learned.template
+        )
 
 
 @lru_cache(maxsize=2)
@@ -129,7 +132,7 @@ def execute(
             "log": trained.logs[r],
             "clusters": None if clusters is None else clusters[r].tolist(),
             "subset": {"samples": len(subset.samples), "checksum": subset.checksum},
-            "trained_parameters": sum(p.numel() for p in prompts.parameters()),
+            "trained_parameters": trained.model.prompts.count(),
             "seconds": round(took / len(specs), 2),
             "pass": {"replicas": len(specs), "seconds": round(took, 2)},
         }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 
@@ -13,41 +13,22 @@ from cptlab.claims import CLAIMS, Reading
 from cptlab.claims.roles import (
     CPT,
     DEFAULT_WEIGHTS,
-    GLOBAL_ETF,
     OTHER_ALGORITHMS,
     OTHER_SIZES,
     PLAIN,
-    WITHOUT_RS,
     ZERO_SHOT,
-    CPTVariant,
     Role,
-    label,
     weighted,
 )
 from cptlab.data import Protocol
-from cptlab.methods import CPT as CPTMethod
-from cptlab.methods import IVLP, CoOp, GlobalETF, Method, ZeroShot
+from cptlab.lineup import BOTH, SIMILARITY, STABILITY, learned, methods
+from cptlab.methods import Method
 from cptlab.profiles import Part, Profile
 from cptlab.runs import Result, run, table
 from cptlab.spec import RunSpec
 
 Study = dict[RunSpec, str]
 """Specifications with the method label that figures show for them."""
-
-BOTH = (Reading("sum"), Reading("pair mean"))
-"""The readings of L_TETF that stand side by side in every table of methods."""
-
-COMPARED: tuple[Role, ...] = (ZERO_SHOT, "CoOp", PLAIN, GLOBAL_ETF, CPT)
-"""The rows of Tables 2 to 4."""
-
-STABILITY: tuple[Role, ...] = ("CoOp", GLOBAL_ETF, WITHOUT_RS, CPT)
-"""The methods of Fig. 4."""
-
-LEARNED: tuple[Role, ...] = tuple(dict.fromkeys((*COMPARED[1:], *STABILITY)))
-"""Methods whose training is followed epoch by epoch."""
-
-SIMILARITY: tuple[Role, ...] = (ZERO_SHOT, GLOBAL_ETF, CPT)
-"""The panels of Fig. 1 (a-c)."""
 
 COMBINATIONS: dict[tuple[bool, ...], Role] = {
     on: weighted(dict(zip(DEFAULT_WEIGHTS, map(float, on)))) if any(on) else PLAIN
@@ -77,27 +58,6 @@ SIZES: dict[int, Role] = dict(
 """Classes per cluster -> CPT with that size; one cluster where a size reaches all classes."""
 
 
-def methods(
-    profile: Profile, roles: Iterable[Role] = COMPARED, readings: Iterable[Reading] = BOTH
-) -> dict[str, Method]:
-    """Methods by the label that tables and figures show; what no reading touches comes once."""
-    readings = tuple(readings)
-    return {
-        label(role, reading): _method(profile, role, reading)
-        for role in roles
-        for reading in readings
-    }
-
-
-def _method(profile: Profile, role: Role, reading: Reading) -> Method:
-    depth = {"text_depth": profile.text_depth, "vision_depth": profile.vision_depth}
-    if isinstance(role, CPTVariant):
-        return CPTMethod(**depth, **role.fields(reading))
-    if role == GLOBAL_ETF:
-        return GlobalETF(**depth, reduction="sum" if reading.tetf == "sum" else "pair_mean")
-    return {ZERO_SHOT: ZeroShot(), "CoOp": CoOp(), PLAIN: IVLP(**depth)}[role]
-
-
 def grid(
     profile: Profile, part: Part, chosen: dict[str, Method], protocol: Protocol = "base_to_new"
 ) -> Study:
@@ -106,7 +66,7 @@ def grid(
     Runs that the curves need record them wherever they occur, so that tables and curves share
     them.
     """
-    followed = methods(profile, LEARNED)
+    followed = methods(profile, learned(profile))
     curves = [
         ("base_to_new", profile.comparison.datasets[0], tau) for tau in profile.curve_imbalances
     ]
@@ -147,7 +107,7 @@ def geometry(profile: Profile) -> Study:
         datasets=profile.comparison.datasets[:1],
         imbalances=profile.curve_imbalances,
     )
-    return grid(profile, part, methods(profile, LEARNED))
+    return grid(profile, part, methods(profile, learned(profile)))
 
 
 def similarity(profile: Profile) -> Study:

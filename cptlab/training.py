@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -14,8 +16,10 @@ from cptlab.clip import Backbone, init_prompts
 from cptlab.cuda_graph import captured
 from cptlab.data import ImageDataset, Subset
 from cptlab.methods import Method, Setting, Step
-from cptlab.model import PromptedCLIP, frozen_prototypes, pictures
-from cptlab.optimisation import batches, planned_epochs, rewind, set_rate, sgd
+from cptlab.model import PromptedCLIP, frozen_prototypes, frozen_texts
+from cptlab.optimisation import optimiser_for, planned_epochs, rewind, set_rate
+from cptlab.parts.balance import Balance
+from cptlab.pool import BatchPlan, TrainingSet
 from cptlab.seeds import torch_stream
 from cptlab.spec import RunSpec
 
@@ -53,28 +57,57 @@ def train(
 
     The runs share everything but their seed and the hyper-parameters that their method names in
     `per_replica`. Learned tensors, batches and losses carry the leading replica dimension; no
-    operation mixes replicas and SGD is element-wise, so each run gets the numbers that it would get
-    by itself, to rounding. A log has a row per epoch: learning rate, mean of every loss term,
-    training accuracy, and what `after_epoch`, given the state so far, returned for the replica.
+    operation mixes replicas and the optimiser is element-wise, so each run gets the numbers that it
+    would get by itself, to rounding. A log has a row per epoch: learning rate, mean of every loss
+    term, training accuracy, and what `after_epoch`, given the state so far, returned for the
+    replica. A method of two stages is trained twice; its log and `after_epoch` are those of the
+    second stage.
 
     A replica whose loss or prompts stop being finite gets an error, the others go on. Raises
-    ValueError for prompts deeper than the backbone or classes that cannot be clustered.
+    ValueError for prompts deeper than the backbone, classes that cannot be clustered, or more hard
+    negatives than classes.
     """
+    method = specs[0].method
+    first_stage = method.first_stage()
+    if first_stage is None:
+        generators = [torch_stream("init", spec.seed) for spec in specs]
+        shape = method.prompt_shape()
+        prompts = init_prompts(backbone, shape, generators, method.words, method.extra)
+    else:
+        stage = [dataclasses.replace(spec, method=first_stage) for spec in specs]
+        before = train(stage, backbone, dataset, subsets, progress=progress)
+        if all(before.errors):
+            return before
+        prompts = method.second_stage(before.model.prompts)
+    model = PromptedCLIP(backbone, prompts, method, dataset.class_names, dataset.template)
+    return _train(specs, model, dataset, subsets, after_epoch, progress)
+
+
+def _train(
+    specs: Sequence[RunSpec],
+    model: PromptedCLIP,
+    dataset: ImageDataset,
+    subsets: Sequence[Subset],
+    after_epoch: Callable[[Trained], list[dict[str, float]]] | None,
+    progress: bool,
+) -> Trained:
+    """One stage, from the model's prompts as they are."""
     first, methods = specs[0], [spec.method for spec in specs]
-    method, schedule, device = first.method, first.schedule, backbone.device
-    generators = [torch_stream("init", spec.seed) for spec in specs]
-    prompts = init_prompts(backbone, method.prompt_shape(), generators)
-    model = PromptedCLIP(backbone, prompts)
+    method, schedule, backbone = first.method, first.schedule, model.backbone
+    device = backbone.device
+    templates = method.anchor_templates or (dataset.template,)
     setting = Setting(
         dataset.class_names,
-        frozen_prototypes(backbone, dataset.class_names, method.anchor_templates),
+        frozen_prototypes(backbone, dataset.class_names, templates),
         torch.tensor([subset.counts for subset in subsets], device=device),
+        partial(frozen_texts, backbone),
+        backbone.logit_scale,
     )
     prepared = prepare(methods, setting)
     logs: list[Log] = [[] for _ in specs]
     errors: list[TrainingDiverged | None] = [None for _ in specs]
     trained = Trained(model, setting, prepared, logs, errors)
-    parameters = list(prompts.parameters())
+    parameters = model.prompts.learned()
     if not parameters:
         return trained
 
@@ -82,16 +115,19 @@ def train(
         name: parameters[0].new_tensor([m.weights()[name] for m in methods])
         for name in method.weights()
     }
-    tower = model.text_tower(dataset.class_names)
+    balance = first.balance or Balance()
+    offsets = balance.logit_offsets(setting.class_counts)
+    class_weights = balance.weights(setting.class_counts)
+    classes = model.bind(dataset.class_names, "training")
     learned = TrainingSet(model, dataset, subsets)
-    optimiser = sgd(parameters, schedule)
+    optimiser = optimiser_for(parameters, schedule)
 
-    def step(batch: Tensor) -> dict[str, Tensor]:
+    def step(batch: Tensor, chance: Tensor, *views: Tensor) -> dict[str, Tensor]:
         """One update from the (R, B) positions of a batch; what to log, each (R,)."""
-        features, labels = learned.features(batch)
-        prototypes = model.prototypes(tower)
+        features, frozen, labels = learned.features(batch, views)
+        prototypes = model.prototypes(classes, features if method.per_image else None)
         logits = model.logits(features, prototypes)
-        state = Step(features, prototypes, logits, labels)
+        state = Step(features, prototypes, logits, labels, frozen, chance, offsets, class_weights)
         terms = method.losses(state, setting, prepared)
         loss = sum(weight * terms[name] for name, weight in weights.items())
         optimiser.zero_grad(set_to_none=True)
@@ -102,21 +138,29 @@ def train(
         return {name: value.detach() for name, value in logged.items()}
 
     epochs = planned_epochs(first, len(dataset.class_names), learned.size)
-    if device.type == "cuda":
-        size = min(schedule.batch_size, learned.size)
-        example = torch.zeros(len(specs), size, dtype=torch.long, device=device)
-        start = [p.detach().clone() for p in parameters]
-        step = captured(step, example)
+    averaging = method.averaging(epochs)
+    average = [torch.zeros_like(p) for p in parameters]
+    draws = BatchPlan(specs, learned, balance)
+    if device.type == "cuda" and not method.hard_negatives:  # those batches differ in size
+        start = [(t, t.detach().clone()) for t in (*parameters, *prepared.values())]
+        step = captured(step, *next(draws.of_epoch(0)))
         rewind(optimiser, start)
     title = first.run_id if len(specs) == 1 else f"{first.run_id} and {len(specs) - 1} more"
     for epoch in tqdm(range(epochs), desc=title, leave=False, disable=not progress):
         rate = schedule.learning_rate(epoch, epochs)
         set_rate(optimiser, rate)
-        orders = [batches(learned.size, schedule.batch_size, spec.seed, epoch) for spec in specs]
         sums: dict[str, Tensor] = {}
-        for batch in torch.stack([torch.stack(order) for order in orders], dim=1).to(device):
-            sums = {name: value + sums.get(name, 0) for name, value in step(batch).items()}
-        means = {name: (total / len(orders[0])).tolist() for name, total in sums.items()}
+        steps = 0
+        for batch in draws.of_epoch(epoch):
+            sums = {name: value + sums.get(name, 0) for name, value in step(*batch).items()}
+            steps += 1
+        means = {name: (total / steps).tolist() for name, total in sums.items()}
+        if averaging is not None:
+            with torch.no_grad():
+                for mean, parameter in zip(average, parameters, strict=True):
+                    mean.add_(parameter, alpha=averaging[epoch].item())
+                    if epoch == epochs - 1:
+                        parameter.copy_(mean)
         # The last step of an epoch can spoil the prompts after its loss was still finite.
         sound = torch.stack([p.isfinite().flatten(1).all(1) for p in parameters]).all(0).tolist()
         extra = after_epoch(trained) if after_epoch else [{} for _ in specs]
@@ -132,31 +176,6 @@ def train(
         if all(errors):
             break
     return trained
-
-
-class TrainingSet:
-    """The replicas' subsets: positions (R, N) in one pool of the pictures that any of them has."""
-
-    def __init__(self, model: PromptedCLIP, dataset: ImageDataset, subsets: Sequence[Subset]):
-        device = model.backbone.device
-        samples = list(dict.fromkeys(sample for subset in subsets for sample in subset.samples))
-        place = {sample: row for row, sample in enumerate(samples)}
-        rows = [[place[sample] for sample in subset.samples] for subset in subsets]
-        labels = [[sample.label for sample in subset.samples] for subset in subsets]
-        self.size = len(rows[0])
-        self.rows, self.labels = (torch.tensor(t, device=device) for t in (rows, labels))
-        if len(model.prompts.vision):
-            self.pool, self.encode = (
-                pictures(model.backbone, dataset, samples),
-                model.image_features,
-            )
-        else:  # a frozen image tower needs to see each picture only once
-            self.pool = model.encode_samples(dataset, samples)[0]
-            self.encode = torch.nn.Identity()
-
-    def features(self, batch: Tensor) -> tuple[Tensor, Tensor]:
-        """Image features (R, B, d) and labels (R, B) at the positions (R, B) of a batch."""
-        return self.encode(self.pool[self.rows.gather(1, batch)]), self.labels.gather(1, batch)
 
 
 def prepare(methods: Sequence[Method], setting: Setting) -> dict[str, Tensor]:

@@ -11,9 +11,10 @@ from itertools import product
 
 import pandas as pd
 
+from cptlab.lineup import methods
 from cptlab.profiles import Profile
 from cptlab.runs import Result
-from cptlab.studies import Study, methods
+from cptlab.studies import Study
 
 RATES = (0.0003, 0.001, 0.003, 0.01)
 EPOCHS = (3, 6, 12)

@@ -9,10 +9,11 @@ import pytest
 from cptlab import batch, cli, runs
 from cptlab.clip import loading
 from cptlab.data import PAPER_DATASETS
+from cptlab.lineup import methods
 from cptlab.methods import ZeroShot
 from cptlab.profiles import SMOKE
 from cptlab.spec import spec_from_dict
-from cptlab.studies import STUDIES, methods
+from cptlab.studies import STUDIES
 from cptlab.workspace import workspace
 
 

@@ -9,7 +9,8 @@ from cptlab import training
 from cptlab.clip import wrap
 from cptlab.data import draw_long_tailed
 from cptlab.methods import CPT, IVLP, CoOp, GlobalETF
-from cptlab.spec import RunSpec, Schedule
+from cptlab.schedule import Schedule
+from cptlab.spec import RunSpec
 from cptlab.training import train
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

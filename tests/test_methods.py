@@ -224,10 +224,10 @@ def test_global_etf_sum_pulls_at_a_class_as_hard_as_cpt():
 
 
 def test_every_method_is_known_by_its_name():
-    assert list(METHODS) == ["zero_shot", "coop", "ivlp", "global_etf", "cpt"]
+    assert len(METHODS) == 12
     for name, cls in METHODS.items():
         assert cls.name == name and cls() == cls()
-        assert "{}" in cls.anchor_templates[0]
+        assert cls.anchor_templates is None or "{}" in cls.anchor_templates[0]
 
 
 def test_sizes_of_the_paper():

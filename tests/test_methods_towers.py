@@ -56,7 +56,7 @@ def loss_of(method, world, prompts, rows) -> torch.Tensor:
     backbone, setting, pictures, labels = world
     model = PromptedCLIP(backbone, prompts)
     images = model.image_features(pictures[rows])
-    prototypes = model.prototypes(model.text_tower(setting.class_names))
+    prototypes = model.prototypes(model.bind(setting.class_names))
     step = Step(images, prototypes, model.logits(images, prototypes), labels[rows])
     terms = method.losses(step, setting, method.prepare(setting))
     return sum(weight * terms[name] for name, weight in method.weights().items())

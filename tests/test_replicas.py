@@ -13,7 +13,8 @@ from cptlab.data import draw_long_tailed
 from cptlab.methods import CPT, IVLP, METHODS, CoOp, GlobalETF, ZeroShot
 from cptlab.passes import passes, shared_part
 from cptlab.runs import execute, load_result, run
-from cptlab.spec import RunSpec, Schedule
+from cptlab.schedule import Schedule
+from cptlab.spec import RunSpec
 from cptlab.training import Trained, train
 
 DEPTH = {"text_depth": 2, "vision_depth": 2}

@@ -15,7 +15,8 @@ from cptlab import clip, runs
 from cptlab.evaluation import scores
 from cptlab.methods import CPT, CoOp, ZeroShot
 from cptlab.runs import RunsFailed, execute, load_result, missing, run, table
-from cptlab.spec import RunSpec, Schedule
+from cptlab.schedule import Schedule
+from cptlab.spec import RunSpec
 
 SCHEDULE = Schedule(epochs=2, lr=0.02, batch_size=16)
 

@@ -7,7 +7,9 @@ import pytest
 
 from cptlab.data.long_tail import class_counts
 from cptlab.methods import CPT, METHODS, CoOp, GlobalETF
-from cptlab.spec import RunSpec, Schedule, make_method, spec_from_dict
+from cptlab.parts.balance import Balance
+from cptlab.schedule import Schedule
+from cptlab.spec import RunSpec, make_method, spec_from_dict
 
 SPEC = RunSpec("food", CPT(), 0.06, seed=3)
 CHANGES = {
@@ -22,6 +24,7 @@ CHANGES = {
     "class_order": "permuted",
     "protocol": "validation",
     "curve": True,
+    "balance": Balance(logits="balanced_softmax"),
     "device": "cuda",
     "precision": "bf16",
     "threads": 2,
@@ -39,6 +42,9 @@ def changed_value(value):
         "normalised": "raw",
         "sum_d": "mean",
         "spherical": "euclidean",
+        "maple": "coop",
+        "cosine": "mse",
+        "sgd": "adam",
     }
     if isinstance(value, bool):
         return not value

@@ -5,11 +5,11 @@ import pytest
 from cptlab.claims import needs
 from cptlab.claims.roles import CPT as DEFAULT
 from cptlab.claims.roles import label, weighted
+from cptlab.lineup import BOTH, methods
 from cptlab.methods import CPT, IVLP
 from cptlab.profiles import DEMO, FULL, PAPER, SMOKE, Part
 from cptlab.studies import (
     ALGORITHMS,
-    BOTH,
     COMBINATIONS,
     HEAT_MAP,
     SIZES,
@@ -19,7 +19,6 @@ from cptlab.studies import (
     base_to_new,
     claims,
     geometry,
-    methods,
     stability,
 )
 

@@ -17,7 +17,8 @@ from cptlab.data import ImageDataset, Sample, draw_long_tailed
 from cptlab.methods import CPT, CoOp, Method
 from cptlab.profiles import DEMO
 from cptlab.runs import execute
-from cptlab.spec import RunSpec, Schedule
+from cptlab.schedule import Schedule
+from cptlab.spec import RunSpec
 from cptlab.training import train
 
 DEPTH = {"text_depth": 3, "vision_depth": 4}

@@ -1,9 +1,10 @@
 """Learnable tokens of both towers: their shape, start values, sentences around them, and files."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import torch
 from safetensors import SafetensorError
@@ -15,6 +16,7 @@ from cptlab.clip.guard import open_clip
 
 INIT_STD = 0.02  # of every token that does not start from a word
 WORDS = "a photo of a"
+PARTS = ("text", "vision", "extra")
 
 
 @dataclass(frozen=True)
@@ -54,20 +56,36 @@ class PromptShape:
 class Prompts(nn.Module):
     """Learnable tokens: ``text[i]`` is (R, n, text width), ``vision[i]`` (R, m, vision width).
 
-    R replicas are R independent sets of prompts that are trained side by side.
+    R replicas are R independent sets of prompts that are trained side by side. ``extra`` holds what
+    else a method learns by name, each (R, ...); what does not require a gradient is kept as it is.
     """
 
-    def __init__(self, text: Sequence[Tensor], vision: Sequence[Tensor]):
+    def __init__(
+        self,
+        text: Sequence[Tensor],
+        vision: Sequence[Tensor],
+        extra: Mapping[str, Tensor] = MappingProxyType({}),
+    ):
         super().__init__()
         self.text = nn.ParameterList(text)
         self.vision = nn.ParameterList(vision)
+        self.extra = nn.ParameterDict(extra)
 
     def replica(self, r: int) -> "Prompts":
         """A copy of one replica's prompts, as the only one."""
         text, vision = (
             [t[r : r + 1].detach().clone() for t in tower] for tower in (self.text, self.vision)
         )
-        return Prompts(text, vision)
+        extra = {name: t[r : r + 1].detach().clone() for name, t in self.extra.items()}
+        return Prompts(text, vision, extra)
+
+    def learned(self) -> list[nn.Parameter]:
+        """The parameters that training changes."""
+        return [p for p in self.parameters() if p.requires_grad]
+
+    def count(self) -> int:
+        """Number of trained parameters of one replica."""
+        return sum(p[0].numel() for p in self.learned())
 
 
 def init_prompts(
@@ -75,13 +93,15 @@ def init_prompts(
     shape: PromptShape,
     generators: Sequence[torch.Generator],
     words: str | None = WORDS,
+    extra: Callable[[Backbone, torch.Generator], dict[str, Tensor]] | None = None,
 ) -> Prompts:
-    """Start values: first text layer from words, everything else N(0, 0.02^2), float32.
+    """Start values: first text layer from words, other tokens N(0, 0.02^2), float32.
 
     Args:
         generators: one per replica, so that each replica starts as it would alone.
         words: the first text layer takes their first ``text_tokens`` token embeddings, if there are
             as many words; otherwise, or with None, it is random too (as in CoOp, Zhou et al. 2022).
+        extra: start of what else one replica learns, drawn after its tokens.
 
     Raises:
         ValueError: if the shape does not fit the backbone, or no generator is given.
@@ -106,7 +126,9 @@ def init_prompts(
         ids = torch.tensor(backbone.tokenizer.encode(words)[: shape.text_tokens])
         embeddings = backbone.token_embedding[ids.to(backbone.device)].float()
         text[0] = embeddings.repeat(len(generators), 1, 1)
-    return Prompts(text, vision)
+    others = [extra(backbone, g) if extra else {} for g in generators]
+    stacked = {name: torch.stack([o[name] for o in others]) for name in others[0]}
+    return Prompts(text, vision, {k: v.to(backbone.device) for k, v in stacked.items()})
 
 
 def starts_from_words(n_tokens: int, words: str | None) -> bool:
@@ -115,13 +137,13 @@ def starts_from_words(n_tokens: int, words: str | None) -> bool:
 
 
 def class_sentences(
-    class_names: Sequence[str], n_tokens: int, words: str | None = WORDS
+    class_names: Sequence[str], n_tokens: int, words: str | None = WORDS, ending: str = "."
 ) -> list[str]:
     """One sentence per class, its first n tokens being the ones that prompts replace.
 
     "a photo of a {name}." if the prompts start from the words; with fewer tokens than words the
     remaining words stay as fixed text. Otherwise n placeholders: "X X ... X {name}.". Underscores
-    in names become spaces.
+    in names become spaces. ``ending`` follows the name.
 
     Raises:
         ValueError: for an empty name, or one string in place of a list of names.
@@ -131,7 +153,11 @@ def class_sentences(
     if empty := [i for i, name in enumerate(class_names) if not name.strip()]:
         raise ValueError(f"Class {empty[0]} has an empty name: every class needs one.")
     context = words if starts_from_words(n_tokens, words) else " ".join(["X"] * n_tokens)
-    return [f"{context} {name.replace('_', ' ')}.".strip() for name in class_names]
+    return [f"{context} {name.replace('_', ' ')}{ending}".strip() for name in class_names]
+
+
+IMAGENET_TEMPLATES = tuple(template("{}") for template in open_clip.OPENAI_IMAGENET_TEMPLATES)
+"""The 80 sentences of OpenAI's ImageNet ensemble."""
 
 
 def imagenet_names(count: int) -> list[str]:
@@ -178,11 +204,12 @@ def load_prompts(path: str | Path) -> Prompts:
         towers = {tower: _layers(state, tower) for tower in ("text", "vision")}
     except (SafetensorError, KeyError) as error:
         raise ValueError(f"{path} holds no prompts ({error}): save them again.") from error
-    return Prompts(**towers)
+    extra = {k.partition(".")[2]: v for k, v in state.items() if k.startswith("extra.")}
+    return Prompts(**towers, extra=extra)
 
 
 def _layers(state: dict[str, Tensor], tower: str) -> list[Tensor]:
     """Layers 0, 1, ... of a tower out of a state dict; KeyError for foreign or missing keys."""
-    if foreign := [key for key in state if key.split(".")[0] not in ("text", "vision")]:
+    if foreign := [key for key in state if key.split(".")[0] not in PARTS]:
         raise KeyError(f"unknown entry {foreign[0]}")
     return [state[f"{tower}.{i}"] for i in range(sum(k.startswith(f"{tower}.") for k in state))]

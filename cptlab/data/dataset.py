@@ -23,6 +23,7 @@ class ImageDataset:
     `read(keys, size)` returns float pictures (N, 3, size, size) in [0, 1]. `train` is the pool that
     few-shot subsets are drawn from; `test` holds pictures that no training sample shows. `groups`
     names the semantic group of each class where one is known beforehand; no method sees it.
+    `template` is the sentence that zero-shot classification of this data set uses.
     """
 
     name: str
@@ -31,6 +32,7 @@ class ImageDataset:
     test: tuple[Sample, ...]
     read: Callable[[Sequence[str], int], Tensor]
     groups: tuple[str, ...] | None = None
+    template: str = "a photo of a {}."
 
     def select(self, classes: Sequence[int]) -> ImageDataset:
         """The same data set cut to some classes, relabelled 0, 1, ... in the order given."""

@@ -1,30 +1,169 @@
-"""What a method is: a frozen dataclass of hyper-parameters with three short functions.
+"""What a method is: a frozen dataclass of hyper-parameters and a few short functions.
 
-`prompt_shape()` says which learnable tokens it has, `prepare(setting)` computes once what stays
-fixed (clusters, anchors), and `losses(step, setting, prepared)` returns its named loss terms, each
-(R,). `weights()` gives the factor of each term; summing and logging belong to the training loop.
+A method says what it learns (`prompt_shape`, `extra`), how that enters the two towers (`tokens`,
+`class_tokens`, `image_context`, `adapt_images`, `adapt_texts`), and what it minimises: `prepare`
+computes once what stays fixed, `losses` returns the named terms of a step, each (R,), `weights`
+their factors. Summing and logging belong to the training loop. Whatever a method leaves out is
+done as in plain prompt tuning; nothing but `prompt_shape` and `losses` is required.
 
-Replicas of one pass call `losses` once, together. They may differ in the hyper-parameters that
-`per_replica` names: those that only `weights` and `prepare` read, which each replica has its own.
+Replicas of one pass call these functions once, together: R is their number. They may differ in the
+hyper-parameters that `per_replica` names: those that only `weights` and `prepare` read, which each
+replica has its own.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar, Literal, NamedTuple
 
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Generator, Tensor
 
-from cptlab.clip import PromptShape
+from cptlab.clip import WORDS, Backbone, Prompts, PromptShape
+from cptlab.schedule import PUBLISHED, Schedule
 
 PHOTO = ("a photo of a {}.",)
 """The sentence of frozen prototypes; only a method that uses them makes it an option."""
 NO_PROMPTS = PromptShape(text_tokens=0, text_depth=0, vision_tokens=0, vision_depth=0)
 
+Use = Literal["training", "base", "new"]
+"""What tokens are wanted for: a training step, or tests on the trained or on other classes."""
+
+
+class Tokens(NamedTuple):
+    """Tokens as the towers take them: text layers (R, n, w), vision layers (R, m, vision width)."""
+
+    text: Sequence[Tensor]
+    vision: Sequence[Tensor]
+
 
 @dataclass(frozen=True)
-class DeepPrompts:
+class Setting:
+    """What is known before training starts, the same for every step.
+
+    class_names: K training classes. frozen_prototypes (K, d): text features of the frozen backbone
+    for the method's anchor templates, not normalised. class_counts (R, K): training samples.
+    encode: frozen text features (N, d) of any N sentences, not normalised. logit_scale: the
+    multiplier of cosines.
+    """
+
+    class_names: tuple[str, ...]
+    frozen_prototypes: Tensor
+    class_counts: Tensor
+    encode: Callable[[Sequence[str]], Tensor] | None = None
+    logit_scale: float = 100.0
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one optimisation step computed, for R replicas with batches of B pictures.
+
+    image_features (R, B, d) and prototypes (R, K, d) are raw (not normalised), prototypes that
+    depend on the picture (R, B, K, d); logits (R, B, K) are scaled cosines; labels (R, B).
+    frozen_image_features (R, B, d), raw, are there for methods that ask for `frozen_images`;
+    chance (R,) is a random number in [0, 1) of this step. logit_offsets and class_weights (R, K)
+    come from the run's `Balance`, if it has one.
+    """
+
+    image_features: Tensor
+    prototypes: Tensor
+    logits: Tensor
+    labels: Tensor
+    frozen_image_features: Tensor | None = None
+    chance: Tensor | None = None
+    logit_offsets: Tensor | None = None
+    class_weights: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Method:
+    """Base of all methods, with plain prompt tuning as what is done if nothing else is said.
+
+    per_replica: hyper-parameters that replicas of a pass may differ in; None: every run trains
+    alone. anchor_templates: sentences behind the frozen prototypes; None: the data set's own.
+    words: what the first text layer starts from. per_image: text features depend on the picture.
+    views: augmented views of each picture that a step needs (0: the picture as it is); the first
+    one is learned from. frozen_images: the frozen tower also encodes the picture (its last view).
+    hard_negatives: classes that each picture draws into its batch (`cptlab.parts.negatives`).
+    """
+
+    name: ClassVar[str] = "plain"
+    per_replica: ClassVar[tuple[str, ...] | None] = ()
+    anchor_templates: ClassVar[tuple[str, ...] | None] = PHOTO
+    words: ClassVar[str | None] = WORDS
+    per_image: ClassVar[bool] = False
+    views: ClassVar[int] = 0
+    hard_negatives: ClassVar[int] = 0
+    frozen_images: ClassVar[bool] = False
+
+    def schedule(self) -> Schedule:
+        """The published schedule (base to new); CPT's own where there is none."""
+        return PUBLISHED
+
+    # ------------------------------------------------------------------ what is learned
+    def prompt_shape(self) -> PromptShape:
+        """Learnable tokens of both towers."""
+        raise NotImplementedError
+
+    def extra(self, backbone: Backbone, generator: Generator) -> dict[str, Tensor]:
+        """Start values of whatever else one replica learns, by name; they get the axis R."""
+        return {}
+
+    def first_stage(self) -> Method | None:
+        """A method to train first, whose prompts then go through `second_stage`."""
+        return None
+
+    def second_stage(self, prompts: Prompts) -> Prompts:
+        """Start of the second stage, from the prompts of the first."""
+        return prompts
+
+    # ------------------------------------------------------------------ how it enters the towers
+    def tokens(self, prompts: Prompts, use: Use) -> Tokens:
+        """Tokens for both towers out of what is learned."""
+        return Tokens(prompts.text, prompts.vision)
+
+    def class_tokens(self, prompts: Prompts, frozen: Tensor) -> dict[int, Tensor]:
+        """Block -> tokens (R, K, n, w) of every class's own, from its frozen prototype (K, d)."""
+        return {}
+
+    def image_context(self, prompts: Prompts, image_features: Tensor) -> Tensor:
+        """First text layer (R, B, n, w) for each picture, from features (R, B, d)."""
+        raise NotImplementedError
+
+    def adapt_images(self, prompts: Prompts, features: Tensor) -> Tensor:
+        """Image features (R, B, d) as they are compared with texts."""
+        return features
+
+    def adapt_texts(self, prompts: Prompts, features: Tensor) -> Tensor:
+        """Prototypes (R, K, d) as they are compared with images."""
+        return features
+
+    # ------------------------------------------------------------------ what is minimised
+    def weights(self) -> dict[str, float]:
+        """Factor of each loss term."""
+        return {"ce": 1.0}
+
+    def prepare(self, setting: Setting) -> dict[str, Tensor]:
+        """What is computed once before training, for one replica; `losses` gets it as (R, ...).
+
+        `losses` may change these tensors in place to keep a state.
+        """
+        return {}
+
+    def losses(
+        self, step: Step, setting: Setting, prepared: dict[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """Loss terms of a step, each (R,)."""
+        return {"ce": cross_entropy(step)}
+
+    def averaging(self, epochs: int) -> Tensor | None:
+        """Weights (epochs,) with which end-of-epoch values make the final ones; None: the last."""
+        return None
+
+
+@dataclass(frozen=True)
+class DeepPrompts(Method):
     """Hyper-parameters of the methods that prompt both towers independently (IVLP and its kin)."""
 
     text_tokens: int = 4
@@ -36,52 +175,17 @@ class DeepPrompts:
         return PromptShape(self.text_tokens, self.text_depth, self.vision_tokens, self.vision_depth)
 
 
-@dataclass(frozen=True)
-class Setting:
-    """What is known before training starts, the same for every step.
-
-    class_names: K training classes. frozen_prototypes (K, d): text features of the frozen backbone
-    for the method's anchor templates, not normalised. class_counts (R, K): training samples.
-    """
-
-    class_names: tuple[str, ...]
-    frozen_prototypes: Tensor
-    class_counts: Tensor
-
-
-@dataclass(frozen=True)
-class Step:
-    """What one optimisation step computed, for R replicas with batches of B pictures.
-
-    image_features (R, B, d) and prototypes (R, K, d) are raw (not normalised); logits (R, B, K) are
-    scaled cosines; labels (R, B).
-    """
-
-    image_features: Tensor
-    prototypes: Tensor
-    logits: Tensor
-    labels: Tensor
-
-
-class Method(Protocol):
-    """Interface of a method; every class in this package is a frozen dataclass that has it."""
-
-    name: ClassVar[str]
-    per_replica: ClassVar[tuple[str, ...]]
-    anchor_templates: tuple[str, ...]
-
-    def prompt_shape(self) -> PromptShape: ...
-
-    def weights(self) -> dict[str, float]: ...
-
-    def prepare(self, setting: Setting) -> dict[str, Tensor]: ...
-
-    def losses(
-        self, step: Step, setting: Setting, prepared: dict[str, Tensor]
-    ) -> dict[str, Tensor]: ...
-
-
 def cross_entropy(step: Step) -> Tensor:
-    """Image-to-class cross-entropy over all K training classes, mean over the batch: (R,)."""
-    per_image = F.cross_entropy(step.logits.flatten(0, 1), step.labels.flatten(), reduction="none")
-    return per_image.view(step.labels.shape).mean(-1)
+    """Image-to-class cross-entropy over all K training classes, mean over the batch: (R,).
+
+    With the run's balance, if it has one: offsets are added to the logits, and a picture weighs
+    what its class weighs.
+    """
+    logits = step.logits
+    if step.logit_offsets is not None:
+        logits = logits + step.logit_offsets.unsqueeze(-2)
+    per_image = F.cross_entropy(logits.flatten(0, 1), step.labels.flatten(), reduction="none")
+    per_image = per_image.view(step.labels.shape)
+    if step.class_weights is not None:
+        per_image = per_image * step.class_weights.gather(-1, step.labels)
+    return per_image.mean(-1)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from cptlab.geometry.clusters import number_of_clusters
 from cptlab.geometry.losses import PairReduction, textual_etf_separation
-from cptlab.methods.base import PHOTO, DeepPrompts, Setting, Step, cross_entropy
+from cptlab.methods.base import DeepPrompts, Setting, Step, cross_entropy
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,6 @@ class GlobalETF(DeepPrompts):
 
     name: ClassVar[str] = "global_etf"
     per_replica: ClassVar[tuple[str, ...]] = ("lambda_etf", "cluster_size")
-    anchor_templates: ClassVar[tuple[str, ...]] = PHOTO
     lambda_etf: float = 0.25
     reduction: PairReduction = "sum"
     cluster_size: int = 16

@@ -6,24 +6,19 @@ from typing import ClassVar
 from torch import Tensor
 
 from cptlab.clip import PromptShape
-from cptlab.methods.base import NO_PROMPTS, PHOTO, Setting, Step
+from cptlab.methods.base import NO_PROMPTS, Method, Setting, Step
 
 
 @dataclass(frozen=True)
-class ZeroShot:
+class ZeroShot(Method):
     """Class names in the template "a photo of a {}." against image features, both frozen."""
 
     name: ClassVar[str] = "zero_shot"
-    per_replica: ClassVar[tuple[str, ...]] = ()
-    anchor_templates: ClassVar[tuple[str, ...]] = PHOTO
 
     def prompt_shape(self) -> PromptShape:
         return NO_PROMPTS
 
     def weights(self) -> dict[str, float]:
-        return {}
-
-    def prepare(self, setting: Setting) -> dict[str, Tensor]:
         return {}
 
     def losses(

@@ -1,0 +1,51 @@
+"""Dataclasses from outside: unknown names and impossible values become messages for people."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import typing
+from types import NoneType, UnionType
+from typing import Any, Literal
+
+
+def build(cls: type, values: dict[str, Any]) -> Any:
+    """Dataclass from a dict; lists become tuples; an unknown key is a ValueError with a hint."""
+    known = [f.name for f in dataclasses.fields(cls)]
+    for key in values:
+        if key not in known:
+            close = difflib.get_close_matches(key, known, n=1)
+            hint = f" Did you mean {close[0]!r}?" if close else ""
+            raise ValueError(
+                f"{cls.__name__} has no parameter {key!r}.{hint} It has: {', '.join(known)}."
+            )
+    return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+
+def check_values(options: Any) -> None:
+    """Raise ValueError if a field of a dataclass holds what its type hint rules out.
+
+    Hints of other types than numbers, strings, choices and tuples of these are not looked at.
+    """
+    hints = typing.get_type_hints(type(options))
+    for f in dataclasses.fields(options):
+        value, hint = getattr(options, f.name), hints[f.name]
+        if not _fits(value, hint):
+            choices = ", ".join(map(str, typing.get_args(hint)))
+            is_choice = typing.get_origin(hint) is Literal
+            wanted = f"one of {choices}" if is_choice else getattr(hint, "__name__", hint)
+            where = f"{type(options).__name__}.{f.name}"
+            raise ValueError(f"{where} is {value!r}, but must be {wanted}.")
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    if typing.get_origin(hint) is Literal:
+        return value in typing.get_args(hint)
+    if isinstance(hint, UnionType):
+        return any(_fits(value, option) for option in typing.get_args(hint))
+    if typing.get_origin(hint) is tuple:
+        return isinstance(value, tuple) and all(_fits(v, typing.get_args(hint)[0]) for v in value)
+    if hint in (int, float):
+        number = int if hint is int else int | float
+        return isinstance(value, number) and not isinstance(value, bool)
+    return isinstance(value, hint) if hint in (bool, str, NoneType) else True

@@ -1,0 +1,94 @@
+"""CoPrompt (Roy and Etemad 2024): coupled prompts and adapters, consistent with frozen CLIP."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor
+
+from cptlab.clip import Backbone, Prompts, PromptShape
+from cptlab.methods.base import Method, Setting, Step, Tokens, Use, cross_entropy
+from cptlab.parts.bottleneck import bottleneck, bottleneck_start
+from cptlab.parts.coupling import coupled, coupling_start
+from cptlab.parts.descriptions import descriptions_of
+from cptlab.schedule import Schedule
+
+
+@dataclass(frozen=True)
+class CoPrompt(Method):
+    """MaPLe's prompts, an adapter behind each tower, and consistency of two kinds.
+
+    L = L_CE + w (text + image). Text: prototypes against frozen features of a class description,
+    one random index a step for all classes. Image: features of one augmented view against frozen
+    features of another. `consistency` "cosine" is 1 - mean cosine, "mse" a mean over entries.
+
+    descriptions: JSON file {class name: [sentences]}, the same number for each class. Without one,
+    the 80 ImageNet templates take their place, and results are labelled "templates". Views come
+    from torchvision's RandAugment (2 operations, strength 10 of 31), which has other operations
+    than the public code's.
+    """
+
+    name: ClassVar[str] = "coprompt"
+    per_replica: ClassVar[tuple[str, ...]] = ("weight",)
+    views: ClassVar[int] = 2
+    frozen_images: ClassVar[bool] = True
+    weight: float = 1.0
+    consistency: Literal["cosine", "mse"] = "cosine"
+    image_mix: float = 0.1
+    text_mix: float = 0.2
+    descriptions: str | None = None
+    tokens_per_layer: int = 2
+    depth: int = 9
+
+    def schedule(self) -> Schedule:
+        return Schedule(epochs=8, lr=0.0035, batch_size=4)
+
+    def prompt_shape(self) -> PromptShape:
+        return PromptShape(self.tokens_per_layer, self.depth, vision_tokens=0, vision_depth=0)
+
+    def extra(self, backbone: Backbone, generator: Generator) -> dict[str, Tensor]:
+        d = backbone.embed_dim
+        sizes = d, max(1, d // 4), d
+        return {
+            **coupling_start(backbone, self.depth, generator),
+            **bottleneck_start("image_adapter", sizes, generator, bias=False),
+            **bottleneck_start("text_adapter", sizes, generator, bias=False),
+        }
+
+    def tokens(self, prompts: Prompts, use: Use) -> Tokens:
+        return Tokens(prompts.text, coupled(prompts.text, prompts.extra))
+
+    def adapt_images(self, prompts: Prompts, features: Tensor) -> Tensor:
+        adapted = bottleneck(features, prompts.extra, "image_adapter").relu()
+        return (1 - self.image_mix) * features + self.image_mix * adapted
+
+    def adapt_texts(self, prompts: Prompts, features: Tensor) -> Tensor:
+        adapted = bottleneck(features, prompts.extra, "text_adapter").relu()
+        return (1 - self.text_mix) * features + self.text_mix * adapted
+
+    def weights(self) -> dict[str, float]:
+        return {"ce": 1.0, "text": self.weight, "image": self.weight}
+
+    def prepare(self, setting: Setting) -> dict[str, Tensor]:
+        """Frozen features (descriptions, K, d) of the classes' descriptions."""
+        rows = descriptions_of(setting.class_names, self.descriptions)
+        return {"targets": torch.stack([setting.encode(row) for row in zip(*rows, strict=True)])}
+
+    def losses(
+        self, step: Step, setting: Setting, prepared: dict[str, Tensor]
+    ) -> dict[str, Tensor]:
+        targets = prepared["targets"]  # (R, descriptions, K, d)
+        chosen = (step.chance * targets.shape[1]).long().view(-1, 1, 1, 1)
+        texts = targets.gather(1, chosen.expand(-1, 1, *targets.shape[2:])).squeeze(1)
+        return {
+            "ce": cross_entropy(step),
+            "text": self._distance(step.prototypes, texts),
+            "image": self._distance(step.image_features, step.frozen_image_features),
+        }
+
+    def _distance(self, learned: Tensor, frozen: Tensor) -> Tensor:
+        learned, frozen = F.normalize(learned, dim=-1), F.normalize(frozen, dim=-1)
+        if self.consistency == "mse":
+            return (learned - frozen).square().mean((-2, -1))
+        return 1 - (learned * frozen).sum(-1).mean(-1)

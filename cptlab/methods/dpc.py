@@ -1,0 +1,112 @@
+"""DPC, dual-prompt collaboration (CVPR 2025): a second prompt, tuned on hard negatives."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor
+
+from cptlab.clip import Backbone, Prompts, PromptShape
+from cptlab.methods.base import Method, Setting, Step, Tokens, Use
+from cptlab.parts.coupling import coupled, coupling_start
+from cptlab.schedule import Schedule
+
+FIRST = "first_"
+"""Prefix of the names under which the prompts of the first stage are kept."""
+
+
+@dataclass(frozen=True)
+class DPCFirstStage(Method):
+    """The prompts P of the first stage, CoOp's or MaPLe's, with plain cross-entropy."""
+
+    name: ClassVar[str] = "dpc_first_stage"
+    per_replica: ClassVar[None] = None
+    on: Literal["coop", "maple"] = "maple"
+    tokens_per_layer: int = 2
+    depth: int = 9
+
+    def prompt_shape(self) -> PromptShape:
+        depth = self.depth if self.on == "maple" else 1
+        return PromptShape(self.tokens_per_layer, depth, vision_tokens=0, vision_depth=0)
+
+    def extra(self, backbone: Backbone, generator: Generator) -> dict[str, Tensor]:
+        return coupling_start(backbone, self.depth, generator) if self.on == "maple" else {}
+
+    def tokens(self, prompts: Prompts, use: Use) -> Tokens:
+        vision = coupled(prompts.text, prompts.extra) if self.on == "maple" else []
+        return Tokens(prompts.text, vision)
+
+
+@dataclass(frozen=True)
+class DPC(DPCFirstStage):
+    """Two stages: train prompts P, freeze them, and tune a copy P' on batches of hard negatives.
+
+    Trained and stored is the mix T = w P' + (1 - w) P, as in the public code; a step uses P', the
+    base classes are tested with T, new ones with w_new P' + (1 - w_new) P. P' therefore moves
+    1 / w^2 times as fast as the rate says. P stays apart and fixed, as the equations have it (in
+    the release it shares memory with T).
+
+    For every picture of a batch, one training picture joins from each of the `hard_negatives`
+    classes that P ranks first for it. The loss is symmetric InfoNCE over the pairs of picture and
+    class text. Both stages run the same number of epochs; runs train one at a time, because their
+    batches differ in size. tokens_per_layer is 4 on CoOp and 2 on MaPLe in the paper's tables.
+    """
+
+    name: ClassVar[str] = "dpc"
+    weight_base: float = 0.2
+    weight_new: float = 0.0
+    hard_negatives: int = 8
+
+    def schedule(self) -> Schedule:
+        return Schedule(epochs=20, lr=0.0035 if self.on == "maple" else 0.002, batch_size=4)
+
+    def first_stage(self) -> DPCFirstStage:
+        return DPCFirstStage(self.on, self.tokens_per_layer, self.depth)
+
+    def second_stage(self, prompts: Prompts) -> Prompts:
+        """T starts at P; the frozen copy of P lies beside it."""
+        tokens = {f"text_{i}": layer for i, layer in enumerate(prompts.text)}
+        first = {
+            FIRST + name: torch.nn.Parameter(value.detach().clone(), requires_grad=False)
+            for name, value in {**tokens, **prompts.extra}.items()
+        }
+        text = [layer.detach().clone() for layer in prompts.text]
+        extra = {name: value.detach().clone() for name, value in prompts.extra.items()}
+        return Prompts(text, [], extra | first)
+
+    def tokens(self, prompts: Prompts, use: Use) -> Tokens:
+        share = {"training": 1.0, "base": self.weight_base, "new": self.weight_new}[use]
+        factor = share / self.weight_base  # P + share (P' - P), and T - P is w (P' - P)
+
+        def mixed(name: str, value: Tensor) -> Tensor:
+            first = prompts.extra[FIRST + name]
+            return first + factor * (value - first)
+
+        text = [mixed(f"text_{i}", layer) for i, layer in enumerate(prompts.text)]
+        if self.on == "coop":
+            return Tokens(text, [])
+        projections = {k: v for k, v in prompts.extra.items() if not k.startswith(FIRST)}
+        return Tokens(text, coupled(text, {k: mixed(k, v) for k, v in projections.items()}))
+
+    def weights(self) -> dict[str, float]:
+        return {"image_to_text": 0.5, "text_to_image": 0.5}
+
+    def losses(
+        self, step: Step, setting: Setting, prepared: dict[str, Tensor]
+    ) -> dict[str, Tensor]:
+        labels = step.labels.unsqueeze(-2)
+        chosen = labels.expand(*step.labels.shape, step.labels.shape[-1])
+        pairs = step.logits.gather(-1, chosen)  # [i, j]: picture i with the text of pair j
+        by_text = pairs
+        if step.logit_offsets is not None:
+            by_text = pairs + step.logit_offsets.gather(-1, step.labels).unsqueeze(-2)
+        return {
+            "image_to_text": _info_nce(by_text),
+            "text_to_image": _info_nce(pairs.mT),
+        }
+
+
+def _info_nce(pairs: Tensor) -> Tensor:
+    """Cross-entropy of the diagonal (..., L, L), mean over rows: (...,)."""
+    return -F.log_softmax(pairs, dim=-1).diagonal(dim1=-2, dim2=-1).mean(-1)

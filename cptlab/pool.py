@@ -1,0 +1,128 @@
+"""Training pictures of a pass, and the batches that its runs draw from them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from cptlab.data import ImageDataset, Subset
+from cptlab.model import CPU_BATCH, PromptedCLIP, normalised, pictures, pixels
+from cptlab.optimisation import batches
+from cptlab.parts.balance import Balance
+from cptlab.parts.negatives import hard_negatives
+from cptlab.parts.views import augmented
+from cptlab.seeds import stream, torch_stream
+from cptlab.spec import RunSpec
+
+
+class TrainingSet:
+    """The replicas' subsets: positions (R, N) in one pool of the pictures that any of them has.
+
+    The pool holds normalised pictures, the features of the frozen image tower, or both: whatever
+    the steps of the model's method read.
+    """
+
+    def __init__(self, model: PromptedCLIP, dataset: ImageDataset, subsets: Sequence[Subset]):
+        device, method = model.backbone.device, model.method
+        samples = list(dict.fromkeys(sample for subset in subsets for sample in subset.samples))
+        place = {sample: row for row, sample in enumerate(samples)}
+        rows = [[place[sample] for sample in subset.samples] for subset in subsets]
+        labels = [[sample.label for sample in subset.samples] for subset in subsets]
+        self.model, self.size = model, len(rows[0])
+        self.rows, self.labels = (torch.tensor(t, device=device) for t in (rows, labels))
+        prompted = len(method.tokens(model.prompts, "training").vision) > 0
+        self.pictures = self.frozen = None
+        if prompted or method.views:
+            self.pictures = pictures(model.backbone, dataset, samples)
+        if not method.views and (method.frozen_images or not prompted):
+            # A frozen image tower needs to see each picture only once.
+            self.frozen = model.unprompted().encode_samples(dataset, samples)[0]
+
+    def features(
+        self, batch: Tensor, views: Sequence[Tensor] = ()
+    ) -> tuple[Tensor, Tensor | None, Tensor]:
+        """Image features (R, B, d), those of the frozen tower if there are any, labels (R, B).
+
+        Of the pictures at the positions (R, B) of a batch, or of views of them, the first one for
+        the learned features and the last one for the frozen ones.
+        """
+        rows, labels = self.rows.gather(1, batch), self.labels.gather(1, batch)
+        if views:
+            frozen = self.model.frozen_features(views[-1])
+            return self.model.image_features(views[0], "training"), frozen, labels
+        frozen = None if self.frozen is None else self.frozen[rows]
+        if self.pictures is None:
+            return self.model.method.adapt_images(self.model.prompts, frozen), frozen, labels
+        return self.model.image_features(self.pictures[rows], "training"), frozen, labels
+
+    def views(self, batch: Tensor, seeds: Sequence[int]) -> Tensor:
+        """One augmented view (R, B, 3, H, W) of the pictures of a batch, replica r by seed r."""
+        backbone, rows = self.model.backbone, self.rows.gather(1, batch)
+        return torch.stack(
+            [
+                normalised(backbone, augmented(pixels(backbone, self.pictures[row]), seed))
+                for row, seed in zip(rows, seeds, strict=True)
+            ]
+        )
+
+    @torch.no_grad()
+    def ranked(self, top: int) -> list[list[int]]:
+        """For each picture of the first replica, the classes that the model ranks first for it."""
+        names = self.model.trained_on
+        if top > len(names):
+            raise ValueError(
+                f"{top} hard negatives for each picture, but there are {len(names)} classes: "
+                f"choose hard_negatives of at most {len(names)}."
+            )
+        prototypes = self.model.prototypes(self.model.bind(names, "training"))
+        parts = torch.arange(self.size, device=self.rows.device).split(CPU_BATCH)
+        logits = [self.model.logits(self.features(p[None])[0], prototypes)[0] for p in parts]
+        return torch.cat(logits).topk(top).indices.tolist()
+
+
+class BatchPlan:
+    """The batches of a pass: what is drawn for every step, before the step is computed."""
+
+    def __init__(self, specs: Sequence[RunSpec], learned: TrainingSet, balance: Balance):
+        self.specs, self.learned, self.method = specs, learned, specs[0].method
+        self.batch_size = specs[0].schedule.batch_size
+        self.weights = [balance.picture_weights(labels.cpu()) for labels in learned.labels]
+        self.by_class: list[list[int]] = []
+        if self.method.hard_negatives:
+            self.ranked = learned.ranked(self.method.hard_negatives)
+            self.by_class = [[] for _ in learned.model.trained_on]
+            for position, label in enumerate(learned.labels[0].tolist()):
+                self.by_class[label].append(position)
+
+    def of_epoch(self, epoch: int) -> Iterator[tuple[Tensor, ...]]:
+        """For each step: positions (R, B), a random number (R,), views (R, B, 3, H, W) if any."""
+        device, seeds = self.learned.rows.device, [spec.seed for spec in self.specs]
+        orders = [
+            batches(self.learned.size, self.batch_size, seed, epoch, weights)
+            for seed, weights in zip(seeds, self.weights, strict=True)
+        ]
+        count = len(orders[0])
+        chances = torch.stack(
+            [torch.rand(count, generator=torch_stream("chance", seed, epoch)) for seed in seeds]
+        )
+        for i, parts in enumerate(zip(*orders, strict=True)):
+            if self.by_class:
+                parts = [self._with_negatives(parts[0].tolist(), seeds[0], epoch, i)]
+            batch = torch.stack(list(parts)).to(device)
+            views = [
+                self.learned.views(batch, [stream("view", seed, epoch, i, v) for seed in seeds])
+                for v in range(self.method.views)
+            ]
+            yield batch, chances[:, i].to(device), *views
+
+    def _with_negatives(self, positions: list[int], seed: int, epoch: int, step: int) -> Tensor:
+        """The positions of one replica's batch, with a drawn one for every hard negative."""
+        labels = self.learned.labels[0, positions].tolist()
+        ranked = [self.ranked[position] for position in positions]
+        chance = random.Random(stream("negatives", seed, epoch, step))
+        own = iter(positions)
+        _, drawn = hard_negatives(labels, ranked, self.by_class, chance)
+        return torch.tensor([next(own) if place is None else place for place in drawn])

@@ -1,0 +1,67 @@
+"""How long and how fast a method learns: optimiser, rate, batch size and epochs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from cptlab.checks import check_values
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Schedule of the CoOp family: one constant warm-up epoch, then cosine, per epoch.
+
+    Defaults are the paper's base-to-new setting (supplement, 6.1). `match_balanced_steps` lengthens
+    long-tailed runs until they take as many steps as the balanced one. `momentum` belongs to SGD;
+    "adam" has torch's betas.
+
+    Raises:
+        ValueError: for epochs, a rate or a batch size that are not positive.
+    """
+
+    epochs: int = 12
+    lr: float = 0.0025
+    batch_size: int = 4
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    warmup_lr: float = 1e-5
+    match_balanced_steps: bool = False
+    optimiser: Literal["sgd", "adam"] = "sgd"
+
+    def __post_init__(self) -> None:
+        check_values(self)
+        for name in ("epochs", "lr", "batch_size"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"Schedule.{name} must be positive, got {getattr(self, name)}.")
+
+    def learning_rate(self, epoch: int, epochs: int | None = None) -> float:
+        """Rate of epoch 0, 1, ...: warm-up constant, then lr (1 + cos(pi (e - 1) / E)) / 2."""
+        if epoch == 0:
+            return self.warmup_lr
+        return self.lr * 0.5 * (1 + math.cos(math.pi * (epoch - 1) / (epochs or self.epochs)))
+
+
+PUBLISHED = Schedule()
+"""CPT's own."""
+
+
+def scaled(own: Schedule, to: Schedule) -> Schedule:
+    """A method's own published schedule, changed as CPT's was where it became `to`.
+
+    Epochs (rounded up, and at least one after the warm-up) and rate change by the same factors as
+    CPT's; the batch size is that of `to`, unless nothing changed.
+    """
+    if to == PUBLISHED:
+        return own
+    return Schedule(
+        epochs=max(2, math.ceil(own.epochs * to.epochs / PUBLISHED.epochs)),
+        lr=own.lr * (to.lr / PUBLISHED.lr),
+        batch_size=to.batch_size,
+        momentum=to.momentum,
+        weight_decay=to.weight_decay,
+        warmup_lr=to.warmup_lr,
+        match_balanced_steps=to.match_balanced_steps,
+        optimiser=own.optimiser,
+    )

@@ -1,0 +1,306 @@
+"""Every method with public code, whole: features, losses and gradients against that code.
+
+The cases lie in tests/golden (see its README). Each test builds the method as a user would, puts
+the given values in place of the learned ones, and takes one training step up to the gradients.
+"""
+
+import json
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from test_golden import DTYPES, FOLDER, check, prompts_of, read
+from tiny_clip import golden_clip
+
+from cptlab.clip import Prompts, init_prompts
+from cptlab.methods import DPC, CoCoOp, CoPrompt, DeKg, MaPLe, PromptSRC, Setting, Step
+from cptlab.methods.dekg import hsic
+from cptlab.model import PromptedCLIP, frozen_prototypes, frozen_texts
+from cptlab.parts.averaging import gaussian_weights
+from cptlab.parts.negatives import hard_negatives
+
+AVERAGES = [FOLDER / f"promptsrc_averaging_e{epochs}.npz" for epochs in (5, 6)]
+RENAMED = (
+    ("meta_net_layer_", "meta_net_"),
+    ("projection_layer_", "projection_"),
+    ("_adapter_down_", "_adapter_1_"),
+    ("_adapter_up_", "_adapter_2_"),
+)
+
+
+def cases(*methods: str) -> list[Path]:
+    return [p for p in sorted(FOLDER.glob("*.npz")) if read(p)[0].get("method") in methods]
+
+
+CASES = cases("CoCoOp", "MaPLe", "CoPrompt", "PromptSRC", "DeKg", "DeKg with class-aware tokens")
+
+
+@pytest.fixture(scope="module", params=DTYPES, ids=str)
+def backbone(request):
+    return golden_clip(FOLDER, request.param)
+
+
+def method_of(meta: dict, arrays: dict, folder: Path):
+    """The method in the setting of a case."""
+    match meta["method"]:
+        case "CoCoOp":
+            return CoCoOp(meta["n_text"])
+        case "MaPLe":
+            return MaPLe(meta["n_text"], meta["text_depth"])
+        case "PromptSRC":
+            depth = meta["text_depth"]
+            weights = {name: meta[name] for name in ("text_weight", "image_weight", "kl_weight")}
+            tokens = {"text_tokens": meta["n_text"], "vision_tokens": meta["n_vision"]}
+            return PromptSRC(text_depth=depth, vision_depth=depth, **tokens, **weights)
+        case "CoPrompt":
+            path = folder / "descriptions.json"
+            rows = zip(arrays["class_names"].tolist(), arrays["description_sentences"].T.tolist())
+            path.write_text(json.dumps(dict(rows)))
+            return CoPrompt(
+                weight=meta["consistency_weight"],
+                consistency=meta["consistency"],
+                descriptions=str(path),
+                tokens_per_layer=meta["n_text"],
+                depth=meta["text_depth"],
+            )
+    return DeKg("class-aware" in meta["method"], meta["weight_kg"], meta["weight_kd"], block=2)
+
+
+def ours(name: str) -> str:
+    """Our name of a learned array."""
+    for theirs, mine in RENAMED:
+        name = name.replace(theirs, mine)
+    return name
+
+
+def given_prompts(method, arrays: dict, dtype: torch.dtype) -> Prompts:
+    vision = prompts_of(arrays, "vision", dtype) if isinstance(method, PromptSRC) else []
+    words = ("meta_net_layer", "projection_layer", "_adapter_")
+    extra = {
+        ours(name): torch.from_numpy(value)[None].to(dtype)
+        for name, value in arrays.items()
+        if any(word in name for word in words)
+        and not name.startswith(("grad_", "text_f", "image_f"))
+    }
+    return Prompts(prompts_of(arrays, "text", dtype), vision, extra)
+
+
+def take_step(method, model: PromptedCLIP, arrays: dict, dtype: torch.dtype, chance: float):
+    """Step and loss terms of a case's batch."""
+    names, backbone = arrays["class_names"].tolist(), model.backbone
+    templates = method.anchor_templates or (model.template,)
+    setting = Setting(
+        tuple(names),
+        frozen_prototypes(backbone, names, templates),
+        torch.ones(1, len(names)),
+        lambda sentences: frozen_texts(backbone, sentences),
+        backbone.logit_scale,
+    )
+    images = torch.from_numpy(arrays["images"]).to(dtype)[None]
+    second = torch.from_numpy(arrays.get("images_view2", arrays["images"])).to(dtype)[None]
+    features = model.image_features(images, "training")
+    classes = model.bind(names, "training")
+    prototypes = model.prototypes(classes, features if method.per_image else None)
+    step = Step(
+        features,
+        prototypes,
+        model.logits(features, prototypes),
+        torch.from_numpy(arrays["labels"]).long()[None],
+        model.frozen_features(second),
+        torch.tensor([chance]),
+    )
+    prepared = {name: value[None] for name, value in method.prepare(setting).items()}
+    return step, method.losses(step, setting, prepared), setting, prepared
+
+
+def template_of(arrays: dict) -> str:
+    if "anchor_sentences" not in arrays:
+        return "a photo of a {}."
+    name = arrays["class_names"][0].replace("_", " ")
+    return str(arrays["anchor_sentences"][0]).replace(name, "{}")
+
+
+@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
+def test_case(path, backbone, tmp_path):
+    meta, arrays = read(path)
+    dtype = backbone.text_positions.dtype
+    method = method_of(meta, arrays, tmp_path)
+    prompts = given_prompts(method, arrays, dtype)
+    names = arrays["class_names"].tolist()
+    model = PromptedCLIP(backbone, prompts, method, names, template_of(arrays))
+    count = len(arrays.get("description_sentences", [0]))
+    chance = (float(arrays.get("description_index", 0)) + 0.5) / count
+    step, terms, setting, prepared = take_step(method, model, arrays, dtype, chance)
+    weights = method.weights()
+    loss = sum(weights[name] * terms[name] for name in weights)[0]
+    loss.backward()
+
+    check("features", F.normalize(step.prototypes[0], dim=-1), arrays["text_features"])
+    check("features", F.normalize(step.image_features[0], dim=-1), arrays["image_features"])
+    check("logits", step.logits[0], arrays["logits"])
+    check("loss", loss, arrays["loss"])
+    parts = {
+        "loss_ce": "ce",
+        "loss_text_consistency": "text",
+        "loss_image_consistency": "image",
+        "text_l1_mean": "text",
+        "image_l1_mean": "image",
+        "logit_kl": "kl",
+        "loss_kg": "kg",
+        "loss_kd": "kd",
+    }
+    for theirs, mine in parts.items():
+        if theirs in arrays:
+            check("loss", terms[mine][0], arrays[theirs])
+    compared = 0
+    for name, gradient in arrays.items():
+        if name.startswith("grad_"):
+            *_, layer = name.split("_")
+            if "tokens_layer" in name:
+                learned = getattr(prompts, name.split("_")[1])[int(layer)]
+            else:
+                learned = prompts.extra[ours(name.removeprefix("grad_"))]
+            check("gradient", learned.grad[0], gradient)
+            compared += 1
+    assert compared == len(list(prompts.parameters()))
+
+    unit = F.normalize(setting.frozen_prototypes, dim=-1)
+    if "frozen_text_features" in arrays:
+        check("features", unit, arrays["frozen_text_features"])
+    if "anchor_features" in arrays:
+        check("features", unit, arrays["anchor_features"])
+    if "description_features" in arrays:
+        targets = F.normalize(prepared["targets"][0], dim=-1)
+        check("features", targets, arrays["description_features"])
+    if "class_tokens" in arrays:
+        tokens = method.class_tokens(prompts, setting.frozen_prototypes)[2]
+        check("features", tokens[0], arrays["class_tokens"])
+    for i, layer in enumerate(method.tokens(prompts, "base").vision):
+        check("features", layer[0], arrays[f"vision_tokens_layer_{i}"])
+
+
+@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
+def test_number_and_start_of_what_is_learned(path, backbone, tmp_path):
+    meta, arrays = read(path)
+    method = method_of(meta, arrays, tmp_path)
+    generator = torch.Generator().manual_seed(0)
+    shape, words = method.prompt_shape(), method.words
+    prompts = init_prompts(backbone, shape, [generator], words, method.extra)
+    assert prompts.count() == meta["n_trainable"]
+    given = given_prompts(method, arrays, backbone.text_positions.dtype)
+    shapes = {name: p.shape for name, p in prompts.named_parameters()}
+    assert shapes == {name: p.shape for name, p in given.named_parameters()}
+    if "text_tokens_layer_0_init" in arrays:
+        init = torch.from_numpy(arrays["text_tokens_layer_0_init"])
+        assert torch.equal(prompts.text[0][0], init)
+
+
+# --------------------------------------------------------------------------------------------- DPC
+
+
+@pytest.mark.parametrize("path", cases("DPC stage 2 on CoOp"), ids=lambda path: path.stem)
+def test_second_stage_of_dpc(path, backbone):
+    meta, arrays = read(path)
+    dtype = backbone.text_positions.dtype
+    method = DPC(on="coop", tokens_per_layer=meta["n_text"], weight_base=meta["mix_weight"])
+
+    def tokens(name: str) -> torch.Tensor:
+        return torch.from_numpy(arrays[name])[None].to(dtype)
+
+    first = torch.nn.Parameter(tokens("frozen_text_tokens"), requires_grad=False)
+    prompts = Prompts([tokens("mixed_text_tokens")], [], {"first_text_0": first})
+    assert prompts.count() == meta["n_trainable"]
+    model = PromptedCLIP(backbone, prompts, method, arrays["class_names"].tolist())
+    step, terms, *_ = take_step(method, model, arrays, dtype, 0.0)
+    loss = sum(weight * terms[name] for name, weight in method.weights().items())[0]
+    loss.backward()
+
+    tuned = method.tokens(prompts, "training").text[0]
+    check("features", tuned[0], arrays["tuned_text_tokens"])
+    check("features", F.normalize(step.prototypes[0], dim=-1), arrays["text_features"])
+    check("logits", step.logits[0], arrays["eval_logits_all_classes"])
+    check("logits", step.logits[0][:, step.labels[0]], arrays["pair_logits"])
+    check("loss", terms["image_to_text"][0], arrays["loss_image_to_text"])
+    check("loss", terms["text_to_image"][0], arrays["loss_text_to_image"])
+    check("loss", loss, arrays["loss"])
+    check("gradient", prompts.text[0].grad[0], arrays["grad_mixed_text_tokens"])
+    # What is tested: the mix on base classes, the first stage alone on new ones.
+    torch.testing.assert_close(method.tokens(prompts, "base").text[0], prompts.text[0])
+    assert torch.equal(method.tokens(prompts, "new").text[0], first)
+
+
+def test_dpc_loss_of_raw_features():
+    meta, arrays = read(FOLDER / "dpc_features.npz")
+    images, texts = (
+        torch.from_numpy(arrays[name]).double()[None].requires_grad_()
+        for name in ("image_features_raw", "class_text_features_raw")
+    )
+    logits = meta["logit_scale"] * F.normalize(images, dim=-1) @ F.normalize(texts, dim=-1).mT
+    labels = torch.from_numpy(arrays["labels"]).long()[None]
+    method = DPC()
+    terms = method.losses(Step(images, texts, logits, labels), None, {})
+    loss = sum(weight * terms[name] for name, weight in method.weights().items())[0]
+    loss.backward()
+    check("loss", loss, arrays["loss"])
+    check("gradient", images.grad[0], arrays["grad_image_features_raw"])
+    check("gradient", texts.grad[0], arrays["grad_class_text_features_raw"])
+
+
+def test_dpc_hard_negatives():
+    _, arrays = read(FOLDER / "dpc_sampling.npz")
+    for i, (n_classes, _, top, seed) in enumerate(arrays["classes_batch_topk_seed"].tolist()):
+        images, texts = (
+            F.normalize(torch.from_numpy(arrays[f"{side}_features_{i}"]), dim=-1)
+            for side in ("image", "text")
+        )
+        ranked = (images @ texts.T).topk(top).indices.tolist()
+        files = [[f"class{k}/{j}.jpg" for j in range(3 + k % 3)] for k in range(n_classes)]
+        labels = arrays[f"labels_{i}"].tolist()
+        extended, drawn = hard_negatives(labels, ranked, files, random.Random(seed))
+        assert extended == arrays[f"batch_labels_{i}"].tolist()
+        assert [d for d in drawn if d is not None] == arrays[f"picked_files_{i}"].tolist()
+
+
+# ------------------------------------------------------------------------------------------- parts
+
+
+def test_dekg_losses():
+    _, arrays = read(FOLDER / "dekg_losses.npz")
+    for i in range(3):
+        learned = torch.from_numpy(arrays[f"learned_{i}"]).double().requires_grad_()
+        anchor = torch.from_numpy(arrays[f"anchor_{i}"]).double()
+        value = hsic(learned, anchor)
+        check("loss", value, arrays[f"hsic_{i}"])
+        (gradient,) = torch.autograd.grad(value, learned)
+        check("gradient", gradient, arrays[f"grad_hsic_{i}"])
+
+        names = tuple(map(str, range(len(anchor))))
+        setting = Setting(names, anchor, torch.ones(1, len(anchor)))
+        logits = torch.zeros(1, 1, len(anchor), dtype=torch.float64)
+        step = Step(learned[None], learned[None], logits, torch.tensor([[0]]))
+        kg = DeKg().losses(step, setting, {})["kg"][0]
+        check("loss", kg, arrays[f"kg_{i}"])
+        (gradient,) = torch.autograd.grad(kg, learned)
+        check("gradient", gradient, arrays[f"grad_kg_{i}"])
+
+
+def test_promptsrc_weights_of_epochs():
+    _, arrays = read(FOLDER / "promptsrc_averaging_weights.npz")
+    rows = next(value for name, value in arrays.items() if not name.startswith("weights_"))
+    for i, (mu, sigma, epochs) in enumerate(np.asarray(rows, float).tolist()):
+        np.testing.assert_allclose(
+            gaussian_weights(int(epochs), mu, sigma).numpy(), arrays[f"weights_{i}"], atol=1e-12
+        )
+
+
+@pytest.mark.parametrize("path", AVERAGES, ids=lambda path: path.stem)
+def test_promptsrc_average_of_prompts(path):
+    meta, arrays = read(path)
+    weights = gaussian_weights(meta["epochs"], meta["mu"], meta["sigma"])
+    for name, value in arrays.items():
+        if name.startswith("averaged_"):
+            ends = arrays[name.replace("averaged_", "epoch_values_")]
+            np.testing.assert_allclose(np.tensordot(weights, ends, 1), value, atol=1e-9)
