@@ -57,7 +57,7 @@ def scaled(own: Schedule, to: Schedule) -> Schedule:
         return own
     return Schedule(
         epochs=max(2, math.ceil(own.epochs * to.epochs / PUBLISHED.epochs)),
-        lr=own.lr * (to.lr / PUBLISHED.lr),
+        lr=float(f"{own.lr * (to.lr / PUBLISHED.lr):.6g}"),
         batch_size=to.batch_size,
         momentum=to.momentum,
         weight_decay=to.weight_decay,

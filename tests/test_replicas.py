@@ -10,7 +10,21 @@ from tiny_world import tiny_dataset
 
 from cptlab import runs
 from cptlab.data import draw_long_tailed
-from cptlab.methods import CPT, IVLP, METHODS, CoOp, GlobalETF, ZeroShot
+from cptlab.methods import (
+    CPT,
+    DPC,
+    IVLP,
+    METHODS,
+    CoCoOp,
+    CoOp,
+    CoPrompt,
+    DeKg,
+    GlobalETF,
+    MaPLe,
+    NPTStyle,
+    PromptSRC,
+    ZeroShot,
+)
 from cptlab.passes import passes, shared_part
 from cptlab.runs import execute, load_result, run
 from cptlab.schedule import Schedule
@@ -40,6 +54,32 @@ PASSES = {
         (CPT(**DEPTH, n_clusters=3), 1),
         (CPT(**DEPTH, n_clusters=3, cluster_seed=4), 3),
         (CPT(**DEPTH, n_clusters=4, cluster_method="euclidean"), 1),
+    ],
+    "cocoop": [(CoCoOp(), 1), (CoCoOp(), 2)],
+    "maple": [(MaPLe(depth=2), 1), (MaPLe(depth=2), 2)],
+    "promptsrc": [
+        (PromptSRC(**DEPTH), 1),
+        (PromptSRC(**DEPTH), 2),
+        (PromptSRC(**DEPTH, text_weight=9.0), 1),
+        (PromptSRC(**DEPTH, image_weight=1.0), 1),
+        (PromptSRC(**DEPTH, kl_weight=30.0), 1),
+    ],
+    "coprompt": [
+        (CoPrompt(depth=2), 1),
+        (CoPrompt(depth=2), 2),
+        (CoPrompt(depth=2, weight=8.0), 1),
+    ],
+    "npt_style": [
+        (NPTStyle(depth=2), 1),
+        (NPTStyle(depth=2), 2),
+        (NPTStyle(depth=2, lambda_lmc=0.0), 1),
+        (NPTStyle(depth=2, lambda_mmi=5.0), 1),
+    ],
+    "dekg": [
+        (DeKg(block=2), 1),
+        (DeKg(block=2), 2),
+        (DeKg(block=2, weight_kg=1.0), 1),
+        (DeKg(block=2, weight_kd=90.0), 1),
     ],
 }
 
@@ -80,7 +120,7 @@ def test_a_full_training_in_one_pass_equals_the_runs_alone(name, backbone):
         for row, expected in zip(together.logs[r], alone.logs[0], strict=True):
             assert row == pytest.approx(expected, rel=2e-4, abs=1e-5)
         for key, value in alone.prepared.items():
-            assert torch.equal(together.prepared[key][r], value[0])
+            torch.testing.assert_close(together.prepared[key][r], value[0])
     # The comparison means something: no two replicas came out alike.
     for r in range(len(specs)):
         for other in range(r):
@@ -97,8 +137,9 @@ def test_every_declared_hyper_parameter_is_compared():
             if getattr(method, f.name) != getattr(first, f.name)
         }
         assert varied == set(METHODS[name].per_replica)
-    assert set(METHODS) == {*PASSES, ZeroShot.name}
+    assert set(METHODS) == {*PASSES, ZeroShot.name, DPC.name}
     assert ZeroShot.per_replica == ()
+    assert DPC.per_replica is None  # its batches differ in size
 
 
 def test_a_diverging_replica_leaves_the_others_alone(backbone):

@@ -13,7 +13,19 @@ from tiny_world import tiny_dataset
 
 from cptlab.clip import init_prompts
 from cptlab.data import draw_long_tailed
-from cptlab.methods import CPT, IVLP, CoOp, GlobalETF, ZeroShot
+from cptlab.methods import (
+    CPT,
+    IVLP,
+    CoCoOp,
+    CoOp,
+    CoPrompt,
+    DeKg,
+    GlobalETF,
+    MaPLe,
+    NPTStyle,
+    PromptSRC,
+    ZeroShot,
+)
 from cptlab.model import PromptedCLIP, pictures
 from cptlab.optimisation import batches, optimiser_for, planned_epochs, rewind, steps_per_epoch
 from cptlab.schedule import Schedule
@@ -23,7 +35,18 @@ from cptlab.training import TrainingDiverged, train
 
 PROTOCOL = json.loads((Path(__file__).parent / "golden/protocol.json").read_text())
 DEPTH = {"text_depth": 2, "vision_depth": 2}
-METHODS = (CoOp(), IVLP(**DEPTH), GlobalETF(**DEPTH), CPT(**DEPTH))
+METHODS = (
+    CoOp(),
+    CoCoOp(),
+    IVLP(**DEPTH),
+    MaPLe(depth=2),
+    PromptSRC(**DEPTH),
+    CoPrompt(depth=2),
+    NPTStyle(depth=2),
+    DeKg(block=2),
+    GlobalETF(**DEPTH),
+    CPT(**DEPTH),
+)
 
 
 @pytest.fixture(autouse=True)
@@ -182,7 +205,8 @@ def test_training_changes_the_prompts_and_nothing_else(method, backbone, monkeyp
     assert len(steps) == 3 * 5  # 44 pictures in batches of 8: 5 full ones an epoch
     for key, value in backbone.model.state_dict().items():
         assert torch.equal(value, before[key])
-    start = init_prompts(backbone, method.prompt_shape(), [torch_stream("init", 1)])
+    shape, generators = method.prompt_shape(), [torch_stream("init", 1)]
+    start = init_prompts(backbone, shape, generators, method.words, method.extra)
     for old, new in zip(start.parameters(), trained.model.prompts.parameters(), strict=True):
         assert not torch.equal(old, new)
         assert new.isfinite().all()

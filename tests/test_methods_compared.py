@@ -1,0 +1,238 @@
+"""The systems of the paper's tables: sizes at ViT-B/16, stages, averages, and what is inferred."""
+
+import dataclasses
+from types import SimpleNamespace
+
+import pytest
+import torch
+import torch.nn.functional as F
+from tiny_clip import tiny_clip
+from tiny_world import tiny_dataset
+
+from cptlab.clip import Prompts, class_sentences, init_prompts
+from cptlab.data import draw_long_tailed
+from cptlab.methods import (
+    CPT,
+    DPC,
+    IVLP,
+    CoCoOp,
+    CoOp,
+    CoPrompt,
+    DeKg,
+    MaPLe,
+    NPTStyle,
+    PromptSRC,
+    Setting,
+    Step,
+)
+from cptlab.model import PromptedCLIP
+from cptlab.parts.averaging import gaussian_weights
+from cptlab.parts.balance import Balance
+from cptlab.schedule import PUBLISHED, Schedule, scaled
+from cptlab.spec import RunSpec
+from cptlab.training import train
+
+DEPTH = {"text_depth": 2, "vision_depth": 2}
+VIT_B_16 = SimpleNamespace(
+    name="ViT-B-16", text_width=512, vision_width=768, embed_dim=512, vision_layers=12
+)
+SIZES = [
+    (CoOp(), 2_048),
+    (CoCoOp(), 35_360),
+    (IVLP(), 46_080),
+    (IVLP(2, 12, 2, 12), 30_720),
+    (MaPLe(), 3_555_072),
+    (MaPLe(depth=3), 1_185_024),
+    (PromptSRC(), 46_080),
+    (CoPrompt(), 3_555_072 + 262_144),
+    (NPTStyle(), 3_555_072),
+    (DeKg(class_aware=False), 2_048),
+    (DeKg(), 331_904),
+    (DPC(on="coop", tokens_per_layer=4), 2_048),
+    (DPC(), 3_555_072),
+    (CPT(), 46_080),
+    (CPT(text_depth=3, vision_depth=3), 15_360),
+]
+
+
+@pytest.mark.parametrize(("method", "expected"), SIZES, ids=str)
+def test_trained_parameters_at_vit_b_16(method, expected):
+    """As the public code trains them (or, for the paper's own, as its setting says)."""
+    shape = method.prompt_shape()
+    tokens = shape.text_tokens * shape.text_depth * 512
+    tokens += shape.vision_tokens * shape.vision_depth * 768
+    extra = method.extra(VIT_B_16, torch.Generator().manual_seed(0))
+    assert tokens + sum(value.numel() for value in extra.values()) == expected
+
+
+# ---------------------------------------------------------------------------------------- schedules
+
+
+def test_schedules_keep_their_proportion_to_that_of_cpt():
+    assert scaled(MaPLe().schedule(), PUBLISHED) == MaPLe().schedule()
+    embedded = Schedule(epochs=6, lr=0.001, batch_size=32)
+    assert scaled(CPT().schedule(), embedded) == embedded
+    assert scaled(MaPLe().schedule(), embedded) == Schedule(epochs=3, lr=0.0014, batch_size=32)
+    dekg = scaled(DeKg().schedule(), embedded)
+    assert (dekg.epochs, dekg.batch_size, dekg.optimiser) == (50, 32, "adam")
+    short = dataclasses.replace(embedded, epochs=1)
+    assert scaled(MaPLe().schedule(), short).epochs == 2  # one more than the warm-up
+
+
+# --------------------------------------------------------------------------- training, as a whole
+
+
+@pytest.fixture(scope="module")
+def backbone():
+    return tiny_clip(torch.float32)
+
+
+def run(backbone, method, balance=None, **schedule):
+    base = tiny_dataset().halves()[0]
+    plan = Schedule(**{"epochs": 4, "lr": 0.02, "batch_size": 8} | schedule)
+    spec = RunSpec("tiny", method, 0.25, 1, plan, backbone="tiny", balance=balance)
+    ends = []
+
+    def after(state):
+        ends.append([p.detach().clone() for p in state.model.prompts.parameters()])
+        return [{}]
+
+    subset = draw_long_tailed(base, 0.25, 1)
+    return train([spec], backbone, base, [subset], after), ends
+
+
+def test_promptsrc_ends_with_its_average(backbone):
+    """Without the average, end-of-epoch values are the same; the last one is then replaced."""
+    method = PromptSRC(**DEPTH)
+    trained, seen = run(backbone, method)
+    plain = type("Plain", (PromptSRC,), {"averaging": lambda self, epochs: None})(**DEPTH)
+    _, ends = run(backbone, plain)
+    weights = gaussian_weights(4, 3.0, 0.2).tolist()
+    for i, parameter in enumerate(trained.model.prompts.parameters()):
+        for before, expected in zip(seen[:-1], ends[:-1], strict=True):
+            assert torch.equal(before[i], expected[i])
+        average = sum(weight * end[i] for weight, end in zip(weights, ends, strict=True))
+        torch.testing.assert_close(parameter.detach(), average)
+        assert torch.equal(seen[-1][i], parameter)  # what is evaluated after the last epoch
+
+
+@pytest.mark.parametrize("on", ["coop", "maple"])
+def test_dpc_freezes_the_first_stage(backbone, on):
+    method = DPC(on=on, tokens_per_layer=2, depth=2, hard_negatives=3)
+    trained, _ = run(backbone, method)
+    first, _ = run(backbone, method.first_stage())
+    prompts, before = trained.model.prompts, first.model.prompts
+    assert prompts.count() == before.count()
+    for name, value in before.named_parameters():
+        own = name.replace(".", "_") if name.startswith("text") else name.removeprefix("extra.")
+        assert torch.equal(prompts.extra[f"first_{own}"], value)  # frozen, and stored
+        assert not torch.equal(dict(prompts.named_parameters())[name], value)  # tuned
+    # New classes see the first stage alone, as published (w_new = 0).
+    names = ("zebra", "yak")
+    alone = PromptedCLIP(backbone, before, first.model.method)
+    torch.testing.assert_close(trained.model.class_texts(names), alone.class_texts(names))
+    on_base = trained.model.class_texts(trained.model.trained_on)
+    assert not torch.allclose(on_base, alone.class_texts(trained.model.trained_on))
+
+
+def test_dpc_needs_more_classes_than_negatives(backbone):
+    with pytest.raises(ValueError, match="8 hard negatives for each picture, but there are 5"):
+        run(backbone, DPC(depth=2))
+
+
+@pytest.mark.parametrize(
+    "balance",
+    [
+        Balance(logits="balanced_softmax"),
+        Balance(class_weights=True),
+        Balance(sampling="class_balanced"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize(
+    "method", [CoOp(), CPT(**DEPTH), DPC(depth=2, hard_negatives=3)], ids=lambda m: m.name
+)
+def test_long_tail_classics_change_any_method(backbone, method, balance):
+    plain, balanced = run(backbone, method)[0], run(backbone, method, balance)[0]
+    assert balanced.errors == [None]
+    ends = zip(plain.model.prompts.parameters(), balanced.model.prompts.parameters(), strict=True)
+    assert any(not torch.equal(a, b) for a, b in ends)
+    # Tests see nothing of it: the same prompts predict the same.
+    swapped = PromptedCLIP(backbone, plain.model.prompts, method, plain.model.trained_on)
+    base = tiny_dataset().halves()[0]
+    assert torch.equal(swapped.classify(base, base.test), plain.model.classify(base, base.test))
+
+
+# ------------------------------------------------------------------------------ prompts by picture
+
+
+def test_cocoop_classifies_like_a_loop_over_pictures(backbone):
+    """Each picture with a text tower of its own context, written out."""
+    method = CoCoOp()
+    shape, generators = method.prompt_shape(), [torch.Generator().manual_seed(s) for s in (1, 2)]
+    prompts = init_prompts(backbone, shape, generators, method.words, method.extra)
+    base = tiny_dataset().halves()[0]
+    model = PromptedCLIP(backbone, prompts, method, base.class_names)
+    samples = base.test[:7]
+    logits = model.classify(base, samples)
+    features = model.encode_samples(base, samples)[0]
+    sentences = class_sentences(base.class_names, 4)
+    for r in range(2):
+        extra = {name: value[r] for name, value in prompts.extra.items()}
+        for i, feature in enumerate(F.normalize(features, dim=-1)):
+            hidden = F.linear(feature, extra["meta_net_1_weight"], extra["meta_net_1_bias"]).relu()
+            shift = F.linear(hidden, extra["meta_net_2_weight"], extra["meta_net_2_bias"])
+            plain = PromptedCLIP(backbone, Prompts([prompts.text[0][r : r + 1] + shift], []))
+            texts = F.normalize(plain.class_texts(base.class_names)[0], dim=-1)
+            assert len(sentences) == len(texts)
+            torch.testing.assert_close(
+                logits[r, i], backbone.logit_scale * texts @ feature, rtol=1e-4, atol=1e-4
+            )
+
+
+def test_cocoop_without_a_picture_has_one_prototype_a_class(backbone):
+    method = CoCoOp()
+    generators = [torch.Generator().manual_seed(s) for s in (1, 2)]
+    prompts = init_prompts(backbone, method.prompt_shape(), generators, extra=method.extra)
+    model = PromptedCLIP(backbone, prompts, method)
+    assert model.class_texts(("ant", "bee", "cat")).shape == (2, 3, backbone.embed_dim)
+
+
+# --------------------------------------------------------------------------------------- NPT-style
+
+
+def test_npt_terms_by_hand():
+    """Three classes at right angles; pictures of classes 0 and 1 lie on their prototypes."""
+    texts = torch.eye(3)[None]
+    images = torch.tensor([[[1.0, 0, 0], [0, 2.0, 0]]])  # lengths do not matter
+    labels = torch.tensor([[0, 1]])
+    setting = Setting(tuple("abc"), torch.eye(3), torch.ones(1, 3))
+    method = NPTStyle()
+    prepared = {name: value[None] for name, value in method.prepare(setting).items()}
+    terms = method.losses(Step(images, texts, images @ texts.mT, labels), setting, prepared)
+    assert terms["lmc"].item() == pytest.approx((0 + 1 / 2) ** 2)
+    assert terms["mmi"].item() == pytest.approx(0, abs=1e-6)
+    assert prepared["seen"].flatten().tolist() == [1, 1, 0]
+
+    # A second batch: class 0 moves by a tenth of the way, class 2 starts where it is seen.
+    images = torch.tensor([[[0, 1.0, 0], [0, 0, 1.0]]])
+    method.losses(Step(images, texts, images @ texts.mT, torch.tensor([[0, 2]])), setting, prepared)
+    expected = torch.tensor([[0.9, 0.1, 0], [0, 1, 0], [0, 0, 1]])
+    torch.testing.assert_close(prepared["means"][0], expected)
+    assert prepared["seen"].flatten().tolist() == [1, 1, 1]
+
+
+def test_npt_pulls_prototypes_towards_a_simplex():
+    texts = torch.randn(1, 4, 8, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    setting = Setting(tuple("abcd"), torch.zeros(4, 8), torch.ones(1, 4))
+    method, optimiser = NPTStyle(), torch.optim.SGD([texts], 1.0)
+    images, labels = torch.randn(1, 2, 8), torch.tensor([[0, 1]])
+    for _ in range(400):
+        prepared = {name: value[None] for name, value in method.prepare(setting).items()}
+        term = method.losses(Step(images, texts, images @ texts.mT, labels), setting, prepared)
+        optimiser.zero_grad()
+        term["lmc"].sum().backward()
+        optimiser.step()
+    unit = F.normalize(texts.detach()[0], dim=-1)
+    cosines = (unit @ unit.T)[~torch.eye(4, dtype=torch.bool)]
+    torch.testing.assert_close(cosines, torch.full_like(cosines, -1 / 3), rtol=0, atol=1e-2)
