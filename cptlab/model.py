@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
@@ -143,6 +144,9 @@ class PromptedCLIP:
     ) -> Tensor:
         """Raw features (R, N, d) of a data set's samples, with the current prompts."""
         use = use or self.use(dataset.class_names)
+        if not len(self.method.tokens(self.prompts, use).vision):
+            frozen = _frozen_samples(self.backbone, dataset, tuple(samples))
+            return self.method.adapt_images(self.prompts, frozen)
         parts = _read_in_batches(self.backbone, dataset, samples, self._at_once())
         return torch.cat([self.image_features(part[None], use) for part in parts], dim=-2)
 
@@ -152,8 +156,8 @@ class PromptedCLIP:
         features, classes = self.encode_samples(dataset, samples), self.bind(dataset.class_names)
         if not self.method.per_image:
             return self.logits(features, self.prototypes(classes))
-        at_once = self._at_once() // (8 * len(self.prompts.text[0]))  # a text tower for each
-        parts = features.split(max(1, at_once), dim=-2)
+        # a text tower for each picture
+        parts = features.split(max(1, self._at_once() // 8), dim=-2)
         return torch.cat([self.logits(f, self.prototypes(classes, f)) for f in parts], dim=-2)
 
     def predict(self, dataset: ImageDataset, samples: Sequence[Sample]) -> list[str]:
@@ -163,13 +167,23 @@ class PromptedCLIP:
 
     def _at_once(self) -> int:
         """Pictures that are encoded at once when nothing is learned."""
-        vision = self.method.tokens(self.prompts, "base").vision
-        replicas = len(vision[0]) if len(vision) else 1
+        replicas = len(next(iter(self.prompts.parameters())))
         limit = GPU_BATCH if self.backbone.device.type == "cuda" else CPU_BATCH
         return max(1, limit // replicas)
 
     def _encode(self, tower: Callable[..., Tensor], *inputs: object) -> Tensor:
         return _encode(self.backbone, tower, *inputs)
+
+
+@lru_cache(maxsize=32)
+def _frozen_samples(
+    backbone: Backbone, dataset: ImageDataset, samples: tuple[Sample, ...]
+) -> Tensor:
+    """Features (1, N, d) by the frozen image tower, the same for all methods that leave it so."""
+    limit = GPU_BATCH if backbone.device.type == "cuda" else CPU_BATCH
+    parts = _read_in_batches(backbone, dataset, samples, limit)
+    tower = ImageTower(backbone)
+    return torch.cat([_encode(backbone, tower, part[None]) for part in parts], dim=-2)
 
 
 def pictures(backbone: Backbone, dataset: ImageDataset, samples: Sequence[Sample]) -> Tensor:

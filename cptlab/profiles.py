@@ -62,7 +62,8 @@ class Profile:
     comparison: the methods side by side, base to new; its first data set also carries the training
     curves, at the ratios `curve_imbalances`, and the violins, at the smallest ratio. details: CPT's
     losses, weights, clusters and readings.
-    transfer: sources of cross-dataset transfer and domain shift. readings: those of the losses
+    transfer: sources of cross-dataset transfer and domain shift. few_shot: data sets and seeds of
+    few-shot learning with `shots` pictures of every class. readings: those of the losses
     under which weights and clusters are varied (tables show both readings of L_TETF anyway).
     ablate_transfer: run the combinations of losses in transfer too. rivals: labels of the other
     prompt-tuning methods that take part; None for all of them (`cptlab.lineup`).
@@ -75,11 +76,13 @@ class Profile:
     comparison: Part
     details: Part
     transfer: Part
+    few_shot: Part
     similarity_dataset: str
     rivals: tuple[str, ...] | None = None
     readings: tuple[Reading, ...] = READINGS
     ablate_transfer: bool = True
     curve_imbalances: tuple[float, ...] = TAUS
+    shots: tuple[int, ...] = (1, 2, 4, 8, 16)
     schedule: Schedule = field(default_factory=lambda: EMBEDDED_SCHEDULE)
     backbone: str = "EmojiCLIP"
     pretrained: str | None = None
@@ -125,6 +128,9 @@ SMOKE = Profile(
     comparison=Part(("activities",), (0.06,), (1, 2)),
     details=Part(("activities",), (0.06,), (1,)),
     transfer=Part(("activities",), (0.06,), (1,)),
+    few_shot=Part(("activities",), (1.0,), (1,)),
+    shots=(1, 4),
+    rivals=("CoOp", "IVLP", "MaPLe", "DPC (CoOp)"),
     similarity_dataset="activities",
     readings=(Reading("pair mean"),),
     ablate_transfer=False,
@@ -137,6 +143,8 @@ DEMO = Profile(
     details=Part(("activities",), (0.06,), (1, 2, 3)),
     transfer=Part(("activities",), (0.06,), (1, 2, 3)),
     rivals=("CoOp", "IVLP"),
+    few_shot=Part(("activities",), (1.0,), (1, 2)),
+    shots=(1, 4, 16),
     similarity_dataset="travel",
     readings=(Reading("pair mean"),),
     ablate_transfer=False,
@@ -148,6 +156,7 @@ FULL = Profile(
     details=Part(("activities", "food"), TAUS, (1, 2, 3)),
     transfer=Part(("activities",), TAUS, (1, 2, 3)),
     rivals=("CoOp", "IVLP"),
+    few_shot=Part(("activities", "food"), (1.0,), (1, 2, 3)),
     similarity_dataset="travel",
 )
 PAPER = Profile(
@@ -155,6 +164,7 @@ PAPER = Profile(
     comparison=Part(PAPER_DATASETS, TAUS, (1, 2, 3, 4, 5)),
     details=Part(PAPER_DATASETS, TAUS, (1, 2, 3, 4, 5)),
     transfer=Part(("imagenet",), TAUS, (1, 2, 3, 4, 5)),
+    few_shot=Part(PAPER_DATASETS, (1.0,), (1, 2, 3)),
     similarity_dataset="flowers102",
     schedule=Schedule(),
     backbone="ViT-B-16-quickgelu",

@@ -23,6 +23,7 @@ from cptlab.claims.roles import (
 from cptlab.data import Protocol
 from cptlab.lineup import BOTH, SIMILARITY, STABILITY, learned, methods
 from cptlab.methods import Method
+from cptlab.parts.balance import Balance
 from cptlab.profiles import Part, Profile
 from cptlab.runs import Result, run, table
 from cptlab.spec import RunSpec
@@ -56,6 +57,15 @@ SIZES: dict[int, Role] = dict(
     sorted({16: CPT, **{int(role.settings[0][1]): role for role in OTHER_SIZES}}.items())
 )
 """Classes per cluster -> CPT with that size; one cluster where a size reaches all classes."""
+
+
+CLASSICS: dict[str, Balance | None] = {
+    "as it is": None,
+    "balanced softmax": Balance(logits="balanced_softmax"),
+    "class-balanced weights": Balance(class_weights=True),
+    "class-balanced sampling": Balance(sampling="class_balanced"),
+}
+"""What can be done about a long tail with any method; balanced softmax is logit adjustment by 1."""
 
 
 def grid(
@@ -122,6 +132,31 @@ def tour(profile: Profile) -> Study:
     main = profile.comparison
     part = Part(main.datasets[:1], (min(main.imbalances),), main.seeds[:1])
     return grid(profile, part, methods(profile, (ZERO_SHOT, CPT)))
+
+
+def few_shot(profile: Profile) -> Study:
+    """Accuracy on all classes by the number of training pictures of each; no long tail."""
+    part, chosen = profile.few_shot, methods(profile)
+    plain = grid(profile, part, chosen, "few_shot")
+    return {
+        dataclasses.replace(spec, n_max=shots): name
+        for spec, name in plain.items()
+        for shots in (profile.shots[:1] if name == ZERO_SHOT else profile.shots)
+    }
+
+
+def classics(profile: Profile) -> Study:
+    """Long-tail classics on three kinds of prompts, under imbalance on the first data set."""
+    part = dataclasses.replace(imbalanced(profile), datasets=profile.details.datasets[:1])
+    plain = grid(profile, part, methods(profile, ("CoOp", PLAIN, CPT), BOTH[1:]))
+    return {
+        # a plain run may carry a curve, which Table 2 needs and a variant does not
+        dataclasses.replace(spec, balance=balance, curve=spec.curve and balance is None): (
+            f"{name} + {classic}" if balance else name
+        )
+        for spec, name in plain.items()
+        for classic, balance in CLASSICS.items()
+    }
 
 
 def main_readings(profile: Profile) -> tuple[Reading, ...]:
@@ -202,6 +237,8 @@ STUDIES: dict[str, Callable[[Profile], Study]] = {
     "10_throughput": lambda profile: {},
     "11_geometry": geometry,
     "12_claims": claims,
+    "13_few_shot": few_shot,
+    "14_long_tail_classics": classics,
 }
 """Notebook -> the study that it shows; the one on throughput measures for itself."""
 

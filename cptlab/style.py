@@ -21,10 +21,13 @@ DPI = 150
 
 
 class Look(NamedTuple):
-    """A method's colour and marker; the marker tells methods apart without colour."""
+    """A method's colour and marker; the marker tells methods apart without colour.
+
+    Markers are filled ones, which seaborn asks for: letters or (corners, 1 = star, rotation).
+    """
 
     color: str
-    marker: str
+    marker: str | tuple[int, int, int]
 
 
 METHOD_LOOKS = {
@@ -33,12 +36,12 @@ METHOD_LOOKS = {
     "CoCoOp": Look("#B8860B", "P"),
     "IVLP": Look(SKY, "D"),
     "MaPLe": Look("#3E6F94", "*"),
-    "PromptSRC": Look("#7A5195", "1"),
-    "CoPrompt (templates)": Look("#B279A2", "2"),
-    "NPT-style": Look("#8C6D31", "3"),
-    "DeKg": Look("#637939", "4"),
-    "DPC (CoOp)": Look("#D6A06B", "+"),
-    "DPC (MaPLe)": Look("#5E8AA8", "x"),
+    "PromptSRC": Look("#7A5195", (4, 1, 0)),
+    "CoPrompt (templates)": Look("#B279A2", (4, 1, 45)),
+    "NPT-style": Look("#8C6D31", (3, 1, 0)),
+    "DeKg": Look("#637939", (6, 1, 0)),
+    "DPC (CoOp)": Look("#D6A06B", (3, 1, 180)),
+    "DPC (MaPLe)": Look("#5E8AA8", (8, 1, 0)),
     "Global-ETF (sum)": Look(VERMILLION, "^"),
     "Global-ETF (pair mean)": Look(WINE, ">"),
     "CPT (sum) w/o CC": Look("#7B8FB5", "H"),

@@ -41,6 +41,8 @@ FIGURES = {
     "10_throughput": ["throughput"],
     "11_geometry": ["collapse_along_training", "collapse_by_imbalance"],
     "12_claims": ["claims_ledger"],
+    "13_few_shot": ["few_shot"],
+    "14_long_tail_classics": ["long_tail_classics"],
 }
 
 

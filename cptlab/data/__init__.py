@@ -23,7 +23,7 @@ PAPER_DATASETS = (
 """The paper's eleven data sets."""
 
 
-Protocol = Literal["base_to_new", "transfer", "validation"]
+Protocol = Literal["base_to_new", "few_shot", "transfer", "validation"]
 
 
 def open_dataset(name: str) -> ImageDataset:
@@ -38,16 +38,18 @@ def open_dataset(name: str) -> ImageDataset:
 def open_roles(name: str, protocol: Protocol) -> dict[str, ImageDataset]:
     """The data sets that a run meets, by role; it learns from the first one.
 
-    "base_to_new": "base" and "new", the two halves of the classes. "transfer": "source" with all
-    classes, every other data set as "target ...", shifts of the source as "domain ...".
-    "validation": "base" alone, its test side being a training domain that is then left out of
-    `train`: for choosing hyper-parameters without looking at test pictures.
+    "base_to_new": "base" and "new", the two halves of the classes. "few_shot": "all" of them.
+    "transfer": "source" with all classes, every other data set as "target ...", shifts of the
+    source as "domain ...". "validation": "base" alone, its test side being a training domain that
+    is then left out of `train`: for choosing hyper-parameters without looking at test pictures.
 
     Raises ValueError as `open_dataset` does.
     """
     _check(name)
     if protocol == "transfer":
         return emoji_transfer(name)
+    if protocol == "few_shot":
+        return {"all": emoji_dataset(name)}
     vendors = VALIDATION_VENDORS if protocol == "validation" else ()
     base, new = emoji_dataset(name, *vendors).halves()
     return {"base": base} if protocol == "validation" else {"base": base, "new": new}

@@ -44,6 +44,9 @@ CAPTIONS = {
     "collapse_along_training": "Measures of neural collapse along training: mean over seeds, plus "
     "and minus one standard deviation.",
     "collapse_by_imbalance": "The same measures at the end of training, by imbalance ratio.",
+    "few_shot": "Accuracy on all classes by the number of training pictures of each.",
+    "long_tail_classics": "H and tail accuracy with long-tail classics added: seeds, means with "
+    "95 % intervals, and the standard deviation over seeds in points.",
     "published_averages": "Averages that the paper prints, by method and imbalance ratio.",
     "throughput": "Time and memory saved against plain towers, and runs per hour by replicas in a "
     "pass.",

@@ -5,6 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from cptlab.figures.seeds import training_curves
 from cptlab.style import method_look, method_order
 from cptlab.tables import method_table
 
@@ -58,14 +59,41 @@ def accuracy_by_shots(frame: pd.DataFrame, ax: Axes, *, legend: bool = True) -> 
             elinewidth=0.8,
             label=label,
         )
-    ax.set_xscale("log", base=2)
-    powers = 2 ** np.arange(np.ceil(np.log2(frame["n_k"].max())) + 1)
-    ax.xaxis.set_major_locator(FixedLocator(powers))
-    ax.xaxis.set_minor_locator(NullLocator())
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda n_k, _: f"{n_k:g}"))
+    _in_powers_of_two(ax, frame["n_k"].max())
     ax.set(xlabel="training pictures of the class, $n_k$", ylabel="class accuracy (%)")
     if legend:
         ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    return ax
+
+
+def few_shot_curves(frame: pd.DataFrame, ax: Axes, *, y: str = "all") -> Axes:
+    """Mean accuracy over seeds with its interval against the number of shots, a line per method.
+
+    A method with one number of shots only (zero-shot) is drawn as a level.
+
+    Args:
+        frame: columns "method", "shots", "seed" and `y` in percent.
+        ax: axes to draw on.
+        y: quantity to draw.
+
+    Raises:
+        ValueError: on missing columns or several rows for one seed.
+    """
+    shots = frame.groupby("method")["shots"].transform("nunique")
+    training_curves(
+        frame[(shots > 1) | (frame["shots"].nunique() == 1)],
+        y=y,
+        ax=ax,
+        x="shots",
+        band="bootstrap",
+    )
+    if frame["shots"].nunique() > 1:
+        for label in method_order(frame.loc[shots == 1, "method"]):
+            level, look = frame.loc[frame["method"] == label, y].mean(), method_look(label)
+            ax.axhline(level, color=look.color, linestyle=":", linewidth=1.2, label=label)
+    _in_powers_of_two(ax, frame["shots"].max())
+    ax.set(xlabel="training pictures of every class", ylabel="accuracy on all classes (%)")
+    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return ax
 
 
@@ -105,6 +133,15 @@ def thirds_bars(frame: pd.DataFrame, ax: Axes, *, legend: bool = True) -> Axes:
     if legend:
         ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return ax
+
+
+def _in_powers_of_two(ax: Axes, largest: int) -> None:
+    """Logarithmic x axis with ticks at 1, 2, 4, ..."""
+    ax.set_xscale("log", base=2)
+    powers = 2 ** np.arange(np.ceil(np.log2(largest)) + 1)
+    ax.xaxis.set_major_locator(FixedLocator(powers))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda number, _: f"{number:g}"))
 
 
 def _whiskers(rows: pd.DataFrame) -> np.ndarray:
