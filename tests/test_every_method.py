@@ -1,0 +1,97 @@
+"""Every method in every protocol, alone and as others write it: the engine knows none by name."""
+
+import dataclasses
+import re
+import sys
+from types import ModuleType
+
+import pytest
+import torch
+from tiny_clip import tiny_clip
+from tiny_world import tiny_dataset
+
+from cptlab import runs
+from cptlab.methods import DPC, METHODS, Method
+from cptlab.profiles import Depths
+from cptlab.runs import load_result, run
+from cptlab.schedule import Schedule
+from cptlab.spec import RunSpec
+from cptlab.workspace import CHECKOUT
+
+SHALLOW = dataclasses.asdict(Depths(2, 2, 2, 1)) | {"hard_negatives": 3}
+SCHEDULE = Schedule(epochs=2, lr=0.02, batch_size=8)
+
+
+def made(method: type[Method], **options) -> Method:
+    own = {f.name for f in dataclasses.fields(method)}
+    return method(**{k: v for k, v in SHALLOW.items() if k in own}, **options)
+
+
+ALL = [*map(made, METHODS.values()), made(DPC, on="coop")]
+
+
+def tiny_roles(protocol: str) -> dict:
+    whole = tiny_dataset(8)
+    base, new = whole.halves()
+    return {
+        "base_to_new": {"base": base, "new": new},
+        "few_shot": {"all": whole},
+        "transfer": {"source": base, "target other": whole, "domain shifted": base},
+    }[protocol]
+
+
+@pytest.fixture(scope="module")
+def backbone():
+    return tiny_clip(torch.float32)
+
+
+@pytest.fixture
+def tiny(monkeypatch, backbone):
+    monkeypatch.setattr(runs, "cached_backbone", lambda *identity: backbone)
+    monkeypatch.setattr(runs, "open_roles", lambda name, protocol: tiny_roles(protocol))
+
+
+@pytest.mark.parametrize("method", ALL, ids=repr)
+def test_every_method_runs_in_every_protocol(tiny, tmp_path, method):
+    specs = [
+        RunSpec("tiny", method, 0.25, seed, SCHEDULE, protocol=protocol, backbone="tiny", curve=c)
+        for protocol, c in (("base_to_new", True), ("few_shot", False), ("transfer", False))
+        for seed in (1, 2)
+    ]
+    for result in run(specs, tmp_path, progress=False):
+        roles = tiny_roles(result.spec.protocol)
+        assert set(roles) <= set(result.metrics)
+        # The stored prompts give the same predictions again.
+        model = load_result(tmp_path, result.spec).model()
+        for role, dataset in roles.items():
+            guesses = model.predict(dataset, dataset.test)
+            names = [dataset.class_names[sample.label] for sample in dataset.test]
+            hits = 100 * sum(map(str.__eq__, guesses, names)) / len(names)
+            assert hits == pytest.approx(result.metrics[role], abs=1e-9)
+
+
+# ------------------------------------------------------------------------------------ CONTRIBUTING
+
+
+@pytest.fixture
+def example(monkeypatch) -> type[Method]:
+    """The method that CONTRIBUTING.md writes out, as a module of its own."""
+    text = (CHECKOUT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert len(code.splitlines()) <= 45
+    module = ModuleType("kgcoop")
+    monkeypatch.setitem(sys.modules, "kgcoop", module)  # dataclasses look their module up
+    exec(compile(code, "CONTRIBUTING.md", "exec"), module.__dict__)
+    monkeypatch.setitem(METHODS, module.KgCoOp.name, module.KgCoOp)  # the line that one adds
+    return module.KgCoOp
+
+
+def test_the_example_of_contributing_runs(example, tiny, tmp_path):
+    weights = (0.0, 8.0, 800.0)
+    specs = [
+        RunSpec("tiny", example(weight=w), 0.25, 1, SCHEDULE, backbone="tiny") for w in weights
+    ]
+    results = run(specs, tmp_path, progress=False)
+    assert results[0].details["pass"]["replicas"] == 3  # they train side by side
+    distances = [result.log["guidance"].iloc[-1] for result in results]
+    assert distances[2] < distances[0]  # more guidance, nearer to the frozen prototypes
