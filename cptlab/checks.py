@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import typing
+from functools import lru_cache
 from types import NoneType, UnionType
 from typing import Any, Literal
 
@@ -27,7 +28,7 @@ def check_values(options: Any) -> None:
 
     Hints of other types than numbers, strings, choices and tuples of these are not looked at.
     """
-    hints = typing.get_type_hints(type(options))
+    hints = _hints(type(options))
     for f in dataclasses.fields(options):
         value, hint = getattr(options, f.name), hints[f.name]
         if not _fits(value, hint):
@@ -36,6 +37,11 @@ def check_values(options: Any) -> None:
             wanted = f"one of {choices}" if is_choice else getattr(hint, "__name__", hint)
             where = f"{type(options).__name__}.{f.name}"
             raise ValueError(f"{where} is {value!r}, but must be {wanted}.")
+
+
+@lru_cache
+def _hints(cls: type) -> dict[str, Any]:
+    return typing.get_type_hints(cls)
 
 
 def _fits(value: Any, hint: Any) -> bool:

@@ -41,7 +41,7 @@ def test_a_label_means_one_method_in_all_studies(profile):
     methods_of: dict[str, set] = {}
     for study in STUDIES.values():
         for spec, name in study(profile).items():
-            methods_of.setdefault(name, set()).add(spec.method)
+            methods_of.setdefault(name, set()).add((spec.method, spec.balance))
     assert all(len(found) == 1 for found in methods_of.values())
     assert len({method for found in methods_of.values() for method in found}) == len(methods_of)
 
