@@ -243,6 +243,22 @@ STUDIES: dict[str, Callable[[Profile], Study]] = {
 """Notebook -> the study that it shows; the one on throughput measures for itself."""
 
 
+def curves(by_label: dict[str, list[Result]]) -> pd.DataFrame:
+    """Logs of runs, one row per epoch, with method, tau, seed, and `progress` in percent of the
+    run's epochs: schedules differ between methods.
+    """
+    return pd.concat(
+        result.log.assign(
+            method=name,
+            tau=result.spec.imbalance,
+            seed=result.spec.seed,
+            progress=100 * result.log["epoch"] / result.log["epoch"].max(),
+        )
+        for name, finished in by_label.items()
+        for result in finished
+    )
+
+
 def results(
     study: Study, store: Path, jobs: int = 1
 ) -> tuple[dict[str, list[Result]], pd.DataFrame]:

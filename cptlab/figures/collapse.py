@@ -23,7 +23,7 @@ def collapse_curves(
     *,
     measure: str,
     ax: Axes,
-    x: Literal["epoch", "tau"] = "epoch",
+    x: Literal["epoch", "progress", "tau"] = "epoch",
     legend: bool = True,
 ) -> Axes:
     """Mean over seeds of one measure of collapse, plus and minus one standard deviation.
@@ -32,7 +32,8 @@ def collapse_curves(
         frame: long: columns `x`, "method", "measure", "value" and "seed".
         measure: the measure to draw, e.g. "nc1".
         ax: axes to draw on.
-        x: "epoch" along training, or "tau" across imbalance ratios, the balanced one on the left.
+        x: "epoch" or "progress" (percent of the epochs) along training, or "tau" across imbalance
+            ratios, the balanced one on the left.
         legend: draw one, right of the axes.
 
     Raises:

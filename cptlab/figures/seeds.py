@@ -11,6 +11,8 @@ from matplotlib.ticker import MaxNLocator
 from cptlab.style import method_look, method_order
 from cptlab.tables import CONFIDENCE, check_one_row_per_seed, mean_interval
 
+LABELS = {"progress": "Training (% of epochs)", "shots": "Training pictures of every class"}
+
 
 def training_curves(
     frame: pd.DataFrame,
@@ -61,7 +63,7 @@ def training_curves(
     )
     ax.legend(title=None)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.set(xlabel=x.capitalize(), ylabel=ylabel or f"{y} (%)")
+    ax.set(xlabel=LABELS.get(x, x.capitalize()), ylabel=ylabel or f"{y} (%)")
     return ax
 
 
