@@ -18,15 +18,9 @@ class Clairvoyant:
     It raises if class names are not offered, and answers class 0 if `wanted` is not among them.
     """
 
-    def encode_samples(self, dataset: ImageDataset, samples) -> torch.Tensor:
+    def classify(self, dataset: ImageDataset, samples) -> torch.Tensor:
         rows = [dataset.class_names.index(s.key.split("/")[0]) for s in samples]
         return torch.eye(len(dataset.class_names))[rows][None]
-
-    def class_texts(self, class_names) -> torch.Tensor:
-        return torch.eye(len(class_names))[None]
-
-    def logits(self, features, prototypes) -> torch.Tensor:
-        return features @ prototypes.mT
 
 
 def dataset_of(answers: list[list[str]], names: tuple[str, ...]) -> ImageDataset:
