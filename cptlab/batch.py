@@ -15,10 +15,12 @@ from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 from tqdm.auto import tqdm
 
+from cptlab import world
 from cptlab.data import open_dataset, open_roles
 from cptlab.figures import contact_sheet
 from cptlab.profiles import Profile
-from cptlab.runs import cached_backbone, load_result, missing, run
+from cptlab.results import load_result, missing
+from cptlab.runs import run
 from cptlab.spec import RunSpec
 from cptlab.studies import STUDIES
 from cptlab.workspace import NOTEBOOKS, Workspace
@@ -76,7 +78,7 @@ def check(profile: Profile) -> None:
             problems.append(str(error))
     if problems:
         raise ValueError("\n".join(problems))
-    cached_backbone(profile.backbone, profile.pretrained, profile.device, profile.precision)
+    world.cached_backbone(profile.backbone, profile.pretrained, profile.device, profile.precision)
 
 
 def plan(profile: Profile, wanted: Sequence[str], folders: Workspace, jobs: int) -> Plan:

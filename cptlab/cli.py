@@ -91,7 +91,7 @@ def run(
     import dataclasses
     import json
 
-    from cptlab import runs
+    from cptlab import results, runs
     from cptlab.data import open_dataset
     from cptlab.profiles import profile_named
     from cptlab.spec import make_method
@@ -106,10 +106,10 @@ def run(
     open_dataset(dataset)  # an unknown name fails here, before anything is printed or made
     store = workspace(profile, out).runs
     click.echo(json.dumps(spec.as_dict(), indent=1))
-    if runs.load_result(store, spec) is None:
+    if results.load_result(store, spec) is None:
         for error in runs.execute([spec], store, progress=True).values():
             raise error
-    result = runs.load_result(store, spec)
+    result = results.load_result(store, spec)
     for name, value in result.metrics.items():
         click.echo(f"{name:>8} {value:6.2f} %")
     click.echo(f"Stored in {result.folder}")

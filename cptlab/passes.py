@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 import math
-from collections.abc import Iterable
+import shutil
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
-from cptlab.spec import RunSpec
+import torch
+
+from cptlab import clip
+from cptlab.spec import RunSpec, spec_from_dict
+
+BEGUN, MEMBERS = ".passes", "members.json"
 
 
 def passes(specs: Iterable[RunSpec], replicas: int) -> list[list[RunSpec]]:
@@ -39,3 +48,37 @@ def shared_part(spec: RunSpec) -> RunSpec:
         return spec
     own = {f.name: f.default for f in dataclasses.fields(method) if f.name in method.per_replica}
     return dataclasses.replace(spec, seed=0, method=dataclasses.replace(spec.method, **own))
+
+
+def begin(store: Path, specs: Sequence[RunSpec]) -> Path:
+    """Note the members of a pass in the store; the folder for its checkpoints."""
+    folder = store / BEGUN / _identity(specs)
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = folder / f"{MEMBERS}.partial"
+    partial.write_text(json.dumps([spec.as_dict() for spec in specs]))
+    partial.replace(folder / MEMBERS)
+    return folder
+
+
+def unfinished(store: Path) -> list[list[RunSpec]]:
+    """Passes that were begun in a store and not finished; those of other versions are dropped."""
+    found = []
+    for folder in sorted((store / BEGUN).glob("*/")):
+        try:
+            members = json.loads((folder / MEMBERS).read_text())
+            specs = [spec_from_dict(values) for values in members]
+            current = folder.name == _identity(specs)
+        except (OSError, ValueError, TypeError, AttributeError):
+            current = False
+        if current:
+            found.append(specs)
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+    return found
+
+
+def _identity(specs: Sequence[RunSpec]) -> str:
+    """Name of a pass: its runs in order, the weights, and the version of torch."""
+    weights = clip.weights_id(specs[0].backbone, specs[0].pretrained)
+    parts = [torch.__version__, str(weights), *(spec.run_id for spec in specs)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]

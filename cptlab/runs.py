@@ -1,77 +1,35 @@
-"""One run, one result file: do what is missing, keep what is done.
-
-A run lives in `<store>/<run id>/`: `prompts.safetensors` (the learned tokens) and `result.json`,
-which is written last, atomically, and stands alone. Only a result that validates counts as done.
-"""
+"""Runs: do what is missing of a list of specifications, pass by pass, and keep what is done."""
 
 from __future__ import annotations
 
 import json
 import math
-import os
+import shutil
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import torch
 from joblib import Parallel, delayed, parallel_config
 from tqdm.auto import tqdm
 
-from cptlab import clip
-from cptlab.clip import Prompts
-from cptlab.data import draw_long_tailed, open_roles
+from cptlab import world
+from cptlab.data import draw_long_tailed
 from cptlab.evaluation import collapse, scores, thirds
 from cptlab.geometry import cosine_matrix, effective_rank
-from cptlab.model import PromptedCLIP
-from cptlab.passes import passes, shared_part
-from cptlab.provenance import environment
-from cptlab.spec import FORMAT, RunSpec, spec_from_dict
+from cptlab.locks import claimed
+from cptlab.passes import begin, passes, shared_part, unfinished
+from cptlab.results import Result, load_result, missing, save_result
+from cptlab.spec import RunSpec
 from cptlab.training import Trained, TrainingDiverged, train
 
-RESULT, PROMPTS = "result.json", "prompts.safetensors"
 REPLICAS = {"cpu": 8, "cuda": 16}
 """Most runs of one pass by device, if nothing else is said."""
 
 
 class RunsFailed(RuntimeError):
     """Some runs of a batch failed; the others are finished and stored."""
-
-
-@dataclass(frozen=True)
-class Result:
-    """A finished run as read from its result file."""
-
-    spec: RunSpec
-    metrics: dict[str, float]
-    classes: pd.DataFrame
-    log: pd.DataFrame
-    details: dict[str, Any]
-    folder: Path
-
-    def model(self) -> PromptedCLIP:
-        """The prompted CLIP with this run's learned tokens."""
-        backbone = _backbone(self.spec)
-        prompts = clip.load_prompts(self.folder / PROMPTS).to(backbone.device)
-        learned = next(iter(open_roles(self.spec.dataset, self.spec.protocol).values()))
-        return PromptedCLIP(
-            backbone, prompts, self.spec.method, learned.class_names, learned.template
-        )
-
-
-@lru_cache(maxsize=2)
-def cached_backbone(
-    name: str, pretrained: str | None, device: str = "cpu", precision: clip.Precision = "fp32"
-) -> clip.Backbone:
-    """The frozen backbone, loaded once per process."""
-    return clip.load(name, pretrained, device, precision)
-
-
-def _backbone(spec: RunSpec) -> clip.Backbone:
-    return cached_backbone(spec.backbone, spec.pretrained, spec.device, spec.precision)
 
 
 def execute(
@@ -90,8 +48,8 @@ def execute(
     started, spec = time.time(), specs[0]
     store.mkdir(parents=True, exist_ok=True)  # a bad folder should fail now, not after training
     torch.set_num_threads(spec.threads)
-    backbone = _backbone(spec)
-    roles = open_roles(spec.dataset, spec.protocol)
+    backbone = world.backbone_of(spec)
+    roles = world.roles_of(spec)
     source, learned = next(iter(roles.items()))
     subsets = [
         draw_long_tailed(learned, s.imbalance, s.seed, s.n_max, s.class_order) for s in specs
@@ -105,7 +63,9 @@ def execute(
         geometry = collapse(state.model, learned, subsets, state.setting.frozen_prototypes)
         return [row | measures for row, measures in zip(accuracy, geometry, strict=True)]
 
-    trained = train(specs, backbone, learned, subsets, curve if spec.curve else None, progress)
+    begun = begin(store, specs)
+    after_epoch = curve if spec.curve else None
+    trained = train(specs, backbone, learned, subsets, after_epoch, progress, begun)
     metrics, accuracies = latest or scores(trained.model, roles)
     texts = trained.model.class_texts(learned.class_names)
     if not trained.logs[0]:  # nothing was learned, so replicas do not differ
@@ -137,62 +97,8 @@ def execute(
             "pass": {"replicas": len(specs), "seconds": round(took, 2)},
         }
         save_result(store, spec, prompts, values)
+    shutil.rmtree(begun, ignore_errors=True)
     return {s: e for s, e in zip(specs, trained.errors, strict=True) if e is not None}
-
-
-def save_result(store: Path, spec: RunSpec, prompts: Prompts, values: dict[str, Any]) -> None:
-    """Write prompts, then `result.json` as the last act, each moved into place in one step."""
-    folder = store / spec.run_id
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f"{PROMPTS}.{os.getpid()}"
-    clip.save_prompts(prompts, partial)
-    partial.replace(folder / PROMPTS)
-    values = {
-        "format": FORMAT,
-        "run_id": spec.run_id,
-        "spec": spec.as_dict(),
-        "weights": clip.weights_id(spec.backbone, spec.pretrained),
-        **values,
-        "environment": environment(spec),
-    }
-    partial = folder / f"{RESULT}.{os.getpid()}"
-    partial.write_text(json.dumps(values, indent=1))
-    partial.replace(folder / RESULT)
-
-
-def load_result(store: Path, spec: RunSpec) -> Result | None:
-    """The stored result of a specification; None if missing, damaged, or of other weights."""
-    folder = store / spec.run_id
-    try:
-        values = json.loads((folder / RESULT).read_text())
-        complete = (
-            values["format"] == FORMAT
-            and spec_from_dict(values["spec"]) == spec
-            and values["weights"] == clip.weights_id(spec.backbone, spec.pretrained)
-            and values["metrics"]
-            and all(isinstance(v, int | float) for v in values["metrics"].values())
-            and values["classes"]
-            and isinstance(values["trained_parameters"], int)
-            and isinstance(values["seconds"], int | float)
-        )
-        if not complete:
-            return None
-        clip.load_prompts(folder / PROMPTS)  # raises if they are missing or damaged
-        return Result(
-            spec,
-            values["metrics"],
-            pd.DataFrame(values["classes"]),
-            pd.DataFrame(values["log"]),
-            values,
-            folder,
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return None
-
-
-def missing(specs: Iterable[RunSpec], store: Path) -> list[RunSpec]:
-    """Specifications without a valid result, each once, in order."""
-    return [spec for spec in dict.fromkeys(specs) if load_result(store, spec) is None]
 
 
 def run(
@@ -219,17 +125,27 @@ def run(
         jobs, replicas = 1 if on_gpu else jobs, replicas or REPLICAS["cuda" if on_gpu else "cpu"]
         store.mkdir(parents=True, exist_ok=True)
         fair_share = math.ceil(len(todo) / jobs)  # a pass more rather than an idle process
-        groups = passes(todo, min(replicas, fair_share))
+        groups = [group for group in unfinished(store) if set(group) & set(todo)]
+        again = {spec for group in groups for spec in group}
+        groups += passes([spec for spec in todo if spec not in again], min(replicas, fair_share))
         # Long passes first, so that the last ones to finish are short.
         groups.sort(key=lambda group: -group[0].imbalance * len(group))
         threads = max(spec.threads for spec in todo)
-        with parallel_config("loky", n_jobs=min(jobs, len(groups)), inner_max_num_threads=threads):
-            outcomes = Parallel(return_as="generator_unordered")(
-                delayed(_attempt)(group, store) for group in groups
-            )
-            with tqdm(total=len(todo), desc="runs", disable=not progress) as bar:
-                for finished, failed in outcomes:
-                    bar.update(finished)
+        config = parallel_config(
+            "loky", n_jobs=min(jobs, len(groups)), inner_max_num_threads=threads
+        )
+        with config, tqdm(total=len(todo), desc="runs", disable=not progress) as bar:
+            # What another runner holds comes last: by then it is often finished.
+            for wait in (False, True):
+                outcomes = Parallel(return_as="generator_unordered")(
+                    delayed(_claim)(group, store, wait) for group in groups
+                )
+                groups = []
+                for group, failed in outcomes:
+                    if failed is None:
+                        groups.append(group)
+                        continue
+                    bar.update(len(set(group) & set(todo)))
                     failures += failed
     if failures:
         by_reason: dict[str, list[str]] = {}
@@ -244,8 +160,21 @@ def run(
     return [load_result(store, spec) for spec in specs]
 
 
-def _attempt(group: list[RunSpec], store: Path) -> tuple[int, list[tuple[str, str]]]:
-    """Execute a pass in a worker: number of runs and, as messages, those that failed.
+def _claim(
+    group: list[RunSpec], store: Path, wait: bool
+) -> tuple[list[RunSpec], list[tuple[str, str]] | None]:
+    """Execute a pass in a worker, unless another runner has done so; the pass and its failures.
+
+    None in place of failures: another runner is at it.
+    """
+    with claimed(store, group, wait) as mine:
+        if not mine:
+            return group, None
+        return group, _attempt(group, store) if missing(group, store) else []
+
+
+def _attempt(group: list[RunSpec], store: Path) -> list[tuple[str, str]]:
+    """Execute a pass: ids and messages of the runs that failed.
 
     A pass that fails as a whole is done again run by run, so that one bad run spoils no other.
     """
@@ -253,27 +182,6 @@ def _attempt(group: list[RunSpec], store: Path) -> tuple[int, list[tuple[str, st
         errors: dict[RunSpec, Exception] = dict(execute(group, store))
     except Exception as error:  # whatever it is, it must not take other runs down
         if len(group) > 1:
-            alone = [_attempt([spec], store) for spec in group]
-            return len(group), [failure for _, failed in alone for failure in failed]
+            return [failure for spec in group for failure in _attempt([spec], store)]
         errors = {group[0]: error}
-    return len(group), [(s.run_id, f"{type(e).__name__}: {e}") for s, e in errors.items()]
-
-
-def table(results: Iterable[Result]) -> pd.DataFrame:
-    """Tidy frame, one row per run: data set, method, tau, seed, protocol, metrics (accuracies in
-    percent, effective rank of the class texts' cosine matrix), trained parameters and seconds.
-    """
-    return pd.DataFrame(
-        {
-            "dataset": result.spec.dataset,
-            "method": result.spec.method.name,
-            "tau": result.spec.imbalance,
-            "seed": result.spec.seed,
-            "protocol": result.spec.protocol,
-            **result.metrics,
-            "trained_parameters": result.details["trained_parameters"],
-            "seconds": result.details["seconds"],
-            "run_id": result.details["run_id"],
-        }
-        for result in results
-    )
+    return [(s.run_id, f"{type(e).__name__}: {e}") for s, e in errors.items()]

@@ -25,7 +25,8 @@ from cptlab.lineup import BOTH, SIMILARITY, STABILITY, learned, methods
 from cptlab.methods import Method
 from cptlab.parts.balance import Balance
 from cptlab.profiles import Part, Profile
-from cptlab.runs import Result, run, table
+from cptlab.results import Result, table
+from cptlab.runs import run
 from cptlab.spec import RunSpec
 
 Study = dict[RunSpec, str]

@@ -7,11 +7,13 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from cptlab.checkpoints import Checkpoint, optimiser_state
 from cptlab.clip import Backbone, init_prompts
 from cptlab.cuda_graph import captured
 from cptlab.data import ImageDataset, Subset
@@ -52,6 +54,7 @@ def train(
     subsets: Sequence[Subset],
     after_epoch: Callable[[Trained], list[dict[str, float]]] | None = None,
     progress: bool = False,
+    folder: Path | None = None,
 ) -> Trained:
     """Train prompts on subsets of a data set: R runs in one pass, each as if it were alone.
 
@@ -61,7 +64,8 @@ def train(
     would get by itself, to rounding. A log has a row per epoch: learning rate, mean of every loss
     term, training accuracy, and what `after_epoch`, given the state so far, returned for the
     replica. A method of two stages is trained twice; its log and `after_epoch` are those of the
-    second stage.
+    second stage. With a folder, every epoch ends with a checkpoint in it, and a training that finds
+    one goes on there, to the same numbers.
 
     A replica whose loss or prompts stop being finite gets an error, the others go on. Raises
     ValueError for prompts deeper than the backbone, classes that cannot be clustered, or more hard
@@ -75,12 +79,13 @@ def train(
         prompts = init_prompts(backbone, shape, generators, method.words, method.extra)
     else:
         stage = [dataclasses.replace(spec, method=first_stage) for spec in specs]
-        before = train(stage, backbone, dataset, subsets, progress=progress)
+        before = train(stage, backbone, dataset, subsets, None, progress, folder)
         if all(before.errors):
             return before
         prompts = method.second_stage(before.model.prompts)
     model = PromptedCLIP(backbone, prompts, method, dataset.class_names, dataset.template)
-    return _train(specs, model, dataset, subsets, after_epoch, progress)
+    checkpoint = folder and Checkpoint(folder / f"{method.name}.safetensors")
+    return _train(specs, model, dataset, subsets, after_epoch, progress, checkpoint)
 
 
 def _train(
@@ -90,6 +95,7 @@ def _train(
     subsets: Sequence[Subset],
     after_epoch: Callable[[Trained], list[dict[str, float]]] | None,
     progress: bool,
+    checkpoint: Checkpoint | None,
 ) -> Trained:
     """One stage, from the model's prompts as they are."""
     first, methods = specs[0], [spec.method for spec in specs]
@@ -145,8 +151,26 @@ def _train(
         start = [(t, t.detach().clone()) for t in (*parameters, *prepared.values())]
         step = captured(step, *next(draws.of_epoch(0)))
         rewind(optimiser, start)
+    state = {f"prompts.{name}": p for name, p in model.prompts.named_parameters()}
+    state |= {f"prepared.{name}": tensor for name, tensor in prepared.items()}
+    state |= {f"average.{i}": mean for i, mean in enumerate(average)}
+    state |= dict(optimiser_state(optimiser, parameters))
+    stored = checkpoint.load(state) if checkpoint else None
+    if stored:
+        logs[:] = stored["logs"]
+        errors[:] = [message and TrainingDiverged(message) for message in stored["errors"]]
+    begun = stored["epoch"] if stored else 0
     title = first.run_id if len(specs) == 1 else f"{first.run_id} and {len(specs) - 1} more"
-    for epoch in tqdm(range(epochs), desc=title, leave=False, disable=not progress):
+    for epoch in tqdm(
+        range(begun, epochs),
+        title,
+        initial=begun,
+        total=epochs,
+        leave=False,
+        disable=not progress,
+    ):
+        if all(errors):
+            break
         rate = schedule.learning_rate(epoch, epochs)
         set_rate(optimiser, rate)
         sums: dict[str, Tensor] = {}
@@ -173,8 +197,9 @@ def _train(
                     f"epoch {epoch + 1} ({', '.join(f'{k} {v:.3g}' for k, v in row.items())}). "
                     "Lower the learning rate or the loss weights; other runs are not affected."
                 )
-        if all(errors):
-            break
+        if checkpoint:
+            messages = [error and str(error) for error in errors]
+            checkpoint.save(state, {"epoch": epoch + 1, "logs": logs, "errors": messages})
     return trained
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 
 from cptlab.lineup import methods
 from cptlab.profiles import Profile
-from cptlab.runs import Result
+from cptlab.results import Result
 from cptlab.studies import Study
 
 RATES = (0.0003, 0.001, 0.003, 0.01)

@@ -6,7 +6,7 @@ from importlib import metadata
 
 import pytest
 
-from cptlab import batch, cli, runs
+from cptlab import batch, cli, results, runs, world
 from cptlab.clip import loading
 from cptlab.data import PAPER_DATASETS
 from cptlab.lineup import methods
@@ -102,7 +102,7 @@ def test_run_prints_and_stores(cptlab, tmp_path, monkeypatch):
     resolved, end = json.JSONDecoder().raw_decode(out)
     wanted = spec_from_dict(resolved)
     assert wanted.method == ZeroShot()
-    result = runs.load_result(tmp_path / "runs", wanted)
+    result = results.load_result(tmp_path / "runs", wanted)
     for name, value in result.metrics.items():
         assert f"{name:>8} {value:6.2f} %" in out[end:]
     # A second time it only reports.
@@ -112,7 +112,7 @@ def test_run_prints_and_stores(cptlab, tmp_path, monkeypatch):
 
 def test_run_sets_hyper_parameters(cptlab, tmp_path, monkeypatch):
     seen = []
-    monkeypatch.setattr(runs, "load_result", lambda store, spec: seen.append(spec) or 1 / 0)
+    monkeypatch.setattr(results, "load_result", lambda store, spec: seen.append(spec) or 1 / 0)
     options = ("lambda_rs=0.5", "etf_reduction=pair_mean", "anchor_templates=('the {}.',)")
     flags = [part for option in options for part in ("--set", option)]
     with pytest.raises(ZeroDivisionError):
@@ -170,7 +170,7 @@ def test_the_paper_profile_says_what_it_lacks(dry, cptlab, tmp_path, no_work):
 
 def test_missing_weights(cptlab, tmp_path, monkeypatch):
     monkeypatch.setattr(loading, "EMOJI_WEIGHTS", tmp_path / "EmojiCLIP.safetensors")
-    runs.cached_backbone.cache_clear()
+    world.cached_backbone.cache_clear()
     status, _, err = cptlab("figures", "--profile", "smoke", "--dry-run", "--out", tmp_path)
     assert status == 1
     assert err.startswith(f"cptlab: No weights at {tmp_path / 'EmojiCLIP.safetensors'}")

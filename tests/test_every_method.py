@@ -10,10 +10,11 @@ import torch
 from tiny_clip import tiny_clip
 from tiny_world import tiny_dataset
 
-from cptlab import runs
+from cptlab import world
 from cptlab.methods import DPC, METHODS, Method
 from cptlab.profiles import Depths
-from cptlab.runs import load_result, run
+from cptlab.results import load_result
+from cptlab.runs import run
 from cptlab.schedule import Schedule
 from cptlab.spec import RunSpec
 from cptlab.workspace import CHECKOUT
@@ -47,8 +48,8 @@ def backbone():
 
 @pytest.fixture
 def tiny(monkeypatch, backbone):
-    monkeypatch.setattr(runs, "cached_backbone", lambda *identity: backbone)
-    monkeypatch.setattr(runs, "open_roles", lambda name, protocol: tiny_roles(protocol))
+    monkeypatch.setattr(world, "backbone_of", lambda spec: backbone)
+    monkeypatch.setattr(world, "roles_of", lambda spec: tiny_roles(spec.protocol))
 
 
 @pytest.mark.parametrize("method", ALL, ids=repr)

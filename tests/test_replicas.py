@@ -8,7 +8,7 @@ import torch
 from tiny_clip import tiny_clip
 from tiny_world import tiny_dataset
 
-from cptlab import runs
+from cptlab import runs, world
 from cptlab.data import draw_long_tailed
 from cptlab.methods import (
     CPT,
@@ -26,7 +26,8 @@ from cptlab.methods import (
     ZeroShot,
 )
 from cptlab.passes import passes, shared_part
-from cptlab.runs import execute, load_result, run
+from cptlab.results import load_result
+from cptlab.runs import execute, run
 from cptlab.schedule import Schedule
 from cptlab.spec import RunSpec
 from cptlab.training import Trained, train
@@ -210,9 +211,9 @@ def test_large_groups_are_cut_evenly(count, replicas, sizes):
 @pytest.fixture
 def tiny(monkeypatch, backbone):
     """Runs on the tiny CLIP and data set."""
-    monkeypatch.setattr(runs, "cached_backbone", lambda *identity: backbone)
+    monkeypatch.setattr(world, "backbone_of", lambda spec: backbone)
     roles = dict(zip(("base", "new"), tiny_dataset().halves(), strict=True))
-    monkeypatch.setattr(runs, "open_roles", lambda name, protocol: roles)
+    monkeypatch.setattr(world, "roles_of", lambda spec: roles)
 
 
 def test_results_are_stored_one_by_one_and_say_how_they_were_run(tiny, tmp_path):

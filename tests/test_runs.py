@@ -11,10 +11,11 @@ import torch
 from tiny_clip import tiny_clip
 from tiny_world import tiny_dataset
 
-from cptlab import clip, runs
+from cptlab import clip, results, runs, world
 from cptlab.evaluation import scores
 from cptlab.methods import CPT, CoOp, ZeroShot
-from cptlab.runs import RunsFailed, execute, load_result, missing, run, table
+from cptlab.results import load_result, missing, table
+from cptlab.runs import RunsFailed, execute, run
 from cptlab.schedule import Schedule
 from cptlab.spec import RunSpec
 
@@ -38,8 +39,8 @@ def backbone():
 @pytest.fixture
 def tiny(monkeypatch, backbone):
     """Runs on the tiny CLIP and data set; gives a counter of executed runs."""
-    monkeypatch.setattr(runs, "cached_backbone", lambda *identity: backbone)
-    monkeypatch.setattr(runs, "open_roles", lambda name, protocol: tiny_roles(protocol))
+    monkeypatch.setattr(world, "backbone_of", lambda spec: backbone)
+    monkeypatch.setattr(world, "roles_of", lambda spec: tiny_roles(spec.protocol))
     executed = []
     original = runs.execute
 
@@ -83,7 +84,9 @@ def test_a_result_stands_alone(tiny, tmp_path, backbone):
 def test_validation_runs_ask_for_validation_data_and_report_base_only(tiny, tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr(
-        runs, "open_roles", lambda name, protocol: asked.append(protocol) or tiny_roles(protocol)
+        world,
+        "roles_of",
+        lambda spec: asked.append(spec.protocol) or tiny_roles(spec.protocol),
     )
     spec = tiny_spec(protocol="validation", curve=True)
     execute([spec], tmp_path)
@@ -169,7 +172,7 @@ def test_a_run_that_dies_while_storing_leaves_no_result(stage, tiny, tmp_path, m
         raise OSError("No space left on device")
 
     with monkeypatch.context() as broken:
-        broken.setattr(clip if stage == "save_prompts" else runs, stage, die)
+        broken.setattr(clip if stage == "save_prompts" else results, stage, die)
         with pytest.raises(RunsFailed, match="OSError: No space left on device"):
             run([tiny_spec()], tmp_path, progress=False)
     assert not list(tmp_path.rglob("result.json"))

@@ -1,0 +1,120 @@
+"""Result files: one folder a run, `result.json` written last; only what validates counts as done.
+
+A run lives in `<store>/<run id>/`: `prompts.safetensors` (the learned tokens) and `result.json`,
+which stands alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from cptlab import clip, world
+from cptlab.clip import Prompts
+from cptlab.model import PromptedCLIP
+from cptlab.provenance import environment
+from cptlab.spec import FORMAT, RunSpec, spec_from_dict
+
+RESULT, PROMPTS = "result.json", "prompts.safetensors"
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished run as read from its result file."""
+
+    spec: RunSpec
+    metrics: dict[str, float]
+    classes: pd.DataFrame
+    log: pd.DataFrame
+    details: dict[str, Any]
+    folder: Path
+
+    def model(self) -> PromptedCLIP:
+        """The prompted CLIP with this run's learned tokens."""
+        backbone = world.backbone_of(self.spec)
+        prompts = clip.load_prompts(self.folder / PROMPTS).to(backbone.device)
+        learned = next(iter(world.roles_of(self.spec).values()))
+        return PromptedCLIP(
+            backbone, prompts, self.spec.method, learned.class_names, learned.template
+        )
+
+
+def save_result(store: Path, spec: RunSpec, prompts: Prompts, values: dict[str, Any]) -> None:
+    """Write prompts, then `result.json` as the last act, each moved into place in one step."""
+    folder = store / spec.run_id
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = folder / f"{PROMPTS}.{os.getpid()}"
+    clip.save_prompts(prompts, partial)
+    partial.replace(folder / PROMPTS)
+    values = {
+        "format": FORMAT,
+        "run_id": spec.run_id,
+        "spec": spec.as_dict(),
+        "weights": clip.weights_id(spec.backbone, spec.pretrained),
+        **values,
+        "environment": environment(spec),
+    }
+    partial = folder / f"{RESULT}.{os.getpid()}"
+    partial.write_text(json.dumps(values, indent=1))
+    partial.replace(folder / RESULT)
+
+
+def load_result(store: Path, spec: RunSpec) -> Result | None:
+    """The stored result of a specification; None if missing, damaged, or of other weights."""
+    folder = store / spec.run_id
+    try:
+        values = json.loads((folder / RESULT).read_text())
+        complete = (
+            values["format"] == FORMAT
+            and spec_from_dict(values["spec"]) == spec
+            and values["weights"] == clip.weights_id(spec.backbone, spec.pretrained)
+            and values["metrics"]
+            and all(isinstance(v, int | float) for v in values["metrics"].values())
+            and values["classes"]
+            and isinstance(values["trained_parameters"], int)
+            and isinstance(values["seconds"], int | float)
+        )
+        if not complete:
+            return None
+        clip.load_prompts(folder / PROMPTS)  # raises if they are missing or damaged
+        return Result(
+            spec,
+            values["metrics"],
+            pd.DataFrame(values["classes"]),
+            pd.DataFrame(values["log"]),
+            values,
+            folder,
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+
+
+def missing(specs: Iterable[RunSpec], store: Path) -> list[RunSpec]:
+    """Specifications without a valid result, each once, in order."""
+    return [spec for spec in dict.fromkeys(specs) if load_result(store, spec) is None]
+
+
+def table(results: Iterable[Result]) -> pd.DataFrame:
+    """Tidy frame, one row per run: data set, method, tau, seed, protocol, metrics (accuracies in
+    percent, effective rank of the class texts' cosine matrix), trained parameters and seconds.
+    """
+    return pd.DataFrame(
+        {
+            "dataset": result.spec.dataset,
+            "method": result.spec.method.name,
+            "tau": result.spec.imbalance,
+            "seed": result.spec.seed,
+            "protocol": result.spec.protocol,
+            **result.metrics,
+            "trained_parameters": result.details["trained_parameters"],
+            "seconds": result.details["seconds"],
+            "run_id": result.details["run_id"],
+        }
+        for result in results
+    )

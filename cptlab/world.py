@@ -1,0 +1,27 @@
+"""What a specification names, opened: its frozen backbone and the data sets that it meets."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from cptlab import clip
+from cptlab.data import ImageDataset, open_roles
+from cptlab.spec import RunSpec
+
+
+@lru_cache(maxsize=2)
+def cached_backbone(
+    name: str, pretrained: str | None, device: str = "cpu", precision: clip.Precision = "fp32"
+) -> clip.Backbone:
+    """The frozen backbone, loaded once per process."""
+    return clip.load(name, pretrained, device, precision)
+
+
+def backbone_of(spec: RunSpec) -> clip.Backbone:
+    """The backbone of a run; the errors of `cptlab.clip.load`."""
+    return cached_backbone(spec.backbone, spec.pretrained, spec.device, spec.precision)
+
+
+def roles_of(spec: RunSpec) -> dict[str, ImageDataset]:
+    """The data sets of a run by role, the one that it learns from first (`open_roles`)."""
+    return open_roles(spec.dataset, spec.protocol)

@@ -1,0 +1,30 @@
+"""A small study on the tiny CLIP and data set, for processes that are killed while they do it."""
+
+from pathlib import Path
+
+import torch
+from tiny_clip import tiny_clip
+from tiny_world import tiny_dataset
+
+from cptlab import runs, world
+from cptlab.methods import CPT, DPC, NPTStyle, PromptSRC
+from cptlab.schedule import Schedule
+from cptlab.spec import RunSpec
+
+DEEP = {"text_depth": 2, "vision_depth": 2}
+METHODS = (CPT(**DEEP), PromptSRC(**DEEP), NPTStyle(depth=2), DPC(on="coop", hard_negatives=2))
+SPECS = [
+    RunSpec("tiny", method, 0.25, seed, Schedule(8, 0.02, 8), backbone="tiny", curve=seed > 2)
+    for method in METHODS
+    for seed in (1, 2, 3)
+]
+BACKBONE = tiny_clip(torch.float32)
+
+
+def work(store: Path) -> None:
+    """Do what is missing of the study, in this process."""
+    torch.set_num_threads(1)
+    base, new = tiny_dataset(8).halves()
+    world.backbone_of = lambda spec: BACKBONE
+    world.roles_of = lambda spec: {"base": base, "new": new}
+    runs.run(SPECS, store, progress=False)

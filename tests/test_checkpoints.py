@@ -1,0 +1,99 @@
+"""A training that is cut off after any epoch goes on to the very numbers of an undisturbed one."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import torch
+from test_every_method import ALL
+from tiny_clip import tiny_clip
+from tiny_world import tiny_dataset
+
+from cptlab.checkpoints import Checkpoint
+from cptlab.data import draw_long_tailed
+from cptlab.methods import CPT, CoOp
+from cptlab.schedule import Schedule
+from cptlab.spec import RunSpec
+from cptlab.training import Trained, train
+
+SCHEDULE = Schedule(epochs=4, lr=0.02, batch_size=8)
+
+
+class Killed(BaseException):
+    """Stands in for a kill: nothing in the package may catch it."""
+
+
+@pytest.fixture(scope="module")
+def backbone():
+    return tiny_clip(torch.float32)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def trained(
+    backbone, method, folder: Path | None = None, kill_after: int = 0, **schedule
+) -> Trained:
+    base = tiny_dataset().halves()[0]
+    seeds = (1,) if method.per_replica is None else (1, 2)
+    plan = dataclasses.replace(SCHEDULE, **schedule)
+    specs = [RunSpec("tiny", method, 0.25, seed, plan, backbone="tiny") for seed in seeds]
+    subsets = [draw_long_tailed(base, 0.25, seed) for seed in seeds]
+    count = 0
+
+    def after(state):
+        nonlocal count
+        count += 1
+        if count == kill_after:
+            raise Killed
+        return [{"seen": float(state.logs[0][-1]["epoch"] if state.logs[0] else 0)} for _ in seeds]
+
+    return train(specs, backbone, base, subsets, after, folder=folder)
+
+
+LEARNING = [method for method in ALL if method.name != "zero_shot"]
+
+
+@pytest.mark.parametrize(
+    ("method", "optimiser"), [*((m, "sgd") for m in LEARNING), (LEARNING[-1], "adam")], ids=repr
+)
+def test_cut_off_and_resumed_is_bit_for_bit_the_same(backbone, tmp_path, method, optimiser):
+    whole = trained(backbone, method, optimiser=optimiser)
+    with pytest.raises(Killed):
+        trained(backbone, method, tmp_path, kill_after=3, optimiser=optimiser)
+    resumed = trained(backbone, method, tmp_path, optimiser=optimiser)
+    assert resumed.logs == whole.logs
+    expected = dict(whole.model.prompts.named_parameters())
+    for name, value in resumed.model.prompts.named_parameters():
+        assert torch.equal(value, expected[name])
+    for name, value in whole.prepared.items():
+        assert torch.equal(resumed.prepared[name], value)
+    # A training that had ended is not repeated.
+    again = trained(backbone, method, tmp_path, kill_after=1, optimiser=optimiser)
+    assert again.logs == whole.logs
+
+
+def test_a_diverged_replica_stays_so(backbone, tmp_path):
+    first = trained(backbone, CoOp(), tmp_path, lr=1e30)
+    again = trained(backbone, CoOp(), tmp_path, kill_after=1, lr=1e30)
+    assert list(map(str, again.errors)) == list(map(str, first.errors)) != ["None", "None"]
+
+
+@pytest.mark.parametrize("damage", ["truncated", "foreign", "empty"])
+def test_a_damaged_checkpoint_is_named_and_left(backbone, tmp_path, damage, capsys):
+    method = CPT(text_depth=2, vision_depth=2)
+    whole = trained(backbone, method, tmp_path)
+    (path,) = tmp_path.iterdir()
+    if damage == "foreign":
+        Checkpoint(path).save({"a": torch.zeros(2)}, {"epoch": 1})
+    else:
+        path.write_bytes(path.read_bytes()[: 100 if damage == "truncated" else 0])
+    again = trained(backbone, method, tmp_path)
+    assert again.logs == whole.logs
+    captured = capsys.readouterr()
+    assert f"{path} cannot be used" in captured.out + captured.err
