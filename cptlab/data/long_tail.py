@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from cptlab.data.dataset import ImageDataset, Sample
+from cptlab.data.dataset import ImageDataset, Sample, by_label
 from cptlab.seeds import numpy_stream
 
 ClassOrder = Literal["name", "permuted"]
@@ -24,8 +25,13 @@ class Subset:
     @property
     def checksum(self) -> str:
         """Short hash of the sample keys, in order."""
-        text = "\n".join(f"{sample.key} {sample.label}" for sample in self.samples)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        return checksum((sample.key, sample.label) for sample in self.samples)
+
+
+def checksum(pairs: Iterable[tuple[str, int]]) -> str:
+    """Short hash of (key, label) pairs, in order."""
+    text = "\n".join(f"{key} {label}" for key, label in pairs)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def class_counts(n_classes: int, imbalance: float, n_max: int = 16) -> list[int]:
@@ -56,7 +62,8 @@ def draw_long_tailed(
 
     Every class keeps a seeded ranking of its samples and the first n_k of it are taken, so that
     the subsets of one seed are nested across imbalance ratios. Classes run from head to tail in
-    label order ("name") or in a seeded permutation ("permuted").
+    label order ("name") or in a seeded permutation ("permuted"). Where subsets are published
+    (`dataset.draw`), the ranking is their n_max-shot list.
 
     A class with fewer samples than n_k gives all it has (CoOp protocol); `counts` has the truth.
 
@@ -70,19 +77,32 @@ def draw_long_tailed(
         ranks = numpy_stream("order", dataset.name, seed).permutation(n_classes).tolist()
     else:
         raise ValueError(f"Unknown class order {order!r}; choose 'name' or 'permuted'.")
-    pools: list[list[Sample]] = [[] for _ in range(n_classes)]
-    for sample in dataset.train:
-        pools[sample.label].append(sample)
-    chosen: list[Sample] = []
-    for label, pool in enumerate(pools):
-        name = dataset.class_names[label]
-        if not pool:
+    rankings = _rankings(dataset, seed, n_max)
+    for label, name in enumerate(dataset.class_names):
+        if not rankings.get(label):
             raise ValueError(
                 f"Class {name!r} of data set {dataset.name!r} has no training samples."
             )
-        ranking = numpy_stream("draw", dataset.name, name, seed).permutation(len(pool))
-        chosen += [pool[i] for i in ranking[: counts_by_rank[ranks[label]]]]
+    chosen = [
+        sample
+        for label, ranking in rankings.items()
+        for sample in ranking[: counts_by_rank[ranks[label]]]
+    ]
     counts = [0] * n_classes
     for sample in chosen:
         counts[sample.label] += 1
     return Subset(tuple(chosen), tuple(counts), tuple(ranks))
+
+
+def _rankings(dataset: ImageDataset, seed: int, n_max: int) -> dict[int, list[Sample]]:
+    """The first samples that a seed takes of each class, n_max at least where there are so many.
+
+    Published subsets come in public code's order of classes, others in label order.
+    """
+    if dataset.draw is not None:
+        return by_label(dataset.draw(seed, n_max)[0])
+    rankings = {}
+    for label, pool in sorted(by_label(dataset.train).items()):
+        stream = numpy_stream("draw", dataset.name, dataset.class_names[label], seed)
+        rankings[label] = [pool[i] for i in stream.permutation(len(pool))]
+    return rankings
