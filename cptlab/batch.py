@@ -68,14 +68,19 @@ def check(profile: Profile) -> None:
     Raises ValueError with what is wrong with every data set at once; and then, because it may need
     a download, the errors of the backbone.
     """
-    problems = []
+    problems: dict[str, None] = {}
     for name in profile.datasets():
         try:
             dataset = open_dataset(name)
             first = {s.key.rpartition("/")[0]: s.key for s in (*dataset.test, *dataset.train)}
             dataset.read(list(first.values()), 8)  # every drawing opens
         except (ValueError, OSError) as error:
-            problems.append(str(error))
+            problems[str(error)] = None
+    for name in profile.transfer.datasets:
+        try:
+            open_roles(name, "transfer")
+        except (ValueError, OSError) as error:
+            problems |= dict.fromkeys(str(error).splitlines())
     if problems:
         raise ValueError("\n".join(problems))
     world.cached_backbone(profile.backbone, profile.pretrained, profile.device, profile.precision)

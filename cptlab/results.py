@@ -17,6 +17,7 @@ import pandas as pd
 
 from cptlab import clip, world
 from cptlab.clip import Prompts
+from cptlab.data import content_id
 from cptlab.model import PromptedCLIP
 from cptlab.provenance import environment
 from cptlab.spec import FORMAT, RunSpec, spec_from_dict
@@ -57,6 +58,7 @@ def save_result(store: Path, spec: RunSpec, prompts: Prompts, values: dict[str, 
         "run_id": spec.run_id,
         "spec": spec.as_dict(),
         "weights": clip.weights_id(spec.backbone, spec.pretrained),
+        "data": content_id(spec.dataset),
         **values,
         "environment": environment(spec),
     }
@@ -66,7 +68,10 @@ def save_result(store: Path, spec: RunSpec, prompts: Prompts, values: dict[str, 
 
 
 def load_result(store: Path, spec: RunSpec) -> Result | None:
-    """The stored result of a specification; None if missing, damaged, or of other weights."""
+    """The stored result of a specification; None if missing, damaged, or of other weights or data.
+
+    Other data: a folder or CSV file of the user's own that has changed since.
+    """
     folder = store / spec.run_id
     try:
         values = json.loads((folder / RESULT).read_text())
@@ -74,6 +79,7 @@ def load_result(store: Path, spec: RunSpec) -> Result | None:
             values["format"] == FORMAT
             and spec_from_dict(values["spec"]) == spec
             and values["weights"] == clip.weights_id(spec.backbone, spec.pretrained)
+            and values.get("data") == content_id(spec.dataset)
             and values["metrics"]
             and all(isinstance(v, int | float) for v in values["metrics"].values())
             and values["classes"]

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from cptlab.checks import build, check_values
@@ -71,7 +72,8 @@ class RunSpec:
         values = json.loads(json.dumps(values), parse_int=float)
         canonical = json.dumps(values, sort_keys=True)
         digest = hashlib.sha256(canonical.encode()).hexdigest()[:10]
-        return f"{self.dataset}-{self.method.name}-tau{self.imbalance:g}-seed{self.seed}-{digest}"
+        dataset = Path(self.dataset).stem  # it may be a path
+        return f"{dataset}-{self.method.name}-tau{self.imbalance:g}-seed{self.seed}-{digest}"
 
 
 def _changed(options: Any) -> dict[str, Any]:

@@ -200,8 +200,6 @@ def test_unknown_names():
         open_dataset("foods")
     with pytest.raises(ValueError, match=r"Unknown data set 'imagenet'"):
         emoji_dataset("imagenet")
-    with pytest.raises(ValueError, match=r"reader for 'imagenet' is not part of this version"):
-        open_dataset("imagenet")
     with pytest.raises(ValueError, match=r"Unknown vendor 'aple'; choose one of apple"):
         emoji_dataset("food", train_vendors=("aple",))
     with pytest.raises(ValueError, match=r"Unknown vendor 'google'"):

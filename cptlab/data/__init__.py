@@ -1,25 +1,20 @@
-"""Data sets: `open_dataset(name)` gives any of them by name."""
+"""Data sets: `open_dataset(name)` gives any of them by name, or by path."""
 
+import os
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
 from typing import Literal
 
-from cptlab.data.dataset import ImageDataset, Sample, labels_of
+from cptlab.data.dataset import ImageDataset, Sample, by_label, labels_of
 from cptlab.data.emoji import VALIDATION_VENDORS, emoji_dataset, emoji_transfer
-from cptlab.data.long_tail import Subset, class_counts, draw_long_tailed
+from cptlab.data.long_tail import Subset, checksum, class_counts, draw_long_tailed
+from cptlab.data.own import own_dataset
+from cptlab.data.paper import LEARNED, ROWS, VARIANTS, paper_dataset, paper_transfer
+from cptlab.data.root import data_root
 from cptlab.emoji.catalog import CATEGORIES
 
-PAPER_DATASETS = (
-    "imagenet",
-    "caltech101",
-    "oxford_pets",
-    "stanford_cars",
-    "flowers102",
-    "food101",
-    "fgvc_aircraft",
-    "sun397",
-    "dtd",
-    "eurosat",
-    "ucf101",
-)
+PAPER_DATASETS = tuple(LEARNED)
 """The paper's eleven data sets."""
 
 
@@ -27,12 +22,22 @@ Protocol = Literal["base_to_new", "few_shot", "transfer", "validation"]
 
 
 def open_dataset(name: str) -> ImageDataset:
-    """Data set by name.
+    """Data set by name: an embedded one, one of the paper's, or the path of a folder or CSV file.
 
-    Raises ValueError for an unknown name, or one whose reader does not exist yet.
+    Raises ValueError for an unknown name and FileNotFoundError or ValueError, saying what to do,
+    for data that are missing or damaged (`cptlab.data.paper`, `cptlab.data.own`).
     """
-    _check(name)
-    return emoji_dataset(name)
+    if is_path(name):
+        return own_dataset(Path(name).expanduser())[0]
+    if name in ROWS:
+        return paper_dataset(name)
+    if name in CATEGORIES:
+        return emoji_dataset(name)
+    known = ", ".join([*CATEGORIES, *ROWS])
+    raise ValueError(
+        f"Unknown data set {name!r}; choose one of {known}; or give the path of a folder or CSV "
+        "file of your own."
+    )
 
 
 def open_roles(name: str, protocol: Protocol) -> dict[str, ImageDataset]:
@@ -40,40 +45,99 @@ def open_roles(name: str, protocol: Protocol) -> dict[str, ImageDataset]:
 
     "base_to_new": "base" and "new", the two halves of the classes. "few_shot": "all" of them.
     "transfer": "source" with all classes, every other data set as "target ...", shifts of the
-    source as "domain ...". "validation": "base" alone, its test side being a training domain that
-    is then left out of `train`: for choosing hyper-parameters without looking at test pictures.
+    source as "domain ...". "validation": "base" alone, its test side being the data set's
+    validation images, or, for embedded data sets, a training domain that is then left out of
+    `train`: for choosing hyper-parameters without looking at test pictures.
 
-    Raises ValueError as `open_dataset` does.
+    Raises ValueError as `open_dataset` does, and for a data set that does not fit the protocol.
     """
-    _check(name)
-    if protocol == "transfer":
-        return emoji_transfer(name)
-    if protocol == "few_shot":
-        return {"all": emoji_dataset(name)}
-    vendors = VALIDATION_VENDORS if protocol == "validation" else ()
-    base, new = emoji_dataset(name, *vendors).halves()
-    return {"base": base} if protocol == "validation" else {"base": base, "new": new}
-
-
-def _check(name: str) -> None:
-    if name in PAPER_DATASETS:
+    if name in VARIANTS:
         raise ValueError(
-            f"The reader for {name!r} is not part of this version yet (embedded data sets: "
-            f"{', '.join(CATEGORIES)})."
+            f"{name!r} has test images only, nothing to learn from. It is a domain of the protocol "
+            "transfer with the data set 'imagenet'."
         )
-    if name not in CATEGORIES:
-        known = ", ".join([*CATEGORIES, *PAPER_DATASETS])
-        raise ValueError(f"Unknown data set {name!r}; choose one of {known}.")
+    roles = _paper_roles(name, protocol, data_root()) if name in ROWS else _roles(name, protocol)
+    return dict(roles)
+
+
+# Cutting a million images takes seconds, and every run of a batch asks for the same halves.
+@lru_cache(maxsize=2 * len(ROWS))
+def _paper_roles(name: str, protocol: Protocol, root: Path) -> dict[str, ImageDataset]:
+    return _roles(name, protocol)
+
+
+def _roles(name: str, protocol: Protocol) -> dict[str, ImageDataset]:
+    if protocol == "transfer":
+        return _transfer(name)
+    if protocol == "validation":
+        return {"base": _validation(name).halves()[0]}
+    dataset = open_dataset(name)
+    if protocol == "few_shot":
+        return {"all": dataset}
+    return dict(zip(("base", "new"), dataset.halves(), strict=True))
+
+
+def is_path(name: str) -> bool:
+    """Whether a data set's name is a path: of a folder or CSV file, there or not."""
+    if name in CATEGORIES or name in ROWS:
+        return False
+    return "/" in name or os.sep in name or name.endswith(".csv") or Path(name).is_dir()
+
+
+def full_name(name: str) -> str:
+    """A data set's name as specifications should have it: a path made absolute.
+
+    A relative one would mean another data set in another folder.
+    """
+    return os.path.abspath(os.path.expanduser(name)) if is_path(name) else name
+
+
+def content_id(name: str) -> str | None:
+    """Hash of what a data set of the user's own lists; None for those whose content is fixed."""
+    if not is_path(name):
+        return None
+    dataset = open_dataset(name)
+    sides = (dataset.train, dataset.val, dataset.test)
+    samples = [(sample.key, sample.label) for side in sides for sample in side]
+    return checksum([(class_name, -1) for class_name in dataset.class_names] + samples)
+
+
+def _transfer(name: str) -> dict[str, ImageDataset]:
+    if is_path(name):
+        raise ValueError(
+            f"{name} cannot be the source of transfer: there is nothing to transfer to. Choose "
+            "another protocol."
+        )
+    return paper_transfer(name) if name in ROWS else emoji_transfer(name)
+
+
+def _validation(name: str) -> ImageDataset:
+    if name in CATEGORIES:
+        return emoji_dataset(name, *VALIDATION_VENDORS)
+    dataset = open_dataset(name)
+    without = set(range(len(dataset.class_names))) - set(labels_of(dataset.val))
+    if without:
+        raise ValueError(
+            f"Data set {name!r} has no validation images of class "
+            f"{dataset.class_names[min(without)]!r}, so it cannot be used with the protocol "
+            "validation."
+        )
+    return replace(dataset, test=dataset.val)
 
 
 __all__ = [
+    "PAPER_DATASETS",
     "ImageDataset",
     "Protocol",
     "Sample",
     "Subset",
+    "by_label",
     "class_counts",
+    "content_id",
     "draw_long_tailed",
     "emoji_dataset",
+    "full_name",
+    "is_path",
     "labels_of",
     "open_dataset",
     "open_roles",
