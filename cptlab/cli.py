@@ -1,4 +1,4 @@
-"""The command line: `cptlab figures`, `cptlab run`, `cptlab tune`, `cptlab emojiclip`."""
+"""The command line: `cptlab figures`, `run`, `doctor`, `data`, `tune`, `bench`, `emojiclip`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from cptlab.cli_data import data, data_root_option, doctor
 from cptlab.methods import METHODS
 from cptlab.profiles import PROFILES
 from cptlab.workspace import CHECKOUT, DEFAULT_PROFILE
@@ -23,6 +24,10 @@ def commands() -> None:
     """
 
 
+commands.add_command(doctor)
+commands.add_command(data)
+
+
 @commands.command()
 @click.argument("notebooks", nargs=-1)
 @click.option("--profile", default=DEFAULT_PROFILE, show_default=True, help=", ".join(PROFILES))
@@ -35,6 +40,7 @@ def commands() -> None:
     help="Parallel runs.",
 )
 @click.option("--dry-run", is_flag=True, help="List the runs and an estimate; do nothing.")
+@data_root_option
 def figures(
     notebooks: tuple[str, ...], profile: str, out: str | None, jobs: int, dry_run: bool
 ) -> None:
@@ -67,13 +73,19 @@ def figures(
 
 @commands.command()
 @click.option("--method", default="cpt", show_default=True, help=", ".join(METHODS))
-@click.option("--dataset", default="food", show_default=True)
+@click.option(
+    "--dataset",
+    default="food",
+    show_default=True,
+    help="Name, or path of a folder of class sub-folders or of a CSV file.",
+)
 @click.option("--tau", default=0.06, show_default=True, help="Imbalance ratio.")
 @click.option("--seed", default=1, show_default=True)
 @click.option("--profile", default=DEFAULT_PROFILE, show_default=True, help="Schedule and depths.")
 @click.option("--class-order", default="name", show_default=True, help="name or permuted.")
 @click.option("--set", "options", multiple=True, help="Hyper-parameter of the method: name=value.")
 @click.option("--out", help="Store the run below this folder.")
+@data_root_option
 def run(
     method: str,
     dataset: str,
@@ -92,7 +104,8 @@ def run(
     import json
 
     from cptlab import results, runs
-    from cptlab.data import open_dataset
+    from cptlab.data import full_name, is_path, open_roles
+    from cptlab.data.doctor import require_sound
     from cptlab.profiles import profile_named
     from cptlab.spec import make_method
     from cptlab.workspace import workspace
@@ -101,9 +114,11 @@ def run(
     values = dict(_option(text) for text in options)
     if method in METHODS:
         values = chosen.depths_of(METHODS[method]) | values
-    plain = chosen.spec(dataset, make_method(method, **values), tau, seed)
+    plain = chosen.spec(full_name(dataset), make_method(method, **values), tau, seed)
     spec = dataclasses.replace(plain, class_order=class_order)
-    open_dataset(dataset)  # an unknown name fails here, before anything is printed or made
+    open_roles(spec.dataset, spec.protocol)  # fails before anything is printed or made
+    if is_path(spec.dataset):
+        require_sound(Path(spec.dataset))  # a damaged test image should fail before training
     store = workspace(profile, out).runs
     click.echo(json.dumps(spec.as_dict(), indent=1))
     if results.load_result(store, spec) is None:

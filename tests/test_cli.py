@@ -8,7 +8,7 @@ import pytest
 
 from cptlab import batch, cli, results, runs, world
 from cptlab.clip import loading
-from cptlab.data import PAPER_DATASETS
+from cptlab.data.paper import ROWS
 from cptlab.lineup import methods
 from cptlab.methods import ZeroShot
 from cptlab.profiles import SMOKE
@@ -20,6 +20,8 @@ from cptlab.workspace import workspace
 @pytest.fixture
 def cptlab(monkeypatch, capsys):
     """Calls `cptlab ARGUMENTS`; gives exit status, stdout and stderr."""
+
+    monkeypatch.setenv("CPTLAB_DATA", "")
 
     def call(*arguments: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["cptlab", *map(str, arguments)])
@@ -139,7 +141,11 @@ def test_run_sets_hyper_parameters(cptlab, tmp_path, monkeypatch):
         ("run --method ctp", "Unknown method 'ctp'; choose one of zero_shot, coop, cocoop"),
         ("run --profile huge", "Unknown profile 'huge'"),
         ("run --dataset foods --out OUT", "Unknown data set 'foods'; choose one of activities"),
-        ("run --dataset imagenet --out OUT", "The reader for 'imagenet' is not part of this ver"),
+        ("run --dataset imagenet --out OUT", "The paper's data sets are read from a folder, but"),
+        (
+            "run --dataset imagenet_a --out OUT",
+            "'imagenet_a' has test images only, nothing to learn",
+        ),
         ("run --tau 0", "The imbalance ratio tau must lie in (0, 1], got 0.0"),
         ("run --set nonsense", "--set takes name=value, got 'nonsense'"),
         ("run --set lamda_rs=1", "CPT has no parameter 'lamda_rs'. Did you mean 'lambda_rs'?"),
@@ -161,11 +167,14 @@ def test_bad_input_is_one_line_and_status_1(arguments, message, cptlab, tmp_path
 
 @pytest.mark.parametrize("dry", [["--dry-run"], []])
 def test_the_paper_profile_says_what_it_lacks(dry, cptlab, tmp_path, no_work):
-    status, _, err = cptlab("figures", "--profile", "paper", *dry, "--out", tmp_path)
+    arguments = ("figures", "--profile", "paper", *dry, "--out", tmp_path)
+    status, _, err = cptlab(*arguments)
+    assert (status, err.count("\n")) == (1, 1)
+    assert err.startswith("cptlab: The paper's data sets are read from a folder, but none is named")
+    status, _, err = cptlab(*arguments, "--data-root", tmp_path)
     assert status == 1
-    assert err.startswith("cptlab: The reader for 'imagenet' is not part of this version yet")
-    assert all(f"'{name}'" in err for name in PAPER_DATASETS)  # all at once, not one per try
-    assert err.count("\n") == len(PAPER_DATASETS)
+    assert all(f"Data set '{name}' needs" in err for name in ROWS)  # all at once, not one per try
+    assert err.count("\n") == len(ROWS)
 
 
 def test_missing_weights(cptlab, tmp_path, monkeypatch):
@@ -216,7 +225,19 @@ def test_wrong_usage_is_explained(arguments, cptlab):
 # --------------------------------------------------------------------------------------------- help
 
 
-@pytest.mark.parametrize("command", ["", "figures", "run", "emojiclip train", "emojiclip card"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "",
+        "figures",
+        "run",
+        "doctor",
+        "data fetch",
+        "data subset",
+        "emojiclip train",
+        "emojiclip card",
+    ],
+)
 def test_help_has_an_example(command, cptlab):
     status, out, _ = cptlab(*command.split(), "--help")
     assert status == 0

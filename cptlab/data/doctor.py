@@ -1,0 +1,162 @@
+"""Whether data sets are what they should be: files, numbers, classes, images that open."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tqdm.auto import tqdm
+
+from cptlab.data.dataset import Sample
+from cptlab.data.images import ImageFiles
+from cptlab.data.layouts import SIDES, Lists
+from cptlab.data.own import own_dataset, some
+from cptlab.data.paper import ROWS, image_files, read_lists
+
+SPOT_CHECKS = 50
+"""Images that are decoded besides the first one of each class, if not all are."""
+READERS, PART = 8, 256
+"""Threads that open images, and how many each takes at a time."""
+SHOTS = 16
+
+
+@dataclass
+class Checkup:
+    """What was found: number of classes and images by side, problems to mend, things to know.
+
+    published: the numbers that should have been found, (K, train, val, test), if there are any.
+    """
+
+    name: str
+    there: bool = True
+    found: tuple[int | None, ...] = ()
+    published: tuple[int | None, ...] = ()
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def status(self) -> str:
+        """ "ok", "broken" or "not there"."""
+        return "not there" if not self.there else "broken" if self.problems else "ok"
+
+
+def examine_root(root: Path, full: bool = False) -> list[Checkup]:
+    """Every one of the paper's data sets below a data root.
+
+    full: decode every image, rather than the header of all and the whole of some.
+    """
+    return [_examine_paper(name, root, full) for name in ROWS]
+
+
+def examine_own(path: Path, full: bool = False) -> Checkup:
+    """A folder or CSV file. Raises FileNotFoundError if there is none, as `own_dataset` does."""
+    checkup = Checkup(str(path))
+    try:
+        dataset, checkup.notes = own_dataset(path)
+    except ValueError as error:
+        checkup.problems = [str(error)]
+        return checkup
+    lists = Lists(dataset.class_names, dataset.train, dataset.val, dataset.test)
+    _examine(checkup, lists, dataset.read, full)
+    few = [n for c, n in Counter(s.label for s in lists.train).items() if n < SHOTS]
+    if few:
+        checkup.notes.append(
+            f"{len(few)} classes have fewer than {SHOTS} training images, the smallest {min(few)}: "
+            "they give what they have"
+        )
+    return checkup
+
+
+def require_sound(path: Path) -> None:
+    """Raise ValueError with everything that is wrong with a folder or CSV file."""
+    if problems := examine_own(path).problems:
+        raise ValueError("\n".join(problems))
+
+
+def _examine_paper(name: str, root: Path, full: bool) -> Checkup:
+    row = ROWS[name]
+    checkup = Checkup(name, published=(row.n_classes, *row.published))
+    if not (root / row.folder).is_dir():
+        checkup.there = False
+        return checkup
+    try:
+        lists = read_lists(name, root)
+    except (ValueError, OSError) as error:
+        checkup.problems = [str(error)]
+        return checkup
+    _examine(checkup, lists, image_files(name, root), full)
+    kinds = ("classes", *(f"{side} images" for side in SIDES))
+    for kind, found, published in zip(kinds, checkup.found, checkup.published, strict=True):
+        if found != (published or 0):
+            checkup.problems.append(f"{found} {kind}, published {published}")
+    sides = {"training": lists.train, "test": lists.test} if lists.train else {"test": lists.test}
+    for kind, samples in sides.items():
+        if without := set(range(len(lists.class_names))) - {s.label for s in samples}:
+            names = [lists.class_names[label] for label in sorted(without)]
+            checkup.problems.append(f"no {kind} images of {len(names)} classes: {some(names)}")
+    return checkup
+
+
+def _examine(checkup: Checkup, lists: Lists, files: ImageFiles, full: bool) -> None:
+    """Count, and open images: keys that fail become problems, grouped by what is wrong."""
+    sides = (lists.train, lists.val, lists.test)
+    checkup.found = (len(lists.class_names), *map(len, sides))
+    samples = list({s.key: s for side in sides for s in side}.values())
+    if repeated := sum(map(len, sides)) - len(samples):
+        checkup.problems.append(f"{repeated} images are listed more than once")
+    decoded = set(samples) if full else _spot_checks(samples)
+
+    def check(part: Sequence[Sample]) -> list[str]:
+        return [files.check(sample.key, sample in decoded) for sample in part]
+
+    parts = [samples[i : i + PART] for i in range(0, len(samples), PART)]
+    bad: dict[str, list[str]] = {}
+    with ThreadPoolExecutor(READERS) as pool:
+        answers = pool.map(check, parts)
+        quiet = len(parts) < 20
+        bar = tqdm(zip(parts, answers, strict=True), checkup.name, len(parts), False, disable=quiet)
+        for sample, answer in ((s, a) for part, those in bar for s, a in zip(part, those)):
+            if answer:
+                bad.setdefault(answer, []).append(sample.key)
+    for answer, keys in bad.items():
+        checkup.problems.append(f"{answer}: {len(keys)} below {files.folder}, {some(keys)}")
+
+
+def _spot_checks(samples: Sequence[Sample]) -> set[Sample]:
+    """The first image of each class and a seeded sample of the rest."""
+    first = {sample.label: sample for sample in reversed(samples)}
+    chance = random.Random(0)
+    return {*first.values(), *chance.sample(samples, min(SPOT_CHECKS, len(samples)))}
+
+
+def report(checkups: Sequence[Checkup]) -> str:
+    """A table of what was found, the problems and notes of each, and what is not there."""
+    header = ("data set", "status", "classes", *SIDES)
+    there = [c for c in checkups if c.there]
+    rows = [header, *((c.name, c.status, *_cells(c)) for c in there)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(header))]
+    lines = ["  ".join(cell.ljust(w) for cell, w in zip(row, widths)).rstrip() for row in rows]
+    for checkup in there:
+        lines += [f"{checkup.name}: {text}" for text in checkup.problems]
+        lines += [f"{checkup.name} (note): {text}" for text in checkup.notes]
+    if missing := [c.name for c in checkups if not c.there]:
+        lines.append(f"Not there: {', '.join(missing)}")
+        lines.append("`cptlab data fetch NAME` gets a data set, or says how to.")
+    return "\n".join(lines)
+
+
+def _cells(checkup: Checkup) -> list[str]:
+    found = checkup.found or (None,) * 4
+    published = checkup.published or found
+    return [
+        "-"
+        if not (number or wanted)
+        else f"{number}"
+        if number == wanted
+        else f"{'?' if number is None else number} of {wanted or 0}"
+        for number, wanted in zip(found, published, strict=True)
+    ]
