@@ -18,6 +18,8 @@ SPECS = [
     for method in METHODS
     for seed in (1, 2, 3)
 ]
+EXECUTED = "executed.txt"
+"""In the store: the runs of every pass that was executed, a line each."""
 BACKBONE = tiny_clip(torch.float32)
 
 
@@ -27,4 +29,12 @@ def work(store: Path) -> None:
     base, new = tiny_dataset(8).halves()
     world.backbone_of = lambda spec: BACKBONE
     world.roles_of = lambda spec: {"base": base, "new": new}
+    plain = runs.execute
+
+    def counted(specs, *rest):
+        with (store / EXECUTED).open("a") as log:  # one short line is written in one piece
+            log.write(" ".join(spec.run_id for spec in specs) + "\n")
+        return plain(specs, *rest)
+
+    runs.execute = counted
     runs.run(SPECS, store, progress=False)

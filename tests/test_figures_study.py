@@ -28,7 +28,7 @@ from cptlab.figures import (
     verdict_matrix,
 )
 from cptlab.figures.map import rounded_hull
-from cptlab.style import BLUE, method_look, save, use_style
+from cptlab.style import BLUE, METHOD_LOOKS, method_look, save, use_style
 from cptlab.tables import mean_interval
 
 SEEDS = range(4)
@@ -258,6 +258,22 @@ def test_accuracy_by_shots_averages_classes_then_seeds(ax, rng):
             assert bar.lines[0].get_ydata()[place] == pytest.approx(mean)
             np.testing.assert_allclose(ends(bar)[place, :, 1], [lower, upper])
     assert ax.get_xscale() == "log" and list(ax.get_xticks()) == [1, 2, 4, 8, 16]
+
+
+def test_every_marker_draws(ax, rng):
+    """Star-shaped markers are tuples, which matplotlib does not take everywhere."""
+    rows = itertools.product(METHOD_LOOKS, SEEDS)
+    frame = pd.DataFrame(rows, columns=["method", "seed"]).assign(dataset="food")
+    thirds = ["tail", "head", "medium"]
+    frame[thirds] = rng.uniform(40, 90, (len(frame), 3))
+    shown = [
+        thirds_bars(frame, ax).figure,
+        rank_plot(frame, metric="tail", ax=Figure().subplots()).figure,
+        accuracy_by_shots(frame.assign(n_k=4, accuracy=frame["tail"]), Figure().subplots()).figure,
+    ]
+    for figure in shown:
+        figure.draw_without_rendering()
+        assert len(figure.axes[0].containers) >= len(METHOD_LOOKS)
 
 
 def test_accuracy_by_shots_refuses_untrained_classes(ax, tmp_path):

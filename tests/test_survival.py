@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from small_study import SPECS, work
+from small_study import EXECUTED, SPECS, work
 
 from cptlab.clip import load_prompts
 from cptlab.passes import BEGUN
@@ -76,3 +76,29 @@ def test_twenty_kills_change_nothing(tmp_path, context):
     assert outcome(store) == outcome(tmp_path / "whole")
     assert list((store / BEGUN).iterdir()) == []  # nothing is left behind
     assert not [path for path in store.rglob("*") if path.name.endswith(str(os.getpid()))]
+
+
+def test_two_runners_on_one_store_never_do_the_same_run(tmp_path, context):
+    runners = [context.Process(target=work, args=(tmp_path,)) for _ in range(2)]
+    for runner in runners:
+        runner.start()
+    for runner in runners:
+        runner.join()
+    assert [runner.exitcode for runner in runners] == [0, 0]
+    done = (tmp_path / EXECUTED).read_text().split()
+    assert sorted(done) == sorted(spec.run_id for spec in SPECS)
+
+
+def test_runs_of_a_killed_runner_are_free_again(tmp_path, context):
+    """Another runner waits for what is held, and does it when the holder is gone."""
+    first = context.Process(target=work, args=(tmp_path,))
+    first.start()
+    while not files(tmp_path):
+        time.sleep(0.002)
+    second = context.Process(target=work, args=(tmp_path,))
+    second.start()
+    os.kill(first.pid, signal.SIGKILL)
+    first.join()
+    second.join()
+    assert second.exitcode == 0
+    assert all(load_result(tmp_path, spec) for spec in SPECS)
