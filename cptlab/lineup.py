@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from cptlab.claims import Reading
+from cptlab.claims import Claim, Reading, against
 from cptlab.claims.roles import (
     CPT,
     GLOBAL_ETF,
@@ -61,6 +61,11 @@ def compared(profile: Profile) -> tuple[Role, ...]:
     """The rows of Tables 2 to 4: zero-shot, the profile's rivals, Global-ETF and CPT."""
     rivals = [name for name in NAMED if profile.rivals is None or name in profile.rivals]
     return tuple(dict.fromkeys((ZERO_SHOT, *rivals, GLOBAL_ETF, CPT)))
+
+
+def claims(profile: Profile) -> tuple[Claim, ...]:
+    """The paper's claims, CPT's rivals being all other prompt-tuning methods of the profile."""
+    return against(tuple(role for role in compared(profile) if role not in (ZERO_SHOT, CPT)))
 
 
 def learned(profile: Profile) -> tuple[Role, ...]:

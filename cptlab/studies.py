@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from cptlab.claims import CLAIMS, Reading
+from cptlab import lineup
+from cptlab.claims import Reading
 from cptlab.claims.roles import (
     CPT,
     DEFAULT_WEIGHTS,
@@ -216,7 +217,7 @@ def claims(profile: Profile) -> Study:
     """
     study = base_to_new(profile) | stability(profile) | transfer(profile)
     study |= ablation(profile) | sensitivity(profile) | clusterings(profile)
-    for claim in CLAIMS:
+    for claim in lineup.claims(profile):
         part = profile.transfer if claim.protocol == "transfer" else profile.details
         taus = tuple(tau for tau in claim.taus if tau in part.imbalances)
         chosen = methods(profile, claim.comparison.roles, profile.readings)

@@ -8,7 +8,7 @@ from pathlib import Path
 CHECKOUT = Path(__file__).parents[1]
 NOTEBOOKS = CHECKOUT / "notebooks"
 DEFAULT_PROFILE = "demo"
-COMMITTED_PROFILE = "demo"
+COMMITTED_PROFILE = "full"
 """The profile whose figures are part of the repository."""
 
 

@@ -12,6 +12,7 @@ from cptlab.claims import (
     READINGS,
     VERDICTS,
     MissingRuns,
+    against,
     average_change,
     cpt_fields,
     first_of,
@@ -295,6 +296,21 @@ def test_every_claim_is_declared_in_full():
         assert claim.source.startswith(("Sec.", "Abstract")) and claim.text.endswith(".")
         assert claim.taus and set(claim.taus) <= {1.0, 0.25, 0.06}
         assert claim.direction in (">", "<")
+
+
+def test_the_rivals_of_cpt_are_those_that_a_study_has_run():
+    ours = against(("MaPLe", "IVLP"))
+    assert [claim.name for claim in ours] == [claim.name for claim in CLAIMS]
+    named = {
+        c.name: c.comparison.roles[1:] for c in ours if c.comparison.roles[1:] == ("MaPLe", "IVLP")
+    }
+    assert set(named) == {
+        "CPT is first under imbalance",
+        "No loss on balanced data",
+        "CPT is first in transfer",
+        "CPT is first under domain shift",
+    }
+    assert [c for c in ours if c.name not in named] == [c for c in CLAIMS if c.name not in named]
 
 
 def test_labels_and_fields_are_those_of_the_studies():

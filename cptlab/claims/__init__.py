@@ -6,7 +6,7 @@ computed, `ledger` the table. Frames of runs in, a frame of verdicts out; no tor
 """
 
 from cptlab.claims.claim import VERDICTS, Claim, verdict
-from cptlab.claims.declared import CLAIMS
+from cptlab.claims.declared import CLAIMS, against
 from cptlab.claims.ledger import cpt_fields, ledger, ledger_markdown, needs
 from cptlab.claims.readings import READINGS, Reading
 from cptlab.claims.statistics import (
@@ -28,6 +28,7 @@ __all__ = [
     "Estimate",
     "MissingRuns",
     "Reading",
+    "against",
     "average_change",
     "cpt_fields",
     "first_of",

@@ -6,6 +6,8 @@ Where the text names no number for "comparable" or "roughly", the number here is
 gives its reason. Every imbalance ratio that a claim speaks of is tested apart.
 """
 
+from dataclasses import replace
+
 from cptlab.claims.claim import Claim
 from cptlab.claims.comparisons import Ahead, Change, Steadier
 from cptlab.claims.roles import (
@@ -281,3 +283,13 @@ CLAIMS: tuple[Claim, ...] = (
     *TRANSFER,
 )
 """Every claim that the ledger tests."""
+
+
+def against(rivals: tuple[Role, ...]) -> tuple[Claim, ...]:
+    """The same claims where CPT has to be ahead of these methods: those that a study has run."""
+    return tuple(
+        replace(claim, comparison=replace(claim.comparison, rivals=rivals))
+        if isinstance(claim.comparison, Ahead) and claim.comparison.rivals == RIVALS
+        else claim
+        for claim in CLAIMS
+    )

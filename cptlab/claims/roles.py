@@ -73,7 +73,7 @@ WITHOUT_CC = CPTVariant(without=("CC",))
 WITHOUT_RS = CPTVariant(without=("RS",))
 
 RIVALS = ("CoOp", PLAIN, GLOBAL_ETF)
-"""The other prompt-tuning methods of this study. Most of the paper's own are not among them."""
+"""Prompt-tuning methods that CPT has to be ahead of, if a study does not name its own."""
 
 FACTORS = (0.5, 2.0)
 """A sweep of a weight around its default; the text does not give the values of Fig. 3."""
