@@ -30,7 +30,9 @@ def committed(name: str) -> str:
 
 def test_the_result_table_is_the_committed_one():
     shown = README.split("<!-- results: begin -->")[1].split("<!-- results: end -->")[0]
-    assert shown.strip() == committed("figures/tab2_base_to_new.md").strip()
+    smallest = "**tau = 0.06**"
+    table = committed("figures/tab2_base_to_new.md").split(smallest)[1]
+    assert shown.strip() == f"{smallest}{table}".strip()
 
 
 def test_the_ledger_is_the_committed_one_and_its_count_is_right():
