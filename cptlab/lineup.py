@@ -15,6 +15,7 @@ from cptlab.claims.roles import (
     Role,
     label,
 )
+from cptlab.data import Protocol
 from cptlab.methods import CPT as CPTMethod
 from cptlab.methods import (
     DPC,
@@ -77,25 +78,27 @@ def methods(
     profile: Profile,
     roles: Iterable[Role] | None = None,
     readings: Iterable[Reading] = BOTH,
+    protocol: Protocol = "base_to_new",
 ) -> dict[str, Method]:
     """Methods by the label that tables and figures show; what no reading touches comes once.
 
-    roles: those of the tables, if left out.
+    roles: those of the tables, if left out. protocol: where they will run, as some have other
+    published depths there.
     """
     readings = tuple(readings)
     roles = compared(profile) if roles is None else roles
     return {
-        label(role, reading): _method(profile, role, reading)
+        label(role, reading): _method(profile, role, reading, protocol)
         for role in roles
         for reading in readings
     }
 
 
-def _method(profile: Profile, role: Role, reading: Reading) -> Method:
+def _method(profile: Profile, role: Role, reading: Reading, protocol: Protocol) -> Method:
     if isinstance(role, CPTVariant):
-        return profile.make(CPTMethod, **role.fields(reading))
+        return profile.make(CPTMethod, protocol, **role.fields(reading))
     if role == GLOBAL_ETF:
         reduction = "sum" if reading.tetf == "sum" else "pair_mean"
-        return profile.make(GlobalETF, reduction=reduction)
+        return profile.make(GlobalETF, protocol, reduction=reduction)
     method, options = NAMED[role]
-    return profile.make(method, **options)
+    return profile.make(method, protocol, **options)

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 
 from cptlab.data import ImageDataset, Subset
-from cptlab.model import CPU_BATCH, PromptedCLIP, normalised, pictures, pixels
+from cptlab.model import READERS, PromptedCLIP, normalised, pictures, pixels
 from cptlab.optimisation import batches
 from cptlab.parts.balance import Balance
 from cptlab.parts.negatives import hard_negatives
@@ -22,22 +23,37 @@ class TrainingSet:
     """The replicas' subsets: positions (R, N) in one pool of the pictures that any of them has.
 
     The pool holds normalised pictures, the features of the frozen image tower, or both: whatever
-    the steps of the model's method read.
+    the steps of the model's method read; nothing where every step reads new crops.
+
+    Raises ValueError if crops are asked for of a data set that has no image files.
     """
 
-    def __init__(self, model: PromptedCLIP, dataset: ImageDataset, subsets: Sequence[Subset]):
+    def __init__(
+        self,
+        model: PromptedCLIP,
+        dataset: ImageDataset,
+        subsets: Sequence[Subset],
+        crop: bool = False,
+    ):
+        if crop and dataset.crops is None:
+            raise ValueError(
+                f"Data set {dataset.name!r} has no image files to crop; its training pictures are "
+                "random views already. Run it with crop=False."
+            )
         device, method = model.backbone.device, model.method
         samples = list(dict.fromkeys(sample for subset in subsets for sample in subset.samples))
         place = {sample: row for row, sample in enumerate(samples)}
         rows = [[place[sample] for sample in subset.samples] for subset in subsets]
         labels = [[sample.label for sample in subset.samples] for subset in subsets]
-        self.model, self.size = model, len(rows[0])
+        self.model, self.dataset, self.size = model, dataset, len(rows[0])
+        self.samples, self.own = samples, subsets[0].samples
+        self.crop = crop and not method.views  # a method with views of its own takes no crops
         self.rows, self.labels = (torch.tensor(t, device=device) for t in (rows, labels))
         prompted = len(method.tokens(model.prompts, "training").vision) > 0
         self.pictures = self.frozen = None
-        if prompted or method.views:
+        if (prompted or method.views) and not self.crop:
             self.pictures = pictures(model.backbone, dataset, samples)
-        if not method.views and (method.frozen_images or not prompted):
+        if not (method.views or self.crop) and (method.frozen_images or not prompted):
             # A frozen image tower needs to see each picture only once.
             self.frozen = model.unprompted().encode_samples(dataset, samples)[0]
 
@@ -51,7 +67,8 @@ class TrainingSet:
         """
         rows, labels = self.rows.gather(1, batch), self.labels.gather(1, batch)
         if views:
-            frozen = self.model.frozen_features(views[-1])
+            needed = self.model.method.frozen_images
+            frozen = self.model.frozen_features(views[-1]) if needed else None
             return self.model.image_features(views[0], "training"), frozen, labels
         frozen = None if self.frozen is None else self.frozen[rows]
         if self.pictures is None:
@@ -68,6 +85,27 @@ class TrainingSet:
             ]
         )
 
+    def crops(self, steps: Sequence[Tensor], seeds: Sequence[Sequence[int]]) -> Iterator[Tensor]:
+        """For each step, new crops (R, B, 3, H, W) of the pictures at its positions (R, B).
+
+        seeds: of each step, one for each replica.
+        """
+        backbone = self.model.backbone
+        on_gpu = backbone.device.type == "cuda"
+        keys = [
+            [[self.samples[i].key for i in row] for row in self.rows.gather(1, batch).tolist()]
+            for batch in steps
+        ]
+        loader = DataLoader(
+            _Crops(self.dataset, keys, seeds, backbone.image_size),
+            batch_size=None,
+            num_workers=READERS if on_gpu else 0,
+            pin_memory=on_gpu,
+            generator=torch.Generator(),  # it would draw from the global one
+        )
+        for part in loader:
+            yield normalised(backbone, part.to(backbone.device, non_blocking=True))
+
     @torch.no_grad()
     def ranked(self, top: int) -> list[list[int]]:
         """For each picture of the first replica, the classes that the model ranks first for it."""
@@ -78,9 +116,34 @@ class TrainingSet:
                 f"choose hard_negatives of at most {len(names)}."
             )
         prototypes = self.model.prototypes(self.model.bind(names, "training"))
-        parts = torch.arange(self.size, device=self.rows.device).split(CPU_BATCH)
-        logits = [self.model.logits(self.features(p[None])[0], prototypes)[0] for p in parts]
-        return torch.cat(logits).topk(top).indices.tolist()
+        features = self.model.encode_samples(self.dataset, self.own, "training")
+        return self.model.logits(features, prototypes)[0].topk(top).indices.tolist()
+
+
+class _Crops(Dataset):
+    """Random crops (R, B, 3, size, size) of a step's pictures, by the number of the step."""
+
+    def __init__(
+        self,
+        dataset: ImageDataset,
+        keys: Sequence[Sequence[Sequence[str]]],
+        seeds: Sequence[Sequence[int]],
+        size: int,
+    ):
+        self.dataset, self.keys, self.seeds, self.size = dataset, keys, seeds, size
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def __getitem__(self, step: int) -> Tensor:
+        return torch.stack(
+            [
+                self.dataset.crops(
+                    row, self.size, [stream("picture", seed, i) for i in range(len(row))]
+                )
+                for row, seed in zip(self.keys[step], self.seeds[step], strict=True)
+            ]
+        )
 
 
 class BatchPlan:
@@ -108,10 +171,18 @@ class BatchPlan:
         chances = torch.stack(
             [torch.rand(count, generator=torch_stream("chance", seed, epoch)) for seed in seeds]
         )
-        for i, parts in enumerate(zip(*orders, strict=True)):
-            if self.by_class:
-                parts = [self._with_negatives(parts[0].tolist(), seeds[0], epoch, i)]
-            batch = torch.stack(list(parts)).to(device)
+        steps = [torch.stack(list(parts)).to(device) for parts in zip(*orders, strict=True)]
+        if self.by_class:
+            steps = [
+                self._with_negatives(batch[0].tolist(), seeds[0], epoch, i)[None].to(device)
+                for i, batch in enumerate(steps)
+            ]
+        if self.learned.crop:
+            drawn = [[stream("crop", seed, epoch, i) for seed in seeds] for i in range(count)]
+            for i, view in enumerate(self.learned.crops(steps, drawn)):
+                yield steps[i], chances[:, i].to(device), view
+            return
+        for i, batch in enumerate(steps):
             views = [
                 self.learned.views(batch, [stream("view", seed, epoch, i, v) for seed in seeds])
                 for v in range(self.method.views)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 from cptlab.claims import READINGS, Reading
 from cptlab.clip import Precision
-from cptlab.data import PAPER_DATASETS
+from cptlab.data import PAPER_DATASETS, Protocol
 from cptlab.emoji.catalog import CATEGORIES
 from cptlab.methods import Method
 from cptlab.schedule import Schedule, scaled
@@ -68,8 +69,9 @@ class Profile:
     ablate_transfer: run the combinations of losses in transfer too. rivals: labels of the other
     prompt-tuning methods that take part; None for all of them (`cptlab.lineup`).
     similarity_dataset: source of the similarity matrices, about 96 training classes. schedule:
-    CPT's; those of other methods keep their published proportion to it. depths: None for the
-    methods' own, made for ViT-B/16. device, precision, threads: as in `RunSpec`.
+    CPT's, whatever the protocol; those of other methods keep their published proportion to it.
+    depths: of prompts in this backbone. None for schedule or depths: as published for each method
+    and protocol, made for ViT-B/16. crop, device, precision, threads: as in `RunSpec`.
     """
 
     name: str
@@ -83,22 +85,32 @@ class Profile:
     ablate_transfer: bool = True
     curve_imbalances: tuple[float, ...] = TAUS
     shots: tuple[int, ...] = (1, 2, 4, 8, 16)
-    schedule: Schedule = field(default_factory=lambda: EMBEDDED_SCHEDULE)
+    schedule: Schedule | None = field(default_factory=lambda: EMBEDDED_SCHEDULE)
     backbone: str = "EmojiCLIP"
     pretrained: str | None = None
     depths: Depths | None = Depths()
+    crop: bool = False
     device: Literal["cpu", "cuda"] = "cpu"
     precision: Precision = "fp32"
     threads: int = 1
 
-    def spec(self, dataset: str, method: Method, imbalance: float, seed: int) -> RunSpec:
+    def spec(
+        self,
+        dataset: str,
+        method: Method,
+        imbalance: float,
+        seed: int,
+        protocol: Protocol = "base_to_new",
+    ) -> RunSpec:
         """One run with the method's schedule in this profile, on its backbone and machine."""
         return RunSpec(
             dataset=dataset,
             method=method,
             imbalance=imbalance,
             seed=seed,
-            schedule=scaled(method.schedule(), self.schedule),
+            schedule=self.schedule_of(method, protocol),
+            protocol=protocol,
+            crop=self.crop,
             backbone=self.backbone,
             pretrained=self.pretrained,
             device=self.device,
@@ -106,21 +118,38 @@ class Profile:
             threads=self.threads,
         )
 
-    def make(self, method: type[Method], **options: object) -> Method:
-        """A method with these hyper-parameters and as many prompted layers as the profile has."""
-        return method(**{**self.depths_of(method), **options})
+    def schedule_of(self, method: Method, protocol: Protocol) -> Schedule:
+        """A method's schedule in this profile."""
+        if self.schedule is not None:
+            return scaled(method.schedule(), self.schedule)
+        changes = _fields_of(Schedule, method.elsewhere.get(protocol, {}))
+        return dataclasses.replace(method.schedule(), **changes)
 
-    def depths_of(self, method: type[Method]) -> dict[str, int]:
+    def make(
+        self, method: type[Method], protocol: Protocol = "base_to_new", **options: object
+    ) -> Method:
+        """A method with these hyper-parameters and as many prompted layers as the profile has."""
+        return method(**{**self.depths_of(method, protocol), **options})
+
+    def depths_of(
+        self, method: type[Method], protocol: Protocol = "base_to_new"
+    ) -> dict[str, float]:
         """The fields of a method that this profile sets."""
-        depths = {} if self.depths is None else dataclasses.asdict(self.depths)
-        own = {f.name for f in dataclasses.fields(method)}
-        return {name: depth for name, depth in depths.items() if name in own}
+        if self.depths is not None:
+            return _fields_of(method, dataclasses.asdict(self.depths))
+        return _fields_of(method, method.elsewhere.get(protocol, {}))
 
     def datasets(self) -> list[str]:
         """Every data set that some study uses, each once."""
-        parts = (self.comparison, self.details, self.transfer)
+        parts = (self.comparison, self.details, self.transfer, self.few_shot)
         used = [name for part in parts for name in part.datasets]
         return list(dict.fromkeys((*used, self.similarity_dataset)))
+
+
+def _fields_of(kind: type, values: Mapping[str, float]) -> dict[str, float]:
+    """The values that name fields of a dataclass."""
+    own = {f.name for f in dataclasses.fields(kind)}
+    return {name: value for name, value in values.items() if name in own}
 
 
 SMOKE = Profile(
@@ -144,7 +173,7 @@ DEMO = Profile(
     transfer=Part(("activities",), (0.06,), (1, 2, 3)),
     rivals=("CoOp", "IVLP"),
     few_shot=Part(("activities",), (1.0,), (1, 2)),
-    shots=(1, 4, 16),
+    shots=(1, 2, 4, 8),
     similarity_dataset="travel",
     readings=(Reading("pair mean"),),
     ablate_transfer=False,
@@ -166,10 +195,11 @@ PAPER = Profile(
     transfer=Part(("imagenet",), TAUS, (1, 2, 3, 4, 5)),
     few_shot=Part(PAPER_DATASETS, (1.0,), (1, 2, 3)),
     similarity_dataset="flowers102",
-    schedule=Schedule(),
+    schedule=None,
     backbone="ViT-B-16-quickgelu",
     pretrained="openai",
     depths=None,
+    crop=True,
     device="cuda",
     precision="bf16",
 )

@@ -44,17 +44,15 @@ class Schedule:
 
 
 PUBLISHED = Schedule()
-"""CPT's own."""
+"""CPT's own, base to new."""
 
 
 def scaled(own: Schedule, to: Schedule) -> Schedule:
     """A method's own published schedule, changed as CPT's was where it became `to`.
 
     Epochs (rounded up, and at least one after the warm-up) and rate change by the same factors as
-    CPT's; the batch size is that of `to`, unless nothing changed.
+    CPT's; the batch size is that of `to`.
     """
-    if to == PUBLISHED:
-        return own
     return Schedule(
         epochs=max(2, math.ceil(own.epochs * to.epochs / PUBLISHED.epochs)),
         lr=float(f"{own.lr * (to.lr / PUBLISHED.lr):.6g}"),

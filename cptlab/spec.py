@@ -27,6 +27,8 @@ class RunSpec:
 
     `protocol` says what is learned and tested (`cptlab.data.open_roles`). `curve` also evaluates
     and measures neural collapse after every epoch. `balance` adds long-tail classics to the method.
+    `crop` trains on random resized crops, half of them flipped (the CoOp family's augmentation), in
+    place of the centres of image files.
     `device` ("cpu", "cuda"), `precision` of the frozen towers and `threads`, the number of torch
     threads on the CPU, are here because results depend on them.
     """
@@ -43,6 +45,7 @@ class RunSpec:
     protocol: Protocol = "base_to_new"
     curve: bool = False
     balance: Balance | None = None
+    crop: bool = False
     device: Literal["cpu", "cuda"] = "cpu"
     precision: Precision = "fp32"
     threads: int = 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import product
 from pathlib import Path
 
@@ -23,7 +23,6 @@ from cptlab.claims.roles import (
 )
 from cptlab.data import Protocol
 from cptlab.lineup import BOTH, SIMILARITY, STABILITY, learned, methods
-from cptlab.methods import Method
 from cptlab.parts.balance import Balance
 from cptlab.profiles import Part, Profile
 from cptlab.results import Result, table
@@ -71,9 +70,13 @@ CLASSICS: dict[str, Balance | None] = {
 
 
 def grid(
-    profile: Profile, part: Part, chosen: dict[str, Method], protocol: Protocol = "base_to_new"
+    profile: Profile,
+    part: Part,
+    roles: Iterable[Role] | None = None,
+    readings: Iterable[Reading] = BOTH,
+    protocol: Protocol = "base_to_new",
 ) -> Study:
-    """Methods x data sets x imbalance ratios x seeds; zero-shot has no seed to vary.
+    """Methods (`methods`) x data sets x imbalance ratios x seeds; zero-shot has no seed to vary.
 
     Runs that the curves need record them wherever they occur, so that tables and curves share
     them.
@@ -84,11 +87,10 @@ def grid(
     ]
     return {
         dataclasses.replace(
-            profile.spec(dataset, method, tau, seed),
-            protocol=protocol,
+            profile.spec(dataset, method, tau, seed, protocol),
             curve=name in followed and (protocol, dataset, tau) in curves,
         ): name
-        for name, method in chosen.items()
+        for name, method in methods(profile, roles, readings, protocol).items()
         for dataset in part.datasets
         for tau in part.imbalances
         for seed in (part.seeds[:1] if name == ZERO_SHOT else part.seeds_at(tau))
@@ -97,19 +99,19 @@ def grid(
 
 def base_to_new(profile: Profile) -> Study:
     """Table 2: every method, data set, imbalance ratio and seed."""
-    return grid(profile, profile.comparison, methods(profile))
+    return grid(profile, profile.comparison)
 
 
 def transfer(profile: Profile) -> Study:
     """Tables 3 and 4: one run learns a source and is tested on targets and shifted domains."""
-    return grid(profile, profile.transfer, methods(profile), "transfer")
+    return grid(profile, profile.transfer, protocol="transfer")
 
 
 def stability(profile: Profile) -> Study:
     """Fig. 1 (d) and Fig. 4: seeds at the smallest tau on the first data set, with curves."""
     main = profile.comparison
     part = Part(main.datasets[:1], (min(main.imbalances),), main.seeds)
-    return grid(profile, part, methods(profile, STABILITY))
+    return grid(profile, part, STABILITY)
 
 
 def geometry(profile: Profile) -> Study:
@@ -119,27 +121,26 @@ def geometry(profile: Profile) -> Study:
         datasets=profile.comparison.datasets[:1],
         imbalances=profile.curve_imbalances,
     )
-    return grid(profile, part, methods(profile, learned(profile)))
+    return grid(profile, part, learned(profile))
 
 
 def similarity(profile: Profile) -> Study:
     """Fig. 1 (a-c): one run per panel on the data set of the matrices at the smallest tau."""
     tau, seeds = min(profile.comparison.imbalances), profile.comparison.seeds[:1]
     part = Part((profile.similarity_dataset,), (tau,), seeds)
-    return grid(profile, part, methods(profile, SIMILARITY))
+    return grid(profile, part, SIMILARITY)
 
 
 def tour(profile: Profile) -> Study:
     """The tour: zero-shot and CPT on the first data set at the smallest tau, one seed."""
     main = profile.comparison
     part = Part(main.datasets[:1], (min(main.imbalances),), main.seeds[:1])
-    return grid(profile, part, methods(profile, (ZERO_SHOT, CPT)))
+    return grid(profile, part, (ZERO_SHOT, CPT))
 
 
 def few_shot(profile: Profile) -> Study:
     """Accuracy on all classes by the number of training pictures of each; no long tail."""
-    part, chosen = profile.few_shot, methods(profile)
-    plain = grid(profile, part, chosen, "few_shot")
+    plain = grid(profile, profile.few_shot, protocol="few_shot")
     return {
         dataclasses.replace(spec, n_max=shots): name
         for spec, name in plain.items()
@@ -150,7 +151,7 @@ def few_shot(profile: Profile) -> Study:
 def classics(profile: Profile) -> Study:
     """Long-tail classics on three kinds of prompts, under imbalance on the first data set."""
     part = dataclasses.replace(imbalanced(profile), datasets=profile.details.datasets[:1])
-    plain = grid(profile, part, methods(profile, ("CoOp", PLAIN, CPT), BOTH[1:]))
+    plain = grid(profile, part, ("CoOp", PLAIN, CPT), BOTH[1:])
     return {
         # a plain run may carry a curve, which Table 2 needs and a variant does not
         dataclasses.replace(spec, balance=balance, curve=spec.curve and balance is None): (
@@ -182,27 +183,25 @@ def hardest(profile: Profile) -> Part:
 def sensitivity(profile: Profile) -> Study:
     """Fig. 3: the weights one at a time under imbalance, and two of them together."""
     roles = [role for loss in DEFAULT_WEIGHTS for role in SWEEPS[loss].values()]
-    one = grid(profile, imbalanced(profile), methods(profile, roles, profile.readings))
-    two = methods(profile, HEAT_MAP.values(), main_readings(profile))
-    return one | grid(profile, hardest(profile), two)
+    one = grid(profile, imbalanced(profile), roles, profile.readings)
+    return one | grid(profile, hardest(profile), HEAT_MAP.values(), main_readings(profile))
 
 
 def ablation(profile: Profile) -> Study:
     """Table 1: every combination of the three losses, base to new and in transfer."""
-    rows = methods(profile, COMBINATIONS.values())
+    rows: Iterable[Role] = COMBINATIONS.values()
     study = grid(profile, imbalanced(profile), rows)
     part = dataclasses.replace(profile.transfer, imbalances=(min(profile.transfer.imbalances),))
     if not profile.ablate_transfer:
-        rows = methods(profile, (PLAIN, CPT))  # in the comparison of methods anyway
-    return study | grid(profile, part, rows, "transfer")
+        rows = (PLAIN, CPT)  # in the comparison of methods anyway
+    return study | grid(profile, part, rows, protocol="transfer")
 
 
 def clusterings(profile: Profile) -> Study:
     """Table 5 and Fig. 5: other algorithms under imbalance, other sizes on the most balanced."""
-    algorithms = methods(profile, ALGORITHMS.values(), profile.readings)
+    algorithms = grid(profile, imbalanced(profile), ALGORITHMS.values(), profile.readings)
     part = dataclasses.replace(profile.details, imbalances=(max(profile.details.imbalances),))
-    sizes = methods(profile, SIZES.values(), profile.readings)
-    return grid(profile, imbalanced(profile), algorithms) | grid(profile, part, sizes)
+    return algorithms | grid(profile, part, SIZES.values(), profile.readings)
 
 
 def clusters(profile: Profile) -> Study:
@@ -220,8 +219,8 @@ def claims(profile: Profile) -> Study:
     for claim in lineup.claims(profile):
         part = profile.transfer if claim.protocol == "transfer" else profile.details
         taus = tuple(tau for tau in claim.taus if tau in part.imbalances)
-        chosen = methods(profile, claim.comparison.roles, profile.readings)
-        study |= grid(profile, dataclasses.replace(part, imbalances=taus), chosen, claim.protocol)
+        part = dataclasses.replace(part, imbalances=taus)
+        study |= grid(profile, part, claim.comparison.roles, profile.readings, claim.protocol)
     return study
 
 

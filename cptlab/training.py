@@ -125,7 +125,7 @@ def _train(
     offsets = balance.logit_offsets(setting.class_counts)
     class_weights = balance.weights(setting.class_counts)
     classes = model.bind(dataset.class_names, "training")
-    learned = TrainingSet(model, dataset, subsets)
+    learned = TrainingSet(model, dataset, subsets, first.crop)
     optimiser = optimiser_for(parameters, schedule)
 
     def step(batch: Tensor, chance: Tensor, *views: Tensor) -> dict[str, Tensor]:

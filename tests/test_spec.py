@@ -28,6 +28,7 @@ CHANGES = {
     "device": "cuda",
     "precision": "bf16",
     "threads": 2,
+    "crop": True,
 }
 
 

@@ -18,8 +18,10 @@ from cptlab.studies import (
     ablation,
     base_to_new,
     claims,
+    few_shot,
     geometry,
     stability,
+    transfer,
 )
 
 
@@ -38,12 +40,36 @@ def test_the_full_profile_has_every_run_that_the_claims_need():
 
 @pytest.mark.parametrize("profile", [SMOKE, DEMO, FULL, PAPER], ids=lambda profile: profile.name)
 def test_a_label_means_one_method_in_all_studies(profile):
-    methods_of: dict[str, set] = {}
+    methods_of: dict[tuple[str, str], set] = {}
     for study in STUDIES.values():
         for spec, name in study(profile).items():
-            methods_of.setdefault(name, set()).add((spec.method, spec.balance))
+            methods_of.setdefault((spec.protocol, name), set()).add((spec.method, spec.balance))
     assert all(len(found) == 1 for found in methods_of.values())
-    assert len({method for found in methods_of.values() for method in found}) == len(methods_of)
+    pairs = {(protocol, *found) for (protocol, _), found in methods_of.items()}
+    assert len(pairs) == len(methods_of)
+
+
+def test_the_profile_paper_has_the_papers_settings():
+    def settings(study, name):
+        (found,) = {(s.method, s.schedule) for s, label in study(PAPER).items() if label == name}
+        return found
+
+    for study, epochs, depth in ((base_to_new, 12, 9), (few_shot, 25, 9), (transfer, 8, 3)):
+        method, schedule = settings(study, "CPT (sum)")
+        assert (schedule.epochs, schedule.lr, schedule.batch_size) == (epochs, 0.0025, 4)
+        assert (method.text_depth, method.vision_depth) == (depth, depth)
+        assert (method.text_tokens, method.vision_tokens) == (4, 4)
+    method, schedule = settings(transfer, "MaPLe")
+    assert (method.depth, schedule.epochs, schedule.lr) == (3, 2, 0.0026)
+    assert settings(few_shot, "PromptSRC")[1].epochs == 50
+    assert settings(few_shot, "CoOp")[1].epochs == 200
+    assert all(spec.crop and spec.device == "cuda" for spec in base_to_new(PAPER))
+
+
+def test_other_profiles_learn_alike_in_all_protocols():
+    there = {label: (s.method, s.schedule) for s, label in transfer(FULL).items()}
+    here = {label: (s.method, s.schedule) for s, label in base_to_new(FULL).items()}
+    assert there == here
 
 
 def test_seeds_of_the_parts():

@@ -21,6 +21,9 @@ Samples = tuple[Sample, ...]
 Draw = Callable[[int, int], tuple[Samples, Samples]]
 """(seed, shots) -> training and validation samples, up to `shots` and min(shots, 4) of a class."""
 
+Crops = Callable[[Sequence[str], int, Sequence[int]], Tensor]
+"""(keys, size, a seed for each) -> random views (N, 3, size, size) in [0, 1]."""
+
 
 @dataclass(frozen=True)
 class ImageDataset:
@@ -30,8 +33,9 @@ class ImageDataset:
     few-shot subsets are drawn from; `test` holds pictures that no training sample shows; `val`,
     where there is one, is for choosing. `groups` names the semantic group of each class where one
     is known beforehand; no method sees it. `template` is the sentence that zero-shot classification
-    of this data set uses. `draw` gives a seed's few-shot subset where public code defines it;
-    otherwise the package's own random streams do.
+    of this data set uses. `crops` reads random views of pictures that are image files. `draw` gives
+    a seed's few-shot subset where public code defines it; otherwise the package's own random
+    streams do.
     """
 
     name: str
@@ -42,6 +46,7 @@ class ImageDataset:
     groups: tuple[str, ...] | None = None
     template: str = "a photo of a {}."
     val: Samples = ()
+    crops: Crops | None = field(default=None, compare=False)
     draw: Draw | None = field(default=None, compare=False)
 
     def select(self, classes: Sequence[int]) -> ImageDataset:

@@ -1,9 +1,9 @@
-"""Pictures from image files, as CLIP sees them in testing."""
+"""Pictures from image files, as CLIP sees them in testing, and random views for training."""
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
+from torchvision.transforms import v2
 
 UNREADABLE = (
     OSError,
@@ -34,7 +35,34 @@ class ImageFiles:
 
         Raises FileNotFoundError or ValueError, naming the file that is missing or damaged.
         """
-        return torch.stack([_picture(self.folder / key, size) for key in keys])
+        return torch.stack(
+            [self._picture(key, lambda image: clip_view(image, size)) for key in keys]
+        )
+
+    def crops(self, keys: Sequence[str], size: int, seeds: Sequence[int]) -> Tensor:
+        """One random view of each picture (`crop_view`), (N, 3, size, size); raises as above."""
+        return torch.stack(
+            [
+                self._picture(key, lambda image, seed=seed: crop_view(image, size, seed))
+                for key, seed in zip(keys, seeds, strict=True)
+            ]
+        )
+
+    def _picture(self, key: str, view: Callable[[Image.Image], Tensor]) -> Tensor:
+        path = self.folder / key
+        try:
+            with Image.open(path) as image:
+                return view(image)
+        except FileNotFoundError:
+            raise FileNotFoundError(
+                f"There is no image {path}, though its data set lists it. Restore the file; "
+                "`cptlab doctor` lists all that are missing."
+            ) from None
+        except UNREADABLE as error:
+            raise ValueError(
+                f"{path} is not a readable image ({error}). Restore the file; `cptlab doctor` "
+                "lists all that are damaged."
+            ) from error
 
     def check(self, key: str, decode: bool) -> str:
         """What is wrong with a file, in a few words; empty if nothing is.
@@ -67,17 +95,14 @@ def clip_view(image: Image.Image, size: int) -> Tensor:
     return torch.from_numpy(np.array(image)).permute(2, 0, 1) / 255
 
 
-def _picture(path: Path, size: int) -> Tensor:
-    try:
-        with Image.open(path) as image:
-            return clip_view(image, size)
-    except FileNotFoundError:
-        raise FileNotFoundError(
-            f"There is no image {path}, though its data set lists it. Restore the file; "
-            "`cptlab doctor` lists all that are missing."
-        ) from None
-    except UNREADABLE as error:
-        raise ValueError(
-            f"{path} is not a readable image ({error}). Restore the file; `cptlab doctor` lists "
-            "all that are damaged."
-        ) from error
+def crop_view(image: Image.Image, size: int, seed: int) -> Tensor:
+    """The CoOp family's training view: a random resized crop (8 to 100 % of the area, bicubic),
+    flipped half the time; (3, size, size) in [0, 1].
+
+    seed: decides all draws; the global generator is left as it was.
+    """
+    crop = v2.RandomResizedCrop(size, interpolation=v2.InterpolationMode.BICUBIC)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        view = v2.RandomHorizontalFlip()(crop(image.convert("RGB")))
+    return torch.from_numpy(np.array(view)).permute(2, 0, 1) / 255

@@ -78,7 +78,8 @@ def own_dataset(path: Path) -> tuple[ImageDataset, list[str]]:
                 "both; add some, or take the class out."
             )
     read = ImageFiles(folder)
-    return ImageDataset(path.stem, tuple(ordered), train, test, read, val=val), notes
+    names = tuple(ordered)
+    return ImageDataset(path.stem, names, train, test, read, val=val, crops=read.crops), notes
 
 
 def natural(name: str) -> tuple[list[str | int], str]:

@@ -161,13 +161,14 @@ def image_files(name: str, root: Path) -> ImageFiles:
 # Lists of a million images take seconds, and every run of a batch asks for them.
 @lru_cache(maxsize=len(ROWS))
 def _dataset(name: str, root: Path) -> ImageDataset:
-    lists = read_lists(name, root)
+    lists, files = read_lists(name, root), image_files(name, root)
     return ImageDataset(
         name=name,
         class_names=lists.class_names,
         train=lists.train,
         test=lists.test,
-        read=image_files(name, root),
+        read=files,
+        crops=files.crops,
         template=ROWS[name].template,
         val=lists.val,
         draw=partial(public_draw, lists.train, lists.val),

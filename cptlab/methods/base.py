@@ -13,7 +13,7 @@ replica has its own.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, NamedTuple
 
@@ -86,6 +86,8 @@ class Method:
     views: augmented views of each picture that a step needs (0: the picture as it is); the first
     one is learned from. frozen_images: the frozen tower also encodes the picture (its last view).
     hard_negatives: classes that each picture draws into its batch (`cptlab.parts.negatives`).
+    elsewhere: protocol -> fields of the method or its schedule that were published for it, where
+    they differ from those for base to new.
     """
 
     name: ClassVar[str] = "plain"
@@ -96,6 +98,7 @@ class Method:
     views: ClassVar[int] = 0
     hard_negatives: ClassVar[int] = 0
     frozen_images: ClassVar[bool] = False
+    elsewhere: ClassVar[Mapping[str, Mapping[str, float]]] = {}
 
     def schedule(self) -> Schedule:
         """The published schedule (base to new); CPT's own where there is none."""
@@ -164,8 +167,15 @@ class Method:
 
 @dataclass(frozen=True)
 class DeepPrompts(Method):
-    """Hyper-parameters of the methods that prompt both towers independently (IVLP and its kin)."""
+    """Hyper-parameters of the methods that prompt both towers independently (IVLP and its kin).
 
+    Epochs and depths of other protocols are CPT's (supplement, 6.1, and its public predecessor's).
+    """
+
+    elsewhere: ClassVar[Mapping[str, Mapping[str, float]]] = {
+        "few_shot": {"epochs": 25},
+        "transfer": {"epochs": 8, "text_depth": 3, "vision_depth": 3},
+    }
     text_tokens: int = 4
     text_depth: int = 9
     vision_tokens: int = 4

@@ -1,5 +1,6 @@
 """CoOp (Zhou et al. 2022), the paper's "standard prompt tuning": context tokens for the text."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -12,11 +13,12 @@ from cptlab.schedule import Schedule
 class CoOp(Method):
     """Context tokens shared by all classes, started from "a photo of a"; plain cross-entropy.
 
-    The schedule is that of its transfer experiments and of ImageNet, 50 epochs; smaller data sets
-    had 200.
+    The schedule is that of its transfer experiments and of ImageNet, 50 epochs; few-shot learning
+    on smaller data sets had 200.
     """
 
     name: ClassVar[str] = "coop"
+    elsewhere: ClassVar[Mapping[str, Mapping[str, float]]] = {"few_shot": {"epochs": 200}}
     text_tokens: int = 4
 
     def schedule(self) -> Schedule:

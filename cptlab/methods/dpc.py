@@ -1,5 +1,6 @@
 """DPC, dual-prompt collaboration (CVPR 2025): a second prompt, tuned on hard negatives."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -54,6 +55,7 @@ class DPC(DPCFirstStage):
     """
 
     name: ClassVar[str] = "dpc"
+    elsewhere: ClassVar[Mapping[str, Mapping[str, float]]] = {"transfer": {"epochs": 10}}
     weight_base: float = 0.2
     weight_new: float = 0.0
     hard_negatives: int = 8

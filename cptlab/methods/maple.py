@@ -1,5 +1,6 @@
 """MaPLe, multi-modal prompt learning (Khattak et al. 2023): visual tokens projected from text."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -19,6 +20,9 @@ class MaPLe(Method):
     """
 
     name: ClassVar[str] = "maple"
+    elsewhere: ClassVar[Mapping[str, Mapping[str, float]]] = {
+        "transfer": {"depth": 3, "epochs": 2, "lr": 0.0026}
+    }
     tokens_per_layer: int = 2
     depth: int = 9
 

@@ -6,6 +6,7 @@ prompt tuner, so that text and image features share one simplex. The formulas be
 and MaPLe's prompts and schedule underneath are our inference; results say "style" for that reason.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -31,6 +32,9 @@ class NPTStyle(Method):
 
     name: ClassVar[str] = "npt_style"
     per_replica: ClassVar[tuple[str, ...]] = ("lambda_lmc", "lambda_mmi")
+    elsewhere: ClassVar[Mapping[str, Mapping[str, float]]] = {
+        "transfer": {"depth": 3, "epochs": 2, "lr": 0.0026}
+    }
     lambda_lmc: float = 1.0
     lambda_mmi: float = 1.0
     memory: float = 0.9

@@ -1,5 +1,6 @@
 """PromptSRC, self-regulating prompts (Khattak et al. 2023b), the closest relative of CPT's L_RS."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -25,6 +26,15 @@ class PromptSRC(DeepPrompts):
     name: ClassVar[str] = "promptsrc"
     per_replica: ClassVar[tuple[str, ...]] = ("text_weight", "image_weight", "kl_weight")
     frozen_images: ClassVar[bool] = True
+    elsewhere: ClassVar[Mapping[str, Mapping[str, float]]] = {
+        "few_shot": {"epochs": 50, "average_centre": 0.6, "average_width": 0.6},
+        "transfer": {
+            "text_depth": 3,
+            "vision_depth": 3,
+            "average_centre": 0.3,
+            "average_width": 0.5,
+        },
+    }
     text_weight: float = 25.0
     image_weight: float = 10.0
     kl_weight: float = 1.0
