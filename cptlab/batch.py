@@ -16,17 +16,16 @@ from nbformat import NotebookNode
 from tqdm.auto import tqdm
 
 from cptlab import world
+from cptlab.bench import committed_rows
 from cptlab.data import open_dataset, open_roles
 from cptlab.figures import contact_sheet
+from cptlab.forecast import forecast, step_times
 from cptlab.profiles import Profile
 from cptlab.results import load_result, missing
 from cptlab.runs import run
 from cptlab.spec import RunSpec
 from cptlab.studies import STUDIES
 from cptlab.workspace import NOTEBOOKS, Workspace
-
-EPOCH_SECONDS = 0.35
-"""Rough time of an epoch of 100 pictures with visual prompts on one core, for estimates."""
 
 
 class NotebooksFailed(RuntimeError):
@@ -99,22 +98,16 @@ def plan(profile: Profile, wanted: Sequence[str], folders: Workspace, jobs: int)
         result = load_result(folders.runs, spec)
         if result is not None:
             known[_kind(spec)] = result.details["seconds"]
-    seconds = sum(known.get(_kind(spec), _rough_seconds(spec)) for spec in todo)
-    return Plan(profile, folders, names, specs, todo, seconds / 60 / max(1, jobs))
+    times = step_times(committed_rows())
+    seconds = sum(known.get(_kind(spec)) or forecast(spec, times).seconds for spec in todo)
+    if profile.device == "cpu":
+        seconds /= max(1, jobs)
+    return Plan(profile, folders, names, specs, todo, seconds / 60)
 
 
 def _kind(spec: RunSpec) -> str:
     same = (spec.dataset, spec.protocol, spec.method, spec.imbalance, spec.schedule, spec.curve)
     return str(same)
-
-
-def _rough_seconds(spec: RunSpec) -> float:
-    learned, *others = open_roles(spec.dataset, spec.protocol).values()
-    samples = len(learned.class_names) * spec.n_max * (1 + spec.imbalance) / 2
-    tested = sum(len(dataset.test) for dataset in (learned, *others))
-    evaluations = spec.schedule.epochs if spec.curve else 1
-    trained = spec.schedule.epochs * samples * (spec.method.prompt_shape().vision_tokens > 0)
-    return 2 + EPOCH_SECONDS / 100 * (trained + evaluations * tested / 3)
 
 
 def figures(plan: Plan, jobs: int) -> None:

@@ -48,25 +48,30 @@ def figures(
 
     Example: cptlab figures 02 --profile demo
     """
-    from cptlab import batch
+    from cptlab import batch, bench, forecast
     from cptlab.profiles import profile_named
     from cptlab.workspace import workspace
 
     chosen, folders = profile_named(profile), workspace(profile, out)
     batch.notebook_names(notebooks)  # an unknown one fails before the drawings are opened
-    batch.check(chosen)
+    if not dry_run:
+        batch.check(chosen)
     plan = batch.plan(chosen, notebooks, folders, jobs)
     done = len(plan.runs) - len(plan.todo)
     if dry_run:
+        todo = set(plan.todo)
         for spec in plan.runs:
-            state = "missing" if spec in plan.todo else "done   "
-            click.echo(f"{state}  {spec.run_id}")
+            click.echo(f"{'missing' if spec in todo else 'done   '}  {spec.run_id}")
+        if plan.todo:
+            click.echo(forecast.words(plan.todo, forecast.step_times(bench.committed_rows())))
     click.echo(
         f"Profile {profile}: {len(plan.runs)} runs, {done} done, {len(plan.todo)} to do in about "
-        f"{plan.minutes:.1f} min with {jobs} jobs, then {len(plan.notebooks)} notebooks of some "
+        f"{_duration(plan.minutes)} with {jobs} jobs, then {len(plan.notebooks)} notebooks of some "
         "15 s each."
     )
-    if not dry_run:
+    if dry_run:
+        batch.check(chosen)  # last, so that the plan can be seen before data and weights are there
+    else:
         batch.figures(plan, jobs)
         click.echo(f"Figures: {folders.figures}\nNotebooks and pages: {folders.notebooks}")
 
@@ -128,6 +133,10 @@ def run(
     for name, value in result.metrics.items():
         click.echo(f"{name:>8} {value:6.2f} %")
     click.echo(f"Stored in {result.folder}")
+
+
+def _duration(minutes: float) -> str:
+    return f"{minutes:.1f} min" if minutes < 120 else f"{minutes / 60:,.0f} h"
 
 
 def _option(text: str) -> tuple[str, object]:

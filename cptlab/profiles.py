@@ -60,9 +60,9 @@ class Part:
 class Profile:
     """Size of a study.
 
-    comparison: the methods side by side, base to new; its first data set also carries the training
-    curves, at the ratios `curve_imbalances`, and the violins, at the smallest ratio. details: CPT's
-    losses, weights, clusters and readings.
+    comparison: the methods side by side, base to new; its first data set also carries the violins,
+    at the smallest ratio. curve_dataset: one of them, which carries the training curves, at the
+    ratios `curve_imbalances`, and the tour. details: CPT's losses, weights, clusters and readings.
     transfer: sources of cross-dataset transfer and domain shift. few_shot: data sets and seeds of
     few-shot learning with `shots` pictures of every class. readings: those of the losses
     under which weights and clusters are varied (tables show both readings of L_TETF anyway).
@@ -80,6 +80,7 @@ class Profile:
     transfer: Part
     few_shot: Part
     similarity_dataset: str
+    curve_dataset: str = "activities"
     rivals: tuple[str, ...] | None = None
     readings: tuple[Reading, ...] = READINGS
     ablate_transfer: bool = True
@@ -195,6 +196,7 @@ PAPER = Profile(
     transfer=Part(("imagenet",), TAUS, (1, 2, 3, 4, 5)),
     few_shot=Part(PAPER_DATASETS, (1.0,), (1, 2, 3)),
     similarity_dataset="flowers102",
+    curve_dataset="eurosat",
     schedule=None,
     backbone="ViT-B-16-quickgelu",
     pretrained="openai",

@@ -82,9 +82,7 @@ def grid(
     them.
     """
     followed = methods(profile, learned(profile))
-    curves = [
-        ("base_to_new", profile.comparison.datasets[0], tau) for tau in profile.curve_imbalances
-    ]
+    curves = [("base_to_new", profile.curve_dataset, tau) for tau in profile.curve_imbalances]
     return {
         dataclasses.replace(
             profile.spec(dataset, method, tau, seed, protocol),
@@ -108,17 +106,17 @@ def transfer(profile: Profile) -> Study:
 
 
 def stability(profile: Profile) -> Study:
-    """Fig. 1 (d) and Fig. 4: seeds at the smallest tau on the first data set, with curves."""
+    """Fig. 1 (d) and Fig. 4: seeds at the smallest tau, curves on one data set, violins on one."""
     main = profile.comparison
-    part = Part(main.datasets[:1], (min(main.imbalances),), main.seeds)
-    return grid(profile, part, STABILITY)
+    names = dict.fromkeys((main.datasets[0], profile.curve_dataset))
+    return grid(profile, Part(tuple(names), (min(main.imbalances),), main.seeds), STABILITY)
 
 
 def geometry(profile: Profile) -> Study:
-    """Neural collapse along training, on the first data set at each tau that has curves."""
+    """Neural collapse along training, on one data set at each tau that has curves."""
     part = dataclasses.replace(
         profile.comparison,
-        datasets=profile.comparison.datasets[:1],
+        datasets=(profile.curve_dataset,),
         imbalances=profile.curve_imbalances,
     )
     return grid(profile, part, learned(profile))
@@ -132,9 +130,9 @@ def similarity(profile: Profile) -> Study:
 
 
 def tour(profile: Profile) -> Study:
-    """The tour: zero-shot and CPT on the first data set at the smallest tau, one seed."""
+    """The tour: zero-shot and CPT on one data set at the smallest tau, one seed."""
     main = profile.comparison
-    part = Part(main.datasets[:1], (min(main.imbalances),), main.seeds[:1])
+    part = Part((profile.curve_dataset,), (min(main.imbalances),), main.seeds[:1])
     return grid(profile, part, (ZERO_SHOT, CPT))
 
 
@@ -245,8 +243,8 @@ STUDIES: dict[str, Callable[[Profile], Study]] = {
 
 
 def curves(by_label: dict[str, list[Result]]) -> pd.DataFrame:
-    """Logs of runs, one row per epoch, with method, tau, seed, and `progress` in percent of the
-    run's epochs: schedules differ between methods.
+    """Logs of runs that followed their training, one row per epoch, with method, tau, seed, and
+    `progress` in percent of the run's epochs: schedules differ between methods.
     """
     return pd.concat(
         result.log.assign(
@@ -257,6 +255,7 @@ def curves(by_label: dict[str, list[Result]]) -> pd.DataFrame:
         )
         for name, finished in by_label.items()
         for result in finished
+        if result.spec.curve
     )
 
 

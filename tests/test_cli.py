@@ -53,10 +53,12 @@ def test_dry_run_lists_the_runs_and_does_nothing(cptlab, tmp_path, no_work):
     status, out, _ = cptlab("figures", "--profile", "smoke", "--dry-run", "--out", tmp_path)
     assert status == 0
     expected = {s.run_id for study in STUDIES.values() for s in study(SMOKE)}
-    *listed, summary = out.splitlines()
+    listed = [line for line in out.splitlines() if line.startswith("missing ")]
     assert {line.split()[1] for line in listed} == expected
     assert len(listed) == len(expected)
-    assert all(line.startswith("missing ") for line in listed)
+    *_, table, note, summary = out.splitlines()
+    assert table.split()[:2] == ["all", str(len(expected))]
+    assert note == "Hours of one core, roughly."
     assert summary.startswith(
         f"Profile smoke: {len(expected)} runs, 0 done, {len(expected)} to do in about "
     )
@@ -168,8 +170,9 @@ def test_bad_input_is_one_line_and_status_1(arguments, message, cptlab, tmp_path
 @pytest.mark.parametrize("dry", [["--dry-run"], []])
 def test_the_paper_profile_says_what_it_lacks(dry, cptlab, tmp_path, no_work):
     arguments = ("figures", "--profile", "paper", *dry, "--out", tmp_path)
-    status, _, err = cptlab(*arguments)
+    status, out, err = cptlab(*arguments)
     assert (status, err.count("\n")) == (1, 1)
+    assert ("Profile paper: " in out) == bool(dry)  # the plan needs neither data nor weights
     assert err.startswith("cptlab: The paper's data sets are read from a folder, but none is named")
     status, _, err = cptlab(*arguments, "--data-root", tmp_path)
     assert status == 1

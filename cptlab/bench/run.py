@@ -34,10 +34,14 @@ def measured(profile: str, folder: Path) -> list[Row]:
     """Rows stored in a folder of figures; if there are none, those of the profile (`SETTINGS`)."""
     stored = folder / f"{NAME}.json"
     if not stored.is_file():
-        committed = workspace(COMMITTED_PROFILE).figures / f"{NAME}.json"
-        rows = run(**SETTINGS[profile]) if profile in SETTINGS else read_rows(committed)
+        rows = run(**SETTINGS[profile]) if profile in SETTINGS else committed_rows()
         write(list(rows), folder)
     return read_rows(stored)
+
+
+def committed_rows() -> list[Row]:
+    """The measurement that comes with the repository, or what `cptlab bench` put in its place."""
+    return read_rows(workspace(COMMITTED_PROFILE).figures / f"{NAME}.json")
 
 
 def run(

@@ -1,0 +1,83 @@
+"""Forecasts: steps by hand, published class numbers without any data, what hours rest on."""
+
+import dataclasses
+
+import pytest
+
+from cptlab.bench import committed_rows
+from cptlab.forecast import (
+    BENCH_BATCH,
+    BENCH_TFLOPS,
+    FORWARD,
+    GPU_TFLOPS,
+    StepTimes,
+    forecast,
+    step_times,
+    words,
+)
+from cptlab.lineup import methods
+from cptlab.methods import CPT, CoCoOp, CoOp, ZeroShot
+from cptlab.profiles import DEMO, PAPER
+
+GPU = StepTimes(image=0.04, start=0.01, slope=0.0001, machine="Some GPU, bf16, torch 2.13.0")
+CPU = dataclasses.replace(GPU, machine="x86_64, torch threads: 2, fp32, torch 2.13.0+cpu")
+
+
+def test_steps_by_hand_for_eurosat():
+    """Five of ten classes; 16, 7, 3, 1, 1 pictures at tau 0.06 (16 * .06^(k/4), rounded down)."""
+    spec = PAPER.spec("eurosat", CPT(), 0.06, 1)
+    assert forecast(spec, GPU).steps == 12 * ((16 + 7 + 3 + 1 + 1) // 4)
+    balanced = PAPER.spec("eurosat", CPT(), 1.0, 1)
+    assert forecast(balanced, GPU).steps == 12 * (5 * 16 // 4)
+    assert forecast(balanced, GPU).tested == 8100
+    assert forecast(PAPER.spec("eurosat", ZeroShot(), 1.0, 1), GPU).steps == 0
+
+
+def test_transfer_learns_all_classes_and_tests_everything():
+    method = methods(PAPER, protocol="transfer")["CPT (sum)"]
+    work = forecast(PAPER.spec("imagenet", method, 1.0, 1, "transfer"), GPU)
+    assert work.steps == 8 * 1000 * 16 // 4
+    targets = 2465 + 3669 + 8041 + 2463 + 30_300 + 3333 + 19_850 + 1692 + 8100 + 3783
+    assert work.tested == 50_000 + targets + 10_000 + 50_889 + 7500 + 30_000
+
+
+def test_seconds_are_those_of_both_sides():
+    work = forecast(PAPER.spec("eurosat", CPT(), 1.0, 1), GPU)
+    text, image = 0.01 + 0.0001 * 5, 0.04 / BENCH_BATCH
+    tested = 8100 * image * FORWARD
+    assert work.seconds == pytest.approx(work.steps * (text + 4 * image) + tested)
+    # CoOp's image tower is frozen; CoCoOp encodes the texts for every picture
+    coop = forecast(PAPER.spec("eurosat", CoOp(), 1.0, 1), GPU)
+    assert coop.seconds == pytest.approx(coop.steps * (text + 32 * image * FORWARD) + tested)
+    plain = dataclasses.replace(CoOp().schedule(), batch_size=4)
+    conditioned = dataclasses.replace(
+        PAPER.spec("eurosat", CoCoOp(), 1.0, 1), schedule=plain, device="cpu"
+    )
+    work = forecast(conditioned, CPU)
+    assert work.seconds == pytest.approx(work.steps * (4 * text + 4 * image * FORWARD) + tested)
+
+
+def test_a_gpu_that_was_not_measured_is_an_assumption_and_said_to_be():
+    spec = PAPER.spec("eurosat", CPT(), 1.0, 1)
+    measured, assumed = forecast(spec, GPU), forecast(spec, CPU)
+    assert assumed.seconds == pytest.approx(measured.seconds * BENCH_TFLOPS / GPU_TFLOPS)
+    assert "assumed to sustain" in words([spec], CPU)
+    assert "assumed" not in words([spec], GPU)
+    table = words([spec, PAPER.spec("imagenet", CPT(), 1.0, 1, "transfer")], GPU)
+    assert [line.split()[0] for line in table.splitlines()[2:5]] == [
+        "base_to_new",
+        "transfer",
+        "all",
+    ]
+
+
+def test_the_committed_benchmark_gives_times():
+    times = step_times(committed_rows())
+    assert times.image > 0 and times.slope > 0
+
+
+def test_the_embedded_world_counts_pictures_and_not_a_benchmark():
+    spec = DEMO.spec("activities", methods(DEMO)["CPT (sum)"], 0.06, 1)
+    assert forecast(spec, GPU) == forecast(spec, CPU)
+    followed = dataclasses.replace(spec, curve=True)
+    assert forecast(followed, GPU).seconds > forecast(spec, GPU).seconds > 2
