@@ -11,6 +11,7 @@ from pathlib import Path
 
 import papermill
 from joblib import Parallel, delayed, parallel_config
+from nbclient.exceptions import DeadKernelError
 from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 from tqdm.auto import tqdm
@@ -21,7 +22,7 @@ from cptlab.data import open_dataset, open_roles
 from cptlab.figures import contact_sheet
 from cptlab.forecast import forecast, step_times
 from cptlab.profiles import Profile
-from cptlab.results import load_result, missing
+from cptlab.results import load_result, missing, remarks
 from cptlab.runs import run
 from cptlab.spec import RunSpec
 from cptlab.studies import STUDIES
@@ -34,7 +35,10 @@ class NotebooksFailed(RuntimeError):
 
 @dataclass(frozen=True)
 class Plan:
-    """What a batch will do: its runs, those that are missing, and the minutes they may take."""
+    """What a batch will do: its runs, those that are missing, and the minutes they may take.
+
+    remarks: what should be known about stored results (`cptlab.results.remarks`).
+    """
 
     profile: Profile
     folders: Workspace
@@ -42,6 +46,7 @@ class Plan:
     runs: list[RunSpec]
     todo: list[RunSpec]
     minutes: float
+    remarks: list[str]
 
 
 def notebook_names(wanted: Sequence[str] = ()) -> list[str]:
@@ -102,7 +107,8 @@ def plan(profile: Profile, wanted: Sequence[str], folders: Workspace, jobs: int)
     seconds = sum(known.get(_kind(spec)) or forecast(spec, times).seconds for spec in todo)
     if profile.device == "cpu":
         seconds /= max(1, jobs)
-    return Plan(profile, folders, names, specs, todo, seconds / 60)
+    found = remarks(specs, folders.runs)
+    return Plan(profile, folders, names, specs, todo, seconds / 60, found)
 
 
 def _kind(spec: RunSpec) -> str:
@@ -173,10 +179,12 @@ def execute_notebook(name: str, parameters: dict[str, object], folder: Path) -> 
             cwd=str(NOTEBOOKS),
             extra_arguments=["--IPKernelApp.log_level=40"],
         )
-    except papermill.PapermillExecutionError as error:
+    except (papermill.PapermillExecutionError, DeadKernelError) as error:
+        died = isinstance(error, DeadKernelError)
+        reason = "its kernel died (out of memory?)" if died else f"{error.ename}: {error.evalue}"
         raise RuntimeError(
-            f"Notebook {name} failed after {time.time() - started:.0f} s: {error.ename}: "
-            f"{error.evalue}. See {partial}; finished runs are kept."
+            f"Notebook {name} failed after {time.time() - started:.0f} s: {reason}. See "
+            f"{partial}; finished runs are kept."
         ) from error
     final.with_suffix(".html").write_text(html_page(executed), encoding="utf-8")
     partial.replace(final)

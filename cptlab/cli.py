@@ -64,6 +64,8 @@ def figures(
             click.echo(f"{'missing' if spec in todo else 'done   '}  {spec.run_id}")
         if plan.todo:
             click.echo(forecast.words(plan.todo, forecast.step_times(bench.committed_rows())))
+    for remark in plan.remarks:
+        click.echo(remark)
     click.echo(
         f"Profile {profile}: {len(plan.runs)} runs, {done} done, {len(plan.todo)} to do in about "
         f"{_duration(plan.minutes)} with {jobs} jobs, then {len(plan.notebooks)} notebooks of some "

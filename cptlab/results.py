@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -72,24 +74,68 @@ def load_result(store: Path, spec: RunSpec) -> Result | None:
 
     Other data: a folder or CSV file of the user's own that has changed since.
     """
+    return _examined(store, spec)[0]
+
+
+def missing(specs: Iterable[RunSpec], store: Path) -> list[RunSpec]:
+    """Specifications without a valid result, each once, in order."""
+    return [spec for spec in dict.fromkeys(specs) if load_result(store, spec) is None]
+
+
+def remarks(specs: Iterable[RunSpec], store: Path) -> list[str]:
+    """What a user should know about stored results: which are not used and why, a sentence each."""
+    unused: dict[str, list[str]] = {}
+    versions = Counter()
+    for spec in dict.fromkeys(specs):
+        result, reason = _examined(store, spec)
+        if reason:
+            unused.setdefault(reason, []).append(spec.run_id)
+        if result is not None:
+            versions[result.details["environment"]["versions"]["cptlab"]] += 1
+    found = [
+        f"{len(ids)} stored results {reason} and will be computed anew: {', '.join(ids[:3])}"
+        f"{', ...' if len(ids) > 3 else ''}."
+        for reason, ids in unused.items()
+    ]
+    current = metadata.version("cptlab")
+    found += [
+        f"{count} results were computed by cptlab {version} (this is {current}); they are used, "
+        "and tables name both versions."
+        for version, count in sorted(versions.items())
+        if version != current
+    ]
+    older = sum(not _current_format(path) for path in store.glob(f"*/{RESULT}"))
+    if older:
+        found.append(
+            f"{older} results in {store} have another format than this version's ({FORMAT}) and "
+            "are not used."
+        )
+    return found
+
+
+def _examined(store: Path, spec: RunSpec) -> tuple[Result | None, str]:
+    """The stored result of a specification, or why the one that is there cannot be used."""
     folder = store / spec.run_id
+    damaged = "are damaged or incomplete"
     try:
         values = json.loads((folder / RESULT).read_text())
-        complete = (
-            values["format"] == FORMAT
-            and spec_from_dict(values["spec"]) == spec
-            and values["weights"] == clip.weights_id(spec.backbone, spec.pretrained)
-            and values.get("data") == content_id(spec.dataset)
-            and values["metrics"]
+        if not (values["format"] == FORMAT and spec_from_dict(values["spec"]) == spec):
+            return None, "belong to other defaults"
+        if values["weights"] != clip.weights_id(spec.backbone, spec.pretrained):
+            return None, "belong to other weights"
+        if values.get("data") != content_id(spec.dataset):
+            return None, "belong to data that have changed"
+        whole = (
+            values["metrics"]
             and all(isinstance(v, int | float) for v in values["metrics"].values())
             and values["classes"]
             and isinstance(values["trained_parameters"], int)
             and isinstance(values["seconds"], int | float)
         )
-        if not complete:
-            return None
+        if not whole:
+            return None, damaged
         clip.load_prompts(folder / PROMPTS)  # raises if they are missing or damaged
-        return Result(
+        result = Result(
             spec,
             values["metrics"],
             pd.DataFrame(values["classes"]),
@@ -97,13 +143,14 @@ def load_result(store: Path, spec: RunSpec) -> Result | None:
             values,
             folder,
         )
+        return result, ""
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return None
+        return None, damaged if (folder / RESULT).exists() else ""
 
 
-def missing(specs: Iterable[RunSpec], store: Path) -> list[RunSpec]:
-    """Specifications without a valid result, each once, in order."""
-    return [spec for spec in dict.fromkeys(specs) if load_result(store, spec) is None]
+def _current_format(path: Path) -> bool:
+    with path.open("rb") as file:
+        return f'"format": {FORMAT},'.encode() in file.read(64)
 
 
 def table(results: Iterable[Result]) -> pd.DataFrame:

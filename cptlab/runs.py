@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import shutil
+import tempfile
 import time
+import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
@@ -28,6 +32,11 @@ REPLICAS = {"cpu": 8, "cuda": 16}
 """Most runs of one pass by device, if nothing else is said."""
 
 
+LOG = "error.txt"
+"""In the folder of a run that failed: the traceback of the last attempt."""
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+
+
 class RunsFailed(RuntimeError):
     """Some runs of a batch failed; the others are finished and stored."""
 
@@ -46,7 +55,7 @@ def execute(
             "only; group others with cptlab.passes.passes()."
         )
     started, spec = time.time(), specs[0]
-    store.mkdir(parents=True, exist_ok=True)  # a bad folder should fail now, not after training
+    check_writable(store)  # now, not after training
     torch.set_num_threads(spec.threads)
     backbone = world.backbone_of(spec)
     roles = world.roles_of(spec)
@@ -97,6 +106,7 @@ def execute(
             "pass": {"replicas": len(specs), "seconds": round(took, 2)},
         }
         save_result(store, spec, prompts, values)
+        (store / spec.run_id / LOG).unlink(missing_ok=True)
     shutil.rmtree(begun, ignore_errors=True)
     return {s: e for s, e in zip(specs, trained.errors, strict=True) if e is not None}
 
@@ -121,9 +131,9 @@ def run(
     todo = missing(specs, store)
     failures = []
     if todo:
+        check_writable(store)
         on_gpu = any(spec.device == "cuda" for spec in todo)
         jobs, replicas = 1 if on_gpu else jobs, replicas or REPLICAS["cuda" if on_gpu else "cpu"]
-        store.mkdir(parents=True, exist_ok=True)
         fair_share = math.ceil(len(todo) / jobs)  # a pass more rather than an idle process
         groups = [group for group in unfinished(store) if set(group) & set(todo)]
         again = {spec for group in groups for spec in group}
@@ -151,13 +161,29 @@ def run(
         by_reason: dict[str, list[str]] = {}
         for run_id, reason in failures:
             by_reason.setdefault(reason.replace(run_id, "..."), []).append(run_id)
-        lines = "\n".join(f"  {', '.join(ids)}: {reason}" for reason, ids in by_reason.items())
+        lines = "\n".join(
+            f"  {', '.join(ids)}: {reason} (log: {store / ids[0] / LOG})"
+            for reason, ids in by_reason.items()
+        )
         done = len(todo) - len(failures)
         raise RunsFailed(
             f"{len(failures)} of {len(todo)} runs failed ({done} finished and are stored in "
             f"{store}):\n{lines}\nMend the cause and start again: only these are repeated."
         )
     return [load_result(store, spec) for spec in specs]
+
+
+def check_writable(store: Path) -> None:
+    """Raise OSError with what to do unless results can be written to the store."""
+    try:
+        store.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=store):
+            pass
+    except OSError as error:
+        raise OSError(
+            f"Results cannot be written to {store} ({error.strerror}): choose another folder with "
+            "--out, or make this one writable."
+        ) from error
 
 
 def _claim(
@@ -176,12 +202,21 @@ def _claim(
 def _attempt(group: list[RunSpec], store: Path) -> list[tuple[str, str]]:
     """Execute a pass: ids and messages of the runs that failed.
 
-    A pass that fails as a whole is done again run by run, so that one bad run spoils no other.
+    A pass that fails as a whole is done again run by run, so that one bad run spoils no other;
+    unless nothing can be written, which is not the run's fault.
     """
     try:
         errors: dict[RunSpec, Exception] = dict(execute(group, store))
     except Exception as error:  # whatever it is, it must not take other runs down
-        if len(group) > 1:
+        unwritable = isinstance(error, OSError) and error.errno in FULL
+        if len(group) > 1 and not unwritable:
             return [failure for spec in group for failure in _attempt([spec], store)]
-        errors = {group[0]: error}
+        if unwritable:
+            advice = f"{store} takes no more results ({error}): free some space and start again"
+            error = OSError(error.errno, advice).with_traceback(error.__traceback__)
+        errors = dict.fromkeys(group, error)
+    for spec, error in errors.items():
+        with suppress(OSError):  # the disk may be full
+            lines = traceback.format_exception(error)
+            (store / spec.run_id / LOG).write_text("".join(lines), encoding="utf-8")
     return [(s.run_id, f"{type(e).__name__}: {e}") for s, e in errors.items()]
