@@ -104,7 +104,7 @@ def remarks(specs: Iterable[RunSpec], store: Path) -> list[str]:
         for version, count in sorted(versions.items())
         if version != current
     ]
-    older = sum(not _current_format(path) for path in store.glob(f"*/{RESULT}"))
+    older = sum(_other_format(path) for path in store.glob(f"*/{RESULT}"))
     if older:
         found.append(
             f"{older} results in {store} have another format than this version's ({FORMAT}) and "
@@ -148,9 +148,10 @@ def _examined(store: Path, spec: RunSpec) -> tuple[Result | None, str]:
         return None, damaged if (folder / RESULT).exists() else ""
 
 
-def _current_format(path: Path) -> bool:
+def _other_format(path: Path) -> bool:
     with path.open("rb") as file:
-        return f'"format": {FORMAT},'.encode() in file.read(64)
+        start = file.read(64)
+    return b'"format":' in start and f'"format": {FORMAT},'.encode() not in start
 
 
 def table(results: Iterable[Result]) -> pd.DataFrame:

@@ -1,0 +1,143 @@
+"""The worst night: full disks, damaged files, dead kernels; each is named, and the rest goes on."""
+
+import errno
+import json
+from pathlib import Path
+
+import nbformat
+import pytest
+import torch
+from tiny_clip import tiny_clip
+from tiny_data_root import own_folder
+from tiny_world import tiny_dataset
+
+from cptlab import batch, runs, world
+from cptlab.data import open_roles
+from cptlab.methods import CoOp
+from cptlab.profiles import SMOKE
+from cptlab.results import missing, remarks
+from cptlab.runs import LOG, RunsFailed, execute, run
+from cptlab.schedule import Schedule
+from cptlab.spec import RunSpec
+from cptlab.workspace import NOTEBOOKS, workspace
+
+SCHEDULE = Schedule(epochs=1, lr=0.02, batch_size=8)
+
+
+def spec(seed: int = 1, dataset: str = "tiny") -> RunSpec:
+    return RunSpec(dataset, CoOp(), 0.5, seed, SCHEDULE, backbone="tiny")
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    backbone = tiny_clip(torch.float32)
+    base, new = tiny_dataset(8).halves()
+    monkeypatch.setattr(world, "backbone_of", lambda spec: backbone)
+
+    def roles(spec):
+        if spec.dataset == "tiny":
+            return {"base": base, "new": new}
+        return open_roles(spec.dataset, spec.protocol)
+
+    monkeypatch.setattr(world, "roles_of", roles)
+
+
+def test_a_full_disk_is_named_and_trains_nothing_twice(tiny, tmp_path, monkeypatch):
+    attempts, save = [], runs.save_result
+
+    def full(store, spec, *rest):
+        attempts.append(spec)
+        if spec.seed > 1:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        save(store, spec, *rest)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(runs, "save_result", full)
+        with pytest.raises(RunsFailed, match=r"takes no more results.*free some space") as caught:
+            run([spec(1), spec(2), spec(3)], tmp_path, progress=False)
+    assert [one.seed for one in attempts] == [1, 2]  # one pass; the members are not tried alone
+    assert str(caught.value).count("No space left") == 1
+    assert missing([spec(1), spec(2), spec(3)], tmp_path) == [spec(2), spec(3)]
+    assert len(run([spec(1), spec(2), spec(3)], tmp_path, progress=False)) == 3
+
+
+def test_a_store_that_cannot_be_written_fails_before_any_training(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "train", None)
+    (tmp_path / "file").write_text("")
+    for call in (lambda store: run([spec()], store), lambda store: execute([spec()], store)):
+        with pytest.raises(OSError, match=r"cannot be written to .*file/runs.*--out"):
+            call(tmp_path / "file" / "runs")
+
+    def read_only(**options):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(runs.tempfile, "TemporaryFile", read_only)
+    with pytest.raises(OSError, match="Read-only file system"):
+        run([spec()], tmp_path, progress=False)
+
+
+def test_a_truncated_image_stops_its_runs_alone_and_leaves_a_log(tiny, tmp_path):
+    folder = own_folder(tmp_path / "birds", ["ant", "bee", "cat", "dog"], 6)
+    base = open_roles(str(folder), "base_to_new")["base"]
+    image = folder / base.train[0].key
+    whole = image.read_bytes()
+    image.write_bytes(whole[: len(whole) // 2])
+    store, damaged = tmp_path / "runs", spec(1, str(folder))
+    with pytest.raises(RunsFailed) as caught:
+        run([spec(1), damaged, spec(2)], store, progress=False)
+    message = str(caught.value)
+    assert message.startswith("1 of 3 runs failed (2 finished")
+    assert f"{image} is not a readable image" in message
+    log = store / damaged.run_id / LOG
+    assert str(log) in message
+    assert "Traceback" in log.read_text() and str(image) in log.read_text()
+    image.write_bytes(whole)
+    run([damaged], store, progress=False)
+    assert not log.exists()
+
+
+def test_what_is_wrong_with_stored_results_is_said(tiny, tmp_path):
+    specs = [spec(seed) for seed in range(1, 7)]
+    run(specs, tmp_path, progress=False)
+    assert remarks(specs, tmp_path) == []
+    cut, weights, older, version = (tmp_path / s.run_id / "result.json" for s in specs[:4])
+
+    def change(path: Path, **values) -> None:
+        path.write_text(json.dumps(json.loads(path.read_text()) | values, indent=1))
+
+    cut.write_text(cut.read_text()[:100])
+    change(weights, weights="others")
+    change(older, format=1)
+    change(version, environment={"versions": {"cptlab": "0.0.1"}})
+    told = "\n".join(remarks(specs, tmp_path))
+    anew = "and will be computed anew:"
+    assert f"1 stored results are damaged or incomplete {anew} {specs[0].run_id}." in told
+    assert f"1 stored results belong to other weights {anew} {specs[1].run_id}." in told
+    assert "1 results have another format" in told.replace(f" in {tmp_path}", "")
+    assert "1 results were computed by cptlab 0.0.1 (this is " in told
+    assert missing(specs, tmp_path) == specs[:3]
+    run(specs, tmp_path, progress=False)
+    assert len(remarks(specs, tmp_path)) == 1  # the older version's, which is used
+
+
+def test_the_plan_carries_the_remarks(tmp_path):
+    folders = workspace("smoke", tmp_path)
+    done = next(spec for spec in batch.STUDIES["00_tour"](SMOKE) if spec.method.name == "zero_shot")
+    execute([done], folders.runs)
+    (folders.runs / done.run_id / "result.json").write_text("{")
+    (remark,) = batch.plan(SMOKE, ["00"], folders, 1).remarks
+    assert done.run_id in remark
+
+
+def test_a_dead_kernel_is_named_and_the_notebook_kept(tmp_path, monkeypatch):
+    cells = [
+        nbformat.v4.new_code_cell("profile = 'smoke'", metadata={"tags": ["parameters"]}),
+        nbformat.v4.new_code_cell("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"),
+    ]
+    kernel = nbformat.read(NOTEBOOKS / "00_tour.ipynb", as_version=4).metadata
+    notebook = nbformat.v4.new_notebook(cells=cells, metadata=kernel)
+    nbformat.write(notebook, tmp_path / "dying.ipynb")
+    monkeypatch.setattr(batch, "NOTEBOOKS", tmp_path)
+    with pytest.raises(RuntimeError, match=r"dying failed.*its kernel died \(out of memory\?\)"):
+        batch.execute_notebook("dying", {"profile": "smoke"}, tmp_path)
+    assert (tmp_path / "dying.failed.ipynb").is_file()
