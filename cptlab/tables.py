@@ -84,7 +84,7 @@ def differences(frame: pd.DataFrame, reference: str, values: Sequence[str]) -> p
     if partner.empty:
         present = ", ".join(dict.fromkeys(frame["method"]))
         raise ValueError(f"There are no runs of {reference!r}; there are {present}.")
-    others = frame[frame["method"] != reference].join(partner, on=keys, rsuffix=" of partner")
+    others = frame[frame["method"] != reference].join(partner.add_suffix(" of partner"), on=keys)
     for name in values:
         others[name] -= others.pop(f"{name} of partner")
     return others.dropna(subset=list(values), how="all").reset_index(drop=True)
