@@ -1,4 +1,4 @@
-"""The only importer of open_clip, also where torchvision's compiled operators do not match torch.
+"""The only importer of open_clip and torchvision, also where compiled operators do not match torch.
 
 A CUDA build of torchvision next to a CPU build of torch fails on import, because it annotates two
 operators that were never registered (pytorch/vision#8985). open_clip needs the Python part of
@@ -38,3 +38,4 @@ def import_open_clip() -> ModuleType:
 
 
 open_clip = import_open_clip()
+transforms = importlib.import_module("torchvision.transforms.v2")

@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torchvision.transforms import v2
 
 UNREADABLE = (
     OSError,
@@ -101,8 +100,11 @@ def crop_view(image: Image.Image, size: int, seed: int) -> Tensor:
 
     seed: decides all draws; the global generator is left as it was.
     """
-    crop = v2.RandomResizedCrop(size, interpolation=v2.InterpolationMode.BICUBIC)
+    from cptlab.clip.guard import transforms  # reading alone does without open_clip's seconds
+
+    bicubic = transforms.InterpolationMode.BICUBIC
+    crop = transforms.RandomResizedCrop(size, interpolation=bicubic)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        view = v2.RandomHorizontalFlip()(crop(image.convert("RGB")))
+        view = transforms.RandomHorizontalFlip()(crop(image.convert("RGB")))
     return torch.from_numpy(np.array(view)).permute(2, 0, 1) / 255

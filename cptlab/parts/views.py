@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torchvision.transforms.v2 import RandAugment
+
+from cptlab.clip.guard import transforms
 
 OPERATIONS, STRENGTH = 2, 10
 
@@ -16,7 +17,7 @@ def augmented(pictures: Tensor, seed: int) -> Tensor:
         pictures: (B, 3, H, W) in [0, 1].
         seed: decides all draws; the global generator is left as it was.
     """
-    augment = RandAugment(OPERATIONS, STRENGTH)
+    augment = transforms.RandAugment(OPERATIONS, STRENGTH)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         views = [augment(picture) for picture in (255 * pictures).round().byte()]
