@@ -185,7 +185,6 @@ FULL = Profile(
     comparison=Part(tuple(CATEGORIES), TAUS, (1, 2, 3, 4, 5), milder_seeds=(1, 2, 3)),
     details=Part(("activities",), TAUS, (1, 2, 3)),
     transfer=Part(("activities",), TAUS, (1, 2, 3)),
-    rivals=("CoOp", "IVLP"),
     few_shot=Part(("activities",), (1.0,), (1, 2, 3)),
     similarity_dataset="travel",
 )
