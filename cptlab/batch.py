@@ -19,6 +19,7 @@ from tqdm.auto import tqdm
 from cptlab import world
 from cptlab.bench import committed_rows
 from cptlab.data import open_dataset, open_roles
+from cptlab.engines import LOCAL
 from cptlab.figures import contact_sheet
 from cptlab.forecast import forecast, step_times
 from cptlab.profiles import Profile
@@ -116,14 +117,14 @@ def _kind(spec: RunSpec) -> str:
     return str(same)
 
 
-def figures(plan: Plan, jobs: int) -> None:
-    """Do the runs of a plan, then execute its notebooks into their folder.
+def figures(plan: Plan, jobs: int, where: str = LOCAL) -> None:
+    """Do the runs of a plan (where: `cptlab.engines`), then execute its notebooks into their folder.
 
     Writes figures (PNG, SVG and CSV) with a contact sheet, executed notebooks and self-contained
     HTML pages. Raises NotebooksFailed, naming each, after the others have finished.
     """
     folders = plan.folders
-    run(plan.runs, folders.runs, jobs)
+    run(plan.runs, folders.runs, jobs, where=where)
     folders.notebooks.mkdir(parents=True, exist_ok=True)
     parameters = {"profile": plan.profile.name, "out": folders.root, "jobs": 1}
     with parallel_config("loky", n_jobs=jobs, inner_max_num_threads=1):

@@ -40,9 +40,16 @@ commands.add_command(data)
     help="Parallel runs.",
 )
 @click.option("--dry-run", is_flag=True, help="List the runs and an estimate; do nothing.")
+@click.option(
+    "--engine",
+    default="loky",
+    show_default=True,
+    help="Where runs are done: loky (this machine), the address of a Dask scheduler "
+    "(tcp://host:8786), ray or the address of a Ray cluster (ray://host:10001), slurm.",
+)
 @data_root_option
 def figures(
-    notebooks: tuple[str, ...], profile: str, out: str | None, jobs: int, dry_run: bool
+    notebooks: tuple[str, ...], profile: str, out: str | None, jobs: int, dry_run: bool, engine: str
 ) -> None:
     """Train what is missing and regenerate figures; all NOTEBOOKS, or some ("01", "02").
 
@@ -74,7 +81,7 @@ def figures(
     if dry_run:
         batch.check(chosen)  # last, so that the plan can be seen before data and weights are there
     else:
-        batch.figures(plan, jobs)
+        batch.figures(plan, jobs, engine)
         click.echo(f"Figures: {folders.figures}\nNotebooks and pages: {folders.notebooks}")
 
 

@@ -11,15 +11,16 @@ import time
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 import torch
-from joblib import Parallel, delayed, parallel_config
 from tqdm.auto import tqdm
 
 from cptlab import world
 from cptlab.data import draw_long_tailed
+from cptlab.engines import LOCAL, WorkerDied, engine
 from cptlab.evaluation import collapse, scores, thirds
 from cptlab.geometry import cosine_matrix, effective_rank
 from cptlab.locks import claimed
@@ -117,14 +118,16 @@ def run(
     jobs: int = 1,
     progress: bool = True,
     replicas: int | None = None,
+    where: str = LOCAL,
 ) -> list[Result]:
-    """Results of all specifications, in order; executes what is missing over `jobs` processes.
+    """Results of all specifications, in order; executes what is missing over `jobs` processes, or
+    over the workers of a cluster (`cptlab.engines`).
 
-    Runs that can train side by side do, up to `replicas` of them in one pass. What runs on a GPU
-    does so in one process.
+    Runs that can train side by side do, up to `replicas` of them in one pass. What runs on a GPU of
+    this machine does so in one process.
 
-    Raises ValueError for fewer than one replica; RunsFailed, naming each failed run and why, after
-    all the others have finished.
+    Raises ValueError for fewer than one replica and the errors of `cptlab.engines.engine`;
+    RunsFailed, naming each failed run and why, after all the others have finished.
     """
     if replicas is not None and replicas < 1:
         raise ValueError(f"replicas must be at least 1, got {replicas}.")
@@ -133,28 +136,24 @@ def run(
     if todo:
         check_writable(store)
         on_gpu = any(spec.device == "cuda" for spec in todo)
-        jobs, replicas = 1 if on_gpu else jobs, replicas or REPLICAS["cuda" if on_gpu else "cpu"]
-        fair_share = math.ceil(len(todo) / jobs)  # a pass more rather than an idle process
-        groups = [group for group in unfinished(store) if set(group) & set(todo)]
-        again = {spec for group in groups for spec in group}
-        groups += passes([spec for spec in todo if spec not in again], min(replicas, fair_share))
-        # Long passes first, so that the last ones to finish are short.
-        groups.sort(key=lambda group: -group[0].imbalance * len(group))
+        jobs = 1 if on_gpu and where == LOCAL else jobs
         threads = max(spec.threads for spec in todo)
-        config = parallel_config(
-            "loky", n_jobs=min(jobs, len(groups)), inner_max_num_threads=threads
-        )
-        with config, tqdm(total=len(todo), desc="runs", disable=not progress) as bar:
+        with (
+            engine(where, store, jobs, threads) as workers,
+            tqdm(total=len(todo), desc="runs", disable=not progress) as bar,
+        ):
+            limit = replicas or REPLICAS["cuda" if on_gpu else "cpu"]
+            groups = _groups(todo, store, limit, workers.workers)
             # What another runner holds comes last: by then it is often finished.
             for wait in (False, True):
-                outcomes = Parallel(return_as="generator_unordered")(
-                    delayed(_claim)(group, store, wait) for group in groups
-                )
+                outcomes = workers.imap(partial(_claim, store=store.resolve(), wait=wait), groups)
                 groups = []
                 for group, failed in outcomes:
                     if failed is None:
                         groups.append(group)
                         continue
+                    if isinstance(failed, WorkerDied):
+                        failed = [(spec.run_id, str(failed)) for spec in missing(group, store)]
                     bar.update(len(set(group) & set(todo)))
                     failures += failed
     if failures:
@@ -186,17 +185,27 @@ def check_writable(store: Path) -> None:
         ) from error
 
 
-def _claim(
-    group: list[RunSpec], store: Path, wait: bool
-) -> tuple[list[RunSpec], list[tuple[str, str]] | None]:
-    """Execute a pass in a worker, unless another runner has done so; the pass and its failures.
+def _groups(
+    todo: Sequence[RunSpec], store: Path, replicas: int, workers: int
+) -> list[list[RunSpec]]:
+    """Runs as passes, those first that were begun and not finished, with the same members."""
+    fair_share = math.ceil(len(todo) / workers)  # a pass more rather than an idle process
+    groups = [group for group in unfinished(store) if set(group) & set(todo)]
+    again = {spec for group in groups for spec in group}
+    groups += passes([spec for spec in todo if spec not in again], min(replicas, fair_share))
+    # Long passes first, so that the last ones to finish are short.
+    return sorted(groups, key=lambda group: -group[0].imbalance * len(group))
 
-    None in place of failures: another runner is at it.
+
+def _claim(group: list[RunSpec], store: Path, wait: bool) -> list[tuple[str, str]] | None:
+    """Execute a pass in a worker, unless another runner has done so; its failures.
+
+    None: another runner is at it.
     """
     with claimed(store, group, wait) as mine:
         if not mine:
-            return group, None
-        return group, _attempt(group, store) if missing(group, store) else []
+            return None
+        return _attempt(group, store) if missing(group, store) else []
 
 
 def _attempt(group: list[RunSpec], store: Path) -> list[tuple[str, str]]:
