@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from cptlab.cli_data import data, data_root_option, doctor
+from cptlab.cli_results import results as results_commands
 from cptlab.methods import METHODS
 from cptlab.profiles import PROFILES
 from cptlab.workspace import CHECKOUT, DEFAULT_PROFILE
@@ -26,6 +27,7 @@ def commands() -> None:
 
 commands.add_command(doctor)
 commands.add_command(data)
+commands.add_command(results_commands)
 
 
 @commands.command()

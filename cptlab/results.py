@@ -39,7 +39,15 @@ class Result:
     folder: Path
 
     def model(self) -> PromptedCLIP:
-        """The prompted CLIP with this run's learned tokens."""
+        """The prompted CLIP with this run's learned tokens.
+
+        Raises ValueError if the result came from an archive that left them out.
+        """
+        if self.details.get("archived"):
+            raise ValueError(
+                f"Run {self.details['run_id']} came from an archive without its prompts: delete "
+                f"{self.folder} and start again, then it is trained anew."
+            )
         backbone = world.backbone_of(self.spec)
         prompts = clip.load_prompts(self.folder / PROMPTS).to(backbone.device)
         learned = next(iter(world.roles_of(self.spec).values()))
@@ -134,7 +142,8 @@ def _examined(store: Path, spec: RunSpec) -> tuple[Result | None, str]:
         )
         if not whole:
             return None, damaged
-        clip.load_prompts(folder / PROMPTS)  # raises if they are missing or damaged
+        if not values.get("archived"):  # else they were left out (`cptlab.archive`)
+            clip.load_prompts(folder / PROMPTS)  # raises if they are missing or damaged
         result = Result(
             spec,
             values["metrics"],

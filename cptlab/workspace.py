@@ -10,6 +10,8 @@ NOTEBOOKS = CHECKOUT / "notebooks"
 DEFAULT_PROFILE = "demo"
 COMMITTED_PROFILE = "full"
 """The profile whose figures are part of the repository."""
+COMMITTED_RESULTS = CHECKOUT / "figures/results.tar.xz"
+"""Its results, from which they can be redrawn (`cptlab.archive`)."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,63 @@
+"""A study's results in one small file: figures are redrawn from it, without training anything.
+
+It holds every result file, and the prompts of those runs alone whose models notebooks look at:
+prompts of two thousand runs would weigh a hundred times as much.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import tarfile
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+from cptlab.results import PROMPTS, RESULT, Result
+from cptlab.spec import RunSpec
+
+
+def pack(results: Iterable[Result], file: Path, with_prompts: Collection[RunSpec] = ()) -> None:
+    """Write results to an archive (tar, xz), put into place at once; equal results, equal bytes.
+
+    with_prompts: specifications whose learned tokens go in as well.
+    """
+    beside = file.with_name(f".{file.name}.{os.getpid()}")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with tarfile.open(beside, "w:xz", preset=9) as archive:
+            # Of one data set and method side by side: what is alike is near, which packs better.
+            for result in sorted(results, key=lambda result: result.folder.name):
+                kept = result.spec in with_prompts
+                values = {**result.details, "archived": not kept}
+                _add(archive, f"{result.folder.name}/{RESULT}", json.dumps(values).encode())
+                if kept:
+                    prompts = (result.folder / PROMPTS).read_bytes()
+                    _add(archive, f"{result.folder.name}/{PROMPTS}", prompts)
+        beside.replace(file)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def unpack(file: Path, store: Path) -> int:
+    """Put an archive's results into a store, but for runs that it has already; how many were new.
+
+    Raises ValueError for a file that is missing or no such archive.
+    """
+    try:
+        with tarfile.open(file, "r:xz") as archive:
+            members = [m for m in archive.getmembers() if not (store / m.name).exists()]
+            # Prompts before the result, which says that the run is done.
+            members.sort(key=lambda member: member.name.endswith(RESULT))
+            archive.extractall(store, members, filter="data")
+    except FileNotFoundError as error:
+        raise ValueError(f"There is no archive {file}.") from error
+    except (tarfile.TarError, EOFError, OSError) as error:
+        raise ValueError(f"{file} is not a whole archive of results: {error}") from error
+    return sum(member.name.endswith(RESULT) for member in members)
+
+
+def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
+    member = tarfile.TarInfo(name)
+    member.size = len(content)
+    archive.addfile(member, io.BytesIO(content))

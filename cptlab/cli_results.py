@@ -1,0 +1,63 @@
+"""The commands about stored results: `cptlab results pack`, `cptlab results unpack`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cptlab.profiles import PROFILES
+from cptlab.workspace import COMMITTED_PROFILE, COMMITTED_RESULTS, workspace
+
+profile_option = click.option(
+    "--profile", default=COMMITTED_PROFILE, show_default=True, help=", ".join(PROFILES)
+)
+out_option = click.option("--out", help="The folder that `cptlab figures --out` was given.")
+
+
+@click.group()
+def results() -> None:
+    """Pack a study's results into one file, or redraw figures from such a file."""
+
+
+@results.command()
+@click.argument("file", type=click.Path(path_type=Path), default=COMMITTED_RESULTS)
+@profile_option
+@out_option
+def pack(file: Path, profile: str, out: str | None) -> None:
+    """Write the finished runs of a profile to FILE, by default the one that comes with cptlab.
+
+    Example: cptlab results pack my-study.tar.xz --profile demo
+    """
+    from cptlab import archive, studies
+    from cptlab.profiles import profile_named
+    from cptlab.results import load_result
+
+    chosen, store = profile_named(profile), workspace(profile, out).runs
+    specs = dict.fromkeys(spec for study in studies.STUDIES.values() for spec in study(chosen))
+    found = [result for spec in specs if (result := load_result(store, spec))]
+    if not found:
+        raise ValueError(
+            f"No run of profile {profile} is finished in {store}: `cptlab figures --profile "
+            f"{profile}` makes them."
+        )
+    looked_at = studies.tour(chosen) | studies.similarity(chosen)
+    archive.pack(found, file, looked_at)
+    click.echo(f"{len(found)} of {len(specs)} runs packed into {file}.")
+
+
+@results.command()
+@click.argument("file", type=click.Path(path_type=Path), default=COMMITTED_RESULTS)
+@profile_option
+@out_option
+def unpack(file: Path, profile: str, out: str | None) -> None:
+    """Put the results in FILE, by default those that come with cptlab, where runs are stored.
+
+    `cptlab figures --profile full` then redraws the figures without training.
+
+    Example: cptlab results unpack
+    """
+    from cptlab import archive
+
+    store = workspace(profile, out).runs
+    click.echo(f"{archive.unpack(file, store)} results were new to {store}.")

@@ -1,0 +1,82 @@
+"""Results that went through an archive give the same tables; what it left out is named."""
+
+import tarfile
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from golden_study import RUNS, rebuilt, study
+
+from cptlab import archive
+from cptlab.cli import commands
+from cptlab.results import load_result, missing, table
+
+STUDY = study()
+KEPT = next(iter(STUDY))
+
+
+@pytest.fixture
+def packed(tmp_path):
+    file = tmp_path / "results.tar.xz"
+    archive.pack([load_result(RUNS, spec) for spec in STUDY], file, [KEPT])
+    return file
+
+
+def test_tables_and_figures_are_rebuilt_from_an_archive(packed, tmp_path):
+    store = tmp_path / "store"
+    assert archive.unpack(packed, store) == len(STUDY)
+    assert missing(list(STUDY), store) == []
+    assert rebuilt(store, tmp_path / "a") == rebuilt(RUNS, tmp_path / "b")
+    again = [table(load_result(where, spec) for spec in STUDY) for where in (store, RUNS)]
+    pd.testing.assert_frame_equal(*again)
+
+
+def test_the_same_results_are_the_same_bytes_whatever_their_order(packed, tmp_path):
+    other = tmp_path / "other.tar.xz"
+    archive.pack([load_result(RUNS, spec) for spec in reversed(STUDY)], other, [KEPT])
+    assert other.read_bytes() == packed.read_bytes()
+
+
+def test_prompts_come_only_for_the_runs_that_asked(packed, tmp_path):
+    archive.unpack(packed, tmp_path)
+    prompts = [path.parent.name for path in tmp_path.glob("*/prompts.safetensors")]
+    assert prompts == [KEPT.run_id]
+    other = list(STUDY)[1]
+    with pytest.raises(ValueError, match=rf"{other.run_id} came from an archive.*delete .*anew"):
+        load_result(tmp_path, other).model()
+
+
+def test_runs_that_are_there_stay_as_they_are(packed, tmp_path):
+    store = tmp_path / "store"
+    archive.unpack(packed, store)
+    path = store / KEPT.run_id / "result.json"
+    path.write_text("mine")
+    assert archive.unpack(packed, store) == 0
+    assert path.read_text() == "mine"
+
+
+def test_what_is_no_archive_is_named(packed, tmp_path):
+    with pytest.raises(ValueError, match=r"There is no archive .*nowhere"):
+        archive.unpack(tmp_path / "nowhere", tmp_path)
+    cut = tmp_path / "cut"
+    cut.write_bytes(packed.read_bytes()[:-200])
+    with pytest.raises(ValueError, match=r"cut is not a whole archive of results"):
+        archive.unpack(cut, tmp_path / "store")
+    assert not (tmp_path / "store").exists()
+
+
+def test_an_archive_cannot_write_elsewhere(tmp_path):
+    evil = tmp_path / "evil"
+    with tarfile.open(evil, "w:xz") as tar:
+        tar.addfile(tarfile.TarInfo("../outside/result.json"))
+    with pytest.raises(ValueError, match="outside the destination"):
+        archive.unpack(evil, tmp_path / "store")
+    assert not (tmp_path / "outside").exists()
+
+
+def test_the_commands_say_how_many(tmp_path, packed):
+    run = CliRunner().invoke
+    told = run(commands, ["results", "unpack", str(packed), "--out", str(tmp_path / "o")])
+    assert f"{len(STUDY)} results were new to" in told.output
+    nothing = run(commands, ["results", "pack", "x", "--profile", "smoke", "--out", str(tmp_path)])
+    assert "No run of profile smoke is finished" in str(nothing.exception)
