@@ -23,7 +23,8 @@ from cptlab.engines import LOCAL
 from cptlab.figures import contact_sheet
 from cptlab.forecast import forecast, step_times
 from cptlab.profiles import Profile
-from cptlab.results import load_result, missing, remarks
+from cptlab.report import write_report
+from cptlab.results import load_result, missing, remarks, table
 from cptlab.runs import run
 from cptlab.spec import RunSpec
 from cptlab.studies import STUDIES
@@ -121,7 +122,8 @@ def figures(plan: Plan, jobs: int, where: str = LOCAL) -> None:
     """Do the runs of a plan (where: `cptlab.engines`), then execute its notebooks into their folder.
 
     Writes figures (PNG, SVG and CSV) with a contact sheet, executed notebooks and self-contained
-    HTML pages. Raises NotebooksFailed, naming each, after the others have finished.
+    HTML pages, and the report of the whole. Raises NotebooksFailed, naming each, after the others
+    have finished.
     """
     folders = plan.folders
     run(plan.runs, folders.runs, jobs, where=where)
@@ -135,6 +137,19 @@ def figures(plan: Plan, jobs: int, where: str = LOCAL) -> None:
     if failures:
         raise NotebooksFailed("\n".join(failures))
     contact_sheet(folders.figures)
+    report(plan.profile, folders)
+
+
+def report(profile: Profile, folders: Workspace) -> Path:
+    """Write the report of what is stored for a profile, without training or drawing anything.
+
+    Raises ValueError if there are no figures yet, with the command that draws them.
+    """
+    specs = list(dict.fromkeys(spec for study in STUDIES.values() for spec in study(profile)))
+    found = [result for spec in specs if (result := load_result(folders.runs, spec)) is not None]
+    environments = [result.details["environment"] for result in found]
+    lacking = len(specs) - len(found)
+    return write_report(profile, folders, STUDIES, table(found), environments, lacking)
 
 
 def _attempt(name: str, parameters: dict[str, object], folder: Path) -> str:

@@ -1,4 +1,4 @@
-"""The command line: `cptlab figures`, `run`, `doctor`, `data`, `tune`, `bench`, `emojiclip`."""
+"""The command line: `cptlab figures`, `report`, `run`, `data`, `tune`, `bench` and the others."""
 
 from __future__ import annotations
 
@@ -11,9 +11,16 @@ import click
 
 from cptlab.cli_data import data, data_root_option, doctor
 from cptlab.cli_results import results as results_commands
-from cptlab.methods import METHODS
-from cptlab.profiles import PROFILES
-from cptlab.workspace import CHECKOUT, DEFAULT_PROFILE
+from cptlab.completion import EMBEDDED, ENGINES, METHODS, NOTEBOOKS, PAPER, PROFILES, one_of
+from cptlab.workspace import CHECKOUT, DEFAULT_OUT, DEFAULT_PROFILE, IN_CHECKOUT
+
+profile_option = click.option(
+    "--profile",
+    default=DEFAULT_PROFILE,
+    show_default=True,
+    help=f"Size of the study, schedule and depths: {', '.join(PROFILES)}.",
+    shell_complete=one_of(PROFILES),
+)
 
 
 @click.group()
@@ -22,6 +29,9 @@ def commands() -> None:
     """Prompt tuning of CLIP for long-tailed data: the CPT study on a laptop.
 
     Example: cptlab figures --profile smoke --out /tmp/smoke
+
+    TAB completes names after eval "$(_CPTLAB_COMPLETE=bash_source cptlab)"; zsh_source and
+    fish_source likewise.
     """
 
 
@@ -31,8 +41,8 @@ commands.add_command(results_commands)
 
 
 @commands.command()
-@click.argument("notebooks", nargs=-1)
-@click.option("--profile", default=DEFAULT_PROFILE, show_default=True, help=", ".join(PROFILES))
+@click.argument("notebooks", nargs=-1, shell_complete=one_of(NOTEBOOKS))
+@profile_option
 @click.option("--out", help="Write everything below this folder.")
 @click.option(
     "--jobs",
@@ -46,6 +56,7 @@ commands.add_command(results_commands)
     "--engine",
     default="loky",
     show_default=True,
+    shell_complete=one_of(ENGINES),
     help="Where runs are done: loky (this machine), the address of a Dask scheduler "
     "(tcp://host:8786), ray or the address of a Ray cluster (ray://host:10001), slurm.",
 )
@@ -85,20 +96,57 @@ def figures(
     else:
         batch.figures(plan, jobs, engine)
         click.echo(f"Figures: {folders.figures}\nNotebooks and pages: {folders.notebooks}")
+        click.echo(f"Report: {folders.report / 'index.html'}")
 
 
 @commands.command()
-@click.option("--method", default="cpt", show_default=True, help=", ".join(METHODS))
+@profile_option
+@click.option("--out", help="The folder that the figures were written below.")
+def report(profile: str, out: str | None) -> None:
+    """Rebuild the report, one page with everything, from stored figures; trains nothing.
+
+    Example: cptlab report --profile smoke --out /tmp/smoke
+    """
+    from cptlab import batch
+    from cptlab.profiles import profile_named
+    from cptlab.workspace import workspace
+
+    chosen, folders = profile_named(profile), workspace(profile, out)
+    if not any(folders.figures.glob("*.png")):
+        place = f" --out {out}" if out else ""
+        raise ValueError(
+            f"There are no figures of profile {profile} in {folders.figures}: draw them first, "
+            f"with cptlab figures --profile {profile}{place}"
+        )
+    click.echo(f"Report: {batch.report(chosen, folders)}")
+
+
+@commands.command()
+@click.option(
+    "--method",
+    default="cpt",
+    show_default=True,
+    help=f"{', '.join(METHODS)}.",
+    shell_complete=one_of(METHODS),
+)
 @click.option(
     "--dataset",
     default="food",
     show_default=True,
-    help="Name, or path of a folder of class sub-folders or of a CSV file.",
+    help=f"One of {', '.join(EMBEDDED)}; one of the paper's, such as dtd; or the path of a folder "
+    "of class sub-folders or of a CSV file.",
+    shell_complete=one_of((*EMBEDDED, *PAPER), or_path=True),
 )
 @click.option("--tau", default=0.06, show_default=True, help="Imbalance ratio.")
 @click.option("--seed", default=1, show_default=True)
-@click.option("--profile", default=DEFAULT_PROFILE, show_default=True, help="Schedule and depths.")
-@click.option("--class-order", default="name", show_default=True, help="name or permuted.")
+@profile_option
+@click.option(
+    "--class-order",
+    type=click.Choice(["name", "permuted"]),
+    default="name",
+    show_default=True,
+    help="Order of the classes from head to tail.",
+)
 @click.option("--set", "options", multiple=True, help="Hyper-parameter of the method: name=value.")
 @click.option("--out", help="Store the run below this folder.")
 @data_root_option
@@ -122,6 +170,7 @@ def run(
     from cptlab import results, runs
     from cptlab.data import full_name, is_path, open_roles
     from cptlab.data.doctor import require_sound
+    from cptlab.methods import METHODS
     from cptlab.profiles import profile_named
     from cptlab.spec import make_method
     from cptlab.workspace import workspace
@@ -189,6 +238,12 @@ def tune(jobs: int, out: str | None) -> None:
     type=click.IntRange(min=4),
     help="Numbers of classes, as in --classes 50 100; 50 100 200 500 1000 if left out.",
 )
+@click.option(
+    "--methods",
+    is_flag=True,
+    help="Measure what each method costs instead: with the backbone EmojiCLIP in the study's own "
+    "runs, with another one on the first of --classes.",
+)
 @click.option("--backbone", default="ViT-B-16-quickgelu", show_default=True)
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
 @click.option("--precision", type=click.Choice(["fp32", "bf16"]), default="fp32", show_default=True)
@@ -210,6 +265,7 @@ def tune(jobs: int, out: str | None) -> None:
 def bench(
     more: tuple[int, ...],
     classes: tuple[int, ...],
+    methods: bool,
     backbone: str,
     device: str,
     precision: str,
@@ -219,7 +275,9 @@ def bench(
 ) -> None:
     """Time and memory of the towers and of passes against the plain way, as ratios of one run.
 
-    Writes throughput.json and throughput.png. Example: cptlab bench --classes 50 100
+    Writes throughput.json and throughput.png, or, of the methods against IVLP, cost.json.
+
+    Example: cptlab bench --classes 50 100
     """
     from cptlab import bench as benchmark
     from cptlab.workspace import COMMITTED_PROFILE, workspace
@@ -227,6 +285,11 @@ def bench(
     folder = workspace(COMMITTED_PROFILE, out).figures
     folder.mkdir(parents=True, exist_ok=True)  # a bad one should fail now, not after measuring
     numbers, rows = [*classes, *more] or benchmark.CLASSES, []
+    if methods:
+        rows = benchmark.costs(backbone, numbers[0], device, precision, rounds)
+        click.echo(f"{benchmark.table(rows, 'methods').round(2).to_string(index=False)}\n")
+        click.echo(f"Rows: {benchmark.store_costs(rows, folder)}")
+        return
     for row in benchmark.run(backbone, numbers, device, precision, rounds, replicas):
         rows.append(row)
         benchmark.write_rows(rows, folder / "throughput.partial.json")  # an hour may be lost else
@@ -239,11 +302,18 @@ def bench(
 
 @commands.group()
 def emojiclip() -> None:
-    """The small CLIP of the embedded world."""
+    """The small CLIP of the embedded world.
+
+    Example: cptlab emojiclip card
+    """
 
 
 @emojiclip.command("train")
-@click.option("--folder", default=str(CHECKOUT / "runs/pretrain"), help="Work folder, resumable.")
+@click.option(
+    "--folder",
+    default=str(CHECKOUT / "runs" if IN_CHECKOUT else DEFAULT_OUT) + "/pretrain",
+    help="Work folder, resumable.",
+)
 @click.option("--weights", help="Weight file to write; the packaged one if left out.")
 def emojiclip_train(folder: str, weights: str | None) -> None:
     """Pretrain EmojiCLIP from scratch (needs npm and `pip install 'cptlab[pretrain]'`).

@@ -58,6 +58,17 @@ VENDOR_ART = ("tour_drawings", "tour_predictions", "fig5_cluster_map_drawings")
 """Figures that show vendors' drawings, which the repository does not carry: linked, not shown."""
 
 
+def figure_names(folder: str | os.PathLike, captions: Mapping[str, str] = CAPTIONS) -> list[str]:
+    """Names without suffix of a folder's PNG files, in the order of `captions`, others behind.
+
+    Raises ValueError if there is none.
+    """
+    found = {path.stem for path in Path(folder).glob("[!.]*.png")}
+    if not found:
+        raise ValueError(f"There are no figures (PNG files) in {folder}.")
+    return [*(name for name in captions if name in found), *sorted(found - set(captions))]
+
+
 def contact_sheet(folder: str | os.PathLike, captions: Mapping[str, str] = CAPTIONS) -> Path:
     """Write README.md into a folder of figures: each with caption, picture and links to its files.
 
@@ -75,11 +86,8 @@ def contact_sheet(folder: str | os.PathLike, captions: Mapping[str, str] = CAPTI
         ValueError: if there is no figure.
     """
     folder = Path(folder)
-    found = {path.stem for path in folder.glob("[!.]*.png")}
-    if not found:
-        raise ValueError(f"There are no figures (PNG files) in {folder}.")
     parts = ["# Figures", "Every picture with the numbers behind it."]
-    for name in (*(name for name in captions if name in found), *sorted(found - set(captions))):
+    for name in figure_names(folder, captions):
         caption = captions.get(name, "")
         kinds = [kind for kind in ("png", "svg", "csv") if (folder / f"{name}.{kind}").is_file()]
         links = " · ".join(f"[{kind.upper()}]({name}.{kind})" for kind in kinds)
