@@ -14,7 +14,7 @@ from cptlab.bench.table import NAME, Row, read_rows, write
 from cptlab.bench.towers import tower_rows
 from cptlab.clip import Precision, untrained
 from cptlab.profiles import DEMO
-from cptlab.workspace import COMMITTED_PROFILE, workspace
+from cptlab.workspace import stored
 
 CLASSES = (50, 100, 200, 500, 1000)
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -41,7 +41,7 @@ def measured(profile: str, folder: Path) -> list[Row]:
 
 def committed_rows() -> list[Row]:
     """The measurement that comes with the repository, or what `cptlab bench` put in its place."""
-    return read_rows(workspace(COMMITTED_PROFILE).figures / f"{NAME}.json")
+    return read_rows(stored(f"{NAME}.json"))
 
 
 def run(

@@ -1,0 +1,25 @@
+"""A wheel also carries the notebooks and the stored results, which lie beside the package."""
+
+from pathlib import Path
+
+from setuptools import setup
+from setuptools.command.build_py import build_py
+
+CARRIED = ("notebooks/*.ipynb", "figures/*.json", "figures/results.tar.xz")
+"""What `cptlab/workspace.py` looks for in `cptlab/carried/` if there is no checkout."""
+
+
+class BuildWithCarried(build_py):
+    """Copies them into the build; an editable install finds them where they are."""
+
+    def run(self) -> None:
+        super().run()
+        if self.editable_mode:
+            return
+        for path in (path for pattern in CARRIED for path in sorted(Path().glob(pattern))):
+            target = Path(self.build_lib, "cptlab", "carried", path)
+            self.mkpath(str(target.parent))
+            self.copy_file(str(path), str(target))
+
+
+setup(cmdclass={"build_py": BuildWithCarried})
