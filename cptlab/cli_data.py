@@ -8,14 +8,16 @@ from pathlib import Path
 
 import click
 
+from cptlab.completion import EMBEDDED, PAPER, one_of
+
 
 def data_root_option(command: Callable) -> Callable:
     """Option --data-root: where the paper's data sets are, for this and all worker processes."""
 
     def remember(context: click.Context, parameter: click.Parameter, value: Path | None) -> None:
-        from cptlab.data.root import set_data_root
+        if value is not None and not context.resilient_parsing:  # not while the shell completes
+            from cptlab.data.root import set_data_root
 
-        if value is not None:
             set_data_root(value)
 
     return click.option(
@@ -55,11 +57,14 @@ def doctor(path: Path | None, full: bool) -> None:
 
 @click.group()
 def data() -> None:
-    """Get the paper's data sets; write few-shot subsets."""
+    """Get the paper's data sets; write few-shot subsets.
+
+    Example: cptlab data fetch dtd --data-root ~/data
+    """
 
 
 @data.command("fetch")
-@click.argument("name")
+@click.argument("name", shell_complete=one_of(PAPER))
 @data_root_option
 def data_fetch(name: str) -> None:
     """Download the data set NAME of the paper, as far as torchvision can; say what is left to do.
@@ -77,7 +82,7 @@ def data_fetch(name: str) -> None:
 
 
 @data.command("subset")
-@click.argument("name")
+@click.argument("name", shell_complete=one_of((*EMBEDDED, *PAPER), or_path=True))
 @click.option("--seed", default=1, show_default=True)
 @click.option("--shots", default=16, show_default=True, help="Images of the largest class.")
 @click.option("--tau", default=1.0, show_default=True, help="Imbalance ratio.")

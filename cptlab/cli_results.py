@@ -6,26 +6,34 @@ from pathlib import Path
 
 import click
 
-from cptlab.profiles import PROFILES
-from cptlab.workspace import COMMITTED_PROFILE, COMMITTED_RESULTS, workspace
+from cptlab.completion import PROFILES, one_of
+from cptlab.workspace import COMMITTED_PROFILE, COMMITTED_RESULTS, IN_CHECKOUT, workspace
 
+PACKED = COMMITTED_RESULTS if IN_CHECKOUT else Path(COMMITTED_RESULTS.name)
 profile_option = click.option(
-    "--profile", default=COMMITTED_PROFILE, show_default=True, help=", ".join(PROFILES)
+    "--profile",
+    default=COMMITTED_PROFILE,
+    show_default=True,
+    help=f"{', '.join(PROFILES)}.",
+    shell_complete=one_of(PROFILES),
 )
 out_option = click.option("--out", help="The folder that `cptlab figures --out` was given.")
 
 
 @click.group()
 def results() -> None:
-    """Pack a study's results into one file, or redraw figures from such a file."""
+    """Pack a study's results into one file, or redraw figures from such a file.
+
+    Example: cptlab results unpack
+    """
 
 
 @results.command()
-@click.argument("file", type=click.Path(path_type=Path), default=COMMITTED_RESULTS)
+@click.argument("file", type=click.Path(path_type=Path), default=PACKED)
 @profile_option
 @out_option
 def pack(file: Path, profile: str, out: str | None) -> None:
-    """Write the finished runs of a profile to FILE, by default the one that comes with cptlab.
+    """Write the finished runs of a profile to FILE, by default the checkout's own.
 
     Example: cptlab results pack my-study.tar.xz --profile demo
     """

@@ -1,6 +1,6 @@
 """What the shell offers on TAB, and the names in `--help`: written out, so that no torch is loaded.
 
-A test compares them with the methods, profiles, data sets and notebooks that there are.
+A test compares them with the methods, profiles and data sets that there are.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from collections.abc import Callable
 
 import click
 from click.shell_completion import CompletionItem
+
+from cptlab import workspace
 
 METHODS = (
     "zero_shot",
@@ -43,23 +45,7 @@ PAPER = (
     "imagenet_a",
     "imagenet_r",
 )
-NOTEBOOKS = (
-    "00_tour",
-    "01_similarity_matrices",
-    "02_training_stability",
-    "03_sensitivity",
-    "04_ablation",
-    "05_cluster_structure",
-    "06_base_to_new",
-    "07_cross_dataset",
-    "08_domain_generalization",
-    "09_published_tables",
-    "10_throughput",
-    "11_geometry",
-    "12_claims",
-    "13_few_shot",
-    "14_long_tail_classics",
-)
+NOTEBOOKS = tuple(sorted(path.stem for path in workspace.NOTEBOOKS.glob("[0-9]*.ipynb")))
 ENGINES = ("loky", "ray", "slurm")
 
 Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
