@@ -71,7 +71,8 @@ class Profile:
     similarity_dataset: source of the similarity matrices, about 96 training classes. schedule:
     CPT's, whatever the protocol; those of other methods keep their published proportion to it.
     depths: of prompts in this backbone. None for schedule or depths: as published for each method
-    and protocol, made for ViT-B/16. crop, device, precision, threads: as in `RunSpec`.
+    and protocol, made for ViT-B/16. crop, device, precision, compile, threads: as in
+    `RunSpec`.
     """
 
     name: str
@@ -93,6 +94,7 @@ class Profile:
     crop: bool = False
     device: Literal["cpu", "cuda"] = "cpu"
     precision: Precision = "fp32"
+    compile: bool = False
     threads: int = 1
 
     def spec(
@@ -116,6 +118,7 @@ class Profile:
             pretrained=self.pretrained,
             device=self.device,
             precision=self.precision,
+            compile=self.compile,
             threads=self.threads,
         )
 

@@ -29,8 +29,9 @@ class RunSpec:
     and measures neural collapse after every epoch. `balance` adds long-tail classics to the method.
     `crop` trains on random resized crops, half of them flipped (the CoOp family's augmentation), in
     place of the centres of image files.
-    `device` ("cpu", "cuda"), `precision` of the frozen towers and `threads`, the number of torch
-    threads on the CPU, are here because results depend on them.
+    `device` ("cpu", "cuda"), `precision` of the frozen towers, `compile` (the forward pass through
+    torch.compile) and `threads`, the number of torch threads on the CPU, are here because results
+    depend on them.
     """
 
     dataset: str
@@ -48,6 +49,7 @@ class RunSpec:
     crop: bool = False
     device: Literal["cpu", "cuda"] = "cpu"
     precision: Precision = "fp32"
+    compile: bool = False
     threads: int = 1
 
     def __post_init__(self) -> None:

@@ -128,19 +128,26 @@ def _train(
     learned = TrainingSet(model, dataset, subsets, first.crop)
     optimiser = optimiser_for(parameters, schedule)
 
-    def step(batch: Tensor, chance: Tensor, *views: Tensor) -> dict[str, Tensor]:
-        """One update from the (R, B) positions of a batch; what to log, each (R,)."""
+    def forward(batch: Tensor, chance: Tensor, *views: Tensor) -> dict[str, Tensor]:
+        """Loss, its terms and the training accuracy, each (R,), from (R, B) positions of a batch."""
         features, frozen, labels = learned.features(batch, views)
         prototypes = model.prototypes(classes, features if method.per_image else None)
         logits = model.logits(features, prototypes)
         state = Step(features, prototypes, logits, labels, frozen, chance, offsets, class_weights)
         terms = method.losses(state, setting, prepared)
         loss = sum(weight * terms[name] for name, weight in weights.items())
-        optimiser.zero_grad(set_to_none=True)
-        loss.sum().backward()
-        optimiser.step()
         hits = 100 * (logits.argmax(-1) == labels).float().mean(-1)
-        logged = {**terms, "loss": loss, "train_accuracy": hits}
+        return {**terms, "loss": loss, "train_accuracy": hits}
+
+    if first.compile:
+        forward = torch.compile(forward)
+
+    def step(*batch: Tensor) -> dict[str, Tensor]:
+        """One update; what to log, each (R,)."""
+        logged = forward(*batch)
+        optimiser.zero_grad(set_to_none=True)
+        logged["loss"].sum().backward()
+        optimiser.step()
         return {name: value.detach() for name, value in logged.items()}
 
     epochs = planned_epochs(first, len(dataset.class_names), learned.size)

@@ -27,6 +27,7 @@ CHANGES = {
     "balance": Balance(logits="balanced_softmax"),
     "device": "cuda",
     "precision": "bf16",
+    "compile": True,
     "threads": 2,
     "crop": True,
 }

@@ -315,3 +315,24 @@ def test_prompts_deeper_than_the_backbone(backbone):
 def test_too_few_classes_for_the_clusters(backbone):
     with pytest.raises(ValueError, match="Cannot make 6 clusters of 5 classes"):
         run(backbone, CPT(**DEPTH, n_clusters=6))
+
+
+def test_a_compiled_step_learns_the_same(backbone, monkeypatch):
+    """Dynamo traces the step; the code generator, which would take a minute, is left out."""
+    compiled = []
+
+    def compile(function):
+        compiled.append(function)
+        return real(function, backend="eager")
+
+    real = torch.compile
+    monkeypatch.setattr(torch, "compile", compile)
+    base = tiny_dataset().halves()[0]
+    subset = draw_long_tailed(base, 0.25, 1)
+    plain = RunSpec("tiny", CoOp(), 0.25, 1, Schedule(3, 0.02, 8), backbone="tiny")
+    logs = []
+    for spec in (plain, dataclasses.replace(plain, compile=True)):
+        logs += train([spec], backbone, base, [subset]).logs
+    assert len(compiled) == 1
+    for row, expected in zip(*logs, strict=True):
+        assert row == pytest.approx(expected, rel=1e-5)

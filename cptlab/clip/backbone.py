@@ -6,6 +6,7 @@ the towers one uniform view of its models; ``wrap`` refuses those that they coul
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import torch
@@ -46,9 +47,9 @@ class Backbone:
         """d"""
         return self.text_projection.shape[1]
 
-    @property
+    @cached_property
     def logit_scale(self) -> float:
-        """The multiplier of cosines (the model stores its logarithm)."""
+        """The multiplier of cosines (the model stores its logarithm); read from the device once."""
         return self.model.logit_scale.detach().double().exp().item()
 
     @property
