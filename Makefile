@@ -3,7 +3,7 @@ BIN := .venv/bin
 PROFILE ?= demo
 
 .DEFAULT_GOAL := help
-.PHONY: help env figures test lint lab pretrain clean
+.PHONY: help env figures test lint lab wheel pretrain clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,16 +26,21 @@ test: env ## run the whole test suite
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m pytest -q
 
-lint: env ## format the code and mend what ruff can mend
-	$(BIN)/python -m ruff format .
+lint: env ## format code and notebooks and mend what ruff can mend, as pre-commit does
 	$(BIN)/python -m ruff check --fix .
+	$(BIN)/python -m ruff format .
+	$(BIN)/python .ci/clean_notebooks.py notebooks/*.ipynb || $(BIN)/python .ci/clean_notebooks.py notebooks/*.ipynb
 
 lab: env ## open JupyterLab on the notebooks
 	$(BIN)/jupyter lab notebooks
+
+wheel: env ## build dist/cptlab-*.whl, which works without a checkout, and an sdist
+	rm -rf build dist
+	$(BIN)/python -m build --no-isolation .
 
 pretrain: env ## retrain EmojiCLIP from scratch (an hour on 2 cores; needs npm)
 	$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt -e '.[pretrain]'
 	$(BIN)/cptlab emojiclip train
 
 clean: ## remove runs and caches (not .venv, not figures)
-	rm -rf runs .pytest_cache .ruff_cache build *.egg-info
+	rm -rf runs .pytest_cache .ruff_cache build dist *.egg-info

@@ -22,10 +22,10 @@ def offered(*words: str, begun: str = "") -> list[str]:
 
 
 def test_the_names_are_those_that_there_are():
-    assert completion.METHODS == tuple(METHODS)
-    assert completion.PROFILES == tuple(PROFILES)
-    assert completion.EMBEDDED == tuple(CATEGORIES)
-    assert completion.PAPER == tuple(ROWS)
+    assert tuple(METHODS) == completion.METHODS
+    assert tuple(PROFILES) == completion.PROFILES
+    assert tuple(CATEGORIES) == completion.EMBEDDED
+    assert tuple(ROWS) == completion.PAPER
     assert set(STUDIES) <= set(completion.NOTEBOOKS)
 
 

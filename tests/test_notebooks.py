@@ -54,10 +54,14 @@ def test_every_notebook_has_a_study_and_every_study_a_notebook():
 def test_papermill_sees_every_parameter(name):
     notebook = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
     (cell,) = [c for c in notebook.cells if "parameters" in c.metadata.get("tags", [])]
-    assigned = {node.targets[0].id: node.value for node in ast.parse(cell.source).body}
+    assigned = {node.target.id: node.value for node in ast.parse(cell.source).body}
     for value in assigned.values():
         ast.literal_eval(value)  # plain literals, nothing derived
-    assert set(papermill.inspect_notebook(str(NOTEBOOKS / f"{name}.ipynb"))) == set(assigned)
+    told = papermill.inspect_notebook(str(NOTEBOOKS / f"{name}.ipynb"))
+    assert set(told) == set(assigned)
+    for parameter in told.values():  # what `papermill --help-notebook` prints
+        assert parameter["inferred_type_name"] in ("str", "int", "float", "bool")
+        assert len(parameter["help"]) > 10
     assert ast.literal_eval(assigned["profile"]) == "smoke"
 
 

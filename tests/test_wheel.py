@@ -29,9 +29,7 @@ def built(tmp_path_factory):
         path = copy / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("not to be shipped")
-    program = (
-        "from setuptools import build_meta as b; b.build_sdist('dist'); b.build_wheel('dist')"
-    )
+    program = "from setuptools import build_meta as b; b.build_sdist('dist'); b.build_wheel('dist')"
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=copy, capture_output=True, text=True, check=False
     )
@@ -82,7 +80,7 @@ def test_the_sdist_holds_the_checkout_and_nothing_computed_in_it(built):
 
 
 def test_an_installed_wheel_works_where_the_user_stands(installed, tmp_path):
-    """Weights, drawings, stored times and notebooks are found; everything goes below this folder."""
+    """It finds weights, drawings, stored times and notebooks; all output goes below this folder."""
     program = """
 import cptlab.cli, cptlab.workspace as w
 print(w.NOTEBOOKS, w.workspace("smoke").report, w.COMMITTED_RESULTS, sep="\\n")
