@@ -2,6 +2,8 @@
 
 import importlib
 import json
+import os
+import subprocess
 import sys
 
 import pytest
@@ -9,8 +11,9 @@ import torch
 from safetensors.torch import save_file
 from tiny_clip import TOKENIZER, random_model, tiny_clip, tiny_config
 
-from cptlab.clip import TextTower, class_sentences, guard, load, wrap
+from cptlab.clip import TextTower, class_sentences, guard, load, weights_id, wrap
 from cptlab.clip.guard import open_clip
+from cptlab.clip.local_weights import quick_gelu
 
 # -- guard
 
@@ -126,9 +129,9 @@ def test_wrap_refuses_another_text_tower_or_tokenizer():
         ("ViT-B16", "openai", "no model.*Did you mean: ViT-B-16"),
         ("emojiclip", None, "Did you mean: .*EmojiCLIP"),
         ("ViT-B-16", None, "needs weights.*laion2b"),
-        ("ViT-B-16", "laion", "neither a file nor one of its tags.*laion2b"),
+        ("ViT-B-16", "laion", "neither a file, .*nor one of its tags.*laion2b"),
         ("ViT-B-16", "openai", 'trained with QuickGELU.*"ViT-B-16-quickgelu"'),
-        ("ViT-B-32-quickgelu", "laion2b_s34b_b79k", "neither a file nor one of its tags"),
+        ("ViT-B-32-quickgelu", "laion2b_s34b_b79k", "neither a file, .*nor one of its tags"),
     ],
 )
 def test_unknown_or_mismatched_names(name, pretrained, message):
@@ -150,3 +153,84 @@ def test_other_models_load_from_a_file(tmp_path):
     (tmp_path / "tiny.safetensors").write_bytes(b"damaged")
     with pytest.raises(ValueError, match=r"weights .* of Tiny-ViT could not be loaded"):
         load("Tiny-ViT", str(tmp_path / "tiny.safetensors"))
+
+
+@pytest.fixture
+def tiny_models(tmp_path):
+    """Tiny-GELU and its twin with QuickGELU are known to open_clip; a folder holds weights."""
+    config = tiny_config()
+    for name, quick in (("Tiny-GELU", False), ("Tiny-GELU-quickgelu", True)):
+        path = tmp_path / f"{name}.json"
+        path.write_text(json.dumps(config | {"quick_gelu": quick}))
+        open_clip.add_model_config(path)
+    folder = tmp_path / "weights"
+    folder.mkdir()
+    save_file(random_model(config).state_dict(), folder / "open_clip_model.safetensors")
+    return folder
+
+
+def with_config(folder, **model_cfg):
+    mean = {"mean": [0.1, 0.2, 0.3]}
+    values = {"model_cfg": tiny_config() | model_cfg, "preprocess_cfg": mean}
+    (folder / "open_clip_config.json").write_text(json.dumps(values))
+
+
+def test_a_folder_of_weights_is_read_with_its_configuration(tiny_models):
+    with_config(tiny_models, quick_gelu=True)
+    backbone = load("Tiny-GELU-quickgelu", str(tiny_models))
+    assert backbone.mean == (0.1, 0.2, 0.3)
+    file = tiny_models / "open_clip_model.safetensors"
+    assert weights_id("Tiny-GELU-quickgelu", str(tiny_models)) == weights_id("x", str(file))
+    with pytest.raises(ValueError, match=r'QuickGELU.*use the model name "Tiny-GELU-quickgelu"'):
+        load("Tiny-GELU", str(tiny_models))
+    with_config(tiny_models)
+    with pytest.raises(ValueError, match=r'trained with GELU.*use the model name "Tiny-GELU"'):
+        load("Tiny-GELU-quickgelu", str(file))
+
+
+@pytest.mark.parametrize(
+    ("file", "expected"),
+    [
+        ("ViT-B-16-openai.safetensors", True),
+        ("models--timm--vit_base_patch16_clip_224.openai/snapshots/1/model.safetensors", True),
+        ("models--laion--CLIP-ViT-B-16-laion2B-s34B-b88K/blobs/1/model.bin", False),
+        ("openai/mine.pt", None),  # a folder of the user's own says nothing
+        ("vit_b_16-laion400m_e32.pt", None),  # published with both
+        ("metaclip_400m.pt", True),
+    ],
+)
+def test_what_names_tell_about_the_activation(file, expected, tmp_path):
+    assert quick_gelu(tmp_path / file) is expected
+
+
+def test_an_activation_that_nothing_tells_is_a_warning(tiny_models):
+    with pytest.warns(UserWarning, match=r"Nothing tells .* Tiny-GELU-quickgelu the other"):
+        load("Tiny-GELU", str(tiny_models))
+
+
+def test_folders_without_weights_and_damaged_configurations_are_named(tiny_models):
+    (tiny_models / "open_clip_config.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"open_clip_config\.json is no configuration"):
+        load("Tiny-GELU", str(tiny_models))
+    with pytest.raises(ValueError, match=r"neither a file, nor a folder with open_clip_model"):
+        load("Tiny-GELU", str(tiny_models.parent))
+
+
+def test_the_hugging_face_cache_serves_a_tag_offline(tiny_models, tmp_path):
+    """Published weights come out of a cache on disk, with no network."""
+    cache = tmp_path / "hub/models--timm--vit_base_patch16_clip_224.openai"
+    snapshot = cache / "snapshots/1"
+    snapshot.mkdir(parents=True)
+    (cache / "refs").mkdir()
+    (cache / "refs/main").write_text("1")
+    code = f"""
+import torch
+from safetensors.torch import save_file
+from cptlab.clip import load, untrained
+model = untrained("ViT-B-16-quickgelu").model
+save_file(model.state_dict(), "{snapshot}/open_clip_model.safetensors")
+found = load("ViT-B-16-quickgelu", "openai").model
+assert torch.equal(found.positional_embedding, model.positional_embedding)
+"""
+    settings = os.environ | {"HF_HUB_CACHE": str(tmp_path / "hub"), "HF_HUB_OFFLINE": "1"}
+    subprocess.run([sys.executable, "-c", code], env=settings, check=True)

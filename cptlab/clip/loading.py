@@ -2,6 +2,7 @@
 
 import difflib
 import hashlib
+import warnings
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from torch import nn
 
 from cptlab.clip.backbone import Backbone, Precision, wrap
 from cptlab.clip.guard import open_clip
+from cptlab.clip.local_weights import CONFIG, NAMES, configuration, quick_gelu, weights_file
 from cptlab.clip.weights import load_compact
 
 EMOJI_NAME = "EmojiCLIP"
@@ -28,15 +30,18 @@ def load(
 
     Args:
         name: "EmojiCLIP" (packaged with the project), or one of open_clip's model names.
-        pretrained: open_clip's tag for the weights, or the path of a checkpoint. For EmojiCLIP
-            the path of another compact weight file; None means the packaged one.
+        pretrained: open_clip's tag for the weights (from the Hugging Face cache, or downloaded
+            into it), or the path of a checkpoint or of a folder with one. For EmojiCLIP the path
+            of another compact weight file; None means the packaged one.
         device: where the model goes.
         precision: of the linear layers' weights and, under autocast, of the towers' arithmetic.
 
     Raises:
         FileNotFoundError: if EmojiCLIP's weight file is missing.
-        ValueError: for unknown names or tags, unusable weights, an unsupported architecture, or a
-            GPU where torch sees none.
+        ValueError: for unknown names or tags, unusable weights, weights that were trained with
+            another activation, an unsupported architecture, or a GPU where torch sees none.
+
+    Warns where a model's name leaves its activation open and nothing tells that of a local file.
     """
     _check_name(name)
     _check_device(device)
@@ -80,9 +85,16 @@ def _emoji_clip(path: Path) -> nn.Module:
 
 
 def _open_clip_model(name: str, pretrained: str | None) -> nn.Module:
+    file = weights_file(pretrained)
+    options = {}
+    if file:
+        pretrained = str(file)
+        options["force_preprocess_cfg"] = configuration(file).get("preprocess_cfg")
     try:
         with torch.random.fork_rng(devices=[]):
-            return open_clip.create_model(name, pretrained=pretrained, require_pretrained=True)
+            return open_clip.create_model(
+                name, pretrained=pretrained, require_pretrained=True, **options
+            )
     except Exception as error:  # network, file, pickle or shapes: for the user it is one thing
         reason = str(error).partition("\n")[0]
         raise ValueError(
@@ -120,25 +132,36 @@ def _check_name(name: str) -> None:
 def _check_weights(name: str, pretrained: str | None) -> None:
     """Raise ValueError unless the weights go with the model."""
     tag = open_clip.get_pretrained_cfg(name, pretrained or "")
-    if not tag and not (pretrained and Path(pretrained).is_file()):
+    file = None if tag else weights_file(pretrained)
+    if not tag and file is None:
         tags = ", ".join(open_clip.list_pretrained_tags_by_model(name)) or "none"
         raise ValueError(
-            f'{name} needs weights, and "{pretrained}" is neither a file nor one of its tags: '
-            f"{tags}."
+            f'{name} needs weights, and "{pretrained}" is neither a file, nor a folder with '
+            f"{' or '.join(NAMES)}, nor one of its tags: {tags}."
         )
     quick = open_clip.get_model_config(name).get("quick_gelu", False)
-    if tag and tag.get("quick_gelu", False) != quick:
-        right = name.removesuffix("-quickgelu") if quick else f"{name}-quickgelu"
+    trained = quick_gelu(file) if file else tag.get("quick_gelu", False)
+    other = name.removesuffix("-quickgelu") if quick else f"{name}-quickgelu"
+    if trained is None and other in open_clip.list_models():
+        warnings.warn(
+            f"Nothing tells whether {file} was trained with QuickGELU, and the wrong activation "
+            f"costs accuracy without a word: {name} computes {'QuickGELU' if quick else 'GELU'}, "
+            f"{other} the other. Weights of OpenAI need QuickGELU. An {CONFIG} beside the file "
+            "settles it.",
+            stacklevel=3,
+        )
+    if trained not in (None, quick):
         raise ValueError(
             f'The weights "{pretrained}" were trained with {"GELU" if quick else "QuickGELU"}, '
-            f'and {name} computes another activation: use the model name "{right}".'
+            f'and {name} computes another activation: use the model name "{other}".'
         )
 
 
 def weights_id(name: str, pretrained: str | None = None) -> str:
     """Identity of a backbone's weights: a hash of their file, or "name/tag" for downloaded ones."""
-    path = EMOJI_WEIGHTS if name == EMOJI_NAME and pretrained is None else Path(pretrained or "")
-    if not path.is_file():
+    packaged = name == EMOJI_NAME and pretrained is None
+    path = EMOJI_WEIGHTS if packaged else weights_file(pretrained)
+    if path is None or not path.is_file():
         return f"{name}/{pretrained}"
     return _file_hash(path, path.stat().st_mtime_ns)
 
