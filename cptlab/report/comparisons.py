@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +12,6 @@ import pandas as pd
 
 from cptlab.published import published
 
-ELSEWHERE = "ViT-B/16, photographs"
 SAME_METHOD = {
     "CoPrompt": ("CoPrompt (templates)",),
     "NPT": ("NPT-style",),
@@ -19,6 +19,9 @@ SAME_METHOD = {
     "CPT": ("CPT (sum)", "CPT (pair mean)"),
 }
 """Name in the paper -> our labels, where they differ: variants and readings stand apart here."""
+
+ABLATED = {"Base-to-New": "H", "Cross-Dataset": "targets", "Domain Gen.": "domains"}
+"""Column of the paper's Table 1 -> our name for the quantity."""
 
 
 class Cell(NamedTuple):
@@ -31,22 +34,31 @@ class Cell(NamedTuple):
 NOTHING = Cell("–")
 
 
+class Column(NamedTuple):
+    """A column of one origin: measured by us, or printed in the paper; title: reading or method."""
+
+    measured: bool
+    title: str = ""
+
+
 @dataclass(frozen=True)
 class Block:
-    """Some columns with one origin. measured: by us; else printed in the paper.
+    """One quantity, printed and measured.
 
-    cells: one list of cells per row of the comparison, as long as `columns`.
+    cells: one tuple of cells per row of the comparison, as long as `columns`.
     """
 
     title: str
-    measured: bool
-    columns: list[str]
-    cells: list[list[Cell]]
+    columns: list[Column]
+    cells: list[tuple[Cell, ...]]
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A table of the paper with its measured counterpart; `rows` are the names of the rows."""
+    """A table of the paper with its measured counterpart; `rows` are the names of the rows.
+
+    blocks: those that were measured first.
+    """
 
     title: str
     note: str
@@ -57,132 +69,108 @@ class Comparison:
 
 def comparisons(folder: Path) -> list[Comparison]:
     """Tables 1 to 5 as far as the notebooks stored their counterparts in `folder`."""
-    made = [
-        _ablation(folder / "tab1_ablation.csv"),
-        _methods(
-            folder / "tab2_base_to_new.csv", 2, "H", "Table 2: base-to-new, H (%)", "11 data sets"
+    stored = {
+        "tab1_ablation": _ablation,
+        "tab2_base_to_new": partial(
+            _methods, 2, "H", "Table 2: base-to-new, H (%)", "H over 11 data sets"
         ),
-        _methods(
-            folder / "tab3_cross_dataset.csv",
+        "tab3_cross_dataset": partial(
+            _methods,
             3,
             "targets",
-            "Table 3: cross-dataset transfer, mean accuracy on the targets (%)",
-            "10 targets",
+            "Table 3: cross-dataset transfer (%)",
+            "accuracy over 10 target data sets",
         ),
-        _methods(
-            folder / "tab4_domain_generalization.csv",
+        "tab4_domain_generalization": partial(
+            _methods,
             4,
             "domains",
-            "Table 4: domain generalization, mean accuracy on the shifted domains (%)",
-            "4 domains",
+            "Table 4: domain generalization (%)",
+            "accuracy over 4 shifted domains",
         ),
-        _algorithms(folder / "tab5_algorithms.csv"),
-    ]
-    return [one for one in made if one is not None]
+        "tab5_algorithms": _algorithms,
+    }
+    paths = {folder / f"{name}.csv": make for name, make in stored.items()}
+    made = [make(pd.read_csv(path)) for path, make in paths.items() if path.is_file()]
+    for one in made:
+        one.blocks.sort(key=lambda block: not any(column.measured for column in block.columns))
+    return made
 
 
-def _methods(path: Path, number: int, metric: str, title: str, averaged: str) -> Comparison | None:
-    """Tables 2 to 4: a row per method, a column per imbalance ratio."""
-    if not path.is_file():
-        return None
+def _methods(number: int, metric: str, title: str, averaged: str, ours: pd.DataFrame) -> Comparison:
+    """Tables 2 to 4: a row per method, a block per imbalance ratio."""
     printed = published(number).query("column == 'Avg'").set_index(["method", "tau"])
-    ours = pd.read_csv(path).query("metric == @metric").set_index(["method", "tau"])
+    ours = ours[ours["metric"] == metric].set_index(["method", "tau"])
+    labels = list(dict.fromkeys(ours.index.get_level_values("method")))
     pairs = []
     for name in dict.fromkeys(printed.index.get_level_values("method")):
-        here = [label for label in SAME_METHOD.get(name, (name,)) if label in ours.index]
+        here = [label for label in SAME_METHOD.get(name, (name,)) if label in labels]
         pairs += [(name, label) for label in here or [""]]
     shown = {label for _, label in pairs}
-    labels = dict.fromkeys(ours.index.get_level_values("method"))
     pairs = [("", label) for label in labels if label not in shown] + pairs
-    taus, tested = [sorted(set(f.index.get_level_values("tau")))[::-1] for f in (printed, ours)]
-    note = "Rows without a published number are controls that the paper's table does not have."
-    if any(name == "CPT" and label for name, label in pairs):
-        note += " The paper's one CPT stands beside each of our readings of its L_TETF."
-    return Comparison(
-        title,
-        note,
-        "method",
-        [label or name for name, label in pairs],
-        [
-            Block(
-                f"{ELSEWHERE}, {averaged}",
-                False,
-                _taus(taus),
-                [[_printed(printed, (name, tau)) for tau in taus] for name, _ in pairs],
-            ),
-            Block(
-                "this study",
-                True,
-                _taus(tested),
-                [[_measured(ours, (label, tau)) for tau in tested] for _, label in pairs],
-            ),
-        ],
-    )
-
-
-def _ablation(path: Path) -> Comparison | None:
-    """Table 1: a row per combination of losses, our columns once per reading."""
-    if not path.is_file():
-        return None
-    printed = published(1).set_index(["components", "tau", "column"])
-    ours = pd.read_csv(path).set_index(["reading", "losses", "metric"])
-    rows = list(dict.fromkeys(ours.index.get_level_values("losses")))
-    columns = list(dict.fromkeys(printed.index.droplevel(0)))
-    metrics = list(dict.fromkeys(ours.index.get_level_values("metric")))
-    left = Block(
-        ELSEWHERE,
-        False,
-        [f"{column}, τ = {tau:g}" for tau, column in columns],
-        [[_printed(printed, (row, *column)) for column in columns] for row in rows],
-    )
-    right = [
-        Block(
-            f"this study, L_TETF as a {reading}",
-            True,
-            metrics,
-            [[_measured(ours, (reading, row, metric)) for metric in metrics] for row in rows],
+    blocks = [
+        _block(
+            f"τ = {tau:g}",
+            [_printed(printed, (name, tau)) for name, _ in pairs],
+            {"": [_measured(ours, (label, tau)) for _, label in pairs]},
         )
-        for reading in dict.fromkeys(ours.index.get_level_values("reading"))
+        for tau in _ratios(printed, ours)
     ]
+    note = f"Published: mean {averaged}. Measured: mean over those of this study."
+    if sum(name == "CPT" for name, _ in pairs) > 1:
+        note += " The paper's one CPT stands beside both of our readings of its L_TETF."
+    return Comparison(title, note, "method", [label or name for name, label in pairs], blocks)
+
+
+def _ablation(ours: pd.DataFrame) -> Comparison:
+    """Table 1: a row per combination of losses, our columns once per reading."""
+    printed = published(1).set_index(["components", "tau", "column"])
+    ours = ours.set_index(["reading", "losses", "metric"])
+    rows = list(dict.fromkeys(ours.index.get_level_values("losses")))
+    readings = list(dict.fromkeys(ours.index.get_level_values("reading")))
+    blocks = []
+    for tau, column in dict.fromkeys(printed.index.droplevel("components")):
+        metric = f"{ABLATED[column]}, τ = {tau:g}"
+        measured = {
+            reading: [_measured(ours, (reading, row, metric)) for row in rows]
+            for reading in readings
+        }
+        left = [_printed(printed, (row, tau, column)) for row in rows]
+        blocks.append(_block(f"{column}, τ = {tau:g}", left, measured))
     note = (
         "Which losses a printed row has on is inferred from the running text; the paper shows five "
-        "of the eight combinations."
+        "of the eight combinations. Measured: H, and mean accuracy on targets and domains, with "
+        "L_TETF as a sum over pairs and as a pair mean."
     )
-    return Comparison("Table 1: the three losses (%)", note, "losses", rows, [left, *right])
+    return Comparison("Table 1: the three losses (%)", note, "losses", rows, blocks)
 
 
-def _algorithms(path: Path) -> Comparison | None:
+def _algorithms(ours: pd.DataFrame) -> Comparison:
     """Table 5: a row per clustering algorithm, H and its standard deviation over seeds."""
-    if not path.is_file():
-        return None
     printed = published(5).set_index(["method", "tau", "column"])
-    ours = pd.read_csv(path).set_index(["algorithm", "method", "tau"])
+    ours = ours.set_index(["algorithm", "method", "tau"])
     rows = list(dict.fromkeys(ours.index.get_level_values("algorithm")))
-    taus, tested = [sorted(set(f.index.get_level_values("tau")))[::-1] for f in (printed, ours)]
-    blocks = [
-        Block(
-            ELSEWHERE,
-            False,
-            [f"{kind}, τ = {tau:g}" for tau in taus for kind in ("H", "std")],
-            [
-                [_printed(printed, (row, tau, kind)) for tau in taus for kind in ("H", "Std")]
-                for row in rows
-            ],
-        )
-    ]
-    for method in dict.fromkeys(ours.index.get_level_values("method")):
-        keys = [[(row, method, tau) for tau in tested] for row in rows]
-        cells = [
-            [c for key in row for c in (_measured(ours, key), _std(ours, key))] for row in keys
-        ]
-        columns = [f"{kind}, τ = {tau:g}" for tau in tested for kind in ("H", "std")]
-        blocks.append(Block(f"this study, {method}", True, columns, cells))
-    note = "The standard deviation is over seeds, in points."
+    methods = list(dict.fromkeys(ours.index.get_level_values("method")))
+    blocks = []
+    for tau in _ratios(printed, ours):
+        for kind, cell in (("H", _measured), ("Std", _std)):
+            measured = {m: [cell(ours, (row, m, tau)) for row in rows] for m in methods}
+            left = [_printed(printed, (row, tau, kind)) for row in rows]
+            blocks.append(_block(f"{kind}, τ = {tau:g}", left, measured))
+    note = "H of CPT; Std is the standard deviation over seeds, in points."
     return Comparison("Table 5: clustering algorithms (%)", note, "algorithm", rows, blocks)
 
 
-def _taus(taus: list[float]) -> list[str]:
-    return [f"τ = {tau:g}" for tau in taus]
+def _block(title: str, printed: list[Cell], measured: dict[str, list[Cell]]) -> Block:
+    """Columns side by side, without those in which no row has a number."""
+    sides = {Column(False): printed} | {Column(True, name): c for name, c in measured.items()}
+    kept = {column: cells for column, cells in sides.items() if any(c != NOTHING for c in cells)}
+    return Block(title, list(kept), list(zip(*kept.values(), strict=True)))
+
+
+def _ratios(printed: pd.DataFrame, ours: pd.DataFrame) -> list[float]:
+    """Imbalance ratios of either, largest first."""
+    return sorted({tau for frame in (printed, ours) for tau in frame.index.unique("tau")})[::-1]
 
 
 def _printed(frame: pd.DataFrame, key: tuple) -> Cell:
