@@ -1,5 +1,6 @@
-"""What the shared prefix and passes of replicas save: measured side by side, in one run."""
+"""What the shared prefix and passes of replicas save, and what each method costs: measured."""
 
+from cptlab.bench.cost import cost_markdown, costs, store_costs, stored_costs
 from cptlab.bench.run import CLASSES, committed_rows, measured, run
 from cptlab.bench.table import Row, draw, markdown, read_rows, table, write, write_rows
 
@@ -7,11 +8,15 @@ __all__ = [
     "CLASSES",
     "Row",
     "committed_rows",
+    "cost_markdown",
+    "costs",
     "draw",
     "markdown",
     "measured",
     "read_rows",
     "run",
+    "store_costs",
+    "stored_costs",
     "table",
     "write",
     "write_rows",

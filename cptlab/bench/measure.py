@@ -30,10 +30,10 @@ def seconds(work: Work, device: torch.device) -> float:
     return time.perf_counter() - start
 
 
-def alternating(
+def timed(
     variants: Mapping[str, Work], rounds: int, device: torch.device
-) -> dict[str, float]:
-    """Median wall time of each variant in seconds, every round timing each of them once.
+) -> dict[str, list[float]]:
+    """Wall times of each variant in seconds, every round timing each of them once.
 
     Nothing warms up here: let every variant run once before.
     """
@@ -41,6 +41,14 @@ def alternating(
     for _ in range(rounds):
         for name, work in variants.items():
             times[name].append(seconds(work, device))
+    return times
+
+
+def alternating(
+    variants: Mapping[str, Work], rounds: int, device: torch.device
+) -> dict[str, float]:
+    """Median wall time of each variant in seconds (see `timed`)."""
+    times = timed(variants, rounds, device)
     return {name: median(values) for name, values in times.items()}
 
 

@@ -15,6 +15,7 @@ from cptlab.figures.clusters import (
 from cptlab.figures.collapse import collapse_curves
 from cptlab.figures.comparison import method_intervals
 from cptlab.figures.contact_sheet import contact_sheet
+from cptlab.figures.cost import accuracy_by_cost
 from cptlab.figures.ledger import verdict_matrix
 from cptlab.figures.map import class_map
 from cptlab.figures.pictures import drawing_sheet, image_grid
@@ -28,6 +29,7 @@ from cptlab.figures.throughput import runs_per_hour, savings_by_classes
 
 __all__ = [
     "ablation_bars",
+    "accuracy_by_cost",
     "accuracy_by_shots",
     "algorithm_intervals",
     "class_map",

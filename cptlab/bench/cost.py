@@ -1,0 +1,134 @@
+"""What the methods of a profile cost: which world is measured, and its stored rows."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from cptlab import lineup, world
+from cptlab.bench.methods import REFERENCE, method_rows, parameters_at
+from cptlab.bench.passes import noise
+from cptlab.bench.run import machine
+from cptlab.bench.table import Row, read_rows, write_rows
+from cptlab.clip import Precision, untrained
+from cptlab.clip.loading import EMOJI_NAME
+from cptlab.data import draw_long_tailed
+from cptlab.profiles import FULL, PAPER
+from cptlab.spec import RunSpec
+from cptlab.workspace import stored
+
+NAME = "cost"
+BATCH, TESTED = 4, 16
+"""Pictures of a step and of an evaluation where the backbone is not EmojiCLIP."""
+ACCURACIES = ("H", "tail")
+
+
+def costs(
+    backbone: str,
+    classes: int = 50,
+    device: str = "cpu",
+    precision: Precision = "fp32",
+    rounds: int = 3,
+) -> list[Row]:
+    """Rows of all methods (`method_rows`), with the machine.
+
+    EmojiCLIP: runs of the profile full on activities (with as many classes as it has) at
+    tau = 0.06, one thread. Others: untrained, the methods as published, on noise pictures of so
+    many classes, in batches of 4 for every method.
+
+    Raises:
+        ValueError: for an unknown backbone or device, EmojiCLIP anywhere but on the CPU in fp32,
+            or fewer classes than a method needs.
+    """
+    if backbone == EMOJI_NAME:
+        if (device, precision) != ("cpu", "fp32"):
+            raise ValueError(
+                f"Runs on {EMOJI_NAME} are measured on the device cpu in fp32, not {device} in "
+                f"{precision}: leave both out, or choose another backbone."
+            )
+        specs = {
+            label: FULL.spec("activities", method, imbalance=0.06, seed=1)
+            for label, method in lineup.methods(FULL).items()
+        }
+        spec = specs[REFERENCE]
+        torch.set_num_threads(spec.threads)
+        model, learned = world.backbone_of(spec), next(iter(world.roles_of(spec).values()))
+    else:
+        model = untrained(backbone, device, precision)
+        specs = {
+            label: RunSpec(
+                "noise", method, schedule=dataclasses.replace(method.schedule(), batch_size=BATCH)
+            )
+            for label, method in lineup.methods(PAPER).items()
+        }
+        spec, learned = specs[REFERENCE], noise(classes, per_class=1)
+        learned = dataclasses.replace(learned, test=learned.train[:TESTED])
+    subset = draw_long_tailed(learned, spec.imbalance, spec.seed)
+    where = machine(device, precision, torch.get_num_threads())
+    rows = method_rows(specs, model, learned, subset, rounds)
+    return [row | {"machine": where} for row in rows]
+
+
+def store_costs(rows: Sequence[Row], folder: Path) -> Path:
+    """Write rows into a folder's `cost.json`, in place of those of the same backbone there."""
+    path = folder / f"{NAME}.json"
+    measured = {row["backbone"] for row in rows}
+    before = read_rows(path) if path.is_file() else []
+    write_rows([*(row for row in before if row["backbone"] not in measured), *rows], path)
+    return path
+
+
+def stored_costs(backbone: str) -> pd.DataFrame:
+    """Costs on a backbone as measured for the repository, or by `cptlab bench --methods` since.
+
+    Returns:
+        The rows, with `parameters_vit_b_16`: trained parameters of the same methods as published.
+
+    Raises:
+        ValueError: if they were not measured on this backbone.
+    """
+    path = stored(f"{NAME}.json")
+    rows = read_rows(path) if path.is_file() else []
+    frame = pd.DataFrame([row for row in rows if row["backbone"] == backbone])
+    if frame.empty:
+        raise ValueError(
+            f"What methods cost on {backbone} is not known: run `cptlab bench --methods --backbone "
+            f"{backbone}`."
+        )
+    counts = parameters_at(lineup.methods(PAPER))
+    return frame.assign(parameters_vit_b_16=frame["method"].map(counts))
+
+
+def cost_markdown(costs: pd.DataFrame) -> str:
+    """Costs as a Markdown table, a row for each method; ratios are to IVLP.
+
+    costs: rows of `stored_costs`; columns "H" and "tail" (accuracies in percent) join if present.
+    """
+    shown = pd.DataFrame({"method": costs["method"]})
+    shown["trained parameters"] = costs["trained_parameters"].map("{:,}".format)
+    shown["at ViT-B/16"] = costs["parameters_vit_b_16"].map("{:,.0f}".format)
+    shown["step, ms"] = _range(costs, "step", 1000)
+    shown["step memory, MiB"] = (1024 * costs["gib_step"]).map("{:.1f}".format)
+    shown["evaluation, ms a picture"] = _range(costs, "evaluation", 1000 / costs["tested"])
+    for what in ("seconds_step", "gib_step", "seconds_evaluation"):
+        words = {"seconds_step": "step", "gib_step": "memory", "seconds_evaluation": "evaluation"}
+        shown[f"{words[what]}, x"] = costs[f"ratio_{what}"].map("{:.2f}".format)
+    shown["epochs"] = costs["epochs"].astype(str)
+    for name in ACCURACIES:
+        if name in costs:
+            shown[f"{name}, %"] = costs[name].map("{:.1f}".format)
+    lines = [shown.columns, ["---"] + ["---:"] * (len(shown.columns) - 1), *shown.to_numpy()]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def _range(costs: pd.DataFrame, what: str, factor: float | pd.Series) -> pd.Series:
+    """Median and range of times as text, "12.3 (11.9-14.0)"."""
+    middle, low, high = (
+        (factor * costs[f"seconds_{what}{part}"]).map("{:.1f}".format)
+        for part in ("", "_min", "_max")
+    )
+    return middle + " (" + low + "-" + high + ")"

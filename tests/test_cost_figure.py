@@ -1,0 +1,74 @@
+"""Accuracy against cost, by the content of its Axes."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+
+from cptlab.figures import accuracy_by_cost
+from cptlab.style import METHOD_LOOKS, method_look, use_style
+
+
+@pytest.fixture
+def ax():
+    with use_style():
+        yield Figure(figsize=(5, 3.5)).subplots()
+
+
+def table(labels) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"method": list(labels), "metric": "H"})
+    frame["mean"] = 50 + rng.normal(size=len(frame))
+    frame["lower"], frame["upper"] = frame["mean"] - 0.5, frame["mean"] + 0.25
+    frame["step (ms)"] = 10.0 * np.arange(len(frame))  # the first one, zero-shot, takes none
+    return frame
+
+
+def test_marks_and_intervals_are_those_of_the_frame(ax):
+    frame = table(["Zero-shot", "CoOp", "IVLP", "CPT (sum)"])
+    frame.loc[0, ["lower", "upper"]] = np.nan
+    frame.loc[len(frame)] = ["IVLP", "tail", 1.0, 0.0, 2.0, 1e6]  # another metric
+    assert accuracy_by_cost(frame, metric="H", cost="step (ms)", ax=ax) is ax
+    rows = frame[frame["metric"] == "H"].set_index("method")
+    assert len(ax.containers) == len(rows)
+    for label, bar in zip(rows.index, ax.containers, strict=True):
+        mark, _, (whisker,) = bar.lines
+        (x,), (y,) = mark.get_data()
+        assert y == rows.loc[label, "mean"]
+        assert x == (2.5 if label == "Zero-shot" else rows.loc[label, "step (ms)"])
+        assert to_hex(mark.get_color()).upper() == to_hex(method_look(label).color).upper()
+        ends = whisker.get_segments()[0][:, 1]
+        wanted = rows.loc[label, ["lower", "upper"]].fillna(rows.loc[label, "mean"])
+        assert ends == pytest.approx(wanted.to_numpy(dtype=float))
+    assert ax.get_xscale() == "log"
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("step (ms)", "H (%)")
+    ticks = dict(zip(ax.get_xticks(), [t.get_text() for t in ax.get_xticklabels()], strict=True))
+    assert ticks[2.5] == "0" and ticks[10] == "10" and len(ticks) == len(set(ticks.values()))
+
+
+def test_labels_keep_the_order_of_their_marks_and_do_not_overlap(ax):
+    frame = table(METHOD_LOOKS)
+    frame["mean"] = frame["mean"].where(frame.index != 3, 20.0)  # the others crowd at the top
+    frame["lower"] = frame["upper"] = frame["mean"]
+    accuracy_by_cost(frame, metric="H", cost="step (ms)", ax=ax)
+    places = {t.get_text(): t.get_position()[1] for t in ax.texts if t.get_text()}
+    assert sorted(places) == sorted(METHOD_LOOKS)
+    assert sorted(places, key=places.get) == list(frame.sort_values("mean")["method"])
+    heights = sorted(places.values())
+    assert heights[0] >= 0 and heights[-1] <= 1 + 1e-9
+    ax.figure.canvas.draw()
+    boxes = [t.get_window_extent() for t in ax.texts if t.get_text()]
+    boxes.sort(key=lambda box: box.y0)
+    assert all(low.y1 <= high.y0 + 1 for low, high in itertools.pairwise(boxes))
+
+
+def test_errors_of_the_figure_say_what_to_do(ax):
+    frame = table(["Zero-shot", "CoOp"])
+    with pytest.raises(ValueError, match="no rows of the metric 'tail'"):
+        accuracy_by_cost(frame, metric="tail", cost="step (ms)", ax=ax)
+    frame.loc[1, "step (ms)"] = np.nan
+    with pytest.raises(ValueError, match="The cost of CoOp is not known: measure it first"):
+        accuracy_by_cost(frame, metric="H", cost="step (ms)", ax=ax)
