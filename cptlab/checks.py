@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import difflib
 import typing
@@ -21,6 +22,17 @@ def build(cls: type, values: dict[str, Any]) -> Any:
                 f"{cls.__name__} has no parameter {key!r}.{hint} It has: {', '.join(known)}."
             )
     return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+
+def option(name: str, text: str) -> tuple[str, object]:
+    """`key=value` with a Python literal or a plain word as value; ValueError naming the option."""
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise ValueError(f"{name} takes name=value, got {text!r}.")
+    try:
+        return key, ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return key, value
 
 
 def check_values(options: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import os
 import sys
 from pathlib import Path
@@ -168,6 +167,7 @@ def run(
     import json
 
     from cptlab import results, runs
+    from cptlab.checks import option
     from cptlab.data import full_name, is_path, open_roles
     from cptlab.data.doctor import require_sound
     from cptlab.methods import METHODS
@@ -176,7 +176,7 @@ def run(
     from cptlab.workspace import workspace
 
     chosen = profile_named(profile)
-    values = dict(_option(text) for text in options)
+    values = dict(option("--set", text) for text in options)
     if method in METHODS:
         values = chosen.depths_of(METHODS[method]) | values
     plain = chosen.spec(full_name(dataset), make_method(method, **values), tau, seed)
@@ -197,17 +197,6 @@ def run(
 
 def _duration(minutes: float) -> str:
     return f"{minutes:.1f} min" if minutes < 120 else f"{minutes / 60:,.0f} h"
-
-
-def _option(text: str) -> tuple[str, object]:
-    """`name=value` with a Python literal or a plain word as value."""
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise ValueError(f"--set takes name=value, got {text!r}.")
-    try:
-        return name, ast.literal_eval(value)
-    except (ValueError, SyntaxError):
-        return name, value
 
 
 @commands.command()

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from cptlab.checks import check_values, option
 from cptlab.claims import READINGS, Reading
 from cptlab.clip import Precision
 from cptlab.data import PAPER_DATASETS, Protocol
@@ -210,8 +211,26 @@ PAPER = Profile(
 PROFILES = {profile.name: profile for profile in (SMOKE, DEMO, FULL, PAPER)}
 
 
-def profile_named(name: str) -> Profile:
-    """Profile by name; ValueError listing the choices for an unknown one."""
+MACHINE = ("backbone", "pretrained", "device", "precision", "compile", "threads")
+"""What may be changed where a profile is named: another model, another machine."""
+
+
+def profile_named(text: str) -> Profile:
+    """Profile by name, with changes if need be: "paper", or "paper,device=cpu,compile=True".
+
+    Raises ValueError listing the choices for an unknown name, change or value.
+    """
+    name, *changes = text.split(",")
     if name not in PROFILES:
         raise ValueError(f"Unknown profile {name!r}; choose one of {', '.join(PROFILES)}.")
-    return PROFILES[name]
+    if not changes:
+        return PROFILES[name]
+    values = dict(option(f"Behind a comma, profile {name}", change) for change in changes)
+    unknown = sorted(values.keys() - set(MACHINE))
+    if unknown:
+        raise ValueError(
+            f"A profile cannot change {', '.join(unknown)}; it can change {', '.join(MACHINE)}."
+        )
+    profile = dataclasses.replace(PROFILES[name], name=text, **values)
+    check_values(profile)
+    return profile

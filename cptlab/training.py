@@ -129,7 +129,7 @@ def _train(
     optimiser = optimiser_for(parameters, schedule)
 
     def forward(batch: Tensor, chance: Tensor, *views: Tensor) -> dict[str, Tensor]:
-        """Loss, its terms and the training accuracy, each (R,), from (R, B) positions of a batch."""
+        """Loss, its terms and the training accuracy, each (R,); batch: positions (R, B)."""
         features, frozen, labels = learned.features(batch, views)
         prototypes = model.prototypes(classes, features if method.per_image else None)
         logits = model.logits(features, prototypes)

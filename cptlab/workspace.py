@@ -44,6 +44,7 @@ def workspace(profile: str, out: str | Path | None = None) -> Workspace:
     `figures/` itself, the others to `figures/<profile>/`: a quick run must not replace them.
     Outside of a checkout, everything goes below `cptlab-out/<profile>/` in the current folder.
     """
+    profile = profile.replace("/", "_")  # changes to it may hold a path (`profile_named`)
     if not out and not IN_CHECKOUT:
         out = Path(DEFAULT_OUT, profile)
     if out:

@@ -198,7 +198,7 @@ def test_an_output_folder_that_cannot_be(cptlab, tmp_path, monkeypatch):
 
 
 def test_an_interrupted_batch_says_how_to_go_on(cptlab, tmp_path, monkeypatch):
-    def interrupt(*args):
+    def interrupt(*args, **options):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(batch, "run", interrupt)

@@ -7,7 +7,7 @@ from cptlab.claims.roles import CPT as DEFAULT
 from cptlab.claims.roles import label, weighted
 from cptlab.lineup import BOTH, methods
 from cptlab.methods import CPT, IVLP
-from cptlab.profiles import DEMO, FULL, PAPER, SMOKE, Part
+from cptlab.profiles import DEMO, FULL, PAPER, SMOKE, Part, profile_named
 from cptlab.studies import (
     ALGORITHMS,
     COMBINATIONS,
@@ -23,6 +23,7 @@ from cptlab.studies import (
     stability,
     transfer,
 )
+from cptlab.workspace import workspace
 
 
 def test_the_full_profile_has_every_run_that_the_claims_need():
@@ -139,3 +140,30 @@ def test_the_ledger_takes_no_single_run_for_a_study(profile):
             key = (spec.protocol, spec.dataset, spec.imbalance, name)
             seeds.setdefault(key, set()).add(spec.seed)
     assert all(len(found) >= 3 for found in seeds.values())
+
+
+def test_a_profile_is_changed_where_it_is_named():
+    changed = profile_named("paper,device=cpu,compile=True,threads=2,pretrained=/tmp/weights")
+    assert (changed.device, changed.compile, changed.threads) == ("cpu", True, 2)
+    spec = next(iter(base_to_new(changed)))
+    assert (spec.device, spec.compile, spec.threads) == ("cpu", True, 2)
+    assert spec.pretrained == "/tmp/weights"
+    assert profile_named("paper") is PAPER
+    folder = workspace(changed.name).report
+    assert folder.parent == workspace("paper").report.parent
+    assert folder != workspace("paper").report
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("huge", "Unknown profile 'huge'; choose one of smoke"),
+        ("full,cpu", "profile full takes name=value, got 'cpu'"),
+        ("full,seeds=3", "cannot change seeds; it can change backbone"),
+        ("full,device=tpu", "device is 'tpu', but must be one of cpu, cuda"),
+        ("full,threads=x", "threads is 'x', but must be int"),
+    ],
+)
+def test_wrong_changes_are_named(text, message):
+    with pytest.raises(ValueError, match=message):
+        profile_named(text)
