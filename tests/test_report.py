@@ -2,7 +2,6 @@
 
 import json
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -10,6 +9,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from html_page import Page
 
 from cptlab import batch
 from cptlab.cli import commands
@@ -20,48 +20,8 @@ from cptlab.report.pictures import title_of
 from cptlab.style import save
 from cptlab.workspace import CHECKOUT, Workspace, workspace
 
-pytest_plugins = ["browser"]
-
 PAPER = "https://arxiv.org/abs/2605.11939"
-VOID = {"meta", "img", "br", "input"}
 NO_RUNS = pd.DataFrame()
-
-
-class Page(HTMLParser):
-    """A page's elements, what is wrong with their nesting, and the text of its table rows."""
-
-    def __init__(self, text: str):
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.faults: list[str] = []
-        self.rows: list[list[str]] = []
-        self._open: list[str] = []
-        self.feed(text)
-        self.close()
-        self.faults += [f"<{tag}> is never closed" for tag in self._open]
-
-    def handle_starttag(self, tag, attrs):
-        self.elements.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self._open.append(tag)
-        if tag == "tr":
-            self.rows.append([])
-        if tag in ("th", "td"):
-            self.rows[-1].append("")
-
-    def handle_startendtag(self, tag, attrs):
-        self.elements.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag):
-        if not self._open or self._open.pop() != tag:
-            self.faults.append(f"</{tag}> at {self.getpos()} closes something else")
-
-    def handle_data(self, data):
-        if {"th", "td"} & set(self._open):
-            self.rows[-1][-1] += data
-
-    def all(self, tag: str) -> list[dict[str, str | None]]:
-        return [attributes for name, attributes in self.elements if name == tag]
 
 
 @pytest.fixture(scope="module")
@@ -198,6 +158,13 @@ def test_what_is_not_there_is_said(folders):
     assert "There are no result files" in text
 
 
+def test_stored_runs_stand_in_for_results(committed):
+    runs = pd.read_csv(CHECKOUT / "figures/runs.csv")
+    text = committed.read_text(encoding="utf-8")
+    assert "The result files are not in this folder" in text
+    assert f"<strong>{len(runs):,}</strong> runs" in text
+
+
 def test_runs_and_their_environments_are_told(folders):
     runs = pd.DataFrame(
         {"dataset": "food", "method": ["cpt", "cpt", "coop"], "seed": 1, "seconds": [60, 120, 60]}
@@ -285,58 +252,3 @@ def test_the_batch_ends_with_the_report(folders, tmp_path, monkeypatch):
     page = (tmp_path / "report/index.html").read_text(encoding="utf-8")
     assert "profile smoke" in page
     assert re.search(r"<strong>0</strong> runs, \d+ missing", page)
-
-
-# ---------------------------------------------------------------------------------------- browsers
-
-
-def visit(browser, page: Path, width: int, scheme: str) -> None:
-    """Open a page as a screen of this width with this preference of colours."""
-    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    preference = {"name": "prefers-color-scheme", "value": scheme}
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [preference]})
-    browser.get_log("browser"), browser.get_log("performance")  # forget what came before
-    browser.get(page.as_uri())
-
-
-def requests(browser) -> list[str]:
-    """Addresses asked for since the last visit, but for embedded pictures."""
-    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    sent = [event for event in events if event["method"] == "Network.requestWillBeSent"]
-    asked = [event["params"]["request"]["url"] for event in sent]
-    return [url for url in asked if not url.startswith("data:")]
-
-
-@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
-def test_browsers_show_it_without_overflow_errors_or_requests(browser, committed, width, scheme):
-    visit(browser, committed, width, scheme)
-    unfold = "for (const part of document.querySelectorAll('details')) part.open = true;"
-    sizes = "const page = document.documentElement; return [page.scrollWidth, page.clientWidth];"
-    for script in (sizes, unfold + sizes):
-        wide, screen = browser.execute_script(script)
-        assert wide <= screen <= width
-    widths = browser.execute_script("return [...document.images].map((i) => i.naturalWidth)")
-    assert min(widths) > 100
-    formulas = "return [...document.querySelectorAll('math[display]')].map((m) => m.clientHeight)"
-    assert len(heights := browser.execute_script(formulas)) == 4
-    assert min(heights) > 15 and max(heights) > 45  # a sum with its limits is tall
-    ground = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
-    assert (int(re.search(r"\d+", ground)[0]) > 200) == (scheme == "light")
-    assert browser.get_log("browser") == []
-    assert set(requests(browser)) == {committed.as_uri()}
-
-
-def test_the_ledger_can_be_filtered(browser, committed):
-    visit(browser, committed, 1280, "light")
-    rows = "return [...document.querySelectorAll('.ledger tbody tr')].filter((r) => !r.hidden)"
-    names = f"{rows}.map((r) => r.querySelector('summary').textContent)"
-    everything = browser.execute_script(names)
-    click = "document.querySelector('button[value=contradicted]').click();"
-    contradicted = browser.execute_script(click + names)
-    assert 0 < len(contradicted) < len(everything)
-    search = "const i = document.querySelector('[data-ledger] input'); i.value = 'TAIL acc';"
-    found = browser.execute_script(f"{search} i.dispatchEvent(new Event('input')); {names}")
-    assert set(found) == {"Tail accuracy is up"}
-    told = browser.execute_script("return document.querySelector('output').value")
-    assert told == f"{len(found)} of {len(everything)} rows"
