@@ -121,7 +121,6 @@ def _kind(spec: RunSpec) -> str:
 def figures(plan: Plan, jobs: int, where: str = LOCAL) -> None:
     """Do the runs of a plan (where: `cptlab.engines`), then execute its notebooks.
 
-
     Writes figures (PNG, SVG and CSV) with a contact sheet, executed notebooks and self-contained
     HTML pages, and the report of the whole. Raises NotebooksFailed, naming each, after the others
     have finished.

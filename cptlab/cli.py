@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from pathlib import Path
 
 import click
@@ -191,7 +192,8 @@ def run(
             raise error
     result = results.load_result(store, spec)
     for name, value in result.metrics.items():
-        click.echo(f"{name:>8} {value:6.2f} %")
+        unit = "dimensions" if name == "effective_rank" else "%"
+        click.echo(f"{name:>14} {value:6.2f} {unit}")
     click.echo(f"Stored in {result.folder}")
 
 
@@ -333,6 +335,7 @@ def emojiclip_card(weights: str | None, write: bool) -> None:
 
 def main() -> None:
     """Entry point: expected errors become one line on stderr and exit status 1."""
+    warnings.formatwarning = lambda message, *_: f"cptlab: {message}\n"
     try:
         commands.main(prog_name="cptlab", standalone_mode=False)
     except click.ClickException as error:
