@@ -9,10 +9,13 @@ from pathlib import Path
 
 import click
 
+from cptlab.cli_bench import bench, tune
 from cptlab.cli_data import data, data_root_option, doctor
+from cptlab.cli_emojiclip import emojiclip
+from cptlab.cli_errors import words
 from cptlab.cli_results import results as results_commands
 from cptlab.completion import EMBEDDED, ENGINES, METHODS, NOTEBOOKS, PAPER, PROFILES, one_of
-from cptlab.workspace import CHECKOUT, DEFAULT_OUT, DEFAULT_PROFILE, IN_CHECKOUT
+from cptlab.workspace import DEFAULT_PROFILE
 
 profile_option = click.option(
     "--profile",
@@ -35,9 +38,8 @@ def commands() -> None:
     """
 
 
-commands.add_command(doctor)
-commands.add_command(data)
-commands.add_command(results_commands)
+for command in (bench, data, doctor, emojiclip, results_commands, tune):
+    commands.add_command(command)
 
 
 @commands.command()
@@ -193,144 +195,13 @@ def run(
     result = results.load_result(store, spec)
     for name, value in result.metrics.items():
         unit = "dimensions" if name == "effective_rank" else "%"
-        click.echo(f"{name:>14} {value:6.2f} {unit}")
+        shown = "     - (too few classes for thirds)" if value != value else f"{value:6.2f} {unit}"
+        click.echo(f"{name:>14} {shown}")
     click.echo(f"Stored in {result.folder}")
 
 
 def _duration(minutes: float) -> str:
     return f"{minutes:.1f} min" if minutes < 120 else f"{minutes / 60:,.0f} h"
-
-
-@commands.command()
-@click.option("--jobs", type=click.IntRange(min=1), default=os.cpu_count() or 1, show_default=True)
-@click.option("--out", help="Store the runs below this folder.")
-def tune(jobs: int, out: str | None) -> None:
-    """Compare learning rates and epochs for the embedded world on a held-out training vendor.
-
-    Example: cptlab tune
-    """
-    from cptlab import runs, tuning
-    from cptlab.profiles import DEMO
-    from cptlab.workspace import workspace
-
-    study = tuning.tuning(DEMO)
-    results = runs.run(list(study), workspace(DEMO.name, out).runs, jobs)
-    summary = tuning.summary(study, results)
-    rate, epochs = tuning.choice(summary)
-    click.echo(summary.round(1).to_string())
-    click.echo(f"Choice: learning rate {rate:g}, {epochs} epochs.")
-
-
-@commands.command()
-@click.argument("more", nargs=-1, type=click.IntRange(min=4))
-@click.option(
-    "--classes",
-    multiple=True,
-    type=click.IntRange(min=4),
-    help="Numbers of classes, as in --classes 50 100; 50 100 200 500 1000 if left out.",
-)
-@click.option(
-    "--methods",
-    is_flag=True,
-    help="Measure what each method costs instead: with the backbone EmojiCLIP in the study's own "
-    "runs, with another one on the first of --classes.",
-)
-@click.option("--backbone", default="ViT-B-16-quickgelu", show_default=True)
-@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
-@click.option("--precision", type=click.Choice(["fp32", "bf16"]), default="fp32", show_default=True)
-@click.option(
-    "--rounds",
-    type=click.IntRange(min=1),
-    default=3,
-    show_default=True,
-    help="Timings of each; the median counts.",
-)
-@click.option(
-    "--replicas",
-    type=click.IntRange(min=1),
-    default=5,
-    show_default=True,
-    help="Most runs of one pass; 1 leaves them out.",
-)
-@click.option("--out", help="Write everything below this folder.")
-def bench(
-    more: tuple[int, ...],
-    classes: tuple[int, ...],
-    methods: bool,
-    backbone: str,
-    device: str,
-    precision: str,
-    rounds: int,
-    replicas: int,
-    out: str | None,
-) -> None:
-    """Time and memory of the towers and of passes against the plain way, as ratios of one run.
-
-    Writes throughput.json and throughput.png, or, of the methods against IVLP, cost.json.
-
-    Example: cptlab bench --classes 50 100
-    """
-    from cptlab import bench as benchmark
-    from cptlab.workspace import COMMITTED_PROFILE, workspace
-
-    folder = workspace(COMMITTED_PROFILE, out).figures
-    folder.mkdir(parents=True, exist_ok=True)  # a bad one should fail now, not after measuring
-    numbers, rows = [*classes, *more] or benchmark.CLASSES, []
-    if methods:
-        rows = benchmark.costs(backbone, numbers[0], device, precision, rounds)
-        click.echo(f"{benchmark.table(rows, 'methods').round(2).to_string(index=False)}\n")
-        click.echo(f"Rows: {benchmark.store_costs(rows, folder)}")
-        return
-    for row in benchmark.run(backbone, numbers, device, precision, rounds, replicas):
-        rows.append(row)
-        benchmark.write_rows(rows, folder / "throughput.partial.json")  # an hour may be lost else
-    benchmark.write(rows, folder)
-    (folder / "throughput.partial.json").unlink()
-    for part in dict.fromkeys(row["part"] for row in rows):
-        click.echo(f"{benchmark.table(rows, part).round(2).to_string(index=False)}\n")
-    click.echo(f"Rows and figure: {folder}/throughput.json, {folder}/throughput.png")
-
-
-@commands.group()
-def emojiclip() -> None:
-    """The small CLIP of the embedded world.
-
-    Example: cptlab emojiclip card
-    """
-
-
-@emojiclip.command("train")
-@click.option(
-    "--folder",
-    default=str(CHECKOUT / "runs" if IN_CHECKOUT else DEFAULT_OUT) + "/pretrain",
-    help="Work folder, resumable.",
-)
-@click.option("--weights", help="Weight file to write; the packaged one if left out.")
-def emojiclip_train(folder: str, weights: str | None) -> None:
-    """Pretrain EmojiCLIP from scratch (needs npm and `pip install 'cptlab[pretrain]'`).
-
-    Example: cptlab emojiclip train --weights /tmp/EmojiCLIP.safetensors
-    """
-    from cptlab.clip.loading import EMOJI_WEIGHTS
-    from cptlab.emoji.recipe.pretrain import pretrain
-
-    pretrain(Path(folder), Path(weights) if weights else EMOJI_WEIGHTS)
-
-
-@emojiclip.command("card")
-@click.option("--weights", help="Weight file to measure; the packaged one if left out.")
-@click.option("--write", is_flag=True, help="Rewrite the numbers in the committed model card.")
-def emojiclip_card(weights: str | None, write: bool) -> None:
-    """Measure EmojiCLIP: zero-shot, few-shot, clusters, geometry.
-
-    Example: cptlab emojiclip card
-    """
-    from cptlab.emoji import card
-
-    text = card.numbers(weights)
-    if write:
-        card.write(text)
-    click.echo(text)
 
 
 def main() -> None:
@@ -344,8 +215,8 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted; finished runs are kept, start again to go on.", err=True)
         sys.exit(130)
-    except (ValueError, OSError, RuntimeError) as error:
-        click.echo(f"cptlab: {error}", err=True)
+    except (ValueError, OSError, RuntimeError, ModuleNotFoundError) as error:
+        click.echo(f"cptlab: {words(error)}", err=True)
         sys.exit(1)
 
 

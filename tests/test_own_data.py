@@ -219,9 +219,9 @@ def test_names_and_paths(tmp_path, monkeypatch):
 
 
 def test_protocols_that_need_more(tmp_path):
-    root = own_folder(tmp_path, ("ant", "bee", "cat"))
+    root = own_folder(tmp_path, ("ant", "bee", "cat", "dog"))
     assert list(open_roles(str(root), "base_to_new")) == ["base", "new"]
-    assert open_roles(str(root), "few_shot")["all"].class_names == ("ant", "bee", "cat")
+    assert open_roles(str(root), "few_shot")["all"].class_names == ("ant", "bee", "cat", "dog")
     with pytest.raises(ValueError, match="cannot be the source of transfer"):
         open_roles(str(root), "transfer")
     with pytest.raises(ValueError, match="no validation images of class 'ant'"):

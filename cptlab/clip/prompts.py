@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from cptlab.clip.backbone import Backbone
@@ -185,8 +185,13 @@ def check_tokens(tokens: Sequence[Tensor], width: int, layers: int, tower: str) 
 
 
 def save_prompts(prompts: Prompts, path: str | Path) -> None:
-    """Write the learned tokens, and nothing else, as safetensors."""
-    save_file({k: v.detach().contiguous() for k, v in prompts.state_dict().items()}, path)
+    """Write the learned tokens, and nothing else, as safetensors.
+
+    Raises:
+        OSError: if the disk is full or takes no file (`save_file` would raise something else).
+    """
+    state = {k: v.detach().contiguous() for k, v in prompts.state_dict().items()}
+    Path(path).write_bytes(save(state))
 
 
 def load_prompts(path: str | Path) -> Prompts:

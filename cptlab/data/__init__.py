@@ -74,6 +74,11 @@ def _roles(name: str, protocol: Protocol) -> dict[str, ImageDataset]:
     dataset = open_dataset(name)
     if protocol == "few_shot":
         return {"all": dataset}
+    if len(dataset.class_names) < 4:
+        raise ValueError(
+            f"Data set {name!r} has {len(dataset.class_names)} classes. Base to new takes four or "
+            "more, two to tell apart in each half: add some."
+        )
     return dict(zip(("base", "new"), dataset.halves(), strict=True))
 
 

@@ -74,7 +74,10 @@ def examine_own(path: Path, full: bool = False) -> Checkup:
 def require_sound(path: Path) -> None:
     """Raise ValueError with everything that is wrong with a folder or CSV file."""
     if problems := examine_own(path).problems:
-        raise ValueError("\n".join(problems))
+        raise ValueError(
+            f"{path}: {'; '.join(problems)}. Mend or remove what is named; `cptlab doctor {path}` "
+            "then looks again."
+        )
 
 
 def _examine_paper(name: str, root: Path, full: bool) -> Checkup:

