@@ -2,6 +2,18 @@
 
 Towers and prompts are in `cptlab.clip`, data sets in `cptlab.data`, methods in `cptlab.methods`,
 losses and measures in `cptlab.geometry`; `cptlab.studies` holds the grids behind the figures.
+
+What a script starts from, here by the shorter names:
+
+    CPT             the method (its `help` explains the losses); the others: `cptlab.methods`
+    RunSpec         everything that decides a run's numbers; `cptlab.runs.run` trains and stores it
+    Schedule        epochs, learning rate, batch size
+    load            a frozen CLIP by name: load("EmojiCLIP")
+    open_dataset    a data set by name, or by the path of a folder or CSV file
+
+    >>> from cptlab import CPT, load, open_dataset
+    >>> base, new = open_dataset("food").halves()
+    >>> backbone = load("EmojiCLIP")
 """
 
 from importlib import import_module
@@ -23,3 +35,8 @@ def __getattr__(name: str) -> Any:
     if name in _PUBLIC:
         return getattr(import_module(_PUBLIC[name]), name)
     raise AttributeError(f"module 'cptlab' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """The public names too, though they are not imported yet."""
+    return sorted({*globals(), *_PUBLIC})

@@ -17,18 +17,59 @@ from cptlab.methods.base import PHOTO, DeepPrompts, Setting, Step, cross_entropy
 
 @dataclass(frozen=True)
 class CPT(DeepPrompts):
-    """IVLP prompts trained with cross-entropy and three losses inside frozen semantic clusters.
+    """Cluster-aware neural collapse prompt tuning (arXiv 2605.11939): prompts and three losses.
 
-    L = L_CLIP + lambda_tetf L_TETF + lambda_cc L_CC + lambda_rs L_RS, eq. (12). The clusters come
-    from the frozen prototypes of the training classes, once, before training; nothing of it is
-    needed at test time.
+    What it learns: tokens in front of the class names and of the image patches, in the first layers
+    of both frozen CLIP towers (IVLP). A class k with prototype g_k (the text feature of its
+    sentence) gets the logit 100 cos(f, g_k) for an image feature f. For K training classes with n_k
+    pictures each, the loss of a step is eq. (12),
 
+        L = L_CLIP + lambda_tetf L_TETF + lambda_cc L_CC + lambda_rs L_RS.
+
+    Before training, eqs. (2) to (4): the frozen prototypes g0_k ("a photo of a ...") fall into M
+    clusters of some 16 similar classes by k-means. The clusters stay as they are, and nothing of
+    them is needed at test time.
+
+    L_TETF, eq. (9), spreads the classes of a cluster, and only those, evenly: its k prototypes
+    should be a simplex equiangular tight frame, every pair at cosine -1/(k-1),
+
+        mean over clusters of  sum over pairs i != j of  (cos(g_i, g_j) + 1/(k-1))^2.
+
+    L_CC, eq. (10), draws pictures to the prototype of their class, every class weighing the same
+    however few pictures it has,
+
+        mean over classes of  mean over their pictures of  |f/|f| - g_k/|g_k||^2.
+
+    L_RS, eq. (11), holds the prototypes near the frozen ones, so that the frame cannot rotate and
+    unseen classes stay where CLIP knows them,
+
+        mean over classes of  |g_k/|g_k| - g0_k/|g0_k||_1.
+
+    A weight of 0 switches a loss off; all three at 0 is IVLP. What the paper leaves open is an
+    option; the first of each is the default:
+
+    lambda_tetf, lambda_cc, lambda_rs: the weights, .25, .15 and .10 as published.
     etf_reduction: "sum" is eq. (9) as printed, "pair_mean" averages over the pairs of a cluster.
-    The reading changes the outcome, so tables name it. clip_loss "class_ce" is cross-entropy over
-    all training classes, "batch_t2i" is eq. (1) as printed. cluster_method "spherical" is k-means
-    on directions and "euclidean" k-means on the features as they are; "spectral" and "kmedoids"
-    leave the paper's k-means and ask how much the algorithm matters. The other options are those
-    of `cptlab.geometry.losses` and `cptlab.geometry.clusters`.
+        This reading changes the outcome, so tables name it.
+    etf_diagonal: "mask" leaves out the constant terms i = j, "literal" adds them.
+    etf_singletons: clusters of one class add 0 and count in M ("zero"), or not ("drop_from_M").
+    clip_loss: "class_ce", cross-entropy over the training classes; "batch_t2i", eq. (1) as printed.
+    cc_weighting: "unbiased" is eq. (10) on average over an epoch, "batch_class" over the classes of
+        each batch, "plain" over pictures. cc_detach_text: L_CC moves pictures only.
+    anchor_space, anchor_reduction: L_RS on "normalised" or "raw" prototypes; "sum_d" adds over the
+        d coordinates, "mean" averages. anchor_templates: sentences of the frozen prototypes.
+    cluster_size, n_clusters: about so many classes a cluster, or exactly so many clusters.
+    cluster_method: "spherical" k-means on directions, "euclidean" on the features as they are;
+        "spectral" and "kmedoids" leave k-means. cluster_seed: of its start.
+    text_tokens, text_depth, vision_tokens, vision_depth: prompts, and the layers that have them.
+
+    Train one with `cptlab run --method cpt --set etf_reduction=pair_mean`, or from Python:
+
+        >>> from cptlab import CPT, RunSpec
+        >>> from cptlab.runs import run
+        >>> method = CPT(etf_reduction="pair_mean", text_depth=3, vision_depth=4)
+        >>> [result] = run([RunSpec("food", method, imbalance=0.06)], Path("runs"))
+        >>> result.metrics["H"], result.metrics["tail"]
     """
 
     name: ClassVar[str] = "cpt"
