@@ -1,0 +1,85 @@
+// A map of the classes, each drawn as its picture. Pointing at one tells its name and neighbours and
+// dims the other clusters; buttons switch between maps, and the pictures glide to their new places.
+
+const SIDE = 1000;
+const DASHES = ["none", "8 4", "2 4", "12 4 2 4"]; // a cluster beyond the eighth differs in line
+
+function render({ model, el }) {
+  const root = element("div", "cptlab-hover", el);
+  const main = element("div", "cptlab-map", root);
+  const buttons = element("div", "cptlab-buttons", main);
+  const svg = drawing("svg", { viewBox: `-40 -40 ${SIDE + 80} ${SIDE + 80}` }, main);
+  const told = element("div", "cptlab-told", root);
+  told.setAttribute("aria-live", "polite");
+  svg.addEventListener("pointerleave", () => {
+    for (const mark of marks) mark.classList.remove("dimmed");
+  });
+  let [marks, drawnNames, shown, at] = [[], "", 1, null];
+
+  function marksOf({ names, pictures, clusters, colours }) {
+    const radius = Math.min(34, Math.max(12, 200 / Math.sqrt(names.length)));
+    svg.replaceChildren();
+    return names.map((name, place) => {
+      const mark = drawing("g", { class: "point", tabindex: 0, role: "img" }, svg);
+      mark.setAttribute("aria-label", `${name}, cluster ${clusters[place]}`);
+      const dash = DASHES[Math.floor((clusters[place] - 1) / 8) % DASHES.length];
+      drawing("circle", { r: radius, stroke: colours[place], "stroke-dasharray": dash }, mark);
+      const side = 1.3 * radius;
+      const box = { x: -side / 2, y: -side / 2, width: side, height: side };
+      drawing("image", { ...box, href: pictures[place] }, mark);
+      mark.addEventListener("pointerenter", () => tell(place));
+      mark.addEventListener("focus", () => tell(place));
+      return mark;
+    });
+  }
+
+  function tell(place) {
+    const { names, pictures, clusters, layouts } = model.get("content");
+    at = place;
+    marks.forEach((mark, other) => {
+      mark.classList.toggle("dimmed", clusters[other] !== clusters[place]);
+      mark.classList.toggle("chosen", other === place);
+    });
+    told.replaceChildren();
+    const card = element("figure", "cptlab-class", told);
+    element("img", "", card).src = pictures[place];
+    const caption = element("figcaption", "", card);
+    element("b", "", caption).textContent = names[place];
+    element("span", "", caption).textContent = `cluster ${clusters[place]}`;
+    const near = element("ul", "cptlab-near", told);
+    element("li", "", near).textContent = "nearest by cosine:";
+    for (const line of layouts[shown].near[place]) element("li", "", near).textContent = line;
+  }
+
+  function draw() {
+    const content = model.get("content");
+    const { names, layouts } = content;
+    shown = Math.min(shown, layouts.length - 1);
+    if (names.join() !== drawnNames) {
+      [drawnNames, at] = [names.join(), null];
+      marks = marksOf(content);
+    }
+    buttons.replaceChildren();
+    layouts.forEach(({ title }, layout) => {
+      const button = element("button", "", buttons);
+      button.textContent = title;
+      button.setAttribute("aria-pressed", layout === shown);
+      button.addEventListener("click", () => {
+        shown = layout;
+        draw();
+      });
+    });
+    marks.forEach((mark, place) => {
+      const [x, y] = layouts[shown].points[place];
+      mark.style.transform = `translate(${SIDE * x}px, ${SIDE * y}px)`;
+    });
+    if (at !== null) tell(at);
+    else told.textContent = "Point at a class.";
+  }
+
+  draw();
+  model.on("change:content", draw);
+  return () => model.off("change:content", draw);
+}
+
+export default { render };

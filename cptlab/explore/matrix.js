@@ -1,0 +1,93 @@
+// Cosine matrices side by side. Pointing at a cell, or moving there with the arrow keys, shows the
+// two classes, their pictures and the cosine in every matrix.
+
+function render({ model, el }) {
+  const root = element("div", "cptlab-hover", el);
+  const panels = element("div", "cptlab-panels", root);
+  const told = element("div", "cptlab-told", root);
+  told.setAttribute("aria-live", "polite");
+  let at = null; // row and column that are told about; they stay when the matrices change
+
+  function draw() {
+    const content = model.get("content");
+    const { names, pictures, clusters, borders, scale } = content;
+    const size = names.length;
+    const bytes = content.cosines;
+    const cosines = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const cosine = (panel, row, column) =>
+      cosines.getFloat32(4 * ((panel * size + row) * size + column), true);
+    if (at && Math.max(...at) >= size) at = null;
+    panels.replaceChildren();
+
+    const marks = content.panels.map(({ title, note, image }) => {
+      const panel = element("figure", "cptlab-panel", panels);
+      const caption = element("figcaption", "", panel);
+      element("b", "", caption).textContent = title;
+      element("span", "", caption).textContent = note;
+      const frame = element("div", "cptlab-matrix", panel);
+      frame.tabIndex = 0;
+      frame.setAttribute("role", "application");
+      frame.setAttribute("aria-label", `${title}: cosines of ${size} classes; arrow keys move`);
+      element("img", "", frame).src = image;
+      const cover = drawing("svg", { viewBox: `0 0 ${size} ${size}` }, frame);
+      for (const border of borders) {
+        drawing("path", { d: `M0 ${border}H${size}M${border} 0V${size}`, class: "border" }, cover);
+      }
+      frame.addEventListener("pointermove", (event) => {
+        const box = frame.getBoundingClientRect();
+        const cell = (part, whole) => Math.floor((part / whole) * size);
+        tell(cell(event.clientY - box.top, box.height), cell(event.clientX - box.left, box.width));
+      });
+      frame.addEventListener("keydown", (event) => {
+        const step = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
+        if (!(event.key in step)) return;
+        event.preventDefault();
+        event.stopPropagation(); // the notebook would move on to another cell
+        const [down, right] = step[event.key];
+        const [row, column] = at ?? [0, -right];
+        tell(row + down, column + right);
+      });
+      return drawing("rect", { width: 1, height: 1, class: "mark", visibility: "hidden" }, cover);
+    });
+
+    const bar = element("div", "cptlab-scale", panels);
+    element("span", "", bar).textContent = "cosine 1";
+    element("img", "", bar).src = scale.image;
+    element("span", "", bar).textContent = scale.low.toFixed(2);
+
+    function tell(row, column) {
+      const inside = (place) => Math.min(Math.max(place, 0), size - 1);
+      at = [inside(row), inside(column)];
+      for (const mark of marks) {
+        mark.setAttribute("y", at[0]);
+        mark.setAttribute("x", at[1]);
+        mark.setAttribute("visibility", "visible");
+      }
+      told.replaceChildren();
+      for (const place of at) {
+        const card = element("figure", "cptlab-class", told);
+        const picture = element("img", "", card);
+        picture.src = pictures[place];
+        picture.alt = "";
+        const caption = element("figcaption", "", card);
+        element("b", "", caption).textContent = names[place];
+        element("span", "", caption).textContent = `cluster ${clusters[place]}`;
+      }
+      const numbers = element("table", "cptlab-numbers", told);
+      content.panels.forEach(({ title }, panel) => {
+        const line = element("tr", "", numbers);
+        element("td", "", line).textContent = title;
+        element("td", "", line).textContent = cosine(panel, ...at).toFixed(3);
+      });
+    }
+
+    if (at) tell(...at);
+    else told.textContent = "Point at a cell of the matrix, or click it and use the arrow keys.";
+  }
+
+  draw();
+  model.on("change:content", draw);
+  return () => model.off("change:content", draw);
+}
+
+export default { render };
