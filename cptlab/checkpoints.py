@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 from torch.optim import Optimizer
 from tqdm.auto import tqdm
@@ -28,11 +28,11 @@ class Checkpoint:
     path: Path
 
     def save(self, tensors: dict[str, Tensor], progress: dict[str, Any]) -> None:
-        """Replace the file, in one step."""
+        """Replace the file, in one step; OSError if the disk is full (not so with `save_file`)."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         partial = self.path.with_name(f"{self.path.name}.{os.getpid()}")
         contents = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
-        save_file(contents, partial, {"progress": json.dumps(progress)})
+        partial.write_bytes(save(contents, {"progress": json.dumps(progress)}))
         partial.replace(self.path)
 
     def load(self, tensors: dict[str, Tensor]) -> dict[str, Any] | None:

@@ -21,6 +21,7 @@ def words(error: Exception) -> str:
             f"The package {error.name} is not installed here: run cptlab in the environment that "
             "`make env` or pip installed it into."
         )
-    if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename}: {error.strerror}. {ADVICE.get(error.errno, '')}".rstrip()
+    if isinstance(error, OSError) and error.strerror:  # ours have a sentence and nothing else
+        where = f"{error.filename}: " if error.filename is not None else ""
+        return f"{where}{error.strerror}. {ADVICE.get(error.errno, '')}".rstrip()
     return str(error)

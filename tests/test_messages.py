@@ -4,19 +4,23 @@ Names and numbers out of range are in `test_cli.py`, the user's own data in `tes
 failures of a machine in `test_failures.py`; here is the rest.
 """
 
+import dataclasses
 import errno
 import importlib.util
+import inspect
 import os
 import subprocess
 import sys
 from importlib import metadata
 
+import click
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from cptlab import cli, clip, results
+from cptlab import CPT, cli, clip, results
+from cptlab.checkpoints import Checkpoint
 from cptlab.cli_errors import words
 from cptlab.clip import loading, prompts
 from cptlab.data.own import own_dataset
@@ -93,17 +97,21 @@ def test_a_damaged_weight_file(cptlab, tmp_path):
     assert err.startswith(f"cptlab: {path} is damaged or no safetensors file")
 
 
-def test_a_full_disk_is_an_error_of_the_system(monkeypatch, tmp_path):
+@pytest.mark.parametrize("what", ["prompts", "checkpoint"])
+def test_a_full_disk_is_an_error_of_the_system(what, monkeypatch, tmp_path):
     """safetensors' own error would be taken for one of the run, which would be tried again."""
-    tokens = prompts.Prompts([torch.zeros(1, 2, 4)], [])
 
     def full(self, data):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self))
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr("pathlib.Path.write_bytes", full)
     with pytest.raises(OSError, match="No space left") as caught:
-        clip.save_prompts(tokens, tmp_path / "p.safetensors")
-    assert words(caught.value).endswith("No space left on device. Free some space and start again.")
+        if what == "prompts":
+            tokens = prompts.Prompts([torch.zeros(1, 2, 4)], [])
+            clip.save_prompts(tokens, tmp_path / "p.safetensors")
+        else:
+            Checkpoint(tmp_path / "c").save({"a": torch.zeros(1)}, {"epoch": 1})
+    assert words(caught.value) == "No space left on device. Free some space and start again."
 
 
 @pytest.mark.parametrize(
@@ -139,6 +147,31 @@ def test_a_missing_package_is_named(cptlab, monkeypatch):
     status, _, err = cptlab(*arguments)
     assert (status, err.count("\n")) == (1, 1)
     assert "The package umap is not installed here: run cptlab in the environment" in err
+
+
+# -------------------------------------------------------------------------------------------- help
+
+
+def every_command(command=cli.commands, path=()):
+    """All commands and groups of the command line, with the words that call them."""
+    yield path, command
+    for name, inner in getattr(command, "commands", {}).items():
+        yield from every_command(inner, (*path, name))
+
+
+@pytest.mark.parametrize(("path", "command"), list(every_command()))
+def test_every_command_has_an_example_and_says_what_options_are(path, command):
+    context = click.Context(command, info_name=" ".join(("cptlab", *path)))
+    assert "Example: cptlab " + " ".join(path) in " ".join(command.get_help(context).split())
+    obvious = ("seed", "jobs", "tau", "classes", "backbone", "device", "precision")
+    for option in command.params:
+        assert isinstance(option, click.Argument) or option.help or option.name in obvious
+
+
+def test_the_help_of_cpt_names_every_option_and_equation():
+    text = inspect.getdoc(CPT)
+    assert all(field.name in text for field in dataclasses.fields(CPT))
+    assert all(f"({number})" in text for number in (1, 2, 4, 9, 10, 11, 12))
 
 
 # ----------------------------------------------------------------------------------------- make env

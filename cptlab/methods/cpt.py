@@ -19,7 +19,7 @@ from cptlab.methods.base import PHOTO, DeepPrompts, Setting, Step, cross_entropy
 class CPT(DeepPrompts):
     """Cluster-aware neural collapse prompt tuning (arXiv 2605.11939): prompts and three losses.
 
-    What it learns: tokens in front of the class names and of the image patches, in the first layers
+    What it learns: tokens before the class names and beside the image patches, in the first layers
     of both frozen CLIP towers (IVLP). A class k with prototype g_k (the text feature of its
     sentence) gets the logit 100 cos(f, g_k) for an image feature f. For K training classes with n_k
     pictures each, the loss of a step is eq. (12),
@@ -40,8 +40,8 @@ class CPT(DeepPrompts):
 
         mean over classes of  mean over their pictures of  |f/|f| - g_k/|g_k||^2.
 
-    L_RS, eq. (11), holds the prototypes near the frozen ones, so that the frame cannot rotate and
-    unseen classes stay where CLIP knows them,
+    L_RS, eq. (11), holds the prototypes near the frozen ones, against rotations of the frame and so
+    that unseen classes stay where CLIP knows them,
 
         mean over classes of  |g_k/|g_k| - g0_k/|g0_k||_1.
 
@@ -65,6 +65,7 @@ class CPT(DeepPrompts):
 
     Train one with `cptlab run --method cpt --set etf_reduction=pair_mean`, or from Python:
 
+        >>> from pathlib import Path
         >>> from cptlab import CPT, RunSpec
         >>> from cptlab.runs import run
         >>> method = CPT(etf_reduction="pair_mean", text_depth=3, vision_depth=4)
