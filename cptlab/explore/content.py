@@ -36,12 +36,12 @@ def classes_content(scene: Scene) -> dict[str, object]:
 
 
 def matrix_content(scene: Scene, panels: Mapping[str, np.ndarray]) -> dict[str, object]:
-    """Cosine matrices (K, K) by title on one colour scale, from the smallest of them all to 1.
+    """Cosine matrices (K, K) by title on one colour scale (`scale_start`).
 
     `cosines` holds the panels one behind the other as little-endian float32; `borders` the rows at
     which clusters begin, but for the first.
     """
-    low = float(min(matrix.min() for matrix in panels.values()))
+    low = scale_start(panels)
     drawn = [
         {
             "title": title,
@@ -85,6 +85,14 @@ def _nearest(scene: Scene, cosines: np.ndarray, row: int) -> list[str]:
     """The nearest other classes and their cosines."""
     others = [c for c in np.argsort(-cosines[row], kind="stable") if c != row][:NEIGHBOURS]
     return [f"{scene.names[c]} {cosines[row, c]:.2f}" for c in others]
+
+
+def scale_start(panels: Mapping[str, np.ndarray]) -> float:
+    """The cosine at the dark end of a scale that ends at 1: the smallest one, rounded down.
+
+    To a tenth, so that colours keep their meaning from run to run.
+    """
+    return float(np.floor(10 * min(matrix.min() for matrix in panels.values())) / 10)
 
 
 def effective_rank_of(matrix: np.ndarray) -> float:

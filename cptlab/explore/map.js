@@ -17,7 +17,7 @@ function render({ model, el }) {
   let [marks, drawnNames, shown, at] = [[], "", 1, null];
 
   function marksOf({ names, pictures, clusters, colours }) {
-    const radius = Math.min(34, Math.max(12, 200 / Math.sqrt(names.length)));
+    const radius = Math.min(44, Math.max(12, 270 / Math.sqrt(names.length)));
     svg.replaceChildren();
     return names.map((name, place) => {
       const mark = drawing("g", { class: "point", tabindex: 0, role: "img" }, svg);

@@ -22,7 +22,7 @@ NAMES = 8
 """Class names that stand there to begin with."""
 
 
-def prediction_panel(session: Session) -> widgets.VBox | Figure:
+def prediction_panel(session: Session) -> widgets.HBox | Figure:
     """Upload a picture, write class names, and see how probable each is to both models.
 
     To begin with, and without widgets: a test picture among the first classes of the data set.
@@ -35,7 +35,12 @@ def prediction_panel(session: Session) -> widgets.VBox | Figure:
         return prediction_figure(np.asarray(example), shares, session.chosen.label)
     upload = widgets.FileUpload(accept="image/*", description="Your picture")
     words = widgets.Textarea(
-        "\n".join(names), description="Classes", continuous_update=False, rows=NAMES
+        "\n".join(names),
+        description="Classes",
+        continuous_update=False,
+        rows=NAMES,
+        style={"description_width": "60px"},
+        layout={"width": "300px"},
     )
     shown = widgets.HTML()
 
@@ -54,7 +59,8 @@ def prediction_panel(session: Session) -> widgets.VBox | Figure:
         widget.observe(show, "value")
     session.observe(show, "chosen")
     show()
-    return widgets.VBox([widgets.HBox([widgets.VBox([upload, words]), shown])])
+    asked = widgets.VBox([upload, words], layout={"min_width": "320px"})
+    return widgets.HBox([asked, shown], layout={"flex_flow": "row wrap"})
 
 
 def example_of(session: Session) -> Image.Image:
@@ -69,15 +75,20 @@ def prediction_html(picture: Image.Image, shares: pd.DataFrame, label: str) -> s
     """The picture and a table of bars in percent, the run's most probable class on top."""
     small = picture.copy()
     small.thumbnail((SHOWN, SHOWN))
-    image = f'<img alt="" src="{data_address(np.asarray(small))}" style="max-width: {SHOWN}px">'
+    style = f"width: {SHOWN}px; height: {SHOWN}px; object-fit: contain"
+    image = f'<img alt="" src="{data_address(np.asarray(small))}" style="{style}">'
     rows = "".join(
         f"<tr><td>{escape(row.name)}</td>{_bar(row.zero_shot, GREY)}{_bar(row.run, BLUE)}</tr>"
         for row in shares.sort_values("run", ascending=False).itertuples(index=False)
     )
-    head = f"<tr><th></th><th>Zero-shot</th><th>{escape(label)}</th></tr>"
+    head = (
+        '<tr style="text-align: left; vertical-align: bottom"><th></th><th>Zero-shot</th>'
+        f'<th style="max-width: 220px">{escape(label)}</th></tr>'
+    )
     return (
         f'<div style="display: flex; gap: 1rem; flex-wrap: wrap">{image}'
-        f'<table class="cptlab-prediction"><thead>{head}</thead><tbody>{rows}</tbody></table></div>'
+        '<table class="cptlab-prediction" style="line-height: 1.4">'
+        f"<thead>{head}</thead><tbody>{rows}</tbody></table></div>"
     )
 
 

@@ -111,17 +111,23 @@ def numbers(
     if zero_shot is not None:
         rows[zero_shot.label] = zero_shot.result.metrics
     rows[label or chosen.label] = metrics or chosen.result.metrics
-    head = "".join(f"<th>{title}</th>" for title in METRICS.values())
+    head = "".join(
+        f'<th style="padding: 2px 8px; text-align: right">{title}</th>'
+        for title in METRICS.values()
+    )
     body = "".join(
-        f"<tr><th>{escape(name)}</th>{''.join(_cell(values.get(key)) for key in METRICS)}</tr>"
+        f'<tr><th style="width: 260px; text-align: left">{escape(name)}</th>'
+        f"{''.join(_cell(values.get(key)) for key in METRICS)}</tr>"
         for name, values in rows.items()
     )
     note = "accuracies in %, effective rank in dimensions; head, medium, tail: thirds of base"
     return (
-        f'<table class="cptlab-metrics"><thead><tr><th></th>{head}</tr></thead>'
+        '<table class="cptlab-metrics" style="line-height: 1.4">'
+        f"<thead><tr><th></th>{head}</tr></thead>"
         f"<tbody>{body}</tbody></table><small>{note}</small>"
     )
 
 
 def _cell(value: float | None) -> str:
-    return f"<td>{value:.1f}</td>" if value is not None else "<td>–</td>"
+    text = "–" if value is None else f"{value:.1f}"
+    return f'<td style="padding: 2px 8px; text-align: right">{text}</td>'

@@ -10,20 +10,24 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from cptlab import figures
-from cptlab.explore.content import effective_rank_of
+from cptlab.explore.content import effective_rank_of, scale_start
 from cptlab.explore.scene import Scene
 from cptlab.style import BLACK, GREEN, use_style
 
 
 def matrix_figure(scene: Scene, panels: Mapping[str, np.ndarray]) -> Figure:
     """Cosine matrices (K, K) by title, side by side on one colour scale."""
-    low = min(float(matrix.min()) for matrix in panels.values())
     with use_style():
         fig, axes = plt.subplots(1, len(panels), figsize=(3.6 * len(panels) + 0.8, 3.9))
         axes = np.atleast_1d(axes)
         for ax, (title, matrix) in zip(axes, panels.items(), strict=True):
             rank = {"effective rank": effective_rank_of(matrix)}
-            limits = {"vmin": low, "vmax": 1, "annotations": rank, "colorbar": False}
+            limits = {
+                "vmin": scale_start(panels),
+                "vmax": 1,
+                "annotations": rank,
+                "colorbar": False,
+            }
             figures.similarity_matrix(matrix, scene.clusters, ax, title=title, **limits)
         fig.colorbar(axes[0].images[0], ax=axes, label="cosine similarity", shrink=0.8)
     return _finished(fig)

@@ -36,6 +36,7 @@ def weights_panel(session: Session, show: Show) -> widgets.VBox:
             step=LARGEST * default / STEPS,
             readout_format=".3f",
             style={"description_width": "90px"},
+            layout={"width": "460px"},
         )
         for name, default in zip(NAMES, DEFAULTS, strict=True)
     ]
@@ -90,7 +91,7 @@ def weights_panel(session: Session, show: Show) -> widgets.VBox:
             bar.max, bar.value = epoch.epochs, epoch.number
             cosines = scene.cosines_of(epoch.model)
             rank = {"effective_rank": effective_rank_of(cosines)}
-            show(f"{label}, epoch {epoch.number}", cosines, epoch.metrics | rank)
+            show(f"{label}, epoch {epoch.number} of {epoch.epochs}", cosines, epoch.metrics | rank)
 
         train.disabled, bar.value, bar.layout.visibility = True, 0, "visible"
         said.value = f"Training {escape(label)} ..."

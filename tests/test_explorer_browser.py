@@ -1,0 +1,162 @@
+"""The explorer in JupyterLab, as a reader meets it: cells run, widgets answer, pictures change."""
+
+import json
+import re
+import time
+
+import nbformat
+import pytest
+from jupyter_lab import jupyter_lab
+from PIL import Image, ImageDraw
+
+from cptlab.workspace import NOTEBOOKS
+
+pytest_plugins = ["browser"]
+PATIENCE = 240  # seconds; on a machine with nothing else to do each wait takes a few
+
+
+@pytest.fixture(scope="module")
+def lab(browser, tmp_path_factory):
+    """The notebook in a Lab, all its cells run from nothing; yields the browser and a folder."""
+    folder = tmp_path_factory.mktemp("lab")
+    notebook = nbformat.read(NOTEBOOKS / "explore.ipynb", as_version=4)
+    (cell,) = [c for c in notebook.cells if "parameters" in c.metadata.get("tags", [])]
+    cell.source = cell.source.replace('out: str = ""', f"out: str = {str(folder / 'out')!r}")
+    (folder / "work").mkdir()
+    nbformat.write(notebook, folder / "work/explore.ipynb")
+    with jupyter_lab(folder) as address:
+        size = {"width": 1500, "height": 1300, "deviceScaleFactor": 1, "mobile": False}
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        browser.get(address.format("explore.ipynb"))
+        wait(browser, "return document.querySelectorAll('.jp-Notebook .jp-Cell').length > 5")
+        ready = "const p = window.jupyterapp?.shell.currentWidget; "
+        ready += "return p?.sessionContext?.session?.kernel?.status === 'idle'"
+        wait(browser, ready)
+        browser.execute_script("window.jupyterapp.commands.execute('notebook:run-all-cells')")
+        wait(browser, "return document.querySelector('.cptlab-prediction')", "errors")
+        yield browser, folder
+
+
+def wait(browser, script, errors=""):
+    """What a script returns once it is true; fails with what the notebook says went wrong."""
+    failed = "return document.querySelector('.jp-RenderedText[data-mime-type*=error]')?.innerText"
+    end = time.time() + PATIENCE
+    while not (value := browser.execute_script(script)):
+        wrong = browser.execute_script(failed) if errors else None
+        assert not wrong, wrong
+        assert time.time() < end, f"Nothing came of {script}"
+        time.sleep(0.1)
+    return value
+
+
+def rows(browser):
+    """The table of numbers: label -> cells."""
+    script = "return [...document.querySelectorAll('.cptlab-metrics tbody tr')].map("
+    script += "(r) => [...r.children].map((c) => c.textContent))"
+    return {label: cells for label, *cells in browser.execute_script(script)}
+
+
+def matrix(browser):
+    """The picture of the chosen run's matrix, as an address."""
+    return browser.execute_script("return document.querySelectorAll('.cptlab-matrix img')[1].src")
+
+
+def drag(browser, slider, key):
+    """Move one of the loss weights with a key: Home, End or an arrow."""
+    from selenium.webdriver.common.keys import Keys
+
+    handles = "return document.querySelectorAll('.widget-slider .noUi-handle')"
+    browser.execute_script(handles)[slider].send_keys(getattr(Keys, key))
+
+
+def test_pointing_at_the_matrix_shows_both_classes(lab):
+    from selenium.webdriver import ActionChains
+
+    browser, _ = lab
+    (_, panel) = browser.execute_script("return document.querySelectorAll('.cptlab-matrix')")
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", panel)
+    ActionChains(browser).move_to_element_with_offset(panel, -100, 60).perform()
+    told = "return [...document.querySelectorAll('.cptlab-told .cptlab-class')]"
+    first, second = wait(browser, f"{told}.map((c) => c.querySelector('b').textContent)")
+    assert first != second
+    widths = browser.execute_script(f"{told}.map((c) => c.querySelector('img').naturalWidth)")
+    assert widths == [56, 56]
+    numbers = browser.execute_script("return document.querySelector('.cptlab-numbers').innerText")
+    assert re.fullmatch(
+        r"Zero-shot \(frozen\)\s+0\.\d{3}\s+CPT \(pair mean\)\s+0\.\d{3}", numbers.strip()
+    )
+
+
+def test_weights_lead_to_the_nearest_run_and_then_to_a_new_one(lab):
+    browser, folder = lab
+    before = matrix(browser)
+    assert list(rows(browser)) == ["Zero-shot", "CPT (pair mean)"]
+    for slider in range(3):
+        drag(browser, slider, "HOME")  # to zero
+    wait(browser, "return /IVLP/.test(document.querySelector('.cptlab-metrics').innerText)")
+    assert list(rows(browser)) == ["Zero-shot", "IVLP"]
+    assert matrix(browser) != before
+
+    drag(browser, 0, "END")
+    runs = len(list((folder / "out/runs").glob("*/result.json")))
+    old = rows(browser)
+    click = "[...document.querySelectorAll('button')].find((b) => /Train/.test(b.innerText))"
+    browser.execute_script(f"return {click}.click()")
+    wait(browser, "return /Finished and stored/.test(document.body.innerText)", "errors")
+    assert len(list((folder / "out/runs").glob("*/result.json"))) == runs + 1
+    (_, label) = new = rows(browser)
+    assert "lambda_tetf = 1" in label
+    assert len(new[label]) == len(old["IVLP"])
+
+
+def test_a_map_glides_and_names_what_is_pointed_at(lab):
+    browser, _ = lab
+    places = "return [...document.querySelectorAll('.cptlab-map .point')].map("
+    places += "(p) => p.style.transform)"
+    before = wait(browser, places)
+    browser.execute_script("document.querySelector('.cptlab-map button').click()")
+    after = browser.execute_script(places)
+    assert len(before) == len(after) == 40 and before != after
+    point = browser.execute_script("return document.querySelectorAll('.cptlab-map .point')[3]")
+    browser.execute_script("arguments[0].dispatchEvent(new PointerEvent('pointerenter'))", point)
+    told = "return document.querySelector('.cptlab-map').parentElement.innerText"
+    name = point.get_attribute("aria-label").split(",")[0]
+    assert name in browser.execute_script(told)
+    assert len(re.findall(r" 0\.\d\d\b", browser.execute_script(told))) == 3
+
+
+def test_a_picture_of_ones_own_is_predicted(lab):
+    browser, folder = lab
+    picture = Image.new("RGBA", (300, 200))
+    ImageDraw.Draw(picture).ellipse((90, 40, 210, 160), fill="red")
+    picture.save(folder / "disc.png")
+    (folder / "torn.png").write_bytes((folder / "disc.png").read_bytes()[:60])
+    # The widget's own input is not part of the page, where a driver could reach it.
+    catch = "HTMLInputElement.prototype.click = function () { document.body.append(this);"
+    catch += "this.style.display = 'block'; this.id = 'caught'; }"
+    browser.execute_script(catch)
+    browser.execute_script("document.querySelector('.widget-upload').click()")
+    choose = wait(browser, "return document.getElementById('caught')")
+    choose.send_keys(str(folder / "torn.png"))
+    wait(browser, "return /torn.png cannot be read as a picture/.test(document.body.innerText)")
+    choose.send_keys(str(folder / "disc.png"))
+    area = browser.execute_script("return document.querySelector('.widget-textarea textarea')")
+    area.clear()
+    area.send_keys("balloon\nbox <i>\n")
+    browser.execute_script("arguments[0].dispatchEvent(new Event('change'))", area)
+    script = "return document.querySelectorAll('.cptlab-prediction tbody tr').length === 2"
+    wait(browser, script)
+    table = browser.execute_script("return document.querySelector('.cptlab-prediction').innerText")
+    assert "balloon" in table and "box <i>" in table
+    assert len(re.findall(r"\d+\.\d %", table)) == 4
+
+
+def test_nothing_comes_from_a_network(lab):
+    browser, _ = lab
+    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    sent = [event for event in events if event["method"] == "Network.requestWillBeSent"]
+    asked = {event["params"]["request"]["url"] for event in sent}
+    assert len(asked) > 10
+    assert [
+        url for url in asked if not re.match(r"(http://(localhost|127\.0\.0\.1):|\w+:(?!//))", url)
+    ] == []
