@@ -11,7 +11,7 @@ import pytest
 
 from cptlab.workspace import CHECKOUT
 
-BUILT_FROM = ("cptlab", "notebooks", "figures", "docs", "tests")
+BUILT_FROM = (".ci", "cptlab", "notebooks", "figures", "docs", "tests")
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def test_the_sdist_holds_the_checkout_and_nothing_computed_in_it(built):
         names = {name.partition("/")[2] for name in archive.getnames()}
     for name in ("setup.py", "constraints.txt", "notebooks/00_tour.ipynb", "figures/runs.csv"):
         assert name in names
-    assert {"tests/test_wheel.py", "tests/golden/few_shot.json", "CHANGELOG.md"} <= names
+    assert {"tests/test_wheel.py", "tests/golden/few_shot.json", ".ci/run"} <= names
     tops = {name.split("/")[0] for name in names}
     assert not tops & {"runs", ".venv", "build", "dist"}
     drawings = ("figures/tour_drawings", "figures/tour_predictions", "figures/fig5_cluster_map_d")
