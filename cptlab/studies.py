@@ -238,6 +238,7 @@ STUDIES: dict[str, Callable[[Profile], Study]] = {
     "12_claims": claims,
     "13_few_shot": few_shot,
     "14_long_tail_classics": classics,
+    "15_cost": base_to_new,
 }
 """Notebook -> the study that it shows; the one on throughput measures for itself."""
 

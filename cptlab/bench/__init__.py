@@ -1,6 +1,12 @@
 """What the shared prefix and passes of replicas save, and what each method costs: measured."""
 
-from cptlab.bench.cost import cost_markdown, costs, store_costs, stored_costs
+from cptlab.bench.cost import (
+    cost_markdown,
+    costs,
+    measured_backbones,
+    store_costs,
+    stored_costs,
+)
 from cptlab.bench.run import CLASSES, committed_rows, measured, run
 from cptlab.bench.table import Row, draw, markdown, read_rows, table, write, write_rows
 
@@ -13,6 +19,7 @@ __all__ = [
     "draw",
     "markdown",
     "measured",
+    "measured_backbones",
     "read_rows",
     "run",
     "store_costs",

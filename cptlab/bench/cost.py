@@ -91,9 +91,7 @@ def stored_costs(backbone: str) -> pd.DataFrame:
     Raises:
         ValueError: if they were not measured on this backbone.
     """
-    path = stored(f"{NAME}.json")
-    rows = read_rows(path) if path.is_file() else []
-    frame = pd.DataFrame([row for row in rows if row["backbone"] == backbone])
+    frame = pd.DataFrame([row for row in _stored_rows() if row["backbone"] == backbone])
     if frame.empty:
         raise ValueError(
             f"What methods cost on {backbone} is not known: run `cptlab bench --methods --backbone "
@@ -101,6 +99,16 @@ def stored_costs(backbone: str) -> pd.DataFrame:
         )
     counts = parameters_at(lineup.methods(PAPER))
     return frame.assign(parameters_vit_b_16=frame["method"].map(counts))
+
+
+def measured_backbones() -> list[str]:
+    """Backbones that `stored_costs` knows."""
+    return list(dict.fromkeys(str(row["backbone"]) for row in _stored_rows()))
+
+
+def _stored_rows() -> list[Row]:
+    path = stored(f"{NAME}.json")
+    return read_rows(path) if path.is_file() else []
 
 
 def cost_markdown(costs: pd.DataFrame) -> str:

@@ -1,8 +1,9 @@
 """What each method costs beside IVLP: a training step, its memory, and classifying test pictures.
 
 A step is all that happens from one update to the next: drawing the batch (with its views or hard
-negatives), forward, backward, update. DPC's is that of its second stage; the first one steps like
-CoOp or MaPLe. Evaluation is the image tower on every picture and the text tower on all classes.
+negatives), forward, backward, update. Features of a frozen image tower are computed before, as in
+training. DPC's is a step of its second stage; the first one steps like CoOp or MaPLe. Evaluation is
+the image tower on every picture and the text tower on all classes.
 """
 
 from __future__ import annotations

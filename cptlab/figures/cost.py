@@ -49,9 +49,7 @@ def accuracy_by_cost(table: pd.DataFrame, *, metric: str, cost: str, ax: Axes) -
             marker=look.marker,
             linestyle="none",
             color=look.color,
-            markersize=7,
-            markeredgecolor="white",
-            markeredgewidth=0.4,
+            markersize=6,
             capsize=2,
             linewidth=1.2,
         )
