@@ -12,8 +12,7 @@ from pathlib import Path
 
 import torch
 
-from cptlab import clip
-from cptlab.data import content_id
+from cptlab import clip, world
 from cptlab.spec import RunSpec, spec_from_dict
 
 BEGUN, MEMBERS = ".passes", "members.json"
@@ -82,6 +81,6 @@ def _identity(specs: Sequence[RunSpec]) -> str:
     """Name of a pass: its runs in order, the weights, pictures of one's own, torch's version."""
     weights = clip.weights_id(specs[0].backbone, specs[0].pretrained)
     parts = [torch.__version__, str(weights), *(spec.run_id for spec in specs)]
-    if (content := content_id(specs[0].dataset)) is not None:
+    if (content := world.content_of(specs[0])) is not None:
         parts.append(content)
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]

@@ -19,7 +19,6 @@ import pandas as pd
 
 from cptlab import clip, world
 from cptlab.clip import Prompts
-from cptlab.data import content_id
 from cptlab.model import PromptedCLIP
 from cptlab.provenance import environment
 from cptlab.spec import FORMAT, RunSpec, spec_from_dict
@@ -68,7 +67,7 @@ def save_result(store: Path, spec: RunSpec, prompts: Prompts, values: dict[str, 
         "run_id": spec.run_id,
         "spec": spec.as_dict(),
         "weights": clip.weights_id(spec.backbone, spec.pretrained),
-        "data": content_id(spec.dataset),
+        "data": world.content_of(spec),
         **values,
         "environment": environment(spec),
     }
@@ -80,7 +79,7 @@ def save_result(store: Path, spec: RunSpec, prompts: Prompts, values: dict[str, 
 def load_result(store: Path, spec: RunSpec) -> Result | None:
     """The stored result of a specification; None if missing, damaged, or of other weights or data.
 
-    Other data: a folder or CSV file of the user's own that has changed since.
+    Other data: a folder or file of the user's own that has changed since.
     """
     return _examined(store, spec)[0]
 
@@ -131,7 +130,7 @@ def _examined(store: Path, spec: RunSpec) -> tuple[Result | None, str]:
             return None, "belong to other defaults"
         if values["weights"] != clip.weights_id(spec.backbone, spec.pretrained):
             return None, "belong to other weights"
-        if values.get("data") != content_id(spec.dataset):
+        if values.get("data") != world.content_of(spec):
             return None, "belong to data that have changed"
         whole = (
             values["metrics"]

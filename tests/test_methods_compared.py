@@ -236,3 +236,18 @@ def test_npt_pulls_prototypes_towards_a_simplex():
     unit = F.normalize(texts.detach()[0], dim=-1)
     cosines = (unit @ unit.T)[~torch.eye(4, dtype=torch.bool)]
     torch.testing.assert_close(cosines, torch.full_like(cosines, -1 / 3), rtol=0, atol=1e-2)
+
+
+def test_class_weights_reach_the_pairs_of_dpc():
+    generator = torch.Generator().manual_seed(1)
+    labels = torch.tensor([[0, 2, 1]])
+    logits = torch.randn(1, 3, 4, generator=generator)
+    weights = torch.tensor([[0.5, 1.0, 2.0, 0.5]])
+    step = Step(logits, logits, logits, labels, class_weights=weights)
+    found = DPC(on="coop").losses(step, None, {})
+    pairs = logits[0][:, labels[0]]
+    own = weights[0, labels[0]]
+    by_text = -(pairs.log_softmax(1).diagonal() * own).mean()
+    by_picture = -(pairs.log_softmax(0).diagonal() * own).mean()
+    assert found["image_to_text"].item() == pytest.approx(by_text.item())
+    assert found["text_to_image"].item() == pytest.approx(by_picture.item())

@@ -13,8 +13,8 @@ from tiny_world import tiny_dataset
 
 from cptlab import clip, results, runs, world
 from cptlab.evaluation import scores
-from cptlab.methods import CPT, CoOp, ZeroShot
-from cptlab.results import load_result, missing, table
+from cptlab.methods import CPT, CoOp, CoPrompt, ZeroShot
+from cptlab.results import load_result, missing, remarks, table
 from cptlab.runs import RunsFailed, execute, run
 from cptlab.schedule import Schedule
 from cptlab.spec import RunSpec
@@ -251,3 +251,16 @@ def test_weights_are_known_by_their_content(tmp_path):
     file.write_bytes(b"other")
     assert clip.weights_id("EmojiCLIP", str(file)) != first
     assert len({first, clip.weights_id("EmojiCLIP"), clip.weights_id("ViT-B-16", "openai")}) == 3
+
+
+def test_descriptions_that_changed_make_a_result_stale(tiny, tmp_path):
+    path = tmp_path / "descriptions.json"
+    path.write_text(
+        json.dumps({name: [f"{name}, a thing."] for name in tiny_dataset().class_names})
+    )
+    spec = tiny_spec(1, CoPrompt(depth=2, descriptions=str(path)))
+    execute([spec], tmp_path)
+    assert missing([spec], tmp_path) == []
+    path.write_text(path.read_text().replace("a thing", "a beast"))
+    assert missing([spec], tmp_path) == [spec]
+    assert "belong to data that have changed" in remarks([spec], tmp_path)[0]

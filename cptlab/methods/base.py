@@ -104,6 +104,10 @@ class Method:
         """The published schedule (base to new); CPT's own where there is none."""
         return PUBLISHED
 
+    def files(self) -> tuple[str, ...]:
+        """Paths of the user's own files that the method reads: results hang on their content."""
+        return ()
+
     # ------------------------------------------------------------------ what is learned
     def prompt_shape(self) -> PromptShape:
         """Learnable tokens of both towers."""

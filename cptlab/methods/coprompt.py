@@ -26,7 +26,8 @@ class CoPrompt(Method):
     descriptions: JSON file {class name: [sentences]}, the same number for each class. Without one,
     the 80 ImageNet templates take their place, and results are labelled "templates". Views come
     from torchvision's RandAugment (2 operations, strength 10 of 31), which has other operations
-    than the public code's.
+    than the public code's. Depth, tokens and weight are its defaults for every data set, where it
+    has other values for each.
     """
 
     name: ClassVar[str] = "coprompt"
@@ -43,6 +44,9 @@ class CoPrompt(Method):
 
     def schedule(self) -> Schedule:
         return Schedule(epochs=8, lr=0.0035, batch_size=4)
+
+    def files(self) -> tuple[str, ...]:
+        return () if self.descriptions is None else (self.descriptions,)
 
     def prompt_shape(self) -> PromptShape:
         return PromptShape(self.tokens_per_layer, self.depth, vision_tokens=0, vision_depth=0)

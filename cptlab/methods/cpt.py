@@ -122,7 +122,15 @@ class CPT(DeepPrompts):
     def losses(
         self, step: Step, setting: Setting, prepared: dict[str, Tensor]
     ) -> dict[str, Tensor]:
-        clip = cross_entropy(step) if self.clip_loss == "class_ce" else text_to_image(step)
+        if self.clip_loss == "class_ce":
+            clip = cross_entropy(step)
+        elif step.logit_offsets is None and step.class_weights is None:
+            clip = text_to_image(step)
+        else:
+            raise ValueError(
+                "clip_loss batch_t2i has no logits over classes that a Balance could act on: use "
+                "class_ce, or balance by sampling."
+            )
         tetf = geometry.textual_etf_separation(
             step.prototypes,
             prepared["clusters"],

@@ -50,8 +50,10 @@ class DPC(DPCFirstStage):
 
     For every picture of a batch, one training picture joins from each of the `hard_negatives`
     classes that P ranks first for it. The loss is symmetric InfoNCE over the pairs of picture and
-    class text. Both stages run the same number of epochs; runs train one at a time, because their
-    batches differ in size. tokens_per_layer is 4 on CoOp and 2 on MaPLe in the paper's tables.
+    class text. Both stages have the same schedule (the release trains MaPLe's first stage at a rate
+    of .005, in batches of 8 or 32) and, in transfer too, the same depth; runs train one at a time,
+    because their batches differ in size. tokens_per_layer is 4 on CoOp and 2 on MaPLe in the
+    paper's tables.
     """
 
     name: ClassVar[str] = "dpc"
@@ -104,11 +106,15 @@ class DPC(DPCFirstStage):
         if step.logit_offsets is not None:
             by_text = pairs + step.logit_offsets.gather(-1, step.labels).unsqueeze(-2)
         return {
-            "image_to_text": _info_nce(by_text),
-            "text_to_image": _info_nce(pairs.mT),
+            "image_to_text": _info_nce(by_text, step),
+            "text_to_image": _info_nce(pairs.mT, step),
         }
 
 
-def _info_nce(pairs: Tensor) -> Tensor:
-    """Cross-entropy of the diagonal (..., L, L), mean over rows: (...,)."""
-    return -F.log_softmax(pairs, dim=-1).diagonal(dim1=-2, dim2=-1).mean(-1)
+def _info_nce(pairs: Tensor, step: Step) -> Tensor:
+    """Cross-entropy of the diagonal (..., L, L), mean over rows, which weigh what the run's balance
+    gives their class: (...,)."""
+    rows = -F.log_softmax(pairs, dim=-1).diagonal(dim1=-2, dim2=-1)
+    if step.class_weights is not None:
+        rows = rows * step.class_weights.gather(-1, step.labels)
+    return rows.mean(-1)
