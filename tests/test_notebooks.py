@@ -3,6 +3,7 @@
 import ast
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -18,6 +19,8 @@ from cptlab.studies import STUDIES
 from cptlab.workspace import CHECKOUT, NOTEBOOKS, workspace
 
 NAMES = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
+SMOKE_BATCH = [sys.executable, "-m", "cptlab.cli", "figures"]
+SMOKE_BATCH += ["--profile", "smoke", "--out", "below"]
 INTERACTIVE = ("explore",)
 """Without a study or figures, as they show whatever runs there are; no part of the batch."""
 FIGURES = {
@@ -86,35 +89,42 @@ def test_notebooks_are_stored_clean(name):
     assert "does not" in last.source.splitlines()[0]
 
 
-def test_all_notebooks_run_under_nbval():
-    """Every cell runs, and the stored outputs of checked cells are met."""
+@pytest.fixture(scope="module")
+def smoke(tmp_path_factory):
+    """What `cptlab figures --profile smoke --out below` made, from nothing, in a folder."""
+    folder = tmp_path_factory.mktemp("user")
+    before = _tracked_state()
+    done = subprocess.run(SMOKE_BATCH, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert _tracked_state() == before
+    return folder
+
+
+def test_all_notebooks_run_under_nbval(smoke):
+    """Every cell runs, and the stored outputs of checked cells are met; the runs are there."""
+    shutil.copytree(smoke / "below/runs", workspace("smoke").runs, dirs_exist_ok=True)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbval-lax"]
     command += ["--nbval-current-env", "--nbval-cell-timeout", "900", str(NOTEBOOKS)]
     done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
 
 
-def test_the_batch_writes_everything_below_out(tmp_path):
-    """`cptlab figures --profile smoke --out DIR` from nothing, then again with nothing to do."""
-    command = [sys.executable, "-m", "cptlab.cli", "figures", "--profile", "smoke"]
-    command += ["--out", "below"]  # relative to where the user stands
-    folder, tmp_path = tmp_path, tmp_path / "below"
-    before = _tracked_state()
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
+def test_the_batch_writes_everything_below_out(smoke):
+    """The batch from nothing, then again with nothing to do."""
+    below = smoke / "below"  # relative to where the user stands
     assert not (NOTEBOOKS / "below").exists()
     for name, pictures in FIGURES.items():
-        assert (tmp_path / "notebooks" / f"{name}.ipynb").is_file()
-        page = (tmp_path / "notebooks" / f"{name}.html").read_text(encoding="utf-8")
+        assert (below / "notebooks" / f"{name}.ipynb").is_file()
+        page = (below / "notebooks" / f"{name}.html").read_text(encoding="utf-8")
         assert "data:image/png;base64" in page
         assert "<script" not in page  # nothing is fetched from the network
         assert not re.search(r"""<link[^>]+href=["']https?:""", page)
         for picture in pictures:
-            assert (tmp_path / "figures" / f"{picture}.png").stat().st_size > 5000
-            assert (tmp_path / "figures" / f"{picture}.csv").stat().st_size > 50
-    assert _tracked_state() == before
+            assert (below / "figures" / f"{picture}.png").stat().st_size > 5000
+            assert (below / "figures" / f"{picture}.csv").stat().st_size > 50
+    assert "cost beside" in (below / "report/index.html").read_text(encoding="utf-8").lower()
     dry = subprocess.run(
-        [*command, "--dry-run"], cwd=folder, capture_output=True, text=True, check=True
+        [*SMOKE_BATCH, "--dry-run"], cwd=smoke, capture_output=True, text=True, check=True
     )
     assert " 0 to do" in dry.stdout
 
@@ -146,7 +156,7 @@ def test_a_failing_notebook_does_not_stop_the_others(tmp_path, monkeypatch):
             raise RuntimeError(f"Notebook {name} failed.")
         executed.append(name)
 
-    monkeypatch.setattr(batch, "run", lambda *rest: [])
+    monkeypatch.setattr(batch, "run", lambda *rest, **options: [])
     monkeypatch.setattr(batch, "execute_notebook", execute)
     plan = batch.plan(SMOKE, ["00", "09", "10"], workspace("smoke", tmp_path), 1)
     with pytest.raises(batch.NotebooksFailed, match="Notebook 00_tour failed"):
