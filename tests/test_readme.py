@@ -3,15 +3,19 @@
 import json
 import re
 import shlex
+import shutil
 import subprocess
 from io import StringIO
 
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from golden_study import RUNS, study
+from tiny_data_root import picture, publish, tiny_root
 
-from cptlab import bench
+from cptlab import archive, batch, bench, studies
 from cptlab.cli import commands
+from cptlab.results import load_result
 from cptlab.workspace import CHECKOUT
 
 README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
@@ -78,8 +82,8 @@ def test_every_picture_and_link_exists():
         links = re.findall(r"\]\((?!https?:)([^)#]+)\)", text)
         for link in links:
             assert (folder / link).exists(), link
-    for picture in re.findall(r"\]\((figures/[^)]+\.png)\)", README):
-        assert (CHECKOUT / picture).with_suffix(".csv").exists()
+    for image in re.findall(r"\]\((figures/[^)]+\.png)\)", README):
+        assert (CHECKOUT / image).with_suffix(".csv").exists()
 
 
 def test_the_model_card_names_every_package():
@@ -94,11 +98,51 @@ def test_no_placeholder_is_left():
         assert not re.search(r"@[A-Z]+@", text)
 
 
-@pytest.mark.parametrize("line", re.findall(r"\.venv/bin/(cptlab [^`\n]+)", README))
-def test_every_command_is_understood(line):
-    """The command line accepts each command as printed (with --help, so that nothing runs long)."""
-    done = CliRunner().invoke(commands, [*shlex.split(line)[1:], "--help"])
-    assert done.exit_code == 0, done.output
+COMMANDS = re.findall(r"\.venv/bin/(cptlab [^`\n]+)", README)
+LONG = ("bench", "tune", "data fetch")
+"""What measures, trains or downloads for minutes is only asked for its help."""
+
+
+@pytest.fixture
+def user(tmp_path, monkeypatch):
+    """Somebody with a folder of pictures, one of the paper's data sets, and finished runs."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("CPTLAB_DATA", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
+    for number in range(32):
+        bird = ("owl", "jay", "wren", "tit")[number % 4]
+        picture(tmp_path / f"birds/{bird}/{number}.png", number)
+    tiny_root(tmp_path / "data", ["dtd"])
+    publish(monkeypatch)
+    figures = tmp_path / "out/figures"
+    figures.mkdir(parents=True)
+    for name in ("tab1_ablation.png", "tab1_ablation.csv", "runs.csv"):
+        shutil.copy(CHECKOUT / "figures" / name, figures)
+    some = study()
+    shutil.copytree(RUNS, tmp_path / "out/runs")
+    monkeypatch.setattr(studies, "STUDIES", {"some": lambda profile: some})
+    monkeypatch.setattr(batch, "run", lambda *specs, **options: [])
+    monkeypatch.setattr(batch, "execute_notebook", lambda *arguments: None)
+    archive.pack([load_result(RUNS, next(iter(some)))], tmp_path / "demo.tar.xz")
+    return tmp_path
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_every_command_runs(line, user):
+    """As printed, but small: profile smoke, into another folder, and without executing notebooks,
+    which `test_notebooks.py` does."""
+    words = [word.replace("~", str(user)) for word in shlex.split(line)[1:]]
+    without_data = "--profile paper" in line
+    if " ".join(words).startswith(LONG):
+        words.append("--help")
+    elif words[0] in ("figures", "run", "report", "results"):
+        words += ["--jobs", "1"] if words[0] == "figures" else []
+        words += ["--out", "out"] if without_data else ["--profile", "smoke", "--out", "out"]
+    done = CliRunner().invoke(commands, words)
+    if without_data:
+        assert re.search(r"needs .*data.*, which is not there", f"{done.exception}")
+    else:
+        assert done.exit_code == 0, f"{done.output}{done.exception!r}"
 
 
 def test_make_help_lists_what_the_readme_uses():
