@@ -42,6 +42,15 @@ for command in (bench, data, doctor, emojiclip, results_commands, tune):
     commands.add_command(command)
 
 
+def _known_engine(_: click.Context, __: click.Parameter, where: str) -> str:
+    """A wrong one should fail now, not when the first run starts."""
+    if where not in ENGINES:
+        from cptlab.engines import kind
+
+        kind(where)
+    return where
+
+
 @commands.command()
 @click.argument("notebooks", nargs=-1, shell_complete=one_of(NOTEBOOKS))
 @profile_option
@@ -59,8 +68,10 @@ for command in (bench, data, doctor, emojiclip, results_commands, tune):
     default="loky",
     show_default=True,
     shell_complete=one_of(ENGINES),
+    callback=_known_engine,
     help="Where runs are done: loky (this machine), the address of a Dask scheduler "
-    "(tcp://host:8786), ray or the address of a Ray cluster (ray://host:10001), slurm.",
+    "(tcp://host:8786), ray or the address of a Ray cluster (ray://host:10001), slurm. A running "
+    "cluster has its own number of workers; --jobs is for the others, and for notebooks.",
 )
 @data_root_option
 def figures(

@@ -10,7 +10,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 
@@ -139,23 +139,24 @@ def run(
         jobs = 1 if on_gpu and where == LOCAL else jobs
         threads = max(spec.threads for spec in todo)
         with (
-            engine(where, store, jobs, threads) as workers,
+            engine(where, store, jobs, threads, on_gpu) as workers,
             tqdm(total=len(todo), desc="runs", disable=not progress) as bar,
         ):
             limit = replicas or REPLICAS["cuda" if on_gpu else "cpu"]
             groups = _groups(todo, store, limit, workers.workers)
             # What another runner holds comes last: by then it is often finished.
             for wait in (False, True):
-                outcomes = workers.imap(partial(_claim, store=store.resolve(), wait=wait), groups)
+                done = workers.imap(partial(_claim, store=store.resolve(), wait=wait), groups)
                 groups = []
-                for group, failed in outcomes:
-                    if failed is None:
-                        groups.append(group)
-                        continue
-                    if isinstance(failed, WorkerDied):
-                        failed = [(spec.run_id, str(failed)) for spec in missing(group, store)]
-                    bar.update(len(set(group) & set(todo)))
-                    failures += failed
+                with closing(done) as outcomes:  # so that nothing goes on after an interrupt
+                    for group, failed in outcomes:
+                        if failed is None:
+                            groups.append(group)
+                            continue
+                        if isinstance(failed, WorkerDied):
+                            failed = [(spec.run_id, str(failed)) for spec in missing(group, store)]
+                        bar.update(len(set(group) & set(todo)))
+                        failures += failed
     if failures:
         by_reason: dict[str, list[str]] = {}
         for run_id, reason in failures:

@@ -1,0 +1,107 @@
+"""What is wrong with a cluster is told in one sentence, by the machine that sees it."""
+
+import sys
+from dataclasses import replace
+
+import dask
+import dask_jobqueue
+import distributed
+import pytest
+from click.testing import CliRunner
+
+from cptlab.cli import commands
+from cptlab.data import root
+from cptlab.engines import base, dask_workers, engine, kind, ray_workers
+
+
+def test_addresses_are_told_apart():
+    kinds = [kind(w) for w in ("loky", "tcp://a:1", "tls://a:1", "ray", "ray://a:1", "slurm")]
+    assert kinds == ["loky", "dask", "dask", "ray", "ray", "slurm"]
+
+
+@pytest.mark.parametrize("where", ["mpi", "tcp://", "http://a:8786", "localhost:8786"])
+def test_other_engines_are_refused_before_any_work(where, tmp_path):
+    arguments = ["figures", "01", "--out", str(tmp_path), "--engine", where, "--dry-run"]
+    result = CliRunner().invoke(commands, arguments)
+    assert result.exit_code != 0
+    assert f"Unknown engine '{where}': give loky, the address" in str(result.exception)
+
+
+def test_a_worker_without_the_store_or_with_other_versions_is_refused(tmp_path):
+    assert base.DATA_ROOT == root.VARIABLE
+    with base.caller(tmp_path) as me:
+        assert base.call(me, abs, -1) == 1
+        newer = replace(me, versions=me.versions | {"torch": "99"})
+        with pytest.raises(RuntimeError, match=r"worker on .* has torch \d.*, not 99: .*mixed"):
+            base.call(newer, abs, -1)
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(RuntimeError, match=r"does not see .*shared file system.*--out"):
+        base.call(me, abs, -1)
+
+
+def test_a_scheduler_that_is_not_there_or_has_no_workers_or_goes_away(tmp_path, monkeypatch):
+    monkeypatch.setattr(dask_workers, "SECONDS", 1)
+    unreachable = engine("tcp://127.0.0.1:1", tmp_path)
+    with pytest.raises(RuntimeError, match="No Dask scheduler answers at tcp://127"), unreachable:
+        pass
+    with distributed.LocalCluster(
+        n_workers=0, dashboard_address=":0", processes=False, protocol="tcp://", silence_logs=50
+    ) as cluster:
+        address = cluster.scheduler_address
+        lonely = engine(address, tmp_path)
+        with pytest.raises(RuntimeError, match="has no workers: start some"), lonely:
+            pass
+
+
+@pytest.mark.parametrize("where", ["ray://127.0.0.1:1"])
+def test_a_ray_cluster_that_is_not_there_is_named(where, tmp_path):
+    unreachable = engine(where, tmp_path)
+    with pytest.raises(RuntimeError, match="No Ray cluster answers at ray://127"), unreachable:
+        pass
+
+
+def test_a_ray_machine_takes_what_its_processors_and_cards_allow():
+    machine = {"CPU": 9.0, "GPU": 2.0}
+    assert ray_workers._room(machine, 4, gpu=False) == 2
+    assert ray_workers._room(machine, 1, gpu=True) == 2
+    assert ray_workers._room({"memory": 1e9}, 1, gpu=False) == 0
+
+
+def test_a_package_that_is_not_installed_is_named(monkeypatch, tmp_path):
+    for where, module, extra in (
+        ("tcp://a:1", "distributed", "dask"),
+        ("ray", "ray", "ray"),
+        ("slurm", "dask_jobqueue", "slurm"),
+    ):
+        monkeypatch.setitem(sys.modules, module, None)
+        message = rf"needs the package {module}: pip install 'cptlab\[{extra}\]'"
+        with pytest.raises(RuntimeError, match=message), engine(where, tmp_path):
+            pass
+
+
+def test_slurm_says_what_it_lacks(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(RuntimeError, match="no sbatch here"), engine("slurm", tmp_path):
+        pass
+    (tmp_path / "sbatch").touch(0o755)
+    with (
+        dask.config.set({"jobqueue.slurm.cores": None}),
+        pytest.raises(
+            RuntimeError,
+            match=r"SLURM jobs cannot be made \(.*cores and memory per job.*jobqueue\.yaml",
+        ),
+        engine("slurm", tmp_path),
+    ):
+        pass
+
+
+def test_slurm_jobs_are_asked_for_as_the_site_configures_them():
+    site = {"cores": 1, "memory": "4GB", "queue": "gpu", "job-extra-directives": ["--gres=gpu:1"]}
+    with (
+        dask.config.set({f"jobqueue.slurm.{name}": value for name, value in site.items()}),
+        dask_jobqueue.SLURMCluster(scheduler_options={"dashboard": False}) as cluster,
+    ):
+        script = cluster.job_script()
+    for line in ("#SBATCH -p gpu", "#SBATCH --gres=gpu:1", "#SBATCH --mem=4G", "--nthreads 1"):
+        assert line in script
+    assert sys.executable in script
