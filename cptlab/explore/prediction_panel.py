@@ -48,7 +48,7 @@ def prediction_panel(session: Session) -> widgets.HBox | Figure:
         try:
             picture = example_of(session)
             if upload.value:
-                picture = read_picture(bytes(upload.value[0].content), upload.value[0].name)
+                picture = read_picture(bytes(upload.value[0]["content"]), upload.value[0]["name"])
             shares = predict(session.chosen.result, picture, read_names(words.value))
         except ValueError as error:
             shown.value = f"<b>Nothing to show.</b> {escape(str(error))}"

@@ -1,0 +1,253 @@
+"""The explorer's choices: the runs on offer, the nearest by weights, own pictures and names."""
+
+import base64
+import dataclasses
+import json
+import shutil
+from io import BytesIO
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from tiny_explorer import PROFILE
+
+from cptlab.explore.choice import (
+    Finished,
+    finished,
+    first_choice,
+    label_of,
+    offered,
+    switched,
+    zero_shot_of,
+)
+from cptlab.explore.content import classes_content, map_content, matrix_content
+from cptlab.explore.prediction import predict, read_names, read_picture
+from cptlab.explore.scene import PICTURE, scene_of
+from cptlab.explore.weights import nearest, with_weights
+from cptlab.lineup import methods
+from cptlab.methods import CPT, CoOp
+from cptlab.parts.balance import Balance
+from cptlab.results import RESULT, Result
+
+pytest_plugins = ["tiny_explorer"]
+LABELED = methods(PROFILE)
+PAIR_MEAN = LABELED["CPT (pair mean)"]
+
+
+def run(label="CPT (pair mean)", dataset="food", tau=0.06, seed=1, method=None, **changes):
+    """A finished run without results, for what looks at specifications only."""
+    method = method or LABELED[label]
+    spec = dataclasses.replace(PROFILE.spec(dataset, method, tau, seed), **changes)
+    result = Result(spec, {}, pd.DataFrame(), pd.DataFrame(), {}, None)
+    return Finished(result, label_of(spec, PROFILE))
+
+
+RUNS = [
+    run("Zero-shot"),
+    run("CoOp"),
+    run("CPT (pair mean)", seed=1),
+    run("CPT (pair mean)", seed=2),
+    run("CPT (pair mean)", tau=1.0, seed=2),
+    run("IVLP", dataset="travel", tau=1.0, seed=3),
+]
+
+
+def test_a_store_offers_the_runs_of_a_profile(store, tmp_path):
+    runs, remarks = finished(PROFILE, store)
+    assert [r.label for r in runs] == ["CPT (pair mean)", "IVLP", "Zero-shot"]
+    assert remarks == []
+    assert {r.key[:2] for r in runs} == {("tiny", 0.25)}
+    longer = dataclasses.replace(PROFILE, schedule=dataclasses.replace(PROFILE.schedule, epochs=4))
+    assert finished(longer, store) == ([], [])
+    assert finished(PROFILE, tmp_path / "none") == ([], [])
+
+
+def test_results_that_cannot_be_shown_are_counted(store, tmp_path):
+    copy = shutil.copytree(store, tmp_path / "copy")
+    damaged, archived, whole = sorted(copy.glob(f"*/{RESULT}"))
+    damaged.write_text("{")
+    archived.write_text(json.dumps(json.loads(archived.read_text()) | {"archived": True}))
+    runs, remarks = finished(PROFILE, copy)
+    assert [r.spec.run_id for r in runs] == [whole.parent.name]
+    assert len(remarks) == 2
+    assert remarks[0].startswith("1 results in") and "damaged" in remarks[0]
+    assert remarks[1].startswith("1 runs came from an archive without their prompts")
+
+
+def test_labels_are_those_of_figures_and_name_what_differs():
+    assert run().label == "CPT (pair mean)"
+    assert run("CPT (sum)").label == "CPT (sum)"
+    assert run(curve=True).label == "CPT (pair mean)"
+    half = dataclasses.replace(PAIR_MEAN, lambda_tetf=0.125, lambda_rs=0.3)
+    label = "CPT (pair mean), lambda_tetf = 0.125, lambda_rs = 0.3"
+    assert run(method=half).label == label
+    assert run(class_order="permuted").label == "CPT (pair mean), class_order = permuted"
+    weighted = run(method=CoOp(), balance=Balance(class_weights=True), n_max=8).label
+    assert weighted.startswith("CoOp, ") and weighted.endswith("n_max = 8")
+
+
+def test_menus_offer_only_combinations_that_exist():
+    chosen = RUNS[2]
+    assert offered(RUNS, chosen) == {
+        "dataset": ["food", "travel"],
+        "tau": [0.06, 1.0],
+        "method": ["Zero-shot", "CoOp", "CPT (pair mean)"],
+        "seed": [1, 2],
+    }
+    assert offered(RUNS, RUNS[5])["method"] == ["IVLP"]
+    for one in RUNS:  # whatever is picked from a menu, there is a run
+        for field, values in offered(RUNS, one).items():
+            for value in values:
+                assert value in switched(RUNS, one, field, value).key
+
+
+def test_switching_keeps_what_it_can():
+    assert switched(RUNS, RUNS[3], "method", "CoOp") is RUNS[1]
+    assert switched(RUNS, RUNS[3], "tau", 1.0) is RUNS[4]  # method and seed stay
+    assert switched(RUNS, RUNS[4], "tau", 0.06) is RUNS[3]
+    assert switched(RUNS, RUNS[3], "dataset", "travel") is RUNS[5]
+    with pytest.raises(ValueError, match="No finished run has seed 9"):
+        switched(RUNS, RUNS[3], "seed", 9)
+
+
+def test_first_comes_cpt_and_zero_shot_is_found_beside_it():
+    assert first_choice(RUNS) is RUNS[2]
+    assert first_choice(RUNS[:2]) is RUNS[1]
+    assert zero_shot_of(RUNS, RUNS[3]) is RUNS[0]
+    assert zero_shot_of(RUNS, RUNS[4]) is None
+
+
+def weighted(tetf, cc, rs, method=PAIR_MEAN, **place):
+    values = {"lambda_tetf": tetf, "lambda_cc": cc, "lambda_rs": rs}
+    return run(method=dataclasses.replace(method, **values), **place)
+
+
+def test_the_nearest_run_differs_in_weights_alone():
+    near, far = weighted(0.25, 0.15, 0.2), weighted(0.25, 0.6, 0.1)
+    others = [
+        weighted(0.25, 0.15, 0.3, seed=2),
+        weighted(0.25, 0.15, 0.3, tau=1.0),
+        weighted(0.25, 0.15, 0.3, method=LABELED["CPT (sum)"]),
+        weighted(0.25, 0.15, 0.3, class_order="permuted"),
+        run("CoOp"),
+    ]
+    chosen = RUNS[2]
+    runs = [*others, far, near]
+    assert nearest(runs, chosen.spec, PROFILE, (0.25, 0.15, 0.3)) is near
+    assert nearest(runs, chosen.spec, PROFILE, (0.25, 0.5, 0.1)) is far
+    assert nearest(others, chosen.spec, PROFILE, (0.25, 0.15, 0.3)) is None
+
+
+def test_distances_count_each_weight_in_its_default():
+    # 0.1 is one default of L_RS but 0.4 of L_TETF's
+    runs = [weighted(0.25, 0.15, 0.1), weighted(0.4, 0.15, 0.2)]
+    assert nearest(runs, RUNS[2].spec, PROFILE, (0.35, 0.15, 0.14)) is runs[0]
+    assert nearest(runs, RUNS[2].spec, PROFILE, (0.35, 0.15, 0.18)) is runs[1]
+
+
+def test_a_loss_that_is_off_has_no_reading_and_ivlp_has_no_loss():
+    without = weighted(0.0, 0.15, 0.1, method=LABELED["CPT (sum)"])
+    plain = run("IVLP", curve=True)
+    runs = [plain, without]
+    assert nearest(runs, RUNS[2].spec, PROFILE, (0.05, 0.15, 0.1)) is without
+    assert nearest(runs, RUNS[2].spec, PROFILE, (0.0, 0.0, 0.01)) is plain
+    assert nearest(runs, plain.spec, PROFILE, (0.0, 0.1, 0.1)) is without
+
+
+def test_a_run_with_other_weights_differs_in_nothing_else():
+    spec = with_weights(RUNS[3].spec, PROFILE, (1.0, 0.0, 0.2))
+    method = dataclasses.replace(PAIR_MEAN, lambda_tetf=1.0, lambda_cc=0.0, lambda_rs=0.2)
+    assert spec == dataclasses.replace(RUNS[3].spec, method=method)
+    of_zero_shot = with_weights(RUNS[0].spec, PROFILE, (1.0, 0.0, 0.2))
+    assert of_zero_shot == dataclasses.replace(spec, seed=1)  # CPT with CPT's schedule
+
+
+def test_hover_content_holds_classes_pictures_and_cosines(store):
+    runs, _ = finished(PROFILE, store)
+    scene = scene_of(runs[0].spec)
+    cosines = scene.cosines_of(runs[0].result.model())
+    content = classes_content(scene) | matrix_content(
+        scene, {"frozen": scene.cosines, "run": cosines}
+    )
+    assert sorted(content["names"]) == ["ant", "bee", "cat", "dog", "eel"]
+    assert len(content["pictures"]) == len(content["clusters"]) == 5
+    _, _, png = content["pictures"][0].partition("base64,")
+    picture = np.asarray(Image.open(BytesIO(base64.b64decode(png))))
+    assert picture.shape == (PICTURE, PICTURE, 3)
+    label = scene.dataset.class_names.index(content["names"][0])
+    key = next(s.key for s in scene.dataset.test if s.label == label)
+    pixels = scene.dataset.read([key], PICTURE)[0].permute(1, 2, 0).numpy()
+    np.testing.assert_allclose(picture / 255, pixels, atol=0.5 / 255 + 1e-6)
+    sent = np.frombuffer(content["cosines"], "<f4").reshape(2, 5, 5)
+    np.testing.assert_allclose(sent[1], cosines, atol=1e-6)
+    np.testing.assert_allclose(sent[0].diagonal(), 1, atol=1e-5)
+    assert content["scale"]["low"] <= sent.min()
+    assert [panel["title"] for panel in content["panels"]] == ["frozen", "run"]
+
+
+def test_maps_share_one_scale_and_name_neighbours_by_cosine(store):
+    runs, _ = finished(PROFILE, store)
+    scene = scene_of(runs[0].spec)
+    start = np.array([[0, 0], [4, 0], [4, 2], [0, 2], [2, 1]], dtype=float)
+    content = map_content(scene, {"a": (start, scene.cosines), "b": (start / 2, scene.cosines)})
+    a, b = (np.array(layout["points"]) for layout in content["layouts"])
+    assert a.min() >= 0 and a.max() <= 1
+    assert a[1, 0] - a[0, 0] == pytest.approx(2 * (b[1, 0] - b[0, 0]))
+    assert a[2, 1] < a[1, 1]  # what is above is drawn above
+    near = content["layouts"][0]["near"][0]
+    others = np.argsort(-scene.cosines[0])
+    best = next(c for c in others if c != 0)
+    assert near[0] == f"{scene.names[best]} {scene.cosines[0, best]:.2f}"
+    assert len(near) == 3
+
+
+def test_predictions_are_probabilities_under_ones_own_names(store):
+    runs, _ = finished(PROFILE, store)
+    tuned, plain = (
+        next(r for r in runs if r.label == label) for label in ("CPT (pair mean)", "Zero-shot")
+    )
+    picture = Image.new("RGB", (40, 30), "red")
+    shares = predict(tuned.result, picture, ["red square", "blue sky", "ant"])
+    assert shares["name"].tolist() == ["red square", "blue sky", "ant"]
+    assert shares[["zero_shot", "run"]].sum().tolist() == pytest.approx([100, 100], abs=1e-3)
+    assert not np.allclose(shares["zero_shot"], shares["run"], atol=1e-3)
+    again = predict(plain.result, picture, ["red square", "blue sky", "ant"])
+    np.testing.assert_allclose(again["run"], again["zero_shot"], atol=1e-4)
+    np.testing.assert_allclose(again["zero_shot"], shares["zero_shot"], atol=1e-4)
+
+
+def test_names_are_read_from_lines_and_commas():
+    assert read_names(" red  apple, cat\n\nbox <i>,") == ("red apple", "cat", "box <i>")
+
+
+@pytest.mark.parametrize("text", ["", " \n ,", "cat"])
+def test_too_few_names_are_an_error_that_says_how(text):
+    with pytest.raises(ValueError, match=r"at least two class names.*one a line"):
+        read_names(text)
+
+
+def test_a_name_may_stand_once():
+    with pytest.raises(ValueError, match="once; twice there: cat"):
+        read_names("cat, dog, cat")
+
+
+def test_transparent_pictures_stand_on_white():
+    file = BytesIO()
+    Image.new("RGBA", (4, 4), (0, 0, 0, 0)).save(file, "png")
+    assert read_picture(file.getvalue()).getpixel((1, 1)) == (255, 255, 255)
+
+
+@pytest.mark.parametrize("cut", [0, 60])
+def test_an_unreadable_picture_is_named(cut):
+    file = BytesIO()
+    Image.effect_noise((64, 64), 50).save(file, "png")
+    with pytest.raises(ValueError, match=r"me\.png cannot be read as a picture: choose a PNG"):
+        read_picture(file.getvalue()[:cut], "me.png")
+
+
+def test_weights_of_cpt_are_the_papers_to_begin_with():
+    from cptlab.explore.weights import DEFAULTS, weights_of
+
+    assert weights_of(CPT()) == DEFAULTS == (0.25, 0.15, 0.10)
+    assert weights_of(CoOp()) is None

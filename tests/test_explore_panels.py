@@ -1,0 +1,214 @@
+"""The explorer's panels without a browser: what moves what, training, messages, static pictures."""
+
+import dataclasses
+import re
+
+import ipywidgets as widgets
+import nbformat
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+from tiny_explorer import PROFILE
+
+from cptlab.batch import execute_notebook
+from cptlab.explore import begin, prediction_panel, run_panel
+from cptlab.explore.choice import finished
+from cptlab.explore.hover import HoverMatrix
+from cptlab.explore.session import somebody_there
+from cptlab.explore.watch import train_and_watch
+from cptlab.explore.weights import with_weights
+from cptlab.results import load_result
+from cptlab.runs import execute
+
+pytest_plugins = ["tiny_explorer"]
+
+
+def inside(panel, kind):
+    """All widgets of a kind in a panel."""
+    found = [panel] if isinstance(panel, kind) else []
+    return found + [w for child in getattr(panel, "children", ()) for w in inside(child, kind)]
+
+
+def words(panel):
+    """All that a panel's HTML says."""
+    return " ".join(html.value for html in inside(panel, widgets.HTML))
+
+
+@pytest.fixture
+def session(store, tmp_path):
+    """A session on a store of its own, so that it may train."""
+    for path in store.glob("*-*"):
+        (tmp_path / path.name).symlink_to(path)
+    return begin(PROFILE, tmp_path, "on")
+
+
+def test_a_store_without_runs_is_an_error_that_says_what_makes_some(tmp_path):
+    other = dataclasses.replace(PROFILE, name="demo")
+    with pytest.raises(ValueError, match=r"no finished.*profile demo.*cptlab figures 00 --prof"):
+        begin(other, tmp_path)
+    with pytest.raises(ValueError, match="widgets is 'yes', but must be one of auto, on, off"):
+        begin(PROFILE, tmp_path, "yes")
+
+
+def test_without_a_notebook_nobody_moves_widgets(store):
+    assert not somebody_there()
+    assert not begin(PROFILE, store).live
+
+
+def test_menus_choose_the_run_that_is_shown(session):
+    panel = run_panel(session)
+    (matrix,) = inside(panel, HoverMatrix)
+    _, _, method, _ = inside(panel, widgets.Dropdown)
+    assert method.options == ("CPT (pair mean)", "IVLP", "Zero-shot")
+    before = matrix.content["cosines"]
+    method.value = "IVLP"
+    assert session.chosen.label == "IVLP"
+    assert matrix.content["cosines"] != before
+    assert matrix.content["panels"][1]["title"] == "IVLP"
+    assert f"{session.chosen.result.metrics['H']:.1f}" in words(panel)
+    # sliders follow a run that was chosen elsewhere
+    assert [slider.value for slider in inside(panel, widgets.FloatSlider)] == [0, 0, 0]
+
+
+def test_sliders_choose_the_nearest_run_and_stay_where_they_are(session):
+    panel = run_panel(session)
+    sliders = inside(panel, widgets.FloatSlider)
+    assert [slider.value for slider in sliders] == [0.25, 0.15, 0.10]
+    for slider in sliders:
+        slider.value = 0.02
+    assert session.chosen.label == "IVLP"
+    assert [slider.value for slider in sliders] == [0.02] * 3
+    assert "Nearest finished run: IVLP" in words(panel)
+    assert inside(panel, widgets.Dropdown)[2].value == "IVLP"
+
+
+def test_training_shows_every_epoch_and_offers_the_run(session):
+    panel = run_panel(session)
+    (matrix,) = inside(panel, HoverMatrix)
+    (bar,) = inside(panel, widgets.IntProgress)
+    titles, seen = [], []
+    matrix.observe(lambda c: titles.append(c["new"]["panels"][1]["title"]), "content")
+    bar.observe(lambda c: seen.append(c["new"]), "value")
+    inside(panel, widgets.FloatSlider)[0].value = 0.5
+    (button,) = inside(panel, widgets.Button)
+    button.click()
+    label = "CPT (pair mean), lambda_tetf = 0.5"
+    epochs = [title for title in titles if "epoch" in title]
+    assert epochs == [f"{label}, epoch {n} of 3" for n in (1, 2, 3)]
+    assert seen == [1, 2, 3]
+    assert titles[-1] == session.chosen.label == label
+    assert label in inside(panel, widgets.Dropdown)[2].options
+    assert "Finished and stored" in words(panel)
+    assert not button.disabled
+    assert label in [run.label for run in finished(PROFILE, session.store)[0]]
+
+
+def test_a_training_that_fails_says_why(session, monkeypatch):
+    def full(*rest):
+        raise OSError("no space left")
+
+    panel = run_panel(session)
+    monkeypatch.setattr("cptlab.explore.weights_panel.train_and_watch", full)
+    (button,) = inside(panel, widgets.Button)
+    button.click()
+    assert "<b>This run failed.</b> no space left" in words(panel)
+    assert not button.disabled
+
+
+def test_watching_changes_nothing_and_interruptions_go_on(session, tmp_path):
+    spec = with_weights(session.chosen.spec, PROFILE, (0.75, 0.15, 0.1))
+    watched = []
+
+    def interrupt(epoch):
+        watched.append(epoch)
+        if epoch.number == 2 and len(watched) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_and_watch(spec, session.store, interrupt)
+    assert load_result(session.store, spec) is None
+    result = train_and_watch(spec, session.store, interrupt)
+    # the second epoch was lost, the first one was kept
+    assert [(epoch.number, epoch.epochs) for epoch in watched] == [(1, 3), (2, 3), (2, 3), (3, 3)]
+    execute([spec], tmp_path / "plain")
+    plain = load_result(tmp_path / "plain", spec)
+    assert result.metrics == pytest.approx(plain.metrics)
+    pd.testing.assert_frame_equal(result.log, plain.log)
+    for name in ("base", "new", "H", "tail"):
+        assert watched[-1].metrics[name] == pytest.approx(result.metrics[name])
+    assert train_and_watch(spec, session.store, watched.append).spec == spec  # it is there
+    assert len(watched) == 4
+
+
+def test_own_names_and_pictures_are_predicted_and_errors_told(session):
+    panel = prediction_panel(session)
+    (names,), (upload,) = inside(panel, widgets.Textarea), inside(panel, widgets.FileUpload)
+    assert set(names.value.split()) == {"ant", "bee", "cat", "dog", "eel"}
+    assert words(panel).count("<tr>") == 5
+    names.value = "a <b>box</b>, tree"
+    assert "a &lt;b&gt;box&lt;/b&gt;" in words(panel) and "<b>box" not in words(panel)
+    names.value = "tree"
+    assert "at least two class names" in words(panel)
+    names.value = "tree, box"
+    file = {"name": "me.png", "type": "image/png", "size": 3, "content": b"abc"}
+    upload.value = [file | {"last_modified": pd.Timestamp("2026-01-01", tz="UTC")}]
+    assert "me.png cannot be read as a picture" in words(panel)
+
+
+def test_a_map_follows_the_run(session, monkeypatch):
+    from cptlab.explore import map_panel as module
+
+    made = []
+
+    def plane(texts, like=None):
+        made.append(like)
+        return texts[:, :2].numpy()
+
+    monkeypatch.setattr(module, "plane", plane)
+    panel = module.map_panel(session)
+    (shown,) = inside(panel, module.HoverMap)
+    before = shown.content["layouts"]
+    assert [layout["title"] for layout in before] == ["Zero-shot (frozen)", "CPT (pair mean)"]
+    session.chosen = next(run for run in session.runs if run.label == "IVLP")
+    after = shown.content["layouts"]
+    assert after[1]["title"] == "IVLP" and after[1]["points"] != before[1]["points"]
+    assert [like is None for like in made] == [True, False, False]  # frozen texts only once
+
+    def none(texts, like=None):
+        raise ValueError("too few classes")
+
+    monkeypatch.setattr(module, "plane", none)
+    session.chosen = session.runs[0]
+    assert "There is no map of this run.</b> too few classes" in words(panel)
+
+
+def test_without_widgets_there_are_figures_of_the_same(session, monkeypatch, capsys):
+    from cptlab.explore import map_panel as module
+
+    monkeypatch.setattr(module, "plane", lambda texts, like=None: texts[:, :2].numpy())
+    session.live = False
+    matrix, place, prediction = (
+        panel(session) for panel in (run_panel, module.map_panel, prediction_panel)
+    )
+    assert all(isinstance(figure, Figure) for figure in (matrix, place, prediction))
+    drawn = [ax.images[0].get_array() for ax in matrix.axes[:2]]
+    np.testing.assert_allclose(drawn[0], session.scene().cosines)
+    np.testing.assert_allclose(drawn[1], session.texts()[1])
+    titles = [ax.get_title() for ax in place.axes]
+    assert titles == ["Zero-shot (frozen)", "CPT (pair mean)"]
+    bars = prediction.axes[1].containers
+    assert [len(group) for group in bars] == [5, 5]
+    for group in bars:
+        assert sum(bar.get_width() for bar in group) == pytest.approx(100, abs=1e-3)
+    assert "HTML" in capsys.readouterr().out  # the table of numbers, which a notebook renders
+
+
+def test_papermill_gets_static_pictures_from_nothing(tmp_path):
+    execute_notebook("explore", {"out": str(tmp_path / "out")}, tmp_path)
+    page = (tmp_path / "explore.html").read_text(encoding="utf-8")
+    assert len(re.findall(r'<img[^>]*src="data:image/png', page)) == 3
+    assert "cptlab-metrics" in page
+    notebook = nbformat.read(tmp_path / "explore.ipynb", as_version=4)
+    assert "widgets" not in notebook.metadata
+    assert len(list((tmp_path / "out/runs").glob("*/result.json"))) == 3
