@@ -1,11 +1,11 @@
-"""A wheel also carries the notebooks and the stored results, which lie beside the package."""
+"""A wheel also carries the notebooks and stored measurements, which lie beside the package."""
 
 from pathlib import Path
 
 from setuptools import setup
 from setuptools.command.build_py import build_py
 
-CARRIED = ("notebooks/*.ipynb", "figures/*.json", "figures/results.tar.xz")
+CARRIED = ("notebooks/*.ipynb", "figures/*.json")
 """What `cptlab/workspace.py` looks for in `cptlab/carried/` if there is no checkout."""
 
 

@@ -7,12 +7,11 @@ from pathlib import Path
 import click
 
 from cptlab.completion import PROFILES, one_of
-from cptlab.workspace import COMMITTED_PROFILE, COMMITTED_RESULTS, IN_CHECKOUT, workspace
+from cptlab.workspace import DEFAULT_PROFILE, workspace
 
-PACKED = COMMITTED_RESULTS if IN_CHECKOUT else Path(COMMITTED_RESULTS.name)
 profile_option = click.option(
     "--profile",
-    default=COMMITTED_PROFILE,
+    default=DEFAULT_PROFILE,
     show_default=True,
     help=f"{', '.join(PROFILES)}.",
     shell_complete=one_of(PROFILES),
@@ -24,16 +23,16 @@ out_option = click.option("--out", help="The folder that `cptlab figures --out` 
 def results() -> None:
     """Pack a study's results into one file, or redraw figures from such a file.
 
-    Example: cptlab results unpack
+    Example: cptlab results unpack my-study.tar.xz
     """
 
 
 @results.command()
-@click.argument("file", type=click.Path(path_type=Path), default=PACKED)
+@click.argument("file", type=click.Path(path_type=Path))
 @profile_option
 @out_option
 def pack(file: Path, profile: str, out: str | None) -> None:
-    """Write the finished runs of a profile to FILE, by default the checkout's own.
+    """Write the finished runs of a profile to FILE, a few megabytes for thousands.
 
     Example: cptlab results pack my-study.tar.xz --profile demo
     """
@@ -55,15 +54,15 @@ def pack(file: Path, profile: str, out: str | None) -> None:
 
 
 @results.command()
-@click.argument("file", type=click.Path(path_type=Path), default=COMMITTED_RESULTS)
+@click.argument("file", type=click.Path(path_type=Path))
 @profile_option
 @out_option
 def unpack(file: Path, profile: str, out: str | None) -> None:
-    """Put the results in FILE, by default those that come with cptlab, where runs are stored.
+    """Put the results in FILE where runs are stored; those that are there stay.
 
-    `cptlab figures --profile full` then redraws the figures without training.
+    `cptlab figures` with their profile then redraws the figures without training.
 
-    Example: cptlab results unpack
+    Example: cptlab results unpack my-study.tar.xz
     """
     from cptlab import archive
 

@@ -9,15 +9,13 @@ CHECKOUT = Path(__file__).parents[1]
 IN_CHECKOUT = (CHECKOUT / "pyproject.toml").is_file()
 """Whether the package lies in its checkout; if not, it was installed from a wheel."""
 CARRIED = CHECKOUT if IN_CHECKOUT else Path(__file__).parent / "carried"
-"""The folder of the notebooks and stored results; a wheel carries its own (`setup.py`)."""
+"""The folder of the notebooks and stored measurements; a wheel carries its own (`setup.py`)."""
 NOTEBOOKS = CARRIED / "notebooks"
 DEFAULT_OUT = "cptlab-out"
 """Below the current folder: where everything goes if the package lies in no checkout."""
 DEFAULT_PROFILE = "demo"
 COMMITTED_PROFILE = "full"
 """The profile whose figures are part of the repository."""
-COMMITTED_RESULTS = CARRIED / "figures/results.tar.xz"
-"""Its results, from which they can be redrawn (`cptlab.archive`)."""
 
 PARTS = ("figures", "runs", "notebooks", "report")
 

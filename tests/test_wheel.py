@@ -83,7 +83,7 @@ def test_an_installed_wheel_works_where_the_user_stands(installed, tmp_path):
     """It finds weights, drawings, stored times and notebooks; all output goes below this folder."""
     program = """
 import cptlab.cli, cptlab.workspace as w
-print(w.NOTEBOOKS, w.workspace("smoke").report, w.COMMITTED_RESULTS, sep="\\n")
+print(w.NOTEBOOKS, w.workspace("smoke").report, sep="\\n")
 cptlab.cli.main()
 """
     environment = {**os.environ, "PYTHONPATH": str(installed), "PYTHONSAFEPATH": "1"}
@@ -92,23 +92,21 @@ cptlab.cli.main()
         command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    notebooks, report, results, *plan = done.stdout.splitlines()
+    notebooks, report, *plan = done.stdout.splitlines()
     carried = installed / "cptlab/carried"
     assert notebooks == str(carried / "notebooks")
     assert (carried / "notebooks/00_tour.ipynb").is_file()
     assert report == str(tmp_path / "cptlab-out/smoke/report")
-    assert results == str(carried / "figures/results.tar.xz")
     assert plan[0].startswith("missing  activities-")
     assert plan[-1].startswith("Profile smoke: 3 runs, 0 done, 3 to do")
     assert not list(tmp_path.iterdir())
 
 
 def test_a_checkout_keeps_its_folders(monkeypatch, tmp_path):
-    from cptlab.workspace import COMMITTED_RESULTS, NOTEBOOKS, stored, workspace
+    from cptlab.workspace import NOTEBOOKS, stored, workspace
 
     monkeypatch.chdir(tmp_path)
     assert CHECKOUT / "notebooks" == NOTEBOOKS
-    assert CHECKOUT / "figures/results.tar.xz" == COMMITTED_RESULTS
     assert workspace("full").figures == CHECKOUT / "figures"
     assert workspace("demo").figures == CHECKOUT / "figures/demo"
     assert stored("throughput.json") == CHECKOUT / "figures/throughput.json"
