@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import io
 import json
+import lzma
 import os
 import tarfile
 from collections.abc import Collection, Iterable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from cptlab.results import PROMPTS, RESULT, Result
 from cptlab.spec import RunSpec
@@ -44,15 +46,21 @@ def unpack(file: Path, store: Path) -> int:
 
     Raises ValueError for a file that is missing or no such archive.
     """
+    if not file.is_file():
+        raise ValueError(f"There is no archive {file}.")
+    store.parent.mkdir(parents=True, exist_ok=True)
     try:
         with tarfile.open(file, "r:xz") as archive:
             members = [m for m in archive.getmembers() if not (store / m.name).exists()]
             # Prompts before the result, which says that the run is done.
             members.sort(key=lambda member: member.name.endswith(RESULT))
-            archive.extractall(store, members, filter="data")
-    except FileNotFoundError as error:
-        raise ValueError(f"There is no archive {file}.") from error
-    except (tarfile.TarError, EOFError, OSError) as error:
+            with TemporaryDirectory(dir=store.parent, prefix=".unpacking-") as beside:
+                archive.extractall(beside, members, filter="data")
+                for member in members:  # moved into place in one step, or not at all
+                    target = store / member.name
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    (Path(beside) / member.name).replace(target)
+    except (tarfile.TarError, lzma.LZMAError, EOFError) as error:
         raise ValueError(f"{file} is not a whole archive of results: {error}") from error
     return sum(member.name.endswith(RESULT) for member in members)
 

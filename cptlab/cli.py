@@ -184,6 +184,7 @@ def run(
     from cptlab.checks import option
     from cptlab.data import full_name, is_path, open_roles
     from cptlab.data.doctor import require_sound
+    from cptlab.locks import claimed
     from cptlab.methods import METHODS
     from cptlab.profiles import profile_named
     from cptlab.spec import make_method
@@ -200,9 +201,11 @@ def run(
         require_sound(Path(spec.dataset))  # a damaged test image should fail before training
     store = workspace(profile, out).runs
     click.echo(json.dumps(spec.as_dict(), indent=1))
-    if results.load_result(store, spec) is None:
-        for error in runs.execute([spec], store, progress=True).values():
-            raise error
+    runs.check_writable(store)
+    with claimed(store, [spec], wait=True):  # somebody else may be at it
+        if results.load_result(store, spec) is None:
+            for error in runs.execute([spec], store, progress=True).values():
+                raise error
     result = results.load_result(store, spec)
     for name, value in result.metrics.items():
         unit = "dimensions" if name == "effective_rank" else "%"

@@ -68,7 +68,7 @@ def unfinished(store: Path) -> list[list[RunSpec]]:
             members = json.loads((folder / MEMBERS).read_text())
             specs = [spec_from_dict(values) for values in members]
             current = folder.name == _identity(specs)
-        except (OSError, ValueError, TypeError, AttributeError):
+        except (OSError, ValueError, TypeError, AttributeError, IndexError):
             current = False
         if current:
             found.append(specs)

@@ -80,3 +80,15 @@ def test_the_commands_say_how_many(tmp_path, packed):
     assert f"{len(STUDY)} results were new to" in told.output
     nothing = run(commands, ["results", "pack", "x", "--profile", "smoke", "--out", str(tmp_path)])
     assert "No run of profile smoke is finished" in str(nothing.exception)
+
+
+def test_a_corrupt_archive_is_named_and_leaves_nothing(packed, tmp_path):
+    content = bytearray(packed.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 40] = bytes(b ^ 255 for b in content[middle : middle + 40])
+    packed.write_bytes(content)
+    store = tmp_path / "new/store"
+    with pytest.raises(ValueError, match=r"results.tar.xz is not a whole archive of results"):
+        archive.unpack(packed, store)
+    assert not store.exists()
+    assert list(store.parent.iterdir()) == []

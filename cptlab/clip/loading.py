@@ -97,6 +97,8 @@ def _open_clip_model(name: str, pretrained: str | None) -> nn.Module:
             )
     except Exception as error:  # network, file, pickle or shapes: for the user it is one thing
         reason = str(error).partition("\n")[0]
+        if "weights_only" in reason:  # torch's advice would be to run whatever code is in it
+            reason = "it is neither a safetensors file nor a plain checkpoint of tensors."
         raise ValueError(
             f'The weights "{pretrained}" of {name} could not be loaded: {reason}'
         ) from error

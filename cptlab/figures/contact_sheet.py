@@ -91,7 +91,8 @@ def contact_sheet(folder: str | os.PathLike, captions: Mapping[str, str] = CAPTI
     parts = ["# Figures", "Every picture with the numbers behind it."]
     for name in figure_names(folder, captions):
         caption = captions.get(name, "")
-        kinds = [kind for kind in ("png", "svg", "csv") if (folder / f"{name}.{kind}").is_file()]
+        linked = ("csv",) if name in VENDOR_ART else ("png", "svg", "csv")
+        kinds = [kind for kind in linked if (folder / f"{name}.{kind}").is_file()]
         links = " · ".join(f"[{kind.upper()}]({name}.{kind})" for kind in kinds)
         art = "It shows vendors' drawings, so it is drawn on your machine and not committed."
         shown = art if name in VENDOR_ART else f"![{caption}]({name}.png)"
