@@ -89,6 +89,7 @@ def serial(tmp_path_factory):
 
 @pytest.fixture(params=CLUSTERS)
 def where(request, tmp_path_factory, monkeypatch):
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
     with CLUSTERS[request.param](tmp_path_factory.mktemp("cluster"), monkeypatch) as address:
         yield address
 
@@ -124,6 +125,7 @@ def kill_one(store, killed, stop) -> None:
             return
 
 
+@pytest.mark.parametrize("where", ["loky", "dask", "ray"], indirect=True)  # SLURM's are Dask's
 def test_workers_give_the_bits_of_a_serial_run_though_one_is_killed(where, serial, tmp_path):
     killed, stop = [], threading.Event()
     killer = threading.Thread(target=kill_one, args=(tmp_path, killed, stop))

@@ -48,9 +48,9 @@ def engine(
 
     Args:
         where: "loky" for processes of this machine; the address of a Dask scheduler
-            ("tcp://host:8786"); "ray" for the Ray cluster that this machine belongs to (a new one
-            on this machine if there is none) or the address of another ("ray://host:10001"); or
-            "slurm", with dask-jobqueue's configuration of this site.
+            ("tcp://host:8786"); "ray" for a new Ray on this machine, or the cluster that
+            RAY_ADDRESS names; the address of another ("ray://host:10001"); or "slurm", with
+            dask-jobqueue's configuration of this site.
         store: folder that every worker must see.
         jobs: processes for "loky" (1: none beside this one) and for a new "ray", jobs for "slurm";
             a running cluster has the workers that it has.

@@ -49,20 +49,21 @@ def ray_engine(where: str, store: Path, jobs: int, threads: int, gpu: bool) -> I
 
 def _connect(ray: Any, where: str, cpus: int) -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported to anyone
+    # Not whatever Ray finds on this machine: it waits for long on what a dead one left.
+    address = os.environ.get("RAY_ADDRESS", "local") if where == "ray" else where
     try:
-        if where != "ray":
-            at = urlsplit(where)
-            socket.create_connection((at.hostname, at.port or 10001), SECONDS).close()  # Ray: 30 s
-            ray.init(address=where, **QUIET)
+        if address == "local":
+            ray.init(address, num_cpus=cpus, include_dashboard=False, **QUIET)
             return
-        try:
-            ray.init(address="auto", **QUIET)
-        except ConnectionError:
-            ray.init(address="local", num_cpus=cpus, include_dashboard=False, **QUIET)
+        if address.startswith("ray://"):  # Ray itself would try for half a minute
+            at = urlsplit(address)
+            socket.create_connection((at.hostname, at.port or 10001), SECONDS).close()
+        ray.init(address, **QUIET)
     except (OSError, ValueError, RuntimeError, ImportError) as error:
         raise RuntimeError(
-            f"No Ray cluster answers at {where} ({error}). Start one with `ray start --head "
-            "--ray-client-server-port 10001`, or correct the address."
+            f"No Ray cluster answers at {address} ({error}). Start one with `ray start --head "
+            "--ray-client-server-port 10001`, or correct the address; if it asks for a token, set "
+            "RAY_AUTH_MODE=token here too."
         ) from error
 
 
