@@ -234,3 +234,16 @@ assert torch.equal(found.positional_embedding, model.positional_embedding)
 """
     settings = os.environ | {"HF_HUB_CACHE": str(tmp_path / "hub"), "HF_HUB_OFFLINE": "1"}
     subprocess.run([sys.executable, "-c", code], env=settings, check=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("RN50", "RN50 cannot be used: its image tower is a ResNet. Choose a plain CLIP"),
+        ("ViT-B-16-SigLIP", "its image tower is timm's vit_base_patch16_siglip_224"),
+        ("roberta-ViT-B-32", "its text tower is Hugging Face's roberta-base"),
+    ],
+)
+def test_unsupported_towers_are_named_before_weights_are_asked_for(name, reason):
+    with pytest.raises(ValueError, match=reason):
+        load(name)

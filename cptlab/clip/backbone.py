@@ -16,6 +16,7 @@ from cptlab.clip.checks import reason_to_refuse
 from cptlab.clip.guard import open_clip
 
 Precision = Literal["fp32", "bf16"]
+CHOOSE = "Choose a plain CLIP with a vision transformer, such as EmojiCLIP or ViT-B-16-quickgelu."
 
 
 @dataclass(frozen=True)
@@ -185,10 +186,7 @@ def wrap(model: nn.Module, tokenizer: Any, name: str, precision: Precision = "fp
             transformer.
     """
     if reason := reason_to_refuse(model, tokenizer):
-        raise ValueError(
-            f"{name} cannot be used: {reason}. Choose a plain CLIP with a vision transformer, "
-            f"such as EmojiCLIP or ViT-B-16-quickgelu."
-        )
+        raise ValueError(f"{name} cannot be used: {reason}. {CHOOSE}")
     model.eval().requires_grad_(False)
     if precision == "bf16":
         open_clip.convert_weights_to_lp(model, torch.bfloat16)

@@ -8,6 +8,21 @@ from torch import Tensor, nn
 from cptlab.clip.guard import open_clip
 
 
+def reason_against_name(config: dict[str, Any]) -> str | None:
+    """The same from open_clip's configuration of a model, so that no weights are fetched in vain.
+
+    It tells the kinds of towers only; `reason_to_refuse` looks at the model itself.
+    """
+    vision, text = config["vision_cfg"], config["text_cfg"]
+    if isinstance(vision.get("layers"), list):
+        return "its image tower is a ResNet"
+    if "timm_model_name" in vision:
+        return f"its image tower is timm's {vision['timm_model_name']}"
+    if "hf_model_name" in text:
+        return f"its text tower is Hugging Face's {text['hf_model_name']}"
+    return None
+
+
 def reason_to_refuse(model: nn.Module, tokenizer: Any) -> str | None:
     """Why no tower can serve this model exactly, as half a sentence; None if one can."""
     if type(model) is not open_clip.CLIP:

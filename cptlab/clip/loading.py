@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from cptlab.clip.backbone import Backbone, Precision, wrap
+from cptlab.clip.backbone import CHOOSE, Backbone, Precision, wrap
+from cptlab.clip.checks import reason_against_name
 from cptlab.clip.guard import open_clip
 from cptlab.clip.local_weights import CONFIG, NAMES, configuration, quick_gelu, weights_file
 from cptlab.clip.weights import load_compact
@@ -48,6 +49,8 @@ def load(
     if name == EMOJI_NAME:
         model = _emoji_clip(Path(pretrained) if pretrained else EMOJI_WEIGHTS)
     else:
+        if reason := reason_against_name(open_clip.get_model_config(name)):
+            raise ValueError(f"{name} cannot be used: {reason}. {CHOOSE}")
         _check_weights(name, pretrained)
         model = _open_clip_model(name, pretrained)
     return wrap(model.to(device), _tokenizer(name), name, precision)
