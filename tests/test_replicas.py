@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import sys
 
 import pytest
 import torch
@@ -252,7 +253,7 @@ def test_jobs_get_a_fair_share(tiny, tmp_path, monkeypatch):
     monkeypatch.setattr(
         runs, "execute", lambda specs, *rest: sizes.append(len(specs)) or original(specs, *rest)
     )
-    monkeypatch.setattr(runs, "parallel_config", _serial)
+    monkeypatch.setattr(sys.modules["cptlab.engines.processes"], "parallel_config", _serial)
     seeds = [dataclasses.replace(specs_of("coop")[0], seed=s) for s in range(6)]
     run(seeds, tmp_path, jobs=2, progress=False)
     assert sizes == [3, 3]
