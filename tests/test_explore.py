@@ -30,7 +30,7 @@ from cptlab.methods import CPT, CoOp
 from cptlab.parts.balance import Balance
 from cptlab.results import RESULT, Result
 
-pytest_plugins = ["tiny_explorer"]
+pytest_plugins = ["explorer_store"]
 LABELED = methods(PROFILE)
 PAIR_MEAN = LABELED["CPT (pair mean)"]
 

@@ -21,7 +21,7 @@ from cptlab.explore.weights import with_weights
 from cptlab.results import load_result
 from cptlab.runs import execute
 
-pytest_plugins = ["tiny_explorer"]
+pytest_plugins = ["explorer_store"]
 
 
 def inside(panel, kind):

@@ -1,14 +1,10 @@
-"""A session of the explorer on the tiny CLIP and data set: three runs, trained in a second."""
+"""The profile smoke on the tiny CLIP and data set, for the explorer."""
 
 import dataclasses
 
-import pytest
 import torch
 from tiny_clip import tiny_clip
-from tiny_world import tiny_dataset
 
-from cptlab import world
-from cptlab.explore import begin
 from cptlab.profiles import SMOKE, Depths, Part
 from cptlab.schedule import Schedule
 
@@ -27,21 +23,3 @@ PROFILE = dataclasses.replace(
     depths=Depths(text_depth=2, vision_depth=2, depth=2, block=1),
 )
 BACKBONE = tiny_clip(torch.float32)
-
-
-@pytest.fixture(scope="module")
-def tiny():
-    """The tiny world in place of the one that specifications name."""
-    base, new = tiny_dataset(10).halves()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(world, "backbone_of", lambda spec: BACKBONE)
-        patch.setattr(world, "roles_of", lambda spec: {"base": base, "new": new})
-        yield
-
-
-@pytest.fixture(scope="module")
-def store(tiny, tmp_path_factory):
-    """A store with the runs that the profile smoke trains by itself; tests leave it as it is."""
-    folder = tmp_path_factory.mktemp("store")
-    begin(PROFILE, folder)
-    return folder

@@ -1,0 +1,26 @@
+"""A store for the explorer on the tiny CLIP and data set: three runs, trained in a second."""
+
+import pytest
+from tiny_explorer import BACKBONE, PROFILE
+from tiny_world import tiny_dataset
+
+from cptlab import world
+from cptlab.explore import begin
+
+
+@pytest.fixture(scope="module")
+def tiny():
+    """The tiny world in place of the one that specifications name."""
+    base, new = tiny_dataset(10).halves()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(world, "backbone_of", lambda spec: BACKBONE)
+        patch.setattr(world, "roles_of", lambda spec: {"base": base, "new": new})
+        yield
+
+
+@pytest.fixture(scope="module")
+def store(tiny, tmp_path_factory):
+    """A store with the runs that the profile smoke trains by itself; tests leave it as it is."""
+    folder = tmp_path_factory.mktemp("store")
+    begin(PROFILE, folder)
+    return folder
