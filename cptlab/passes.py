@@ -64,6 +64,8 @@ def unfinished(store: Path) -> list[list[RunSpec]]:
     """Passes that were begun in a store and not finished; those of other versions are dropped."""
     found = []
     for folder in sorted((store / BEGUN).glob("*/")):
+        if not (folder / MEMBERS).exists():
+            continue  # another runner is about to begin it, or has just finished it
         try:
             members = json.loads((folder / MEMBERS).read_text())
             specs = [spec_from_dict(values) for values in members]
