@@ -13,7 +13,7 @@ import pytest
 from small_study import EXECUTED, SPECS, work
 
 from cptlab.clip import load_prompts
-from cptlab.passes import BEGUN
+from cptlab.passes import BEGUN, MEMBERS, begin, unfinished
 from cptlab.results import load_result
 
 KILLS = 20
@@ -87,6 +87,13 @@ def test_two_runners_on_one_store_never_do_the_same_run(tmp_path, context):
     assert [runner.exitcode for runner in runners] == [0, 0]
     done = (tmp_path / EXECUTED).read_text().split()
     assert sorted(done) == sorted(spec.run_id for spec in SPECS)
+
+
+def test_a_pass_that_another_runner_is_about_to_begin_is_left_alone(tmp_path):
+    folder = begin(tmp_path, SPECS[:1])
+    (folder / MEMBERS).unlink()  # as it is between two lines of `begin`
+    assert unfinished(tmp_path) == []
+    assert folder.is_dir()
 
 
 def test_runs_of_a_killed_runner_are_free_again(tmp_path, context):
