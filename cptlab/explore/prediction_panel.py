@@ -12,6 +12,7 @@ from PIL import Image
 
 from cptlab.explore.content import data_address
 from cptlab.explore.prediction import predict, read_names, read_picture
+from cptlab.explore.scene import scene_of
 from cptlab.explore.session import Session
 from cptlab.explore.static import prediction_figure
 from cptlab.style import BLUE, GREY
@@ -55,9 +56,18 @@ def prediction_panel(session: Session) -> widgets.HBox | Figure:
         else:
             shown.value = prediction_html(picture, shares, session.chosen.label)
 
+    def follow(change: dict) -> None:
+        """With another data set come its classes, unless one's own stand there."""
+        untouched = "\n".join(scene_of(change["old"].spec).names[:NAMES])
+        fresh = "\n".join(session.scene().names[:NAMES])
+        if words.value == untouched != fresh:
+            words.value = fresh  # shows it as well
+        else:
+            show()
+
     for widget in (upload, words):
         widget.observe(show, "value")
-    session.observe(show, "chosen")
+    session.observe(follow, "chosen")
     show()
     asked = widgets.VBox([upload, words], layout={"min_width": "320px"})
     return widgets.HBox([asked, shown], layout={"flex_flow": "row wrap"})
