@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 from cptlab.workspace import NOTEBOOKS
 
 pytest_plugins = ["browser"]
-PATIENCE = 120  # seconds; on a machine with nothing else to do each wait takes a few
+PATIENCE = 400  # seconds; other tests run beside this one
 
 
 @pytest.fixture(scope="module")
