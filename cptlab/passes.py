@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
+from filelock import FileLock
 
 from cptlab import clip, world
 from cptlab.spec import RunSpec, spec_from_dict
@@ -53,30 +54,39 @@ def shared_part(spec: RunSpec) -> RunSpec:
 def begin(store: Path, specs: Sequence[RunSpec]) -> Path:
     """Note the members of a pass in the store; the folder for its checkpoints."""
     folder = store / BEGUN / _identity(specs)
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f"{MEMBERS}.partial"
-    partial.write_text(json.dumps([spec.as_dict() for spec in specs]))
-    partial.replace(folder / MEMBERS)
+    with _settled(store):
+        folder.mkdir(parents=True, exist_ok=True)
+        partial = folder / f"{MEMBERS}.partial"
+        partial.write_text(json.dumps([spec.as_dict() for spec in specs]))
+        partial.replace(folder / MEMBERS)
     return folder
 
 
 def unfinished(store: Path) -> list[list[RunSpec]]:
-    """Passes that were begun in a store and not finished; those of other versions are dropped."""
+    """Passes that were begun in a store and not finished.
+
+    Those of other versions are dropped, and what a runner left that was killed while it began or
+    cleared one away.
+    """
     found = []
-    for folder in sorted((store / BEGUN).glob("*/")):
-        if not (folder / MEMBERS).exists():
-            continue  # another runner is about to begin it, or has just finished it
-        try:
-            members = json.loads((folder / MEMBERS).read_text())
-            specs = [spec_from_dict(values) for values in members]
-            current = folder.name == _identity(specs)
-        except (OSError, ValueError, TypeError, AttributeError, IndexError):
-            current = False
-        if current:
-            found.append(specs)
-        else:
-            shutil.rmtree(folder, ignore_errors=True)
+    with _settled(store):
+        for folder in sorted((store / BEGUN).glob("*/")):
+            try:
+                members = json.loads((folder / MEMBERS).read_text())
+                specs = [spec_from_dict(values) for values in members]
+                current = folder.name == _identity(specs)
+            except (OSError, ValueError, TypeError, AttributeError, IndexError):
+                current = False
+            if current:
+                found.append(specs)
+            else:
+                shutil.rmtree(folder, ignore_errors=True)
     return found
+
+
+def _settled(store: Path) -> FileLock:
+    """While it is held, every folder of a pass that has no members is litter."""
+    return FileLock(store / f"{BEGUN}.lock")
 
 
 def _identity(specs: Sequence[RunSpec]) -> str:

@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -89,11 +90,26 @@ def test_two_runners_on_one_store_never_do_the_same_run(tmp_path, context):
     assert sorted(done) == sorted(spec.run_id for spec in SPECS)
 
 
-def test_a_pass_that_another_runner_is_about_to_begin_is_left_alone(tmp_path):
+def test_what_a_runner_left_that_was_killed_beginning_or_clearing_is_removed(tmp_path):
     folder = begin(tmp_path, SPECS[:1])
-    (folder / MEMBERS).unlink()  # as it is between two lines of `begin`
+    (folder / MEMBERS).unlink()
     assert unfinished(tmp_path) == []
-    assert folder.is_dir()
+    assert not folder.exists()
+
+
+def test_a_pass_that_another_runner_is_beginning_is_not_taken_for_litter(tmp_path, monkeypatch):
+    looked, write = [], Path.write_text
+    threads = ThreadPoolExecutor(1)
+
+    def interrupted(path, *rest):
+        looked.append(threads.submit(unfinished, tmp_path))  # there is a folder and no list yet
+        time.sleep(0.2)
+        return write(path, *rest)
+
+    monkeypatch.setattr(Path, "write_text", interrupted)
+    folder = begin(tmp_path, SPECS[:1])
+    assert looked[0].result() == [SPECS[:1]]
+    assert (folder / MEMBERS).exists()
 
 
 def test_runs_of_a_killed_runner_are_free_again(tmp_path, context):
