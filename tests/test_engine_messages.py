@@ -4,7 +4,6 @@ import sys
 from dataclasses import replace
 
 import dask
-import dask_jobqueue
 import distributed
 import pytest
 from click.testing import CliRunner
@@ -12,6 +11,8 @@ from click.testing import CliRunner
 from cptlab.cli import commands
 from cptlab.data import root
 from cptlab.engines import base, dask_workers, engine, kind, ray_workers
+from cptlab.engines.dask_workers import FAST
+from cptlab.engines.slurm import slurm_cluster
 
 
 def test_addresses_are_told_apart():
@@ -96,12 +97,19 @@ def test_slurm_says_what_it_lacks(tmp_path, monkeypatch):
 
 
 def test_slurm_jobs_are_asked_for_as_the_site_configures_them():
-    site = {"cores": 1, "memory": "4GB", "queue": "gpu", "job-extra-directives": ["--gres=gpu:1"]}
+    site = {
+        "cores": 1,
+        "memory": "4GB",
+        "queue": "gpu",
+        "job-extra-directives": ["--gres=gpu:1"],
+        "job-script-prologue": ["module load cuda"],
+    }
     with (
         dask.config.set({f"jobqueue.slurm.{name}": value for name, value in site.items()}),
-        dask_jobqueue.SLURMCluster(scheduler_options={"dashboard": False}) as cluster,
+        slurm_cluster(scheduler_options={"dashboard": False}) as cluster,
     ):
         script = cluster.job_script()
+    assert f"module load cuda\n{FAST}\n" in script
     for line in ("#SBATCH -p gpu", "#SBATCH --gres=gpu:1", "#SBATCH --mem=4G", "--nthreads 1"):
         assert line in script
     assert sys.executable in script

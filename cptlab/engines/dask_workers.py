@@ -13,6 +13,9 @@ from cptlab.engines.base import LOST, Caller, Engine, WorkerDied, call, caller, 
 
 SECONDS = 10
 """How long a scheduler may take to answer."""
+FAST = """export DASK_DISTRIBUTED__NANNY__PRE_SPAWN_ENVIRON="{'MALLOC_TRIM_THRESHOLD_': None}\""""
+"""For the shell that starts a worker. Dask's nanny has glibc give memory back at once, which makes
+every large tensor a new mapping: training took half as long again (docs/log.md)."""
 
 
 @contextmanager

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from cptlab.engines.base import Engine, caller, needed
-from cptlab.engines.dask_workers import imap
+from cptlab.engines.dask_workers import FAST, imap
 
 HOW = (
     "dask-jobqueue reads the cores, memory, queue, walltime and so on of a job from jobqueue.yaml "
@@ -23,13 +24,14 @@ def slurm_engine(store: Path, jobs: int) -> Iterator[Engine]:
 
     Raises RuntimeError if dask-jobqueue or SLURM is not installed or a job is not described.
     """
-    dask_jobqueue, distributed = needed("dask_jobqueue", "slurm"), needed("distributed", "slurm")
+    needed("dask_jobqueue", "slurm")
+    distributed = needed("distributed", "slurm")
     if shutil.which("sbatch") is None:
         raise RuntimeError(
             "There is no sbatch here: start --engine slurm where SLURM jobs can be submitted."
         )
     try:
-        cluster = dask_jobqueue.SLURMCluster()
+        cluster = slurm_cluster()
     except (ValueError, TypeError) as error:
         reason = str(error).splitlines()[0].rstrip(",: ")
         raise RuntimeError(f"SLURM jobs cannot be made ({reason}). {HOW}") from error
@@ -40,3 +42,10 @@ def slurm_engine(store: Path, jobs: int) -> Iterator[Engine]:
     ):
         cluster.adapt(minimum_jobs=jobs, maximum_jobs=jobs)
         yield Engine(jobs, partial(imap, client, asked_by))  # they may wait in SLURM's queue
+
+
+def slurm_cluster(**options: object) -> Any:
+    """A dask_jobqueue.SLURMCluster as the site configures it, whose workers train at full speed."""
+    dask, dask_jobqueue = needed("dask", "slurm"), needed("dask_jobqueue", "slurm")
+    site = dask.config.get("jobqueue.slurm.job-script-prologue") or []
+    return dask_jobqueue.SLURMCluster(job_script_prologue=[*site, FAST], **options)
