@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import difflib
+import math
 import typing
 from functools import lru_cache
 from types import NoneType, UnionType
@@ -47,6 +48,7 @@ def check_values(options: Any) -> None:
             choices = ", ".join(map(str, typing.get_args(hint)))
             is_choice = typing.get_origin(hint) is Literal
             wanted = f"one of {choices}" if is_choice else getattr(hint, "__name__", hint)
+            wanted = "finite" if isinstance(value, float) and not math.isfinite(value) else wanted
             where = f"{type(options).__name__}.{f.name}"
             raise ValueError(f"{where} is {value!r}, but must be {wanted}.")
 
@@ -65,5 +67,6 @@ def _fits(value: Any, hint: Any) -> bool:
         return isinstance(value, tuple) and all(_fits(v, typing.get_args(hint)[0]) for v in value)
     if hint in (int, float):
         number = int if hint is int else int | float
-        return isinstance(value, number) and not isinstance(value, bool)
+        finite = not isinstance(value, float) or math.isfinite(value)
+        return isinstance(value, number) and not isinstance(value, bool) and finite
     return isinstance(value, hint) if hint in (bool, str, NoneType) else True

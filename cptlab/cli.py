@@ -180,7 +180,7 @@ def run(
     import dataclasses
     import json
 
-    from cptlab import results, runs
+    from cptlab import results, runs, world
     from cptlab.checks import option
     from cptlab.data import full_name, is_path, open_roles
     from cptlab.data.doctor import require_sound
@@ -199,6 +199,7 @@ def run(
     open_roles(spec.dataset, spec.protocol)  # fails before anything is printed or made
     if is_path(spec.dataset):
         require_sound(Path(spec.dataset))  # a damaged test image should fail before training
+    spec.method.prompt_shape().check(world.backbone_of(spec))  # so should depths there are not
     store = workspace(profile, out).runs
     click.echo(json.dumps(spec.as_dict(), indent=1))
     runs.check_writable(store)

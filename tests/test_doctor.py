@@ -173,6 +173,7 @@ def test_doctor_of_a_folder(tmp_path, cptlab_call):
         "1 skipped that are no images",
         "no split is given, so half of each class is for training and half for testing, by a hash "
         "of the file name",
+        "base to new takes four classes or more, and there are 2",
         "2 classes have fewer than 16 training images, the smallest 3",
     ]
     (root / "ant/ant 3.png").write_bytes(b"")

@@ -152,9 +152,11 @@ class Backbone:
         for sentence in sentences:
             length = len(self.tokenizer.encode(sentence)) + 2  # start and end
             if length > self.context_length:
+                shown = sentence if len(sentence) < 400 else f"{sentence[:60]} ... {sentence[-60:]}"
                 raise ValueError(
-                    f'"{sentence}" has {length} tokens and {self.name} reads at most '
-                    f"{self.context_length}: shorten this class name or description."
+                    f'"{shown}" has {length} tokens and {self.name} reads at most '
+                    f"{self.context_length}: shorten this class name or description, or "
+                    "take fewer context tokens."
                 )
         return self.tokenizer(list(sentences), context_length=self.context_length)
 

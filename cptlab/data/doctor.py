@@ -62,6 +62,10 @@ def examine_own(path: Path, full: bool = False) -> Checkup:
         return checkup
     lists = Lists(dataset.class_names, dataset.train, dataset.val, dataset.test)
     _examine(checkup, lists, dataset.read, full)
+    if len(lists.class_names) < 4:
+        checkup.notes.append(
+            f"base to new takes four classes or more, and there are {len(lists.class_names)}"
+        )
     few = [n for c, n in Counter(s.label for s in lists.train).items() if n < SHOTS]
     if few:
         checkup.notes.append(

@@ -17,7 +17,8 @@ class DeKg(Method):
     """Text prompts with L = L_CE + weight_kg L_kg + weight_kd L_kd against frozen prototypes.
 
     L_kg = 1 - mean cosine of a class's learned and frozen prototype (stay near); L_kd = HSIC of
-    both sets with linear kernels (become independent). Anchors use the data set's own template.
+    both sets with linear kernels (become independent). Anchors use the data set's own template,
+    CoOp's; the release has others for DTD and, with TCP, for FGVC Aircraft and Food101.
 
     class_aware (the variant "DeKg_TCP", which the paper's table can only mean): a meta-net makes
     tokens of every class's own from its frozen prototype, which replace the context before text
