@@ -46,7 +46,7 @@ def test_marks_and_intervals_are_those_of_the_frame(ax):
     assert ax.get_xscale() == "log"
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("step (ms)", "H (%)")
     ticks = dict(zip(ax.get_xticks(), [t.get_text() for t in ax.get_xticklabels()], strict=True))
-    assert ticks[2.5] == "0" and ticks[10] == "10" and len(ticks) == len(set(ticks.values()))
+    assert ticks[2.5] == "none" and ticks[10] == "10" and len(ticks) == len(set(ticks.values()))
 
 
 def test_labels_keep_the_order_of_their_marks_and_do_not_overlap(ax):

@@ -570,7 +570,8 @@ def test_verdict_matrix_places_a_mark_per_comparison(ax):
     names = [text.get_text().strip() for text in ax.get_yticklabels()]
     assert names == ["A   τ = 0.25", "τ = 0.06", "B   τ = 1"]
     words = [text.get_text() for text in ax.get_legend().get_texts()]
-    assert words == ["supported (1)", "contradicted (1)", "undecided (2)", "not run (1)"]
+    assert words[:-1] == ["supported (1)", "contradicted (1)", "undecided (2)", "not run (1)"]
+    assert words[-1].startswith("small: ")
 
 
 def test_verdict_matrix_refuses_what_it_cannot_show(ax):

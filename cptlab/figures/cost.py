@@ -18,7 +18,7 @@ def accuracy_by_cost(table: pd.DataFrame, *, metric: str, cost: str, ax: Axes) -
     """One mark for each method: mean and interval of a metric against a cost on a log axis.
 
     Labels stand in a column at the right in the order of the marks, each with a thin line to its
-    own. A method that costs nothing stands left of the axis's break, at "0".
+    own. A method that costs nothing stands left of the axis's break, at "none".
 
     Args:
         table: rows of a `method_table` for one imbalance ratio (columns method, metric, mean,
@@ -60,7 +60,7 @@ def accuracy_by_cost(table: pd.DataFrame, *, metric: str, cost: str, ax: Axes) -
 
 
 def _ticks(ax: Axes, paid: pd.Series, nothing: float | None) -> None:
-    """Plain numbers; "0" at the place of methods that cost nothing, cut off by a dotted line."""
+    """Plain numbers; "none" at the place of methods that cost nothing, cut off by a dotted line."""
     low, high = ax.get_xlim()
     wide = paid.max() > 50 * paid.min()
     ticks = LogLocator(subs=(1,) if wide else (1, 2, 5)).tick_values(paid.min(), high)
@@ -72,7 +72,7 @@ def _ticks(ax: Axes, paid: pd.Series, nothing: float | None) -> None:
     ax.xaxis.set_major_locator(FixedLocator(ticks))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(
-        FuncFormatter(lambda value, _: "0" if value == nothing else f"{value:,.10g}")
+        FuncFormatter(lambda value, _: "none" if value == nothing else f"{value:,.10g}")
     )
 
 

@@ -62,6 +62,12 @@ def verdict_matrix(ledger: pd.DataFrame, *, ax: Axes, legend: bool = True) -> Ax
             for look in VERDICT_LOOKS.values()
         ]
         words = [f"{kind} ({counts.get(kind, 0)})" for kind in VERDICT_LOOKS]
-        place = {"loc": "upper center", "bbox_to_anchor": (0.3, 0), "ncols": 4}
+        if (ledger["same_as"] != "").any():
+            small = Line2D([], [], linestyle="", color="black", marker="o", markersize=3)
+            handles, words = (
+                [*handles, small],
+                [*words, "small: the same as further left"],
+            )
+        place = {"loc": "upper center", "bbox_to_anchor": (0.3, 0), "ncols": len(words)}
         ax.legend(handles, words, handletextpad=0.2, columnspacing=1.2, **place)
     return ax

@@ -8,6 +8,8 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocat
 
 from cptlab.style import BLUE, GREY, VERMILLION, method_look, method_order
 
+PLAIN = {"naive": ("-", "full length"), "truncated": (":", "cut to the longest")}
+"""How plain towers take their sentences: padded to the context length, or to the longest one."""
 SIDES = {"text": (BLUE, "o", "text side"), "step": (VERMILLION, "s", "whole step")}
 
 
@@ -22,15 +24,15 @@ def savings_by_classes(frame: pd.DataFrame, *, what: Literal["time", "memory"], 
     """
     for side, (color, marker, label) in SIDES.items():
         rows = frame[frame["side"] == side].sort_values("classes")
-        for variant, style in (("naive", "-"), ("truncated", ":")):
+        for variant, (style, length) in PLAIN.items():
             column = f"ratio_{what}_{variant}"
             if column in rows:
-                name = f"{label}, {variant}"
+                name = f"{label}, {length}"
                 ax.plot(
                     rows["classes"], rows[column], style, color=color, marker=marker, label=name
                 )
     ax.axhline(1, color=GREY, linewidth=0.8)
-    ax.set(xscale="log", yscale="log", xlabel="classes", ylabel=f"{what}, plain / ours")
+    ax.set(xscale="log", yscale="log", xlabel="classes", ylabel=f"{what}, plain towers / ours")
     _plain_ticks(ax, sorted(frame.loc[frame["classes"] > 0, "classes"].unique()))
     ax.legend()
     return ax
