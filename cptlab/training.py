@@ -6,7 +6,6 @@ import dataclasses
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import torch
@@ -15,15 +14,13 @@ from tqdm.auto import tqdm
 
 from cptlab.checkpoints import Checkpoint, optimiser_state
 from cptlab.clip import Backbone, init_prompts
-from cptlab.cuda_graph import captured
 from cptlab.data import ImageDataset, Subset
-from cptlab.methods import Method, Setting, Step
-from cptlab.model import PromptedCLIP, frozen_prototypes, frozen_texts
-from cptlab.optimisation import optimiser_for, planned_epochs, rewind, set_rate
-from cptlab.parts.balance import Balance
-from cptlab.pool import BatchPlan, TrainingSet
+from cptlab.methods import Setting
+from cptlab.model import PromptedCLIP
+from cptlab.optimisation import planned_epochs, set_rate
 from cptlab.seeds import torch_stream
 from cptlab.spec import RunSpec
+from cptlab.steps import Steps, prepare, setting_of
 
 Log = list[dict[str, float]]
 
@@ -98,70 +95,25 @@ def _train(
     checkpoint: Checkpoint | None,
 ) -> Trained:
     """One stage, from the model's prompts as they are."""
-    first, methods = specs[0], [spec.method for spec in specs]
-    method, schedule, backbone = first.method, first.schedule, model.backbone
-    device = backbone.device
-    templates = method.anchor_templates or (dataset.template,)
-    setting = Setting(
-        dataset.class_names,
-        frozen_prototypes(backbone, dataset.class_names, templates),
-        torch.tensor([subset.counts for subset in subsets], device=device),
-        partial(frozen_texts, backbone),
-        backbone.logit_scale,
-    )
-    prepared = prepare(methods, setting)
+    first, method = specs[0], specs[0].method
+    setting = setting_of(model, dataset, subsets)
+    prepared = prepare([spec.method for spec in specs], setting)
     logs: list[Log] = [[] for _ in specs]
     errors: list[TrainingDiverged | None] = [None for _ in specs]
     trained = Trained(model, setting, prepared, logs, errors)
-    parameters = model.prompts.learned()
-    if not parameters:
+    if not model.prompts.learned():
         return trained
 
-    weights = {
-        name: parameters[0].new_tensor([m.weights()[name] for m in methods])
-        for name in method.weights()
-    }
-    balance = first.balance or Balance()
-    offsets = balance.logit_offsets(setting.class_counts)
-    class_weights = balance.weights(setting.class_counts)
-    classes = model.bind(dataset.class_names, "training")
-    learned = TrainingSet(model, dataset, subsets, first.crop)
-    optimiser = optimiser_for(parameters, schedule)
-
-    def forward(batch: Tensor, chance: Tensor, *views: Tensor) -> dict[str, Tensor]:
-        """Loss, its terms and the training accuracy, each (R,); batch: positions (R, B)."""
-        features, frozen, labels = learned.features(batch, views)
-        prototypes = model.prototypes(classes, features if method.per_image else None)
-        logits = model.logits(features, prototypes)
-        state = Step(features, prototypes, logits, labels, frozen, chance, offsets, class_weights)
-        terms = method.losses(state, setting, prepared)
-        loss = sum(weight * terms[name] for name, weight in weights.items())
-        hits = 100 * (logits.argmax(-1) == labels).float().mean(-1)
-        return {**terms, "loss": loss, "train_accuracy": hits}
-
-    if first.compile:
-        forward = torch.compile(forward)
-
-    def step(*batch: Tensor) -> dict[str, Tensor]:
-        """One update; what to log, each (R,)."""
-        logged = forward(*batch)
-        optimiser.zero_grad(set_to_none=True)
-        logged["loss"].sum().backward()
-        optimiser.step()
-        return {name: value.detach() for name, value in logged.items()}
-
-    epochs = planned_epochs(first, len(dataset.class_names), learned.size)
+    steps = Steps(specs, model, dataset, subsets, setting, prepared)
+    steps.capture()
+    parameters = steps.parameters
+    epochs = planned_epochs(first, len(dataset.class_names), steps.n_samples)
     averaging = method.averaging(epochs)
     average = [torch.zeros_like(p) for p in parameters]
-    draws = BatchPlan(specs, learned, balance)
-    if device.type == "cuda" and not method.hard_negatives:  # those batches differ in size
-        start = [(t, t.detach().clone()) for t in (*parameters, *prepared.values())]
-        step = captured(step, *next(draws.of_epoch(0)))
-        rewind(optimiser, start)
     state = {f"prompts.{name}": p for name, p in model.prompts.named_parameters()}
     state |= {f"prepared.{name}": tensor for name, tensor in prepared.items()}
     state |= {f"average.{i}": mean for i, mean in enumerate(average)}
-    state |= dict(optimiser_state(optimiser, parameters))
+    state |= dict(optimiser_state(steps.optimiser, parameters))
     stored = checkpoint.load(state) if checkpoint else None
     if stored:
         logs[:] = stored["logs"]
@@ -178,14 +130,14 @@ def _train(
     ):
         if all(errors):
             break
-        rate = schedule.learning_rate(epoch, epochs)
-        set_rate(optimiser, rate)
+        rate = first.schedule.learning_rate(epoch, epochs)
+        set_rate(steps.optimiser, rate)
         sums: dict[str, Tensor] = {}
-        steps = 0
-        for batch in draws.of_epoch(epoch):
-            sums = {name: value + sums.get(name, 0) for name, value in step(*batch).items()}
-            steps += 1
-        means = {name: (total / steps).tolist() for name, total in sums.items()}
+        count = 0
+        for batch in steps.batches(epoch):
+            sums = {name: value + sums.get(name, 0) for name, value in steps(batch).items()}
+            count += 1
+        means = {name: (total / count).tolist() for name, total in sums.items()}
         if averaging is not None:
             with torch.no_grad():
                 for mean, parameter in zip(average, parameters, strict=True):
@@ -208,11 +160,3 @@ def _train(
             messages = [error and str(error) for error in errors]
             checkpoint.save(state, {"epoch": epoch + 1, "logs": logs, "errors": messages})
     return trained
-
-
-def prepare(methods: Sequence[Method], setting: Setting) -> dict[str, Tensor]:
-    """What the replicas' methods compute once, stacked to (R, ...)."""
-    once = {method: method.prepare(setting) for method in methods}
-    return {
-        name: torch.stack([once[method][name] for method in methods]) for name in once[methods[0]]
-    }

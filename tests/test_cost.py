@@ -12,7 +12,7 @@ from tiny_world import tiny_dataset
 
 from cptlab import bench, lineup
 from cptlab.bench import cost, methods
-from cptlab.bench.methods import Steps, in_memory, method_rows, parameters_at, start
+from cptlab.bench.methods import Timed, in_memory, method_rows, parameters_at, start
 from cptlab.cli import commands
 from cptlab.data import draw_long_tailed
 from cptlab.methods import (
@@ -93,7 +93,7 @@ def test_what_is_timed_are_the_steps_of_training(backbone, base, method):
     spec, subset = spec_of(method), draw_long_tailed(base, 0.25, 1)
     trained = train([spec], backbone, base, [subset])
     model = PromptedCLIP(backbone, start(spec, backbone), method, base.class_names, base.template)
-    steps = Steps(spec, model, base, subset)
+    steps = Timed(spec, model, base, subset)
     sizes = [steps() for _ in range(len(subset.samples) // 8)]
     assert len(sizes) > 2 and set(sizes) == {8}
     expected = dict(trained.model.prompts.named_parameters())
@@ -107,7 +107,7 @@ def test_the_second_stage_of_dpc_is_timed_on_its_own_batches(backbone, base):
     model = PromptedCLIP(backbone, start(spec, backbone), spec.method, base.class_names)
     before = model.prompts.extra["first_text_0"].clone()
     assert torch.equal(before, model.prompts.text[0])
-    assert Steps(spec, model, base, subset)() >= 8
+    assert Timed(spec, model, base, subset)() >= 8
     assert torch.equal(model.prompts.extra["first_text_0"], before)
     assert not torch.equal(model.prompts.text[0], before)
 
@@ -116,7 +116,7 @@ def test_no_batch_of_too_few_pictures(backbone, base):
     spec, subset = spec_of(CoOp(), batch_size=200), draw_long_tailed(base, 0.25, 1)
     model = PromptedCLIP(backbone, start(spec, backbone), spec.method, base.class_names)
     with pytest.raises(ValueError, match="training pictures make no batch of 200: give more"):
-        Steps(spec, model, base, subset)
+        Timed(spec, model, base, subset)
 
 
 def test_evaluation_reads_no_pictures_and_remembers_no_features(backbone, base, monkeypatch):

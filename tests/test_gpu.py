@@ -5,7 +5,7 @@ import torch
 from tiny_clip import tiny_clip
 from tiny_world import tiny_dataset
 
-from cptlab import training
+from cptlab import steps
 from cptlab.clip import wrap
 from cptlab.data import draw_long_tailed
 from cptlab.methods import CPT, IVLP, CoOp, GlobalETF
@@ -70,15 +70,15 @@ def test_low_precision_keeps_prompts_in_float32_and_stays_near(method):
 
 @pytest.mark.parametrize("method", METHODS, ids=repr)
 def test_nothing_waits_inside_a_step(method, monkeypatch):
-    def watched(step, batch):
+    def watched(step, *batch):
         torch.cuda.set_sync_debug_mode("error")
         try:
-            step(batch)
+            step(*batch)
         finally:
             torch.cuda.set_sync_debug_mode("default")
         return step
 
-    monkeypatch.setattr(training, "captured", watched)
+    monkeypatch.setattr(steps, "captured", watched)
     assert trained(method, "cuda").errors == [None] * 3
 
 

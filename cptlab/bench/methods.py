@@ -20,16 +20,12 @@ from torch import Tensor
 from cptlab.bench.measure import peak_memory, timed
 from cptlab.bench.table import Row
 from cptlab.clip import Backbone, Prompts, init_prompts, untrained
-from cptlab.cuda_graph import captured
 from cptlab.data import ImageDataset, Subset
-from cptlab.methods import Method, Setting, Step
-from cptlab.model import PromptedCLIP, frozen_prototypes, frozen_texts
-from cptlab.optimisation import optimiser_for
-from cptlab.parts.balance import Balance
-from cptlab.pool import BatchPlan, TrainingSet
+from cptlab.methods import Method
+from cptlab.model import PromptedCLIP
 from cptlab.seeds import torch_stream
 from cptlab.spec import RunSpec
-from cptlab.training import prepare
+from cptlab.steps import Steps, prepare, setting_of
 
 REFERENCE = "IVLP"
 VIT_B_16 = "ViT-B-16-quickgelu"
@@ -69,11 +65,11 @@ def method_rows(
         prompts, names = start(spec, backbone), dataset.class_names
         models[label] = PromptedCLIP(backbone, prompts, spec.method, names, dataset.template)
         if prompts.learned():
-            steps[label] = Steps(spec, models[label], dataset, subset)
+            steps[label] = Timed(spec, models[label], dataset, subset)
     sizes = {label: step() for label, step in steps.items()}
     memory = {label: peak_memory(step, device)[0] for label, step in steps.items()}
     for step in steps.values():
-        step.capture()
+        step.steps.capture()
     tests = {label: partial(_classify, model, held) for label, model in models.items()}
     for test in tests.values():
         test()
@@ -107,10 +103,8 @@ def start(spec: RunSpec, backbone: Backbone) -> Prompts:
     return spec.method.second_stage(prompts) if first else prompts
 
 
-class Steps:
-    """The steps of a run one at a time, at the rate of the warm-up.
-
-    They are those of `cptlab.training.train`, without its logs; a test holds them to the same bits.
+class Timed:
+    """The steps of a run's training one at a time, at the rate of the warm-up.
 
     Raises:
         ValueError: if the subset is smaller than a batch.
@@ -122,46 +116,16 @@ class Steps:
             raise ValueError(
                 f"{samples} training pictures make no batch of {batch_size}: give more classes."
             )
-        self.model, self.method, backbone = model, spec.method, model.backbone
-        templates = self.method.anchor_templates or (dataset.template,)
-        self.setting = Setting(
-            dataset.class_names,
-            frozen_prototypes(backbone, dataset.class_names, templates),
-            torch.tensor([subset.counts], device=backbone.device),
-            partial(frozen_texts, backbone),
-            backbone.logit_scale,
-        )
-        self.prepared = prepare([self.method], self.setting)
-        self.classes = model.bind(dataset.class_names, "training")
-        self.learned = TrainingSet(model, dataset, [subset], spec.crop)
-        self.optimiser = optimiser_for(model.prompts.learned(), spec.schedule)
-        plan = BatchPlan([spec], self.learned, Balance())
-        self.batches = itertools.chain.from_iterable(map(plan.of_epoch, itertools.count()))
-        self.step = self._step
+        setting = setting_of(model, dataset, [subset])
+        prepared = prepare([spec.method], setting)
+        self.steps = Steps([spec], model, dataset, [subset], setting, prepared)
+        self.batches = itertools.chain.from_iterable(map(self.steps.batches, itertools.count()))
 
     def __call__(self) -> int:
         """Take the next step; returns the number of pictures in its batch."""
         batch = next(self.batches)
-        self.step(*batch)
+        self.steps(batch)
         return batch[0].shape[-1]
-
-    def capture(self) -> None:
-        """On a GPU, record the step as a graph, as training does."""
-        if self.model.backbone.device.type == "cuda" and not self.method.hard_negatives:
-            self.step = captured(self._step, *next(self.batches))
-
-    def _step(self, batch: Tensor, chance: Tensor, *views: Tensor) -> dict[str, Tensor]:
-        model, method = self.model, self.method
-        features, frozen, labels = self.learned.features(batch, views)
-        prototypes = model.prototypes(self.classes, features if method.per_image else None)
-        logits = model.logits(features, prototypes)
-        state = Step(features, prototypes, logits, labels, frozen, chance)
-        terms = method.losses(state, self.setting, self.prepared)
-        loss = sum(weight * terms[name] for name, weight in method.weights().items())
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.sum().backward()
-        self.optimiser.step()
-        return {"loss": loss.detach()}
 
 
 def in_memory(dataset: ImageDataset, size: int) -> ImageDataset:
