@@ -56,6 +56,10 @@ class Part:
             return self.milder_seeds
         return self.seeds
 
+    def at(self, imbalance: float) -> Part:
+        """The runs of this part at one of its imbalance ratios."""
+        return Part(self.datasets, (imbalance,), self.seeds_at(imbalance))
+
 
 @dataclass(frozen=True)
 class Profile:
@@ -211,12 +215,15 @@ PAPER = Profile(
 PROFILES = {profile.name: profile for profile in (SMOKE, DEMO, FULL, PAPER)}
 
 
+PARTS_BY_TAU = ("comparison", "details", "transfer")
 MACHINE = ("backbone", "pretrained", "device", "precision", "compile", "threads")
 """What may be changed where a profile is named: another model, another machine."""
 
 
 def profile_named(text: str) -> Profile:
     """Profile by name, with changes if need be: "paper", or "paper,device=cpu,compile=True".
+
+    "full,tau=0.06" is the study of this imbalance ratio alone, and few-shot learning as it is.
 
     Raises ValueError listing the choices for an unknown name, change or value.
     """
@@ -226,11 +233,25 @@ def profile_named(text: str) -> Profile:
     if not changes:
         return PROFILES[name]
     values = dict(option(f"Behind a comma, profile {name}", change) for change in changes)
+    tau = values.pop("tau", None)
     unknown = sorted(values.keys() - set(MACHINE))
     if unknown:
-        raise ValueError(
-            f"A profile cannot change {', '.join(unknown)}; it can change {', '.join(MACHINE)}."
-        )
+        choices = ", ".join(("tau", *MACHINE))
+        raise ValueError(f"A profile cannot change {', '.join(unknown)}; it can change {choices}.")
     profile = dataclasses.replace(PROFILES[name], name=text, **values)
     check_values(profile)
-    return profile
+    return profile if tau is None else _at(profile, tau)
+
+
+def _at(profile: Profile, tau: object) -> Profile:
+    """A profile at one imbalance ratio."""
+    parts = {name: getattr(profile, name) for name in PARTS_BY_TAU}
+    common = [t for t in TAUS if all(t in part.imbalances for part in parts.values())]
+    if tau not in common:
+        raise ValueError(
+            f"Profile {profile.name.split(',')[0]} cannot be had at tau={tau} alone; choose one "
+            f"of {', '.join(f'{t:g}' for t in common)}."
+        )
+    curves = tuple(t for t in profile.curve_imbalances if t == tau)
+    at = {name: part.at(tau) for name, part in parts.items()}
+    return dataclasses.replace(profile, curve_imbalances=curves, **at)

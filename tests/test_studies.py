@@ -154,12 +154,22 @@ def test_a_profile_is_changed_where_it_is_named():
     assert folder != workspace("paper").report
 
 
+@pytest.mark.parametrize("tau", [1.0, 0.25, 0.06])
+def test_a_profile_at_one_ratio_has_the_runs_of_the_whole_at_it(tau):
+    alone = profile_named(f"full,tau={tau:g}")
+    for study in (base_to_new, transfer, few_shot):
+        whole = [s for s in study(FULL) if s.imbalance == tau or s.protocol == "few_shot"]
+        assert list(study(alone)) == whole
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("huge", "Unknown profile 'huge'; choose one of smoke"),
         ("full,cpu", "profile full takes name=value, got 'cpu'"),
-        ("full,seeds=3", "cannot change seeds; it can change backbone"),
+        ("full,seeds=3", "cannot change seeds; it can change tau, backbone"),
+        ("demo,tau=0.25", r"Profile demo cannot be had at tau=0\.25 alone; choose one of 0\.06\."),
+        ("full,tau=all", "at tau=all alone; choose one of 1, 0.25, 0.06"),
         ("full,device=tpu", "device is 'tpu', but must be one of cpu, cuda"),
         ("full,threads=x", "threads is 'x', but must be int"),
     ],
