@@ -35,7 +35,7 @@ def committed(name: str) -> str:
 def test_the_result_table_is_the_committed_one():
     shown = README.split("<!-- results: begin -->")[1].split("<!-- results: end -->")[0]
     smallest = "**tau = 0.06**"
-    table = committed("figures/tab2_base_to_new.md").split(smallest)[1]
+    table = committed("figures/full,tau=0.06/tab2_base_to_new.md").split(smallest)[1]
     assert shown.strip() == f"{smallest}{table}".strip()
 
 
@@ -53,11 +53,12 @@ def test_the_ledger_is_the_committed_one_and_its_count_is_right():
     assert f"{len(runs)} runs" in shown
 
 
-def test_the_table_follows_from_the_committed_csv():
-    summary = pd.read_csv(StringIO(committed("figures/tab2_base_to_new.csv")))
+@pytest.mark.parametrize("profile", ["", "full,tau=0.06/"])
+def test_the_table_follows_from_the_committed_csv(profile):
+    summary = pd.read_csv(StringIO(committed(f"figures/{profile}tab2_base_to_new.csv")))
     values = summary.set_index(["tau", "method", "metric"])
     checked = 0
-    for block in committed("figures/tab2_base_to_new.md").split("**tau = ")[1:]:
+    for block in committed(f"figures/{profile}tab2_base_to_new.md").split("**tau = ")[1:]:
         tau = float(block.split("**")[0])
         header, _, *rows = [line for line in block.splitlines() if line.startswith("|")]
         metrics = [name.strip() for name in header.split("|")[2:-1]]
