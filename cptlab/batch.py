@@ -18,6 +18,7 @@ from tqdm.auto import tqdm
 
 from cptlab import world
 from cptlab.bench import committed_rows
+from cptlab.cli_errors import words
 from cptlab.data import open_dataset, open_roles
 from cptlab.engines import LOCAL
 from cptlab.figures import contact_sheet
@@ -156,6 +157,8 @@ def _attempt(name: str, parameters: dict[str, object], folder: Path) -> str:
     """Execute one notebook in a worker; what went wrong, if anything, must not stop the others."""
     try:
         execute_notebook(name, parameters, folder)
+    except OSError as error:
+        return f"Notebook {name} could not be written: {words(error)}"
     except (ValueError, RuntimeError) as error:
         return str(error)
     return ""

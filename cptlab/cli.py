@@ -203,6 +203,8 @@ def run(
     store = workspace(profile, out).runs
     click.echo(json.dumps(spec.as_dict(), indent=1))
     runs.check_writable(store)
+    for remark in results.remarks([spec], store):
+        click.echo(remark)
     with claimed(store, [spec], wait=True):  # somebody else may be at it
         if results.load_result(store, spec) is None:
             for error in runs.execute([spec], store, progress=True).values():

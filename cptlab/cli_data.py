@@ -72,13 +72,19 @@ def data_fetch(name: str) -> None:
     Example: cptlab data fetch dtd --data-root ~/data
     """
     from cptlab.data.fetch import fetch
+    from cptlab.data.paper import ROWS
     from cptlab.data.root import data_root
 
-    steps = fetch(name, data_root())
+    root = data_root()
+    steps = fetch(name, root)
     if steps:
         click.echo("\n".join([f"{name}: still to do by hand:", *(f"- {step}" for step in steps)]))
     else:
-        click.echo(f"{name}: everything is there. `cptlab doctor` checks it.")
+        click.echo(
+            f"{name}: images and lists are there; `cptlab doctor` checks that they are whole. "
+            "After a download that was interrupted, remove what is below "
+            f"{root / ROWS[name].folder} and try again."
+        )
 
 
 @data.command("subset")

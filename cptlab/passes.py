@@ -62,6 +62,11 @@ def begin(store: Path, specs: Sequence[RunSpec]) -> Path:
     return folder
 
 
+def begun(store: Path, specs: Sequence[RunSpec]) -> bool:
+    """Whether this very pass was begun in a store and not finished."""
+    return (store / BEGUN / _identity(specs) / MEMBERS).exists()
+
+
 def unfinished(store: Path) -> list[list[RunSpec]]:
     """Passes that were begun in a store and not finished.
 

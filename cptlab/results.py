@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -89,7 +89,7 @@ def missing(specs: Iterable[RunSpec], store: Path) -> list[RunSpec]:
     return [spec for spec in dict.fromkeys(specs) if load_result(store, spec) is None]
 
 
-def remarks(specs: Iterable[RunSpec], store: Path) -> list[str]:
+def remarks(specs: Sequence[RunSpec], store: Path) -> list[str]:
     """What a user should know about stored results: which are not used and why, a sentence each."""
     unused: dict[str, list[str]] = {}
     versions = Counter()
@@ -111,11 +111,13 @@ def remarks(specs: Iterable[RunSpec], store: Path) -> list[str]:
         for version, count in sorted(versions.items())
         if version != current
     ]
-    older = sum(_other_format(path) for path in store.glob(f"*/{RESULT}"))
+    told = {spec.run_id for spec in specs}
+    others = (path for path in store.glob(f"*/{RESULT}") if path.parent.name not in told)
+    older = sum(map(_other_format, others))
     if older:
         found.append(
-            f"{older} results in {store} have another format than this version's ({FORMAT}) and "
-            "are not used."
+            f"{older} other results in {store} have another format than this version's ({FORMAT}) "
+            "and are not used."
         )
     return found
 
@@ -126,7 +128,9 @@ def _examined(store: Path, spec: RunSpec) -> tuple[Result | None, str]:
     damaged = "are damaged or incomplete"
     try:
         values = json.loads((folder / RESULT).read_text())
-        if not (values["format"] == FORMAT and spec_from_dict(values["spec"]) == spec):
+        if values["format"] != FORMAT:
+            return None, "have another format than this version's"
+        if spec_from_dict(values["spec"]) != spec:
             return None, "belong to other defaults"
         if values["weights"] != clip.weights_id(spec.backbone, spec.pretrained):
             return None, "belong to other weights"

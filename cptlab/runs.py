@@ -24,7 +24,7 @@ from cptlab.engines import LOCAL, WorkerDied, engine
 from cptlab.evaluation import collapse, scores, thirds
 from cptlab.geometry import cosine_matrix, effective_rank
 from cptlab.locks import claimed
-from cptlab.passes import begin, passes, shared_part, unfinished
+from cptlab.passes import begin, begun, passes, shared_part, unfinished
 from cptlab.results import Result, load_result, missing, save_result
 from cptlab.spec import RunSpec
 from cptlab.training import Trained, TrainingDiverged, train
@@ -35,7 +35,12 @@ REPLICAS = {"cpu": 8, "cuda": 16}
 
 LOG = "error.txt"
 """In the folder of a run that failed: the traceback of the last attempt."""
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+FULL = (*NO_ROOM, errno.EROFS)
+
+
+ROOM = 2**20
+"""Bytes that results of a pass may need; the least that must be free before it begins."""
 
 
 class RunsFailed(RuntimeError):
@@ -73,9 +78,9 @@ def execute(
         geometry = collapse(state.model, learned, subsets, state.setting.frozen_prototypes)
         return [row | measures for row, measures in zip(accuracy, geometry, strict=True)]
 
-    begun = begin(store, specs)
+    folder = begin(store, specs)
     after_epoch = curve if spec.curve else None
-    trained = train(specs, backbone, learned, subsets, after_epoch, progress, begun)
+    trained = train(specs, backbone, learned, subsets, after_epoch, progress, folder)
     metrics, accuracies = latest or scores(trained.model, roles)
     texts = trained.model.class_texts(learned.class_names)
     if not trained.logs[0]:  # nothing was learned, so replicas do not differ
@@ -108,7 +113,7 @@ def execute(
         }
         save_result(store, spec, prompts, values)
         (store / spec.run_id / LOG).unlink(missing_ok=True)
-    shutil.rmtree(begun, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
     return {s: e for s, e in zip(specs, trained.errors, strict=True) if e is not None}
 
 
@@ -161,10 +166,7 @@ def run(
         by_reason: dict[str, list[str]] = {}
         for run_id, reason in failures:
             by_reason.setdefault(reason.replace(run_id, "..."), []).append(run_id)
-        lines = "\n".join(
-            f"  {', '.join(ids)}: {reason} (log: {store / ids[0] / LOG})"
-            for reason, ids in by_reason.items()
-        )
+        lines = "\n".join(_told(store, ids, reason) for reason, ids in by_reason.items())
         done = len(todo) - len(failures)
         raise RunsFailed(
             f"{len(failures)} of {len(todo)} runs failed ({done} finished and are stored in "
@@ -173,16 +175,26 @@ def run(
     return [load_result(store, spec) for spec in specs]
 
 
+def _told(store: Path, ids: list[str], reason: str) -> str:
+    """A line on runs that failed for one reason."""
+    more = f" and {len(ids) - 3} more" if len(ids) > 3 else ""
+    log = store / ids[0] / LOG
+    where = f" (log: {log})" if log.is_file() and log.stat().st_size else ""  # the disk may be full
+    return f"  {', '.join(ids[:3])}{more}: {reason}{where}"
+
+
 def check_writable(store: Path) -> None:
     """Raise OSError with what to do unless results can be written to the store."""
     try:
         store.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=store):
-            pass
+        with tempfile.TemporaryFile(dir=store) as file:
+            file.write(bytes(ROOM))
+            file.flush()
     except OSError as error:
+        mend = "free some space" if error.errno in NO_ROOM else "make this one writable"
         raise OSError(
             f"Results cannot be written to {store} ({error.strerror}): choose another folder with "
-            "--out, or make this one writable."
+            f"--out, or {mend}."
         ) from error
 
 
@@ -206,7 +218,9 @@ def _claim(group: list[RunSpec], store: Path, wait: bool) -> list[tuple[str, str
     with claimed(store, group, wait) as mine:
         if not mine:
             return None
-        return _attempt(group, store) if missing(group, store) else []
+        todo = missing(group, store)
+        # Others may have done some of them meanwhile, as members of passes of their own.
+        return _attempt(group if begun(store, group) else todo, store) if todo else []
 
 
 def _attempt(group: list[RunSpec], store: Path) -> list[tuple[str, str]]:
@@ -218,10 +232,11 @@ def _attempt(group: list[RunSpec], store: Path) -> list[tuple[str, str]]:
     try:
         errors: dict[RunSpec, Exception] = dict(execute(group, store))
     except Exception as error:  # whatever it is, it must not take other runs down
-        unwritable = isinstance(error, OSError) and error.errno in FULL
+        cause = error.__cause__ or error  # `check_writable` has said what to do
+        unwritable = isinstance(cause, OSError) and cause.errno in FULL
         if len(group) > 1 and not unwritable:
             return [failure for spec in group for failure in _attempt([spec], store)]
-        if unwritable:
+        if unwritable and cause is error:
             advice = f"{store} takes no more results ({error}): free some space and start again"
             error = OSError(error.errno, advice).with_traceback(error.__traceback__)
         errors = dict.fromkeys(group, error)

@@ -150,9 +150,27 @@ def test_other_models_load_from_a_file(tmp_path):
     expected = model.encode_text(TOKENIZER(sentences))
     assert torch.allclose(TextTower(backbone, sentences, 4)()[0], expected, atol=1e-5)
 
-    (tmp_path / "tiny.safetensors").write_bytes(b"damaged")
-    with pytest.raises(ValueError, match=r"weights .* of Tiny-ViT could not be loaded"):
-        load("Tiny-ViT", str(tmp_path / "tiny.safetensors"))
+    file = tmp_path / "tiny.safetensors"
+    state = model.state_dict()
+    lacking = {name: value for name, value in state.items() if name != "visual.proj"}
+    spoilt = state | {"visual.proj": state["visual.proj"] * float("nan")}
+    save_file(lacking, file)
+    with pytest.raises(
+        ValueError, match=r'another model \(Missing key.* "visual\.proj".*\)\. Give'
+    ):
+        load("Tiny-ViT", str(file))
+    save_file(spoilt, file)
+    with pytest.raises(ValueError, match=r"are unusable: visual\.proj holds NaN"):
+        load("Tiny-ViT", str(file))
+    for contents in (b"damaged", b""):
+        file.write_bytes(contents)
+        with pytest.raises(
+            ValueError, match=r"of Tiny-ViT could not be loaded: \w.*\. Give a whole"
+        ):
+            load("Tiny-ViT", str(file))
+    torch.save(model, tmp_path / "pickled.pt")
+    with pytest.raises(ValueError, match="loaded: it is neither a safetensors file nor a plain"):
+        load("Tiny-ViT", str(tmp_path / "pickled.pt"))
 
 
 @pytest.fixture

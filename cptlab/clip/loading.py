@@ -5,6 +5,7 @@ import hashlib
 import warnings
 from functools import lru_cache
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ from cptlab.clip.backbone import CHOOSE, Backbone, Precision, wrap
 from cptlab.clip.checks import reason_against_name
 from cptlab.clip.guard import open_clip
 from cptlab.clip.local_weights import CONFIG, NAMES, configuration, quick_gelu, weights_file
-from cptlab.clip.weights import load_compact
+from cptlab.clip.weights import load_compact, require_finite
 
 EMOJI_NAME = "EmojiCLIP"
 EMOJI_CONFIG = Path(__file__).parents[1] / "emoji" / "EmojiCLIP.json"
@@ -53,6 +54,7 @@ def load(
             raise ValueError(f"{name} cannot be used: {reason}. {CHOOSE}")
         _check_weights(name, pretrained)
         model = _open_clip_model(name, pretrained)
+        require_finite(dict(model.named_parameters()), f'The weights "{pretrained}" are unusable')
     return wrap(model.to(device), _tokenizer(name), name, precision)
 
 
@@ -99,12 +101,22 @@ def _open_clip_model(name: str, pretrained: str | None) -> nn.Module:
                 name, pretrained=pretrained, require_pretrained=True, **options
             )
     except Exception as error:  # network, file, pickle or shapes: for the user it is one thing
-        reason = str(error).partition("\n")[0]
-        if "weights_only" in reason:  # torch's advice would be to run whatever code is in it
-            reason = "it is neither a safetensors file nor a plain checkpoint of tensors."
+        advice = f" Give a whole checkpoint of {name}, or its tag to fetch it." if file else ""
         raise ValueError(
-            f'The weights "{pretrained}" of {name} could not be loaded: {reason}'
+            f'The weights "{pretrained}" of {name} could not be loaded: {_reason(error)}.{advice}'
         ) from error
+
+
+def _reason(error: Exception) -> str:
+    """Why weights could not be loaded, in part of a sentence."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if "weights only load" in str(error).lower() or "weights_only" in str(error):
+        # torch's advice would be to run whatever code is in it
+        return "it is neither a safetensors file nor a plain checkpoint of tensors"
+    if len(lines) > 1 and lines[0].startswith("Error(s) in loading state_dict"):
+        return f"they belong to another model ({shorten(lines[1], 160, placeholder=' ...')})"
+    told = shorten(lines[0], 300, placeholder=" ...") if lines else "empty or damaged"
+    return f"{told.rstrip('.')} ({type(error).__name__})"
 
 
 def _tokenizer(name: str) -> Any:

@@ -4,7 +4,7 @@ The token embedding is most of a small CLIP, and most of its 49,408 rows belong 
 caption used. Such a row holds nothing learned, so the mean of the stored rows stands in for it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import torch
@@ -34,7 +34,7 @@ def save_compact(model: nn.Module, used_ids: Iterable[int], path: str | Path) ->
         raise ValueError(f"Token ids must be one or more numbers from 0 to {len(table) - 1}.")
     state = {key: value.half().contiguous() for key, value in state.items()}
     state[ROWS] = table[ids.long()].half()
-    _require_finite(state, "The model cannot be stored in float16")
+    require_finite(state, "The model cannot be stored in float16")
     save_file(state | {IDS: ids}, path, metadata={"vocab_size": str(len(table))})
 
 
@@ -69,13 +69,14 @@ def load_compact(path: str | Path) -> dict[str, Tensor]:
     if len(ids) != len(rows) or not len(ids) or ids.min() < 0 or ids.max() >= vocabulary:
         raise ValueError(f"{path}: token ids and embedding rows do not match; fetch it again.")
     state = {key: value.float() for key, value in state.items()} | {EMBEDDING: rows}
-    _require_finite(state, f"{path} is unusable")
+    require_finite(state, f"{path} is unusable")
     table = rows.mean(0).repeat(vocabulary, 1)
     table[ids] = rows
     return state | {EMBEDDING: table}
 
 
-def _require_finite(state: dict[str, Tensor], problem: str) -> None:
+def require_finite(state: Mapping[str, Tensor], problem: str) -> None:
+    """Raise ValueError, beginning with the problem, if some tensor holds NaN or infinity."""
     for key, value in state.items():
         if not value.isfinite().all():
             raise ValueError(f"{problem}: {key} holds NaN or infinity.")
