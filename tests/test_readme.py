@@ -15,6 +15,7 @@ from tiny_data_root import picture, publish, tiny_root
 
 from cptlab import archive, batch, bench, studies
 from cptlab.cli import commands
+from cptlab.profiles import profile_named
 from cptlab.results import load_result
 from cptlab.workspace import CHECKOUT
 
@@ -73,6 +74,21 @@ def test_the_table_follows_from_the_committed_csv(profile):
     assert checked == len(summary)
 
 
+def test_the_archive_holds_what_is_told(tmp_path):
+    """The table's runs are in it, and redraw the table without training."""
+    count = archive.unpack(CHECKOUT / "figures/full.tar.xz", tmp_path)
+    assert f"({count} so far, all of them at tau = 0.06 among them)" in README
+    summary = pd.read_csv(StringIO(committed("figures/full,tau=0.06/tab2_by_dataset.csv")))
+    stored = summary.set_index(["method", "dataset"])["mean"]
+    values: dict[tuple[str, str], list[float]] = {}
+    for spec, label in studies.base_to_new(profile_named("full,tau=0.06")).items():
+        result = load_result(tmp_path, spec)
+        values.setdefault((label, spec.dataset), []).append(result.metrics["H"])
+    assert set(values) == set(stored.index)
+    for key, found in values.items():
+        assert sum(found) / len(found) == pytest.approx(stored[key], abs=1e-3)
+
+
 def test_the_throughput_table_follows_from_the_committed_rows():
     shown = README.split("<!-- throughput: begin -->")[1].split("<!-- throughput: end -->")[0]
     assert shown.strip() == bench.markdown(json.loads(committed("figures/throughput.json")))
@@ -119,6 +135,8 @@ def user(tmp_path, monkeypatch):
     figures.mkdir(parents=True)
     for name in ("tab1_ablation.png", "tab1_ablation.csv", "runs.csv"):
         shutil.copy(CHECKOUT / "figures" / name, figures)
+    (tmp_path / "figures").mkdir()
+    shutil.copy(CHECKOUT / "figures/full.tar.xz", tmp_path / "figures")
     some = study()
     shutil.copytree(RUNS, tmp_path / "out/runs")
     monkeypatch.setattr(studies, "STUDIES", {"some": lambda profile: some})
