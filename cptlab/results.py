@@ -19,6 +19,7 @@ import pandas as pd
 
 from cptlab import clip, world
 from cptlab.clip import Prompts
+from cptlab.data.own import some
 from cptlab.model import PromptedCLIP
 from cptlab.provenance import environment
 from cptlab.spec import FORMAT, RunSpec, spec_from_dict
@@ -100,8 +101,7 @@ def remarks(specs: Sequence[RunSpec], store: Path) -> list[str]:
         if result is not None:
             versions[result.details["environment"]["versions"]["cptlab"]] += 1
     found = [
-        f"{len(ids)} stored results {reason} and will be computed anew: {', '.join(ids[:3])}"
-        f"{', ...' if len(ids) > 3 else ''}."
+        f"{len(ids)} stored results {reason} and will be computed anew: {some(ids)}."
         for reason, ids in unused.items()
     ]
     current = metadata.version("cptlab")

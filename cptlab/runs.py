@@ -20,6 +20,7 @@ from tqdm.auto import tqdm
 
 from cptlab import world
 from cptlab.data import draw_long_tailed
+from cptlab.data.own import some
 from cptlab.engines import LOCAL, WorkerDied, engine
 from cptlab.evaluation import collapse, scores, thirds
 from cptlab.geometry import cosine_matrix, effective_rank
@@ -177,10 +178,9 @@ def run(
 
 def _told(store: Path, ids: list[str], reason: str) -> str:
     """A line on runs that failed for one reason."""
-    more = f" and {len(ids) - 3} more" if len(ids) > 3 else ""
     log = store / ids[0] / LOG
     where = f" (log: {log})" if log.is_file() and log.stat().st_size else ""  # the disk may be full
-    return f"  {', '.join(ids[:3])}{more}: {reason}{where}"
+    return f"  {some(ids)}: {reason}{where}"
 
 
 def check_writable(store: Path) -> None:

@@ -68,6 +68,6 @@ def verdict_matrix(ledger: pd.DataFrame, *, ax: Axes, legend: bool = True) -> Ax
                 [*handles, small],
                 [*words, "small: the same as further left"],
             )
-        place = {"loc": "upper center", "bbox_to_anchor": (0.3, 0), "ncols": len(words)}
+        place = {"loc": "upper center", "bbox_to_anchor": (0.3, 0), "ncols": 3}
         ax.legend(handles, words, handletextpad=0.2, columnspacing=1.2, **place)
     return ax
