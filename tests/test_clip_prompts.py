@@ -43,6 +43,16 @@ def test_each_replica_starts_as_it_would_alone(words):
     assert not torch.equal(together.vision[0][0], together.vision[0][1])
 
 
+def test_a_replica_is_a_copy_that_learns_what_all_learn():
+    fixed = torch.nn.Parameter(torch.ones(2, 3), requires_grad=False)
+    both = Prompts([torch.zeros(2, 4, 20)], [], {"fixed": fixed, "learned": torch.zeros(2, 5)})
+    one = both.replica(1)
+    assert one.count() == both.count() == 4 * 20 + 5
+    with torch.no_grad():
+        one.text[0].fill_(7)
+    assert not both.text[0].any()
+
+
 def test_first_text_layer_starts_from_the_words():
     backbone = tiny_clip()
     prompts = init_prompts(backbone, PromptShape(2, 2, 0, 0), generators(0))

@@ -73,11 +73,12 @@ class Prompts(nn.Module):
 
     def replica(self, r: int) -> "Prompts":
         """A copy of one replica's prompts, as the only one."""
-        text, vision = (
-            [t[r : r + 1].detach().clone() for t in tower] for tower in (self.text, self.vision)
-        )
-        extra = {name: t[r : r + 1].detach().clone() for name, t in self.extra.items()}
-        return Prompts(text, vision, extra)
+
+        def one(tensor: nn.Parameter) -> nn.Parameter:
+            return nn.Parameter(tensor[r : r + 1].detach().clone(), tensor.requires_grad)
+
+        text, vision = ([one(t) for t in tower] for tower in (self.text, self.vision))
+        return Prompts(text, vision, {name: one(t) for name, t in self.extra.items()})
 
     def learned(self) -> list[nn.Parameter]:
         """The parameters that training changes."""
