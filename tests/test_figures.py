@@ -15,6 +15,7 @@ from cptlab.style import (
     METHOD_LOOKS,
     VERMILLION,
     method_look,
+    method_order,
     save,
     use_style,
 )
@@ -94,15 +95,16 @@ def test_training_curves_draw_the_mean_and_one_standard_deviation(ax):
     assert ax.get_ylabel() == "H (%)"
 
 
-def test_training_curves_bootstrap_band_is_seeded_and_narrower():
-    outlines = []
-    for band in ("std", "bootstrap", "bootstrap"):
-        ax = Figure().subplots()
-        training_curves(runs(seeds=8), y="H", ax=ax, band=band, ylabel="Harmonic mean")
-        assert ax.get_ylabel() == "Harmonic mean"
-        outlines.append(ax.collections[0].get_paths()[0].vertices)
-    np.testing.assert_array_equal(outlines[1], outlines[2])
-    assert np.ptp(outlines[1][:, 1]) < np.ptp(outlines[0][:, 1])
+def test_training_curves_with_intervals(ax):
+    frame = runs(seeds=8)
+    training_curves(frame, y="H", ax=ax, band="interval", ylabel="Harmonic mean")
+    assert ax.get_ylabel() == "Harmonic mean"
+    for label, band in zip(method_order(frame.method), ax.collections, strict=True):
+        outline = band.get_paths()[0].vertices
+        for epoch, values in frame[frame.method == label].groupby("epoch").H:
+            heights = outline[outline[:, 0] == epoch][:, 1]
+            _, lower, upper = mean_interval(values.to_numpy())
+            assert (heights.min(), heights.max()) == pytest.approx((lower, upper))
 
 
 def test_training_curves_refuse_unclear_frames(ax):

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from cptlab.style import method_look, method_order
-from cptlab.tables import CONFIDENCE, check_one_row_per_seed, mean_interval
+from cptlab.tables import check_one_row_per_seed, mean_interval
 
 LABELS = {"progress": "Training (% of epochs)", "shots": "Training pictures of every class"}
 
@@ -21,7 +21,7 @@ def training_curves(
     ax: Axes,
     x: str = "epoch",
     hue: str = "method",
-    band: Literal["std", "bootstrap"] = "std",
+    band: Literal["std", "interval"] = "std",
     ylabel: str | None = None,
 ) -> Axes:
     """Mean over seeds along training, with a band around it (Fig. 1 d).
@@ -32,16 +32,16 @@ def training_curves(
         ax: axes to draw on.
         x: position along training.
         hue: method labels.
-        band: "std" is the mean plus and minus one sample standard deviation, "bootstrap" the 95 %
-            bootstrap interval of the mean.
+        band: "std" is the mean plus and minus one sample standard deviation, "interval" the 95 %
+            interval of the mean (`mean_interval`).
         ylabel: label of the y axis; "`y` (%)" if left out.
 
     Raises:
         ValueError: on missing columns, several rows for one seed, or an unknown band.
     """
-    errorbars = {"std": ("sd", 1), "bootstrap": ("ci", 100 * CONFIDENCE)}
+    errorbars = {"std": ("sd", 1), "interval": lambda values: mean_interval(values)[1:]}
     if band not in errorbars:
-        raise ValueError(f"band={band!r} is not known; choose std or bootstrap.")
+        raise ValueError(f"band={band!r} is not known; choose std or interval.")
     check_one_row_per_seed(frame, [hue, x], [y])
     order = method_order(frame[hue])
     sns.lineplot(
@@ -56,7 +56,6 @@ def training_curves(
         markers={label: method_look(label).marker for label in order},
         dashes=False,
         errorbar=errorbars[band],
-        seed=0,
         err_kws={"alpha": 0.18, "linewidth": 0},
         markersize=6,
         ax=ax,

@@ -85,7 +85,7 @@ def few_shot_curves(frame: pd.DataFrame, ax: Axes, *, y: str = "all") -> Axes:
         y=y,
         ax=ax,
         x="shots",
-        band="bootstrap",
+        band="interval",
     )
     if frame["shots"].nunique() > 1:
         for label in method_order(frame.loc[shots == 1, "method"]):
