@@ -143,10 +143,9 @@ class Profile:
     def depths_of(
         self, method: type[Method], protocol: Protocol = "base_to_new"
     ) -> dict[str, float]:
-        """The fields of a method that this profile sets."""
-        if self.depths is not None:
-            return _fields_of(method, dataclasses.asdict(self.depths))
-        return _fields_of(method, method.elsewhere.get(protocol, {}))
+        """The fields of a method that were published for a protocol, or that this profile sets."""
+        depths = {} if self.depths is None else dataclasses.asdict(self.depths)
+        return _fields_of(method, {**method.elsewhere.get(protocol, {}), **depths})
 
     def datasets(self) -> list[str]:
         """Every data set that some study uses, each once."""

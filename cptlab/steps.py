@@ -18,13 +18,15 @@ from cptlab.pool import BatchPlan, TrainingSet
 from cptlab.spec import RunSpec
 
 
-def setting_of(model: PromptedCLIP, dataset: ImageDataset, subsets: Sequence[Subset]) -> Setting:
+def setting_of(
+    model: PromptedCLIP, dataset: ImageDataset, subsets: Sequence[Subset], balance: Balance | None
+) -> Setting:
     """What the losses of a run may know beside its batch."""
-    backbone, names = model.backbone, dataset.class_names
+    backbone, names, balance = model.backbone, dataset.class_names, balance or Balance()
     return Setting(
         names,
         frozen_prototypes(backbone, names, model.method.anchor_templates or (dataset.template,)),
-        torch.tensor([subset.counts for subset in subsets], device=backbone.device),
+        balance.drawn(_counts(subsets, backbone.device)),
         partial(frozen_texts, backbone),
         backbone.logit_scale,
     )
@@ -63,8 +65,9 @@ class Steps:
             name: self.parameters[0].new_tensor([spec.method.weights()[name] for spec in specs])
             for name in first.method.weights()
         }
-        self._offsets = balance.logit_offsets(setting.class_counts)
-        self._class_weights = balance.weights(setting.class_counts)
+        counts = _counts(subsets, model.backbone.device)
+        self._offsets = balance.logit_offsets(counts)
+        self._class_weights = balance.weights(counts)
         self._classes = model.bind(dataset.class_names, "training")
         self._learned = TrainingSet(model, dataset, subsets, first.crop)
         self.n_samples = self._learned.size
@@ -117,3 +120,8 @@ class Steps:
         logged["loss"].sum().backward()
         self.optimiser.step()
         return {name: value.detach() for name, value in logged.items()}
+
+
+def _counts(subsets: Sequence[Subset], device: torch.device) -> Tensor:
+    """Training pictures of every class, (R, K)."""
+    return torch.tensor([subset.counts for subset in subsets], device=device)

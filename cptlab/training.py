@@ -96,7 +96,7 @@ def _train(
 ) -> Trained:
     """One stage, from the model's prompts as they are."""
     first, method = specs[0], specs[0].method
-    setting = setting_of(model, dataset, subsets)
+    setting = setting_of(model, dataset, subsets, first.balance)
     prepared = prepare([spec.method for spec in specs], setting)
     logs: list[Log] = [[] for _ in specs]
     errors: list[TrainingDiverged | None] = [None for _ in specs]

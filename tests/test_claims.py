@@ -508,12 +508,15 @@ def test_markdown_by_hand():
         "| claim | tau | claimed | sum | pair mean |\n"
         "| --- | ---: | --- | --- | --- |\n"
         "| CPT varies less over seeds than global ETF (Sec. 4.5, Fig. 1 (d), Fig. 4) | 0.06 "
-        "| < 1 | supported 0.50 [0.50, 0.50] | not run |\n"
+        "| < 1 | supported, always 0.50 4/1 | not run |\n"
         "\n"
         "2 comparisons: 1 supported, 0 contradicted, 0 undecided, 1 not run.\n"
+        "\n"
+        "Each ends with its pairs of runs and its data sets; 0 have at most 3 pairs on one data "
+        "set, so that no interval reaches beyond the pairs themselves.\n"
     )
     two_seeds = ledger_markdown(ledger(frame[frame["seed"] < 3], [claim], readings[:1]))
-    assert "| undecided 0.50 (n = 2) |" in two_seeds
+    assert "| undecided 0.50 (no interval) 2/1 |" in two_seeds
     shared = ledger(frame, [claim_named("L_TETF adds")], READINGS[:2])
     assert "| not run | as sum |" in ledger_markdown(shared)
     assert VERDICTS == ("supported", "contradicted", "undecided", "not run")

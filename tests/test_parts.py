@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from tiny_clip import tiny_clip
 
 from cptlab.clip import IMAGENET_TEMPLATES
+from cptlab.geometry.losses import class_wise_convergence
 from cptlab.methods.base import Step, cross_entropy
 from cptlab.parts.averaging import gaussian_weights
 from cptlab.parts.balance import Balance
@@ -78,6 +79,25 @@ def test_class_balanced_sampling_gives_classes_equal_chances():
     by_class = torch.zeros(3, dtype=chances.dtype).index_add(0, labels, chances)
     assert by_class.tolist() == pytest.approx([1, 1, 1])
     assert Balance().picture_weights(labels) is None
+
+
+@pytest.mark.parametrize("sampling", ["shuffled", "class_balanced"])
+def test_convergence_averages_over_classes_however_they_are_drawn(sampling):
+    labels, balance = torch.tensor([0] * 16 + [1] * 4 + [2]), Balance(sampling=sampling)
+    features = torch.randn(21, 5, generator=generator())
+    prototypes = torch.randn(3, 5, generator=generator())
+    chances = balance.picture_weights(labels)
+    chances = torch.full((21,), 1 / 21) if chances is None else chances / chances.sum()
+    counts = balance.drawn(COUNTS)[0]
+    each = [
+        class_wise_convergence(features[[i]], prototypes, labels[[i]], counts) for i in range(21)
+    ]
+    expected = (chances * torch.stack(each)).sum()
+    apart = (
+        (F.normalize(features, dim=-1) - F.normalize(prototypes, dim=-1)[labels]).square().sum(-1)
+    )
+    by_class = [apart[labels == c].mean() for c in range(3)]
+    assert expected.item() == pytest.approx(sum(by_class).item() / 3, rel=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from cptlab.claims import needs
 from cptlab.claims.roles import CPT as DEFAULT
 from cptlab.claims.roles import label, weighted
 from cptlab.lineup import BOTH, methods
-from cptlab.methods import CPT, IVLP
+from cptlab.methods import CPT, IVLP, PromptSRC
 from cptlab.profiles import DEMO, FULL, PAPER, SMOKE, Part, profile_named
 from cptlab.studies import (
     ALGORITHMS,
@@ -70,7 +70,10 @@ def test_the_profile_paper_has_the_papers_settings():
 def test_other_profiles_learn_alike_in_all_protocols():
     there = {label: (s.method, s.schedule) for s, label in transfer(FULL).items()}
     here = {label: (s.method, s.schedule) for s, label in base_to_new(FULL).items()}
-    assert there == here
+    # depths and schedules are the profile's; PromptSRC averages its prompts otherwise
+    differ = {label for label in here if there[label] != here[label]}
+    assert there.keys() == here.keys() and differ == {"PromptSRC"}
+    assert there["PromptSRC"][1] == here["PromptSRC"][1]
 
 
 def test_seeds_of_the_parts():
@@ -177,3 +180,12 @@ def test_a_profile_at_one_ratio_has_the_runs_of_the_whole_at_it(tau):
 def test_wrong_changes_are_named(text, message):
     with pytest.raises(ValueError, match=message):
         profile_named(text)
+
+
+def test_what_was_published_for_a_protocol_holds_at_any_scale():
+    for profile in (FULL, PAPER):
+        assert profile.make(PromptSRC).average_centre == 0.75
+        assert profile.make(PromptSRC, "transfer").average_centre == 0.3
+        assert profile.make(PromptSRC, "few_shot").average_width == 0.6
+    assert FULL.make(PromptSRC, "transfer").vision_depth == 4  # EmojiCLIP's own depth
+    assert PAPER.make(PromptSRC, "transfer").vision_depth == 3

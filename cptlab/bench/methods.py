@@ -116,7 +116,7 @@ class Timed:
             raise ValueError(
                 f"{samples} training pictures make no batch of {batch_size}: give more classes."
             )
-        setting = setting_of(model, dataset, [subset])
+        setting = setting_of(model, dataset, [subset], spec.balance)
         prepared = prepare([spec.method], setting)
         self.steps = Steps([spec], model, dataset, [subset], setting, prepared)
         self.batches = itertools.chain.from_iterable(map(self.steps.batches, itertools.count()))

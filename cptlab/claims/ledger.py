@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from cptlab.claims.bootstrap import FEWEST
 from cptlab.claims.claim import VERDICTS, Claim, verdict
 from cptlab.claims.declared import CLAIMS
 from cptlab.claims.readings import READINGS, Reading
@@ -85,8 +86,9 @@ def cpt_fields(
 def ledger_markdown(table: pd.DataFrame) -> str:
     """Render a `ledger` frame: a row per claim and tau, a column per reading, and a count.
 
-    A cell reads "supported 1.2 [0.4, 2.0]", without interval "undecided 1.2 (n = 2)", or "not run".
-    What a reading does not touch says which column to look at.
+    A cell reads "supported 1.2 [0.4, 2.0] 18/6", without interval "undecided 1.2 (no interval)
+    2/1", without spread "undecided, always 0.0 3/1", or "not run"; the last two numbers are pairs of runs and data sets. What a reading does
+    not touch says which column to look at.
     """
     readings = list(dict.fromkeys(table["reading"]))
     lines = [
@@ -100,7 +102,12 @@ def ledger_markdown(table: pd.DataFrame) -> str:
     distinct = table[table["same_as"] == ""]
     counts = ", ".join(f"{(distinct['verdict'] == v).sum()} {v}" for v in VERDICTS)
     body = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    return f"{body}\n\n{len(distinct)} comparisons: {counts}.\n"
+    alone = ((distinct["datasets"] == 1) & (distinct["pairs"] <= FEWEST)).sum()
+    return (
+        f"{body}\n\n{len(distinct)} comparisons: {counts}.\n\n"
+        f"Each ends with its pairs of runs and its data sets; {alone} have at most {FEWEST} pairs "
+        "on one data set, so that no interval reaches beyond the pairs themselves.\n"
+    )
 
 
 def _labels(claim: Claim, reading: Reading) -> tuple[str, ...]:
@@ -189,6 +196,9 @@ def _cell(row: tuple) -> str:
         return f"as {row.same_as}"
     if row.verdict == "not run":
         return "not run"
+    base = f"{row.pairs}/{row.datasets}"
     if np.isnan(row.lower):
-        return f"{row.verdict} {row.estimate:.2f} (n = {row.pairs})"
-    return f"{row.verdict} {row.estimate:.2f} [{row.lower:.2f}, {row.upper:.2f}]"
+        return f"{row.verdict} {row.estimate:.2f} (no interval) {base}"
+    if row.lower == row.upper:
+        return f"{row.verdict}, always {row.estimate:.2f} {base}"
+    return f"{row.verdict} {row.estimate:.2f} [{row.lower:.2f}, {row.upper:.2f}] {base}"

@@ -43,9 +43,10 @@ class Setting:
     """What is known before training starts, the same for every step.
 
     class_names: K training classes. frozen_prototypes (K, d): text features of the frozen backbone
-    for the method's anchor templates, not normalised. class_counts (R, K): training samples.
-    encode: frozen text features (N, d) of any N sentences, not normalised. logit_scale: the
-    multiplier of cosines.
+    for the method's anchor templates, not normalised. class_counts (R, K): pictures of each class
+    that an epoch draws, up to a factor: the training samples, or ones where a run's balance draws
+    all classes alike. encode: frozen text features (N, d) of any N sentences, not normalised.
+    logit_scale: the multiplier of cosines.
     """
 
     class_names: tuple[str, ...]

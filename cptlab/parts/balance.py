@@ -53,6 +53,11 @@ class Balance:
         weights = 1 / effective
         return (weights / weights.mean(-1, keepdim=True)).float()
 
+    def drawn(self, class_counts: Tensor) -> Tensor:
+        """What the pictures that an epoch draws of each class are in proportion to, (R, K)."""
+        balanced = self.sampling == "class_balanced"
+        return torch.ones_like(class_counts) if balanced else class_counts
+
     def picture_weights(self, labels: Tensor) -> Tensor | None:
         """Chance of each of N pictures to be drawn, (N,), from their labels; None: a shuffle."""
         if self.sampling == "shuffled":
