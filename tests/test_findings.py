@@ -1,0 +1,92 @@
+"""Differences in sentences, each checked against numbers worked out by hand."""
+
+import pandas as pd
+import pytest
+
+from cptlab.findings import findings
+from cptlab.tables import differences, method_table
+
+NAN = float("nan")
+
+
+def gaps(*rows: tuple, metric: str = "H", tau: float = 0.06) -> pd.DataFrame:
+    columns = ["method", "mean", "lower", "upper", "n"]
+    return pd.DataFrame(rows, columns=columns).assign(metric=metric, tau=tau)
+
+
+UP, MORE = ("DeKg", 2.0, 1.5, 2.5, 5), ("PromptSRC", 3.0, 0.25, 5.75, 5)
+DOWN, LEVEL = ("CoOp", -4.0, -5.0, -3.0, 5), ("MaPLe", -0.5, -1.0, 0.0, 5)
+
+
+def test_every_side_is_counted_and_the_furthest_comes_first():
+    assert findings(gaps(UP, DOWN, LEVEL, MORE), "IVLP") == (
+        "- **H, tau = 0.06, against IVLP:** the interval excludes zero for 3 of 4 methods "
+        "(5 seeds). 2 above: PromptSRC, +3.00 points (95 % interval 0.25 to 5.75), then DeKg. "
+        "1 below: CoOp, -4.00 points (95 % interval -5.00 to -3.00). Not separable: MaPLe.\n"
+    )
+
+
+def test_where_nothing_excludes_zero_the_largest_difference_is_told():
+    other = ("CoCoOp", 0.25, -2.0, 2.5, 4)
+    assert findings(gaps(other, LEVEL), "IVLP", digits=1) == (
+        "- **H, tau = 0.06, against IVLP:** the interval excludes zero for none of 2 methods "
+        "(4 to 5 seeds). The largest difference is that of MaPLe, -0.5 points (95 % interval "
+        "-1.0 to 0.0). Not separable: MaPLe and CoCoOp.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        (UP, "DeKg, +2.00 (95 % interval 1.50 to 2.50), over 5 seeds. The interval excludes zero."),
+        (
+            LEVEL,
+            "MaPLe, -0.50 (95 % interval -1.00 to 0.00), over 5 seeds. The interval includes zero: "
+            "not separable.",
+        ),
+        (
+            ("CPT", 1.0, NAN, NAN, 1),
+            "CPT, +1.00. With 1 seed there is no interval, so it may be chance.",
+        ),
+    ],
+)
+def test_a_single_method(row, said):
+    text = findings(gaps(row), "IVLP", unit="")
+    assert text == f"- **H, tau = 0.06, against IVLP:** {said}\n"
+
+
+def test_few_seeds_have_no_interval():
+    few = [("CoOp", -2.0, NAN, NAN, 2), ("MaPLe", 1.0, NAN, NAN, 2)]
+    assert findings(gaps(*few), "IVLP") == (
+        "- **H, tau = 0.06, against IVLP:** the largest of 2 differences is that of CoOp, -2.00 "
+        "points. With 2 seeds there is no interval, so it may be chance.\n"
+    )
+    assert findings(gaps(UP, *few), "IVLP").endswith(
+        "1 above: DeKg, +2.00 points (95 % interval 1.50 to 2.50). "
+        "Too few seeds for an interval: CoOp and MaPLe.\n"
+    )
+
+
+def test_an_item_for_every_metric_and_ratio_and_none_for_missing_numbers():
+    missing = ("CoOp", NAN, NAN, NAN, 0)
+    table = pd.concat([gaps(UP, missing), gaps(UP, metric="tail", tau=1.0)])
+    heads = [line.split(":**")[0] for line in findings(table, "IVLP").splitlines()]
+    assert heads == ["- **H, tau = 0.06, against IVLP", "- **tail, tau = 1, against IVLP"]
+    assert "1 method" not in findings(table, "IVLP")
+    assert findings(gaps(missing), "IVLP") == ""
+
+
+def test_from_runs_to_a_sentence():
+    """Differences 1, 2, 3: mean 2, standard error 1 / sqrt(3), Student's quantile 4.303."""
+    runs = pd.DataFrame(
+        {
+            "method": ["IVLP"] * 3 + ["CPT"] * 3,
+            "seed": [1, 2, 3] * 2,
+            "H": [50.0, 51.0, 52.0, 51.0, 53.0, 55.0],
+        }
+    )
+    table = method_table(differences(runs, "IVLP", ["H"]), ["H"], by=["method"])
+    assert findings(table, "IVLP") == (
+        "- **H, against IVLP:** CPT, +2.00 points (95 % interval -0.48 to 4.48), over 3 seeds. "
+        "The interval includes zero: not separable.\n"
+    )
