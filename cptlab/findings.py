@@ -1,6 +1,10 @@
-"""What paired differences say, in sentences: the words with which a notebook ends."""
+"""What comparisons of paired runs say, in sentences: the words with which a notebook ends."""
+
+from collections.abc import Iterable
 
 import pandas as pd
+
+from cptlab.claims import spread_ratio
 
 NUMBERS = ("mean", "lower", "upper", "n")
 
@@ -25,6 +29,29 @@ def findings(gaps: pd.DataFrame, reference: str, unit: str = "points", digits: i
         title = ", ".join(map(_named, keys, key))
         rows = rows.sort_values("mean", key=abs, ascending=False, ignore_index=True)
         items.append(f"- **{title}, against {reference}:** {_sentences(rows, unit, digits)}\n")
+    return "".join(items)
+
+
+def spread_findings(frame: pd.DataFrame, pairs: Iterable[tuple[str, str]], quantity: str) -> str:
+    """A Markdown list: the spread of one method over seeds as a multiple of another's.
+
+    Args:
+        frame: runs as for `cptlab.claims.spread_ratio`, of one imbalance ratio.
+        pairs: labels of the method and of the one that it is compared with.
+        quantity: a column of the frame.
+    """
+    items = []
+    for label, rival in pairs:
+        ratio = spread_ratio(frame, label, rival, quantity)
+        said = f"{ratio.value:.2f} times the standard deviation of {quantity}"
+        if pd.isna(ratio.lower):
+            said += f". With {ratio.pairs} seeds there is no interval, so it may be chance."
+        else:
+            bounds = f"{ratio.lower:.2f} to {ratio.upper:.2f}"
+            said += f" (95 % interval {bounds}), over {ratio.pairs} seeds. The interval "
+            inside = ratio.lower <= 1 <= ratio.upper
+            said += "includes one: not separable." if inside else "excludes one."
+        items.append(f"- **{label}, against {rival}:** {said}\n")
     return "".join(items)
 
 

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from cptlab.findings import findings
+from cptlab.findings import findings, spread_findings
 from cptlab.tables import differences, method_table
 
 NAN = float("nan")
@@ -89,4 +89,32 @@ def test_from_runs_to_a_sentence():
     assert findings(table, "IVLP") == (
         "- **H, against IVLP:** CPT, +2.00 points (95 % interval -0.48 to 4.48), over 3 seeds. "
         "The interval includes zero: not separable.\n"
+    )
+
+
+def spreads(*blocks: tuple[str, list[float]]) -> pd.DataFrame:
+    rows = [(name, seed, h) for name, values in blocks for seed, h in enumerate(values)]
+    return pd.DataFrame(rows, columns=["method", "seed", "H"]).assign(dataset="birds")
+
+
+def test_the_ratio_of_two_spreads():
+    wide, narrow = [50.0, 52.0, 54.0], [50.0, 51.0, 52.0]  # standard deviations 2 and 1
+    runs = spreads(("CPT", wide), ("IVLP", narrow))
+    assert spread_findings(runs, [("CPT", "IVLP"), ("IVLP", "CPT")], "H") == (
+        "- **CPT, against IVLP:** 2.00 times the standard deviation of H. With 3 seeds there is no "
+        "interval, so it may be chance.\n"
+        "- **IVLP, against CPT:** 0.50 times the standard deviation of H. With 3 seeds there is no "
+        "interval, so it may be chance.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("factor", "said"), [(10, "excludes one."), (1, "includes one: not separable.")]
+)
+def test_the_interval_of_a_ratio_is_held_against_one(factor, said):
+    narrow = [0.0, 1.0, 2.0, 3.0, 5.0]  # resamples keep a constant ratio: the interval is a point
+    runs = spreads(("CPT", [factor * h for h in narrow]), ("IVLP", narrow))
+    assert spread_findings(runs, [("CPT", "IVLP")], "H") == (
+        f"- **CPT, against IVLP:** {factor}.00 times the standard deviation of H (95 % interval "
+        f"{factor}.00 to {factor}.00), over 5 seeds. The interval {said}\n"
     )
