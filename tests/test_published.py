@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from cptlab.figures import published_averages
 from cptlab.published import (
     averages,
+    mean_ranks,
     proportional_rows,
     published,
     ranks,
@@ -179,6 +180,26 @@ def test_ranks_share_the_better_place_and_know_that_a_low_deviation_is_good():
     assert wide["H"].to_dict() == {"x": 3, "y": 1, "z": 1}
     assert wide["Std"].to_dict() == {"x": 2, "y": 3, "z": 1}
     assert "rank" not in frame
+
+
+def test_mean_ranks_by_hand_leave_out_average_and_source():
+    rows = {"x": [50.0, 1.0, 7.0, 90.0], "y": [60.0, 2.0, 7.0, 10.0], "z": [60.0, 3.0, 5.0, 20.0]}
+    frame = block(rows, ["a", "b", "c", "Avg"])
+    told = mean_ranks(frame).set_index("method")
+    assert told["mean_rank"].to_dict() == pytest.approx(
+        {"x": (3 + 3 + 1.5) / 3, "y": (1.5 + 2 + 1.5) / 3, "z": (1.5 + 1 + 3) / 3}
+    )
+    assert told["firsts"].to_dict() == {"x": 1, "y": 2, "z": 2}  # ties count for each
+    source = frame.assign(table=3).replace({"column": {"a": "ImageNet"}})
+    assert mean_ranks(source)["columns"].eq(2).all()
+
+
+def test_mean_ranks_of_the_print_add_up(results):
+    told = mean_ranks(results)
+    counted = told.groupby("table")["columns"].unique().map(list).to_dict()
+    assert counted == {2: [11], 3: [10], 4: [4]}
+    methods = told.groupby(["table", "tau"])["mean_rank"].agg(["mean", "size"])
+    assert methods["mean"].tolist() == pytest.approx(((methods["size"] + 1) / 2).tolist())
 
 
 def test_the_ranks_of_the_clusterings():

@@ -16,6 +16,7 @@ import pandas as pd
 
 from cptlab.published.arithmetic import (
     averages,
+    mean_ranks,
     proportional_rows,
     ranks,
     repeated,
@@ -25,6 +26,7 @@ from cptlab.published.arithmetic import (
 
 __all__ = [
     "averages",
+    "mean_ranks",
     "proportional_rows",
     "published",
     "ranks",

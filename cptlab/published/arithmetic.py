@@ -40,11 +40,8 @@ def averages(frame: pd.DataFrame) -> pd.DataFrame:
         ValueError: if a row has no printed average.
     """
     keys = ["table", "tau", "method"]
-    inside = frame["column"] != AVERAGE
-    for table, names in LEFT_OUT.items():
-        inside &= (frame["table"] != table) | ~frame["column"].isin(names)
     printed = frame[frame["column"] == AVERAGE].set_index(keys)["value"]
-    means = frame[inside].groupby(keys, sort=False)["value"]
+    means = _averaged(frame).groupby(keys, sort=False)["value"]
     checks = means.agg(columns="size", recomputed="mean")
     checks.insert(1, "printed", printed)
     if checks["printed"].isna().any():
@@ -69,6 +66,26 @@ def ranks(frame: pd.DataFrame) -> pd.DataFrame:
     signed = frame.assign(rank=frame["value"] * sign)
     rank = signed.groupby(["table", "tau", "column"])["rank"].rank(method="min")
     return frame.assign(rank=rank.astype(int))
+
+
+def mean_ranks(frame: pd.DataFrame) -> pd.DataFrame:
+    """Mean rank of each method over the columns that its table's average takes; 1 is best.
+
+    Equal values share the mean of their places, so that the ranks of a column have one sum.
+
+    Returns:
+        One row per table, tau and method: columns (how many), firsts (in how many no method is
+        better) and mean_rank.
+    """
+    inside = _averaged(frame)
+    columns = inside.groupby(["table", "tau", "column"])["value"]
+    placed = inside.assign(
+        rank=columns.rank(ascending=False), first=inside["value"] == columns.transform("max")
+    )
+    groups = placed.groupby(["table", "tau", "method"], sort=False)
+    return groups.agg(
+        columns=("rank", "size"), firsts=("first", "sum"), mean_rank=("rank", "mean")
+    ).reset_index()
 
 
 def shared_values(frame: pd.DataFrame, at_least: int = 2) -> pd.DataFrame:
@@ -176,3 +193,11 @@ def repeated(tables: pd.DataFrame, statements: pd.DataFrame) -> pd.DataFrame:
     )
     both = both[[*keys, "value", "other", "other_value"]]
     return both.assign(difference=both["value"] - both["other_value"])
+
+
+def _averaged(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows whose columns a table's average takes."""
+    inside = frame["column"] != AVERAGE
+    for table, names in LEFT_OUT.items():
+        inside &= (frame["table"] != table) | ~frame["column"].isin(names)
+    return frame[inside]
