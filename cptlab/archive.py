@@ -10,6 +10,7 @@ import io
 import json
 import lzma
 import os
+import re
 import tarfile
 from collections.abc import Collection, Iterable
 from pathlib import Path
@@ -17,6 +18,9 @@ from tempfile import TemporaryDirectory
 
 from cptlab.results import PROMPTS, RESULT, Result
 from cptlab.spec import RunSpec
+
+MEMBER = re.compile(rf"[\w.-]*\w/({re.escape(RESULT)}|{re.escape(PROMPTS)})")
+"""A run's folder and one of its two files; no folder is "..", and none is hidden."""
 
 
 def pack(results: Iterable[Result], file: Path, with_prompts: Collection[RunSpec] = ()) -> None:
@@ -44,13 +48,19 @@ def pack(results: Iterable[Result], file: Path, with_prompts: Collection[RunSpec
 def unpack(file: Path, store: Path) -> int:
     """Put an archive's results into a store, but for runs that it has already; how many were new.
 
-    Raises ValueError for a file that is missing or no such archive.
+    Raises ValueError for a file that is missing or no such archive, before anything is stored.
     """
     if not file.is_file():
         raise ValueError(f"There is no archive {file}.")
     store.parent.mkdir(parents=True, exist_ok=True)
     try:
         with tarfile.open(file, "r:xz") as archive:
+            for member in archive.getmembers():
+                if not (member.isfile() and MEMBER.fullmatch(member.name)):
+                    raise ValueError(
+                        f"{file} holds {member.name!r}, which is no result: `cptlab results pack` "
+                        "makes such archives."
+                    )
             members = [m for m in archive.getmembers() if not (store / m.name).exists()]
             # Prompts before the result, which says that the run is done.
             members.sort(key=lambda member: member.name.endswith(RESULT))

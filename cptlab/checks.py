@@ -37,20 +37,23 @@ def option(name: str, text: str) -> tuple[str, object]:
 
 
 def check_values(options: Any) -> None:
-    """Raise ValueError if a field of a dataclass holds what its type hint rules out.
+    """Raise ValueError if a field of a dataclass holds what its type hint rules out, or a number
+    below zero, which none of ours takes.
 
     Hints of other types than numbers, strings, choices and tuples of these are not looked at.
     """
     hints = _hints(type(options))
     for f in dataclasses.fields(options):
         value, hint = getattr(options, f.name), hints[f.name]
+        where = f"{type(options).__name__}.{f.name}"
         if not _fits(value, hint):
             choices = ", ".join(map(str, typing.get_args(hint)))
             is_choice = typing.get_origin(hint) is Literal
             wanted = f"one of {choices}" if is_choice else getattr(hint, "__name__", hint)
             wanted = "finite" if isinstance(value, float) and not math.isfinite(value) else wanted
-            where = f"{type(options).__name__}.{f.name}"
             raise ValueError(f"{where} is {value!r}, but must be {wanted}.")
+        if isinstance(value, int | float) and value < 0:
+            raise ValueError(f"{where} is {value!r}, but must be 0 or more.")
 
 
 @lru_cache

@@ -253,7 +253,8 @@ def frozen_prototypes(
 ) -> Tensor:
     """Text features (K, d) of the frozen backbone, mean over templates, not normalised."""
     sentences = [
-        [template.format(name.replace("_", " ")) for name in class_names] for template in templates
+        [template.replace("{}", name.replace("_", " ")) for name in class_names]
+        for template in templates
     ]
     return torch.stack([frozen_texts(backbone, part) for part in sentences]).mean(0)
 

@@ -110,11 +110,6 @@ class TrainingSet:
     def ranked(self, top: int) -> list[list[int]]:
         """For each picture of the first replica, the classes that the model ranks first for it."""
         names = self.model.trained_on
-        if top > len(names):
-            raise ValueError(
-                f"{top} hard negatives for each picture, but there are {len(names)} classes: "
-                f"choose hard_negatives of at most {len(names)}."
-            )
         prototypes = self.model.prototypes(self.model.bind(names, "training"))
         features = self.model.encode_samples(self.dataset, self.own, "training")
         return self.model.logits(features, prototypes)[0].topk(top).indices.tolist()

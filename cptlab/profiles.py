@@ -110,13 +110,16 @@ class Profile:
         seed: int,
         protocol: Protocol = "base_to_new",
     ) -> RunSpec:
-        """One run with the method's schedule in this profile, on its backbone and machine."""
+        """One run with the method's schedule in this profile, on its backbone and machine.
+
+        Where the method has its defaults and others were published for the data set, it gets these.
+        """
         return RunSpec(
             dataset=dataset,
-            method=method,
+            method=_published_for(dataset, method),
             imbalance=imbalance,
             seed=seed,
-            schedule=self.schedule_of(method, protocol),
+            schedule=self.schedule_of(method, protocol, dataset),
             protocol=protocol,
             crop=self.crop,
             backbone=self.backbone,
@@ -127,12 +130,12 @@ class Profile:
             threads=self.threads,
         )
 
-    def schedule_of(self, method: Method, protocol: Protocol) -> Schedule:
+    def schedule_of(self, method: Method, protocol: Protocol, dataset: str) -> Schedule:
         """A method's schedule in this profile."""
         if self.schedule is not None:
             return scaled(method.schedule(), self.schedule)
-        changes = _fields_of(Schedule, method.elsewhere.get(protocol, {}))
-        return dataclasses.replace(method.schedule(), **changes)
+        published = {**method.elsewhere.get(protocol, {}), **method.elsewhere.get(dataset, {})}
+        return dataclasses.replace(method.schedule(), **_fields_of(Schedule, published))
 
     def make(
         self, method: type[Method], protocol: Protocol = "base_to_new", **options: object
@@ -152,6 +155,12 @@ class Profile:
         parts = (self.comparison, self.details, self.transfer, self.few_shot)
         used = [name for part in parts for name in part.datasets]
         return list(dict.fromkeys((*used, self.similarity_dataset)))
+
+
+def _published_for(dataset: str, method: Method) -> Method:
+    values = _fields_of(type(method), method.elsewhere.get(dataset, {}))
+    unset = {k: v for k, v in values.items() if getattr(method, k) == getattr(type(method), k)}
+    return dataclasses.replace(method, **unset)
 
 
 def _fields_of(kind: type, values: Mapping[str, float]) -> dict[str, float]:

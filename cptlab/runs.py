@@ -109,6 +109,7 @@ def execute(
             "clusters": None if clusters is None else clusters[r].tolist(),
             "subset": {"samples": len(subset.samples), "checksum": subset.checksum},
             "trained_parameters": trained.model.prompts.count(),
+            "substitutes": spec.method.substitutes(),
             "seconds": round(took / len(specs), 2),
             "pass": {"replicas": len(specs), "seconds": round(took, 2)},
         }

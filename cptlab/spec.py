@@ -55,6 +55,7 @@ class RunSpec:
     def __post_init__(self) -> None:
         check_values(self)
         check_values(self.method)
+        _check_templates(self.method.anchor_templates)
         class_counts(1, self.imbalance, self.n_max)  # its checks are ours
         if self.threads < 1:
             raise ValueError(f"threads must be at least 1, got {self.threads}.")
@@ -91,6 +92,15 @@ def _changed(options: Any) -> dict[str, Any]:
         elif value != f.default:
             values[f.name] = value
     return values
+
+
+def _check_templates(templates: tuple[str, ...] | None) -> None:
+    """None stands for the data set's own sentence."""
+    if templates is not None and (not templates or any(t.count("{}") != 1 for t in templates)):
+        raise ValueError(
+            f"anchor_templates are {templates!r}: give one sentence or more, each with one {{}} "
+            "where the class name goes."
+        )
 
 
 def spec_from_dict(values: dict[str, Any]) -> RunSpec:

@@ -34,7 +34,7 @@ def setting_of(
 
 def prepare(methods: Sequence[Method], setting: Setting) -> dict[str, Tensor]:
     """What the replicas' methods compute once, stacked to (R, ...)."""
-    once = {method: method.prepare(setting) for method in methods}
+    once = {method: method.prepare(setting) for method in dict.fromkeys(methods)}
     return {
         name: torch.stack([once[method][name] for method in methods]) for name in once[methods[0]]
     }

@@ -69,6 +69,7 @@ def train(
     negatives than classes.
     """
     method = specs[0].method
+    method.check(backbone, len(dataset.class_names))
     first_stage = method.first_stage()
     if first_stage is None:
         generators = [torch_stream("init", spec.seed) for spec in specs]

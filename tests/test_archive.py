@@ -65,13 +65,25 @@ def test_what_is_no_archive_is_named(packed, tmp_path):
     assert not (tmp_path / "store").exists()
 
 
-def test_an_archive_cannot_write_elsewhere(tmp_path):
-    evil = tmp_path / "evil"
-    with tarfile.open(evil, "w:xz") as tar:
-        tar.addfile(tarfile.TarInfo("../outside/result.json"))
-    with pytest.raises(ValueError, match="outside the destination"):
-        archive.unpack(evil, tmp_path / "store")
-    assert not (tmp_path / "outside").exists()
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("../result.json", tarfile.REGTYPE),
+        ("{tmp}/outside/result.json", tarfile.REGTYPE),
+        ("a-run/notes.txt", tarfile.REGTYPE),
+        ("a-run/deeper/result.json", tarfile.REGTYPE),
+        ("a-run", tarfile.DIRTYPE),
+        ("a-run/result.json", tarfile.SYMTYPE),
+    ],
+)
+def test_an_archive_brings_results_into_the_store_and_nothing_else(tmp_path, name, kind):
+    member = tarfile.TarInfo(name.format(tmp=tmp_path))
+    member.type = kind
+    with tarfile.open(tmp_path / "evil", "w:xz") as tar:
+        tar.addfile(member)
+    with pytest.raises(ValueError, match=r"evil holds .*, which is no result"):
+        archive.unpack(tmp_path / "evil", tmp_path / "store")
+    assert [path.name for path in tmp_path.iterdir()] == ["evil"]
 
 
 def test_the_commands_say_how_many(tmp_path, packed):

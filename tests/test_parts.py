@@ -106,6 +106,8 @@ def test_convergence_averages_over_classes_however_they_are_drawn(sampling):
         ({"beta": 1.0}, r"Balance\.beta must lie in \[0, 1\), got 1"),
         ({"logits": "menon"}, r"Balance\.logits is 'menon', but must be one of plain"),
         ({"sampling": "tail"}, r"Balance\.sampling is 'tail'"),
+        ({"adjustment": 2.0}, r"Balance\.adjustment does nothing without logits"),
+        ({"beta": 0.5}, r"Balance\.beta does nothing without class_weights"),
     ],
 )
 def test_balance_refuses(options, message):

@@ -87,8 +87,8 @@ def ledger_markdown(table: pd.DataFrame) -> str:
     """Render a `ledger` frame: a row per claim and tau, a column per reading, and a count.
 
     A cell reads "supported 1.2 [0.4, 2.0] 18/6", without interval "undecided 1.2 (no interval)
-    2/1", without spread "undecided, always 0.0 3/1", or "not run"; the last two numbers are pairs of runs and data sets. What a reading does
-    not touch says which column to look at.
+    2/1", without spread "undecided, always 0.0 3/1", or "not run"; the last two numbers are pairs
+    of runs and data sets. What a reading does not touch says which column to look at.
     """
     readings = list(dict.fromkeys(table["reading"]))
     lines = [

@@ -40,6 +40,10 @@ class PromptShape:
             if value < 0:
                 raise ValueError(f"{name} is {value}: give 0 (none) or a positive number.")
 
+    def __bool__(self) -> bool:
+        """Whether there are any tokens."""
+        return bool(self.text_tokens * self.text_depth or self.vision_tokens * self.vision_depth)
+
     def check(self, backbone: Backbone) -> None:
         """Raise ValueError if the backbone has fewer layers than are to be prompted."""
         for tower, depth, layers in (

@@ -84,7 +84,7 @@ def _roles(name: str, protocol: Protocol) -> dict[str, ImageDataset]:
 
 def is_path(name: str) -> bool:
     """Whether a data set's name is a path: of a folder or CSV file, there or not."""
-    if name in CATEGORIES or name in ROWS:
+    if not name or name in CATEGORIES or name in ROWS:
         return False
     return "/" in name or os.sep in name or name.endswith(".csv") or Path(name).is_dir()
 

@@ -74,7 +74,7 @@ def finished(profile: Profile, store: Path) -> tuple[list[Finished], list[str]]:
 def _belongs(spec: RunSpec, profile: Profile) -> bool:
     """Whether a run is one that this profile could have made."""
     same = all(getattr(spec, name) == getattr(profile, name) for name in (*MACHINE, "crop"))
-    scheduled = spec.schedule == profile.schedule_of(spec.method, "base_to_new")
+    scheduled = spec.schedule == profile.schedule_of(spec.method, "base_to_new", spec.dataset)
     return same and scheduled and spec.protocol == "base_to_new"
 
 

@@ -34,7 +34,7 @@ def around(chosen: RunSpec, profile: Profile) -> RunSpec:
     if isinstance(chosen.method, CPT):
         return dataclasses.replace(chosen, curve=False)
     method = methods(profile, (FULL_CPT,), (READING,))[label(FULL_CPT, READING)]
-    schedule = profile.schedule_of(method, chosen.protocol)
+    schedule = profile.schedule_of(method, chosen.protocol, chosen.dataset)
     return dataclasses.replace(chosen, method=method, schedule=schedule, curve=False)
 
 

@@ -21,6 +21,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from cptlab.clip import WORDS, Backbone, Prompts, PromptShape
+from cptlab.parts.coupling import coupled, coupling_start
 from cptlab.schedule import PUBLISHED, Schedule
 
 PHOTO = ("a photo of a {}.",)
@@ -87,8 +88,8 @@ class Method:
     views: augmented views of each picture that a step needs (0: the picture as it is); the first
     one is learned from. frozen_images: the frozen tower also encodes the picture (its last view).
     hard_negatives: classes that each picture draws into its batch (`cptlab.parts.negatives`).
-    elsewhere: protocol -> fields of the method or its schedule that were published for it, where
-    they differ from those for base to new.
+    elsewhere: protocol or data set -> fields of the method or its schedule that were published for
+    it, where they differ from those for base to new.
     """
 
     name: ClassVar[str] = "plain"
@@ -109,10 +110,29 @@ class Method:
         """Paths of the user's own files that the method reads: results hang on their content."""
         return ()
 
+    def substitutes(self) -> dict[str, str]:
+        """What a run lacks -> what stands in for it; results tell it."""
+        return {}
+
     # ------------------------------------------------------------------ what is learned
     def prompt_shape(self) -> PromptShape:
         """Learnable tokens of both towers."""
         raise NotImplementedError
+
+    def check(self, backbone: Backbone, n_classes: int) -> None:
+        """Raise ValueError if the method cannot learn so many classes on this backbone."""
+        shape = self.prompt_shape()
+        shape.check(backbone)
+        if self.weights() and not shape:
+            raise ValueError(
+                f"Method {self.name} has nothing to learn: give it at least one token and a depth "
+                "of 1."
+            )
+        if self.hard_negatives > n_classes:
+            raise ValueError(
+                f"{self.hard_negatives} hard negatives for each picture, but there are {n_classes} "
+                f"classes: choose hard_negatives of at most {n_classes}."
+            )
 
     def extra(self, backbone: Backbone, generator: Generator) -> dict[str, Tensor]:
         """Start values of whatever else one replica learns, by name; they get the axis R."""
@@ -188,6 +208,31 @@ class DeepPrompts(Method):
 
     def prompt_shape(self) -> PromptShape:
         return PromptShape(self.text_tokens, self.text_depth, self.vision_tokens, self.vision_depth)
+
+
+@dataclass(frozen=True)
+class CoupledPrompts(Method):
+    """Hyper-parameters of the methods whose visual tokens are projected from text tokens: MaPLe,
+    whose schedule this is, and its kin.
+    """
+
+    elsewhere: ClassVar[Mapping[str, Mapping[str, float]]] = {
+        "transfer": {"depth": 3, "epochs": 2, "lr": 0.0026}
+    }
+    tokens_per_layer: int = 2
+    depth: int = 9
+
+    def schedule(self) -> Schedule:
+        return Schedule(epochs=5, lr=0.0035, batch_size=4)
+
+    def prompt_shape(self) -> PromptShape:
+        return PromptShape(self.tokens_per_layer, self.depth, vision_tokens=0, vision_depth=0)
+
+    def extra(self, backbone: Backbone, generator: Generator) -> dict[str, Tensor]:
+        return coupling_start(backbone, self.depth, generator)
+
+    def tokens(self, prompts: Prompts, use: Use) -> Tokens:
+        return Tokens(prompts.text, coupled(prompts.text, prompts.extra))
 
 
 def cross_entropy(step: Step) -> Tensor:

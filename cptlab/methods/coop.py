@@ -13,12 +13,16 @@ from cptlab.schedule import Schedule
 class CoOp(Method):
     """Context tokens shared by all classes, started from "a photo of a"; plain cross-entropy.
 
-    The schedule is that of its transfer experiments and of ImageNet, 50 epochs; few-shot learning
-    on smaller data sets had 200.
+    It had 50 epochs on ImageNet and in transfer, and 200 on smaller data sets. Profiles with a
+    schedule of their own scale the 50.
     """
 
     name: ClassVar[str] = "coop"
-    elsewhere: ClassVar[Mapping[str, Mapping[str, float]]] = {"few_shot": {"epochs": 200}}
+    elsewhere: ClassVar[Mapping[str, Mapping[str, float]]] = {
+        "base_to_new": {"epochs": 200},
+        "few_shot": {"epochs": 200},
+        "imagenet": {"epochs": 50},
+    }
     text_tokens: int = 4
 
     def schedule(self) -> Schedule:

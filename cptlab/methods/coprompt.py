@@ -1,5 +1,6 @@
 """CoPrompt (Roy and Etemad 2024): coupled prompts and adapters, consistent with frozen CLIP."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -7,16 +8,15 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from cptlab.clip import Backbone, Prompts, PromptShape
-from cptlab.methods.base import Method, Setting, Step, Tokens, Use, cross_entropy
+from cptlab.clip import Backbone, Prompts
+from cptlab.methods.base import CoupledPrompts, Setting, Step, cross_entropy
 from cptlab.parts.bottleneck import bottleneck, bottleneck_start
-from cptlab.parts.coupling import coupled, coupling_start
 from cptlab.parts.descriptions import descriptions_of
 from cptlab.schedule import Schedule
 
 
 @dataclass(frozen=True)
-class CoPrompt(Method):
+class CoPrompt(CoupledPrompts):
     """MaPLe's prompts, an adapter behind each tower, and consistency of two kinds.
 
     L = L_CE + w (text + image). Text: prototypes against frozen features of a class description,
@@ -24,7 +24,7 @@ class CoPrompt(Method):
     features of another. `consistency` "cosine" is 1 - mean cosine, "mse" a mean over entries.
 
     descriptions: JSON file {class name: [sentences]}, the same number for each class. Without one,
-    the 80 ImageNet templates take their place, and results are labelled "templates". Views come
+    the 80 ImageNet templates take their place, and results say so (`substitutes`). Views come
     from torchvision's RandAugment (2 operations, strength 10 of 31), which has other operations
     than the public code's. Depth, tokens and weight are its defaults for every data set, where it
     has other values for each.
@@ -32,6 +32,7 @@ class CoPrompt(Method):
 
     name: ClassVar[str] = "coprompt"
     per_replica: ClassVar[tuple[str, ...]] = ("weight",)
+    elsewhere: ClassVar[Mapping[str, Mapping[str, float]]] = {}
     views: ClassVar[int] = 2
     frozen_images: ClassVar[bool] = True
     weight: float = 1.0
@@ -39,8 +40,6 @@ class CoPrompt(Method):
     image_mix: float = 0.1
     text_mix: float = 0.2
     descriptions: str | None = None
-    tokens_per_layer: int = 2
-    depth: int = 9
 
     def schedule(self) -> Schedule:
         return Schedule(epochs=8, lr=0.0035, batch_size=4)
@@ -48,20 +47,17 @@ class CoPrompt(Method):
     def files(self) -> tuple[str, ...]:
         return () if self.descriptions is None else (self.descriptions,)
 
-    def prompt_shape(self) -> PromptShape:
-        return PromptShape(self.tokens_per_layer, self.depth, vision_tokens=0, vision_depth=0)
+    def substitutes(self) -> dict[str, str]:
+        return {} if self.descriptions else {"descriptions": "OpenAI's 80 ImageNet templates"}
 
     def extra(self, backbone: Backbone, generator: Generator) -> dict[str, Tensor]:
         d = backbone.embed_dim
         sizes = d, max(1, d // 4), d
         return {
-            **coupling_start(backbone, self.depth, generator),
+            **super().extra(backbone, generator),
             **bottleneck_start("image_adapter", sizes, generator, bias=False),
             **bottleneck_start("text_adapter", sizes, generator, bias=False),
         }
-
-    def tokens(self, prompts: Prompts, use: Use) -> Tokens:
-        return Tokens(prompts.text, coupled(prompts.text, prompts.extra))
 
     def adapt_images(self, prompts: Prompts, features: Tensor) -> Tensor:
         adapted = bottleneck(features, prompts.extra, "image_adapter").relu()

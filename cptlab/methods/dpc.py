@@ -57,10 +57,17 @@ class DPC(DPCFirstStage):
     """
 
     name: ClassVar[str] = "dpc"
-    elsewhere: ClassVar[Mapping[str, Mapping[str, float]]] = {"transfer": {"epochs": 10}}
+    elsewhere: ClassVar[Mapping[str, Mapping[str, float]]] = {
+        "transfer": {"epochs": 10},
+        "eurosat": {"hard_negatives": 2},
+    }
     weight_base: float = 0.2
     weight_new: float = 0.0
     hard_negatives: int = 8
+
+    def __post_init__(self) -> None:
+        if self.weight_base == 0:
+            raise ValueError("weight_base is 0: nothing of the second prompt would be learned.")
 
     def schedule(self) -> Schedule:
         return Schedule(epochs=20, lr=0.0035 if self.on == "maple" else 0.002, batch_size=4)

@@ -6,22 +6,18 @@ prompt tuner, so that text and image features share one simplex. The formulas be
 and MaPLe's prompts and schedule underneath are our inference; results say "style" for that reason.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
-from torch import Generator, Tensor
+from torch import Tensor
 
-from cptlab.clip import Backbone, Prompts, PromptShape
-from cptlab.methods.base import Method, Setting, Step, Tokens, Use, cross_entropy
-from cptlab.parts.coupling import coupled, coupling_start
-from cptlab.schedule import Schedule
+from cptlab.methods.base import CoupledPrompts, Setting, Step, cross_entropy
 
 
 @dataclass(frozen=True)
-class NPTStyle(Method):
+class NPTStyle(CoupledPrompts):
     """Coupled deep prompts; text features pulled to a simplex, image class means to its shape.
 
     L = L_CE + l_1 L_LMC + l_2 L_MMI. L_LMC is the mean over pairs of classes of
@@ -32,26 +28,9 @@ class NPTStyle(Method):
 
     name: ClassVar[str] = "npt_style"
     per_replica: ClassVar[tuple[str, ...]] = ("lambda_lmc", "lambda_mmi")
-    elsewhere: ClassVar[Mapping[str, Mapping[str, float]]] = {
-        "transfer": {"depth": 3, "epochs": 2, "lr": 0.0026}
-    }
     lambda_lmc: float = 1.0
     lambda_mmi: float = 1.0
     memory: float = 0.9
-    tokens_per_layer: int = 2
-    depth: int = 9
-
-    def schedule(self) -> Schedule:
-        return Schedule(epochs=5, lr=0.0035, batch_size=4)
-
-    def prompt_shape(self) -> PromptShape:
-        return PromptShape(self.tokens_per_layer, self.depth, vision_tokens=0, vision_depth=0)
-
-    def extra(self, backbone: Backbone, generator: Generator) -> dict[str, Tensor]:
-        return coupling_start(backbone, self.depth, generator)
-
-    def tokens(self, prompts: Prompts, use: Use) -> Tokens:
-        return Tokens(prompts.text, coupled(prompts.text, prompts.extra))
 
     def weights(self) -> dict[str, float]:
         return {"ce": 1.0, "lmc": self.lambda_lmc, "mmi": self.lambda_mmi}

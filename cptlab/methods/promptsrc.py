@@ -42,6 +42,10 @@ class PromptSRC(DeepPrompts):
     average_width: float = 0.05
     anchor_templates: tuple[str, ...] = IMAGENET_TEMPLATES[:60]
 
+    def __post_init__(self) -> None:
+        if self.average_width == 0:
+            raise ValueError("average_width is 0: no epoch would weigh anything; give a share.")
+
     def schedule(self) -> Schedule:
         return Schedule(epochs=20, lr=0.0025, batch_size=4)
 

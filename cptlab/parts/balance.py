@@ -22,7 +22,7 @@ class Balance:
     sampling: "class_balanced" draws a class first, then one of its pictures. Tests see none of it.
 
     Raises:
-        ValueError: for unknown choices, or a beta outside [0, 1).
+        ValueError: for unknown choices, a beta outside [0, 1), or a number whose switch is off.
     """
 
     logits: Literal["plain", "logit_adjustment", "balanced_softmax"] = "plain"
@@ -35,6 +35,10 @@ class Balance:
         check_values(self)
         if not 0 <= self.beta < 1:
             raise ValueError(f"Balance.beta must lie in [0, 1), got {self.beta}.")
+        if self.adjustment != Balance.adjustment and self.logits != "logit_adjustment":
+            raise ValueError("Balance.adjustment does nothing without logits='logit_adjustment'.")
+        if self.beta != Balance.beta and not self.class_weights:
+            raise ValueError("Balance.beta does nothing without class_weights=True.")
 
     def logit_offsets(self, class_counts: Tensor) -> Tensor | None:
         """What is added to the logits, (R, K), from training pictures per class (R, K)."""

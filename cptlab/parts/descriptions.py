@@ -29,9 +29,10 @@ def descriptions_of(class_names: Sequence[str], path: str | None = None) -> list
         raise FileNotFoundError(f"No class descriptions at {file}: check the path.")
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-        known = {key.replace("_", " "): list(sentences) for key, sentences in content.items()}
-        sound = all(isinstance(s, str) and s.strip() for row in known.values() for s in row)
-    except (ValueError, AttributeError, TypeError) as error:
+        known = {key.replace("_", " "): sentences for key, sentences in content.items()}
+        lists = all(isinstance(row, list) for row in known.values())
+        sound = lists and all(isinstance(s, str) and s.strip() for r in known.values() for s in r)
+    except (ValueError, AttributeError) as error:
         raise ValueError(f"{file} is not a JSON object of lists of sentences: {error}.") from error
     if not sound:
         raise ValueError(f"{file} holds something else than sentences: give lists of strings.")
