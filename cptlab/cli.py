@@ -6,6 +6,7 @@ import os
 import sys
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,6 +17,9 @@ from cptlab.cli_errors import words
 from cptlab.cli_results import results as results_commands
 from cptlab.completion import EMBEDDED, ENGINES, METHODS, NOTEBOOKS, PAPER, PROFILES, one_of
 from cptlab.workspace import DEFAULT_PROFILE
+
+if TYPE_CHECKING:
+    from cptlab.data import Protocol
 
 profile_option = click.option(
     "--profile",
@@ -160,7 +164,21 @@ def report(profile: str, out: str | None) -> None:
     show_default=True,
     help="Order of the classes from head to tail.",
 )
+@click.option(
+    "--protocol",
+    type=click.Choice(["base_to_new", "transfer", "few_shot"]),
+    default="base_to_new",
+    show_default=True,
+    help="What is learned and tested.",
+)
 @click.option("--set", "options", multiple=True, help="Hyper-parameter of the method: name=value.")
+@click.option(
+    "--balance",
+    "balances",
+    multiple=True,
+    help="Long-tail classic: logits=balanced_softmax or logit_adjustment (with adjustment=1.0), "
+    "class_weights=True (with beta=0.9999), sampling=class_balanced.",
+)
 @click.option("--out", help="Store the run below this folder.")
 @data_root_option
 def run(
@@ -170,7 +188,9 @@ def run(
     seed: int,
     profile: str,
     class_order: str,
+    protocol: Protocol,
     options: tuple[str, ...],
+    balances: tuple[str, ...],
     out: str | None,
 ) -> None:
     """Train and evaluate one method once, and print what was resolved and measured.
@@ -181,11 +201,12 @@ def run(
     import json
 
     from cptlab import results, runs, world
-    from cptlab.checks import option
+    from cptlab.checks import build, option
     from cptlab.data import full_name, is_path, open_roles
     from cptlab.data.doctor import require_sound
     from cptlab.locks import claimed
     from cptlab.methods import METHODS
+    from cptlab.parts.balance import Balance
     from cptlab.profiles import profile_named
     from cptlab.spec import make_method
     from cptlab.workspace import workspace
@@ -193,13 +214,24 @@ def run(
     chosen = profile_named(profile)
     values = dict(option("--set", text) for text in options)
     if method in METHODS:
-        values = chosen.depths_of(METHODS[method]) | values
-    plain = chosen.spec(full_name(dataset), make_method(method, **values), tau, seed)
-    spec = dataclasses.replace(plain, class_order=class_order)
-    open_roles(spec.dataset, spec.protocol)  # fails before anything is printed or made
+        values = chosen.depths_of(METHODS[method], protocol) | values
+    built = make_method(method, **values)
+    named = {
+        n: os.path.abspath(os.path.expanduser(v))
+        for n, v in vars(built).items()
+        if v in built.files()
+    }
+    built = dataclasses.replace(built, **named)  # a relative path would mean another file elsewhere
+    plain = chosen.spec(full_name(dataset), built, tau, seed, protocol)
+    balance = build(Balance, dict(option("--balance", text) for text in balances))
+    spec = dataclasses.replace(
+        plain, class_order=class_order, balance=balance if balances else None
+    )
+    roles = open_roles(spec.dataset, spec.protocol)  # fails before anything is printed or made
     if is_path(spec.dataset):
         require_sound(Path(spec.dataset))  # a damaged test image should fail before training
-    spec.method.prompt_shape().check(world.backbone_of(spec))  # so should depths there are not
+    learned = next(iter(roles.values()))  # so should what the method cannot learn
+    spec.method.check(world.backbone_of(spec), len(learned.class_names))
     store = workspace(profile, out).runs
     click.echo(json.dumps(spec.as_dict(), indent=1))
     runs.check_writable(store)
@@ -210,6 +242,8 @@ def run(
             for error in runs.execute([spec], store, progress=True).values():
                 raise error
     result = results.load_result(store, spec)
+    for what, instead in spec.method.substitutes().items():
+        click.echo(f"For want of {what}: {instead}.")
     for name, value in result.metrics.items():
         unit = "dimensions" if name == "effective_rank" else "%"
         shown = "     - (too few classes for thirds)" if value != value else f"{value:6.2f} {unit}"

@@ -71,21 +71,30 @@ def forecast(spec: RunSpec, times: StepTimes) -> Forecast:
     """
     n_classes, tested = _classes(spec)
     samples = sum(class_counts(n_classes, spec.imbalance, spec.n_max))
+    method, batch = spec.method, spec.schedule.batch_size
     evaluations = 1
+    stages = 0
     steps = 0
-    if spec.method.prompt_shape().text_tokens:
+    if method.prompt_shape().text_tokens:
         epochs = planned_epochs(spec, n_classes, samples)
         evaluations = epochs if spec.curve else 1
-        steps = epochs * steps_per_epoch(samples, spec.schedule.batch_size)
-    shown = steps * spec.schedule.batch_size
+        stages = 1 if method.first_stage() is None else 2
+        steps = epochs * steps_per_epoch(samples, batch)
+    last = batch  # pictures of a step of the last stage; hard negatives are of other classes
+    if method.hard_negatives:
+        last = min(batch * (1 + method.hard_negatives), max(batch, n_classes))
+    shown = steps * (last + (stages - 1) * batch)
+    steps *= stages
     if spec.backbone == EMOJI_NAME:
         learned = shown * _prompts_images(spec)
         seconds = 2 + EPOCH_SECONDS / 100 * (learned + evaluations * tested / 3)
         return Forecast(steps, tested, seconds)
     image, text = times.image / BENCH_BATCH, max(0.0, times.start + times.slope * n_classes)
-    text *= spec.schedule.batch_size if spec.method.per_image else 1
     learning = image * (1 if _prompts_images(spec) else FORWARD)
-    seconds = steps * text + shown * learning + evaluations * tested * image * FORWARD
+    learning += image * FORWARD * method.frozen_images
+    testing = (image + text * method.per_image) * FORWARD
+    text *= batch if method.per_image else 1
+    seconds = steps * text + shown * learning + evaluations * tested * testing
     if spec.device == "cuda" and not times.on_gpu:
         seconds *= BENCH_TFLOPS / GPU_TFLOPS
     return Forecast(steps, tested, seconds)

@@ -81,7 +81,11 @@ def execute(
 
     folder = begin(store, specs)
     after_epoch = curve if spec.curve else None
-    trained = train(specs, backbone, learned, subsets, after_epoch, progress, folder)
+    try:
+        trained = train(specs, backbone, learned, subsets, after_epoch, progress, folder)
+    except ValueError:  # these runs cannot be done, so there is nothing to go on with
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
     metrics, accuracies = latest or scores(trained.model, roles)
     texts = trained.model.class_texts(learned.class_names)
     if not trained.logs[0]:  # nothing was learned, so replicas do not differ

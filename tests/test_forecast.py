@@ -16,7 +16,7 @@ from cptlab.forecast import (
     words,
 )
 from cptlab.lineup import methods
-from cptlab.methods import CPT, CoCoOp, CoOp, ZeroShot
+from cptlab.methods import CPT, DPC, CoCoOp, CoOp, PromptSRC, ZeroShot
 from cptlab.profiles import DEMO, PAPER
 
 GPU = StepTimes(image=0.04, start=0.01, slope=0.0001, machine="Some GPU, bf16, torch 2.13.0")
@@ -50,11 +50,25 @@ def test_seconds_are_those_of_both_sides():
     coop = forecast(PAPER.spec("eurosat", CoOp(), 1.0, 1), GPU)
     assert coop.seconds == pytest.approx(coop.steps * (text + 32 * image * FORWARD) + tested)
     plain = dataclasses.replace(CoOp().schedule(), batch_size=4)
-    conditioned = dataclasses.replace(
-        PAPER.spec("eurosat", CoCoOp(), 1.0, 1), schedule=plain, device="cpu"
-    )
-    work = forecast(conditioned, CPU)
+    conditioned = dataclasses.replace(PAPER.spec("eurosat", CoCoOp(), 1.0, 1), schedule=plain)
+    work = forecast(conditioned, GPU)
+    tested = 8100 * (image + text) * FORWARD
     assert work.seconds == pytest.approx(work.steps * (4 * text + 4 * image * FORWARD) + tested)
+
+
+def test_two_stages_hard_negatives_and_a_frozen_twin():
+    """DPC on 24 classes of DTD: as many steps again, whose pictures bring 8 others each."""
+    text, image = 0.01 + 0.0001 * 24, 0.04 / BENCH_BATCH
+    spec = PAPER.spec("dtd", DPC(), 1.0, 1)
+    tested = forecast(spec, GPU).tested * image * FORWARD
+    stage = 20 * (24 * 16 // 4)
+    work = forecast(spec, GPU)
+    assert work.steps == 2 * stage
+    assert work.seconds == pytest.approx(2 * stage * text + stage * (4 + 24) * image + tested)
+    # PromptSRC's frozen tower sees every picture as well
+    spec = PAPER.spec("dtd", PromptSRC(), 1.0, 1)
+    seconds = stage * (text + 4 * image * (1 + FORWARD)) + tested
+    assert forecast(spec, GPU).seconds == pytest.approx(seconds)
 
 
 def test_a_gpu_that_was_not_measured_is_an_assumption_and_said_to_be():
