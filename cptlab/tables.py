@@ -95,7 +95,8 @@ def for_every_seed(frame: pd.DataFrame, method: str) -> pd.DataFrame:
     keys = [name for name in ("dataset", "tau") if name in frame.columns]
     alone = frame["method"] == method
     seeds = frame.loc[~alone, [*keys, "seed"]].drop_duplicates()
-    once = frame[alone].drop(columns="seed").drop_duplicates(keys)
+    once = frame[alone].drop(columns="seed")
+    once = once.drop_duplicates(keys) if keys else once.head(1)
     repeated = once.merge(seeds, on=keys) if keys else once.merge(seeds, how="cross")
     return pd.concat([repeated, frame[~alone]], ignore_index=True)[frame.columns]
 

@@ -120,7 +120,9 @@ def test_balance_refuses(options, message):
 
 @pytest.mark.parametrize("bias", [True, False])
 def test_linear_layers_of_replicas_equal_torch(bias):
-    layers = [torch.nn.Linear(5, 3, bias=bias) for _ in range(2)]
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        layers = [torch.nn.Linear(5, 3, bias=bias) for _ in range(2)]
     learned = {"a_weight": torch.stack([layer.weight for layer in layers])}
     if bias:
         learned["a_bias"] = torch.stack([layer.bias for layer in layers])

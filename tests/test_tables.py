@@ -123,3 +123,6 @@ def test_one_run_stands_for_every_seed():
     assert len(every) == 3 + 5
     without = comparison().query("method != 'Zero-shot'").reset_index(drop=True)
     assert for_every_seed(without, "Zero-shot").equals(without)
+    plain = comparison().drop(columns="tau")
+    again = for_every_seed(plain, "Zero-shot").query("method == 'Zero-shot'")
+    assert sorted(again["seed"]) == [1, 2, 3] and set(again["H"]) == {60.0}
