@@ -24,7 +24,7 @@ figures: env ## train and draw everything; PROFILE=smoke|demo|full|paper, defaul
 test: env ## run the whole test suite
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
-	$(BIN)/python -m pytest -q -n auto --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile
 
 lint: env ## format code and notebooks and mend what ruff can mend, as pre-commit does
 	$(BIN)/python -m ruff check --fix .

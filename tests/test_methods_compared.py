@@ -164,8 +164,8 @@ def test_long_tail_classics_change_any_method(backbone, without_classics, method
     assert any(not torch.equal(a, b) for a, b in ends)
 
 
-@pytest.mark.parametrize("method", [m for m in ALL if m.weights()], ids=repr)
-def test_what_weighs_all_classes_alike_changes_no_method(backbone, without_classics, method):
+@pytest.mark.parametrize("method", [CoOp(), DPC(depth=2, hard_negatives=3)], ids=repr)
+def test_what_weighs_all_classes_alike_changes_nothing(backbone, without_classics, method):
     """beta = 0 gives every class the weight 1, and an adjustment of 0 moves no logit."""
     plain = without_classics(method)
     for balance in (
