@@ -101,6 +101,43 @@ def for_every_seed(frame: pd.DataFrame, method: str) -> pd.DataFrame:
     return pd.concat([repeated, frame[~alone]], ignore_index=True)[frame.columns]
 
 
+def gain_table(classes: pd.DataFrame, reference: str = "Zero-shot") -> pd.DataFrame:
+    """Gain in class accuracy over a reference, by the number of training pictures of the class.
+
+    A class counts once, with its mean over seeds, and the interval is over classes. The gain takes
+    away how easy a class is; numbers of pictures are joined up to powers of two, as those of a long
+    tail belong to few classes each.
+
+    Args:
+        classes: a row per class and run: columns "method", "dataset", "name", "n_k" and "accuracy".
+        reference: label in "method".
+
+    Returns:
+        Tidy frame with the columns "method", "n_k" ("1", "2", "3 to 4", ...), "metric" ("gain"),
+        "mean", "lower", "upper" in points, and "n", the number of classes.
+
+    Raises:
+        ValueError: for classes without training pictures, or a reference without runs.
+    """
+    if not (classes["n_k"] >= 1).all():
+        raise ValueError("Some classes have no training pictures (n_k); leave them out.")
+    if reference not in set(classes["method"]):
+        raise ValueError(f"There are no runs of {reference!r} to compare with.")
+    names = ["dataset", "name"]
+    before = classes[classes["method"] == reference].groupby(names)["accuracy"].mean()
+    others = classes[classes["method"] != reference].join(before.rename("before"), on=names)
+    others["gain"] = others["accuracy"] - others["before"]
+    others["most"] = 2 ** np.ceil(np.log2(others["n_k"])).astype(int)
+    by_class = others.groupby(["method", "most", *names], sort=False)["gain"].mean()
+    rows = []
+    for (method, most), gains in by_class.groupby(["method", "most"], sort=False):
+        n_k = str(most) if most <= 2 else f"{most // 2 + 1} to {most}"
+        rows.append((most, method, n_k, "gain", *mean_interval(gains.to_numpy()), len(gains)))
+    columns = ["most", "method", "n_k", "metric", "mean", "lower", "upper", "n"]
+    table = pd.DataFrame(rows, columns=columns).sort_values("most", kind="stable")
+    return table.drop(columns="most").reset_index(drop=True)
+
+
 def to_markdown(table: pd.DataFrame) -> str:
     """Render a `method_table` frame: a row per group, a column per metric.
 

@@ -13,13 +13,13 @@ from matplotlib.offsetbox import AnnotationBbox
 
 from cptlab.figures import (
     ablation_bars,
-    accuracy_by_shots,
     algorithm_intervals,
     class_map,
     cluster_sizes,
     collapse_curves,
     contact_sheet,
     equal_spans,
+    gains_by_shots,
     rank_plot,
     sensitivity_curves,
     sensitivity_heatmap,
@@ -29,7 +29,7 @@ from cptlab.figures import (
 )
 from cptlab.figures.map import rounded_hull
 from cptlab.style import BLUE, METHOD_LOOKS, method_look, save, use_style
-from cptlab.tables import mean_interval
+from cptlab.tables import mean_interval, method_table
 
 SEEDS = range(4)
 
@@ -240,24 +240,30 @@ def test_ranks_need_every_method_everywhere(ax):
 # The tail
 
 
-def test_accuracy_by_shots_averages_classes_then_seeds(ax, rng):
-    rows = itertools.product(("CPT (sum)", "CoOp"), SEEDS, (16, 16, 1, 4))
-    frame = pd.DataFrame(rows, columns=["method", "seed", "n_k"])
-    frame["accuracy"] = rng.uniform(0, 100, len(frame))
-    frame = frame.drop(frame.index[0])  # seed 0 has one class fewer: seeds still weigh the same
-    assert accuracy_by_shots(frame, ax) is ax
-    assert legend(ax) == ["CoOp", "CPT (sum)"]
-    for method, cloud, bar in zip(legend(ax), ax.collections[::2], ax.containers, strict=True):
-        own = frame[frame.method == method]
-        np.testing.assert_allclose(cloud.get_offsets()[:, 1], own.accuracy)
-        n_k = bar.lines[0].get_xdata().astype(float)
-        np.testing.assert_allclose(n_k, [1, 4, 16], rtol=0.05)  # methods stand side by side
-        for place, n_k in enumerate((1, 4, 16)):
-            by_seed = own[own.n_k == n_k].groupby("seed").accuracy.mean().to_numpy()
-            mean, lower, upper = mean_interval(by_seed)
-            assert bar.lines[0].get_ydata()[place] == pytest.approx(mean)
-            np.testing.assert_allclose(ends(bar)[place, :, 1], [lower, upper])
-    assert ax.get_xscale() == "log" and list(ax.get_xticks()) == [1, 2, 4, 8, 16]
+def test_gains_stand_by_numbers_of_pictures(ax, tmp_path):
+    rows = [
+        ("IVLP", "1", 2.0, 1.0, 3.0, 40),
+        ("CoOp", "1", -1.0, -2.0, 0.0, 40),
+        ("IVLP", "9 to 16", 5.0, np.nan, np.nan, 1),
+        ("CoOp", "9 to 16", 4.0, np.nan, np.nan, 1),
+    ]
+    table = pd.DataFrame(rows, columns=["method", "n_k", "mean", "lower", "upper", "n"])
+    assert gains_by_shots(table, ax) is ax
+    ticks = [tick.get_text() for tick in ax.get_xticklabels()]
+    assert ticks == ["1\n(40 classes)", "9 to 16\n(1 class)"]
+    for method, bar in zip(("CoOp", "IVLP"), ax.containers, strict=True):
+        own = table[table.method == method]
+        np.testing.assert_allclose(bar.lines[0].get_ydata().astype(float), own["mean"])
+        assert list(bar.lines[0].get_xdata().astype(float).round()) == [
+            0,
+            1,
+        ]  # methods stand side by side
+        lower, upper = own[["lower", "upper"]].iloc[0]
+        np.testing.assert_allclose(ends(bar)[0, :, 1], [lower, upper])
+        np.testing.assert_allclose(ends(bar)[1, :, 1], own["mean"].iloc[1])
+    save(ax.figure, table, tmp_path, "gains")
+    with pytest.raises(ValueError, match="no gains to draw"):
+        gains_by_shots(table.iloc[:0], ax)
 
 
 def test_every_marker_draws(ax, rng):
@@ -266,25 +272,15 @@ def test_every_marker_draws(ax, rng):
     frame = pd.DataFrame(rows, columns=["method", "seed"]).assign(dataset="food")
     thirds = ["tail", "head", "medium"]
     frame[thirds] = rng.uniform(40, 90, (len(frame), 3))
+    gains = method_table(frame, ["tail"], by=["method"]).assign(n_k="1")
     shown = [
         thirds_bars(frame, ax).figure,
         rank_plot(frame, metric="tail", ax=Figure().subplots()).figure,
-        accuracy_by_shots(frame.assign(n_k=4, accuracy=frame["tail"]), Figure().subplots()).figure,
+        gains_by_shots(gains, Figure().subplots()).figure,
     ]
     for figure in shown:
         figure.draw_without_rendering()
         assert len(figure.axes[0].containers) >= len(METHOD_LOOKS)
-
-
-def test_accuracy_by_shots_refuses_untrained_classes(ax, tmp_path):
-    frame = pd.DataFrame({"method": "CoOp", "seed": 1, "n_k": [2, np.nan], "accuracy": [50, 60]})
-    with pytest.raises(ValueError, match="no training pictures"):
-        accuracy_by_shots(frame, ax)
-    with pytest.raises(ValueError, match=r"lacks the columns \['n_k'\]"):
-        accuracy_by_shots(frame.drop(columns="n_k"), ax)
-    accuracy_by_shots(frame.iloc[:1], ax, legend=False)
-    save(ax.figure, frame, tmp_path, "single")
-    np.testing.assert_allclose(ends(ax.containers[0])[0], [[2, 50], [2, 50]])
 
 
 def test_thirds_have_a_bar_and_an_interval_per_method(ax, rng):
@@ -292,9 +288,10 @@ def test_thirds_have_a_bar_and_an_interval_per_method(ax, rng):
     frame = pd.DataFrame(rows, columns=["method", "seed"])
     frame[["tail", "head", "medium"]] = rng.uniform(40, 90, (len(frame), 3))
     assert thirds_bars(frame, ax) is ax
-    assert legend(ax) == ["CoOp", "CPT (sum)", "Mystery"]
+    order = ["CoOp", "CPT (sum)", "Mystery"]
+    assert ax.get_legend_handles_labels()[1] == order
     bars, points = ax.containers[::2], ax.containers[1::2]
-    for method, group, bar in zip(legend(ax), bars, points, strict=True):
+    for method, group, bar in zip(order, bars, points, strict=True):
         for place, third in enumerate(("head", "medium", "tail")):
             values = frame.loc[frame.method == method, third].to_numpy()
             mean, lower, upper = mean_interval(values)

@@ -9,6 +9,7 @@ import pytest
 from cptlab.tables import (
     differences,
     for_every_seed,
+    gain_table,
     mean_interval,
     method_table,
     to_markdown,
@@ -126,3 +127,33 @@ def test_one_run_stands_for_every_seed():
     plain = comparison().drop(columns="tau")
     again = for_every_seed(plain, "Zero-shot").query("method == 'Zero-shot'")
     assert sorted(again["seed"]) == [1, 2, 3] and set(again["H"]) == {60.0}
+
+
+def test_gains_count_every_class_once_and_join_numbers_of_pictures():
+    rows = [  # name, n_k, zero-shot, two seeds of IVLP
+        ("a", 1, 50, 40, 60),
+        ("b", 3, 50, 60, 80),
+        ("c", 4, 0, 10, 30),
+        ("d", 3, 20, 20, 20),
+        ("e", 16, 70, 90, 90),
+    ]
+    columns = ["method", "dataset", "name", "n_k", "accuracy"]
+    classes = pd.DataFrame(
+        [
+            (method, "food", name, n_k, value)
+            for name, n_k, *values in rows
+            for method, value in zip(("Zero-shot", "IVLP", "IVLP"), values, strict=True)
+        ],
+        columns=columns,
+    )
+    table = gain_table(classes.sample(frac=1, random_state=0))
+    assert list(table["n_k"]) == ["1", "3 to 4", "9 to 16"]
+    assert list(table["mean"]) == [0, 40 / 3, 20] and list(table["n"]) == [1, 3, 1]
+    np.testing.assert_allclose(
+        table.loc[1, ["mean", "lower", "upper"]].to_list(), mean_interval([20, 20, 0])
+    )
+    assert set(table["method"]) == {"IVLP"} and np.isnan(table.loc[0, "lower"])
+    with pytest.raises(ValueError, match="no runs of 'CoOp'"):
+        gain_table(classes, "CoOp")
+    with pytest.raises(ValueError, match="no training pictures"):
+        gain_table(classes.assign(n_k=np.nan))

@@ -1,8 +1,8 @@
 """Figures from tidy frames: data and Axes in, Axes out; nothing here knows torch.
 
 Accuracies are in percent. A row is one seed's run; several data sets are averaged by the caller
-before, so that what varies inside a group is the seed alone. Exceptions say so: `rank_plot` takes
-the data sets apart, `accuracy_by_shots` and `class_map` a row per class.
+before, so that what varies inside a group is the seed alone. Exceptions say so: `rank_plot` and
+`gains_by_shots` draw tables of `cptlab.tables`, `class_map` takes a row per class.
 """
 
 from cptlab.figures.ablation import ablation_bars
@@ -24,13 +24,12 @@ from cptlab.figures.ranks import rank_plot
 from cptlab.figures.seeds import seed_violins, training_curves
 from cptlab.figures.sensitivity import sensitivity_curves, sensitivity_heatmap
 from cptlab.figures.similarity import similarity_matrix
-from cptlab.figures.tail import accuracy_by_shots, few_shot_curves, thirds_bars
+from cptlab.figures.tail import few_shot_curves, gains_by_shots, thirds_bars
 from cptlab.figures.throughput import runs_per_hour, savings_by_classes
 
 __all__ = [
     "ablation_bars",
     "accuracy_by_cost",
-    "accuracy_by_shots",
     "algorithm_intervals",
     "class_map",
     "cluster_sizes",
@@ -39,6 +38,7 @@ __all__ = [
     "drawing_sheet",
     "equal_spans",
     "few_shot_curves",
+    "gains_by_shots",
     "image_grid",
     "method_intervals",
     "published_averages",

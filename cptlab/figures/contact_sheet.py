@@ -9,8 +9,8 @@ CAPTIONS = {
     "of training pictures in brackets.",
     "tour_predictions": "Test drawings with the predictions of zero-shot and of CPT, changed ones "
     "first.",
-    "tour_gain_by_shots": "Change of class accuracy from zero-shot to CPT against the number of "
-    "training pictures.",
+    "tour_gain_by_shots": "Gain in class accuracy from zero-shot to CPT by the number of training "
+    "pictures, means with 95 % intervals over classes.",
     "fig1_similarity": "Cosine similarity of the class prototypes, clusters side by side "
     "(Fig. 1 a-c).",
     "fig1d_training_curves": "H along training: mean over seeds, plus and minus one standard "
@@ -26,7 +26,8 @@ CAPTIONS = {
     "fig4_seed_violins": "Distribution of H over seeds, with the mean and its 95 % interval "
     "(Fig. 4).",
     "tab2_ranks": "Mean ranks of the methods by H over data sets and seeds (Table 2).",
-    "tail_accuracy": "Accuracy by thirds of the long tail, and by the number of training pictures.",
+    "tail_accuracy": "Accuracy by thirds of the long tail, with 95 % intervals over seeds; gain "
+    "over zero-shot by the number of training pictures, with 95 % intervals over classes.",
     "tab3_cross_dataset": "Accuracy on the source and on other data sets (Table 3).",
     "tab3_cross_dataset_ranks": "Mean ranks of the methods over target data sets and seeds.",
     "tab4_domain_generalization": "Accuracy on the source and on shifted domains (Table 4).",

@@ -1,4 +1,4 @@
-"""How rare classes fare: accuracy by training pictures, and thirds of the long tail."""
+"""How rare classes fare: gains by training pictures, and thirds of the long tail."""
 
 import numpy as np
 import pandas as pd
@@ -6,63 +6,49 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from cptlab.figures.seeds import training_curves
-from cptlab.style import method_look, method_order
+from cptlab.style import GREY, method_look, method_order
 from cptlab.tables import method_table
 
 THIRDS = ["head", "medium", "tail"]
-DODGE = 0.06  # octaves over which methods spread; n_k = 15 and 16 are 0.09 apart
 
 
-def accuracy_by_shots(frame: pd.DataFrame, ax: Axes, *, legend: bool = True) -> Axes:
-    """Class accuracy against the number of training pictures: means with intervals, faint classes.
+def gains_by_shots(table: pd.DataFrame, ax: Axes) -> Axes:
+    """Gain over zero-shot by the training pictures of a class: a mark per method with interval.
 
-    The classes of one n_k are averaged first, so that intervals are over seeds, as elsewhere.
+    Numbers of pictures stand at equal distances, with the number of classes below each.
 
     Args:
-        frame: a row per class: columns "method", "n_k", "accuracy" in percent and "seed".
-        ax: axes to draw on.
-        legend: draw one, right of the axes.
+        table: what `cptlab.tables.gain_table` returns.
+        ax: axes to draw on; the legend is the caller's.
 
     Raises:
-        ValueError: on missing columns or classes without training pictures.
+        ValueError: if the table has no rows.
     """
-    groups = ["method", "n_k", "seed"]
-    missing = [name for name in [*groups, "accuracy"] if name not in frame.columns]
-    if missing:
-        raise ValueError(f"The frame lacks the columns {missing}; it has {list(frame.columns)}.")
-    if not (frame["n_k"] >= 1).all():
-        raise ValueError("Some classes have no training pictures (n_k); leave them out.")
-    means = frame.groupby(groups, as_index=False, sort=False)["accuracy"].mean()
-    table = method_table(means, ["accuracy"], by=["method", "n_k"]).sort_values("n_k")
-    order = method_order(frame["method"])
-    for shift, label in zip(_spread(len(order), DODGE), order, strict=True):
+    if table.empty:
+        raise ValueError("There are no gains to draw: give runs of zero-shot and of others.")
+    counts = table.groupby("n_k", sort=False)["n"].max()
+    order = method_order(table["method"])
+    for shift, label in zip(_spread(len(order), 0.6), order, strict=True):
         rows, look = table[table["method"] == label], method_look(label)
-        classes = frame[frame["method"] == label]
-        ax.scatter(
-            classes["n_k"] * 2**shift,
-            classes["accuracy"],
-            s=12,
-            color=look.color,
-            marker=look.marker,
-            alpha=0.2,
-            linewidth=0,
-            rasterized=len(classes) > 500,
-        )
         ax.errorbar(
-            rows["n_k"] * 2**shift,
+            counts.index.get_indexer(rows["n_k"]) + shift,
             rows["mean"],
             yerr=_whiskers(rows),
+            linestyle="none",
             color=look.color,
             marker=look.marker,
-            markersize=4.5,
+            markersize=5,
+            capsize=2,
             linewidth=1.2,
-            elinewidth=0.8,
             label=label,
         )
-    _in_powers_of_two(ax, frame["n_k"].max())
-    ax.set(xlabel="training pictures of the class, $n_k$", ylabel="class accuracy (%)")
-    if legend:
-        ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    ax.axhline(0, color=GREY, linewidth=0.8, zorder=0)
+    ticks = [f"{n_k}\n({n} class{'es' * (n > 1)})" for n_k, n in counts.items()]
+    ax.set_xticks(range(len(ticks)), ticks)
+    ax.set(xlabel="training pictures of the class, $n_k$", ylabel="gain over zero-shot (points)")
+    ax.set_xlim(-0.5, len(ticks) - 0.5)
+    ax.grid(False, axis="x")
+    ax.tick_params(axis="x", length=0)
     return ax
 
 
@@ -97,13 +83,12 @@ def few_shot_curves(frame: pd.DataFrame, ax: Axes, *, y: str = "all") -> Axes:
     return ax
 
 
-def thirds_bars(frame: pd.DataFrame, ax: Axes, *, legend: bool = True) -> Axes:
+def thirds_bars(frame: pd.DataFrame, ax: Axes) -> Axes:
     """Accuracy of the head, medium and tail third of the classes: a bar per method with interval.
 
     Args:
         frame: a row per run: columns "method", "seed", and "head", "medium", "tail" in percent.
-        ax: axes to draw on.
-        legend: draw one, right of the axes.
+        ax: axes to draw on; the legend is the caller's.
 
     Raises:
         ValueError: on missing columns or several rows for one seed.
@@ -131,8 +116,6 @@ def thirds_bars(frame: pd.DataFrame, ax: Axes, *, legend: bool = True) -> Axes:
     ax.set(ylabel="class accuracy (%)", ylim=(0, None))
     ax.grid(False, axis="x")
     ax.tick_params(axis="x", length=0)
-    if legend:
-        ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return ax
 
 
