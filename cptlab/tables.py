@@ -138,6 +138,45 @@ def gain_table(classes: pd.DataFrame, reference: str = "Zero-shot") -> pd.DataFr
     return table.drop(columns="most").reset_index(drop=True)
 
 
+def rank_table(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Mean rank of each method with its interval; 1 is best, ties share their mean rank.
+
+    Methods are ranked against each other within one data set and seed. A data set's ranks are
+    averaged over seeds and the interval is over data sets: seeds of one are no independent data
+    sets. Only where there is a single data set it is over seeds. Bounds stay within the ranks that
+    there are.
+
+    Args:
+        frame: columns "dataset", "method", "seed" and `metric`, of which more is better; one
+            imbalance ratio.
+        metric: quantity that ranks.
+
+    Returns:
+        Tidy frame with the columns "method", "metric" ("rank"), "mean", "lower", "upper", "n" (data
+        sets, or seeds, behind the interval), "datasets" and "rankings".
+
+    Raises:
+        ValueError: on missing columns, several rows for one seed, or a method without a number
+            for some data set and seed, as ranks among fewer methods do not compare.
+    """
+    check_one_row_per_seed(frame, ["dataset", "method"], [metric])
+    wide = frame.pivot(index=["dataset", "seed"], columns="method", values=metric)
+    if wide.isna().any(axis=None):
+        gaps = ", ".join(wide.columns[wide.isna().any()])
+        raise ValueError(
+            f"Some data sets and seeds have no {metric} of: {gaps}. Leave these methods out, or "
+            "repeat the row of one that has no seed to vary for every seed."
+        )
+    order = list(dict.fromkeys(frame["method"]))
+    ranks = wide[order].rank(axis=1, ascending=False, method="average")
+    by_dataset = ranks.groupby("dataset").mean()
+    units = by_dataset if len(by_dataset) > 1 else ranks
+    rows = [(method, "rank", *mean_interval(units[method].to_numpy())) for method in units]
+    table = pd.DataFrame(rows, columns=["method", "metric", "mean", "lower", "upper"])
+    table[["lower", "upper"]] = table[["lower", "upper"]].clip(1, len(order))
+    return table.assign(n=len(units), datasets=len(by_dataset), rankings=len(ranks))
+
+
 def to_markdown(table: pd.DataFrame) -> str:
     """Render a `method_table` frame: a row per group, a column per metric.
 

@@ -29,7 +29,7 @@ from cptlab.figures import (
 )
 from cptlab.figures.map import rounded_hull
 from cptlab.style import BLUE, METHOD_LOOKS, method_look, save, use_style
-from cptlab.tables import mean_interval, method_table
+from cptlab.tables import mean_interval, method_table, rank_table
 
 SEEDS = range(4)
 
@@ -202,39 +202,19 @@ def test_ablation_says_what_was_not_run_and_takes_one_seed(ax, rng, tmp_path):
 # Ranks
 
 
-def test_ranks_are_taken_within_data_set_and_seed(ax):
-    scores = {  # (data set, seed): H of CoOp, CPT (sum), Mystery
-        ("a", 1): (50, 60, 70),
-        ("a", 2): (60, 60, 70),
-        ("b", 1): (90, 95, 80),
-    }
-    frame = pd.DataFrame(
-        {"dataset": dataset, "seed": seed, "method": method, "H": h}
-        for (dataset, seed), row in scores.items()
-        for method, h in zip(("CoOp", "CPT (sum)", "Mystery"), row, strict=True)
-    )
-    ranks = {"CoOp": [3, 2.5, 2], "CPT (sum)": [2, 2.5, 1], "Mystery": [1, 1, 3]}
-    assert rank_plot(frame.sample(frac=1, random_state=0), metric="H", ax=ax) is ax
+def test_ranks_stand_on_whole_numbers_and_say_what_is_behind_them(ax):
+    rows = [("CoOp", 2.5, 2, 3), ("CPT (sum)", 1.25, 1, 1.5), ("Mystery", 2.25, np.nan, np.nan)]
+    table = pd.DataFrame(rows, columns=["method", "mean", "lower", "upper"])
+    table = table.assign(metric="rank", n=2, datasets=2, rankings=6)
+    assert rank_plot(table, ax=ax, title="T") is ax
     assert [t.get_text() for t in ax.get_yticklabels()] == ["Mystery", "CPT (sum)", "CoOp"]
-    for bar, (method, own) in zip(ax.containers[::-1], ranks.items(), strict=True):
-        mean, lower, upper = mean_interval(np.array(own))
-        assert bar.lines[0].get_xdata()[0] == pytest.approx(mean)
-        np.testing.assert_allclose(ends(bar)[0, :, 0], [lower, upper])
-        assert to_hex(bar.lines[0].get_color()) == method_look(method).color.lower()
-    assert ax.get_xlabel() == "mean rank by H, 1 = best (2 data sets, 3 rankings)"
-
-
-def test_ranks_need_every_method_everywhere(ax):
-    rows = [("a", "CoOp", 1, 5.0), ("a", "IVLP", 1, 6.0), ("a", "CoOp", 2, 5.0)]
-    frame = pd.DataFrame(rows, columns=["dataset", "method", "seed", "H"])
-    with pytest.raises(ValueError, match="no H of: IVLP"):
-        rank_plot(frame, metric="H", ax=ax)
-    with pytest.raises(ValueError, match="several rows"):
-        rank_plot(pd.concat([frame, frame]), metric="H", ax=ax)
-    with pytest.raises(ValueError, match=r"lacks the columns \['tail'\]"):
-        rank_plot(frame, metric="tail", ax=ax)
-    rank_plot(frame[frame.seed == 1], metric="H", ax=ax)
-    assert "1 data set, 1 ranking)" in ax.get_xlabel()
+    assert [bar.lines[0].get_xdata()[0] for bar in ax.containers] == [2.25, 1.25, 2.5]
+    np.testing.assert_allclose(ends(ax.containers[2])[0, :, 0], [2, 3])
+    assert ax.get_xlabel() == "mean rank, 1 = best\n(2 data sets, 6 rankings)"
+    assert [tick for tick in ax.get_xticks() if 1 <= tick <= 3] == [1, 2, 3]
+    other = Figure().subplots()
+    rank_plot(table.assign(datasets=1, rankings=1), ax=other)
+    assert "(1 data set, 1 ranking)" in other.get_xlabel()
 
 
 # The tail
@@ -275,7 +255,7 @@ def test_every_marker_draws(ax, rng):
     gains = method_table(frame, ["tail"], by=["method"]).assign(n_k="1")
     shown = [
         thirds_bars(frame, ax).figure,
-        rank_plot(frame, metric="tail", ax=Figure().subplots()).figure,
+        rank_plot(rank_table(frame, "tail"), ax=Figure().subplots()).figure,
         gains_by_shots(gains, Figure().subplots()).figure,
     ]
     for figure in shown:

@@ -12,6 +12,7 @@ from cptlab.tables import (
     gain_table,
     mean_interval,
     method_table,
+    rank_table,
     to_markdown,
 )
 
@@ -157,3 +158,42 @@ def test_gains_count_every_class_once_and_join_numbers_of_pictures():
         gain_table(classes, "CoOp")
     with pytest.raises(ValueError, match="no training pictures"):
         gain_table(classes.assign(n_k=np.nan))
+
+
+def scores(rows) -> pd.DataFrame:
+    """rows: (data set, seed) -> H of CoOp, CPT (sum), Mystery."""
+    return pd.DataFrame(
+        {"dataset": dataset, "seed": seed, "method": method, "H": h}
+        for (dataset, seed), row in rows.items()
+        for method, h in zip(("CoOp", "CPT (sum)", "Mystery"), row, strict=True)
+    ).sample(frac=1, random_state=0)
+
+
+def test_ranks_are_taken_within_data_set_and_seed_and_vary_over_data_sets():
+    rows = {("a", 1): (50, 60, 70), ("a", 2): (60, 60, 70), ("b", 1): (90, 95, 80)}
+    rows[("c", 1)] = (3, 2, 1)
+    ranks = {"CoOp": [2.75, 2, 1], "CPT (sum)": [2.25, 1, 2], "Mystery": [1, 3, 3]}
+    table = rank_table(scores(rows), "H").set_index("method")
+    for method, own in ranks.items():
+        found = table.loc[method, ["mean", "lower", "upper"]].astype(float)
+        np.testing.assert_allclose(found, np.clip(mean_interval(own), 1, 3))
+    assert (table[["n", "datasets", "rankings"]] == [3, 3, 4]).all(axis=None)
+
+
+def test_ranks_of_one_data_set_vary_over_seeds():
+    rows = {("a", seed): (50, 60, 70 - 15 * (seed == 3)) for seed in range(4)}
+    table = rank_table(scores(rows), "H").set_index("method")
+    found = table.loc["Mystery", ["mean", "lower", "upper"]].astype(float)
+    np.testing.assert_allclose(found, np.clip(mean_interval([1, 1, 1, 2]), 1, 3))
+    assert (table[["n", "datasets", "rankings"]] == [4, 1, 4]).all(axis=None)
+
+
+def test_ranks_need_every_method_everywhere():
+    rows = [("a", "CoOp", 1, 5.0), ("a", "IVLP", 1, 6.0), ("a", "CoOp", 2, 5.0)]
+    frame = pd.DataFrame(rows, columns=["dataset", "method", "seed", "H"])
+    with pytest.raises(ValueError, match="no H of: IVLP"):
+        rank_table(frame, "H")
+    with pytest.raises(ValueError, match="several rows"):
+        rank_table(pd.concat([frame, frame]), "H")
+    with pytest.raises(ValueError, match=r"lacks the columns \['tail'\]"):
+        rank_table(frame, "tail")
