@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from scipy.spatial.distance import pdist
 
 from cptlab.style import METHOD_LOOKS, UNKNOWN_LOOK, method_look, method_order, save, use_style
 
@@ -23,6 +24,38 @@ def test_every_method_has_its_own_colour_and_marker():
     assert len({look.marker for look in looks}) == len(looks)
     for look in looks:  # dark enough to be seen as a thin line on white
         assert np.dot(to_rgb(look.color), [0.2126, 0.7152, 0.0722]) < 0.75
+
+
+EYES = {
+    "normal": np.eye(3),
+    "deutan": (
+        (0.367322, 0.860646, -0.227968),
+        (0.280085, 0.672501, 0.047413),
+        (-0.011820, 0.042940, 0.968881),
+    ),
+    "protan": (
+        (0.152286, 1.052583, -0.204868),
+        (0.114503, 0.786281, 0.099216),
+        (-0.003882, -0.048116, 1.051998),
+    ),
+}
+"""What is seen of linear RGB: Machado, Oliveira and Fernandes (2009), severity 1."""
+TO_XYZ = ((0.4339, 0.3762, 0.1899), (0.2127, 0.7152, 0.0722), (0.0178, 0.1095, 0.8727))
+"""Linear sRGB to XYZ, each as a share of white's."""
+
+
+def lab(linear):
+    """CIE Lab of linear RGB colours (n, 3)."""
+    xyz = linear.clip(0, 1) @ np.transpose(TO_XYZ)
+    x, y, z = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116).T
+    return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)
+
+
+@pytest.mark.parametrize("eye", EYES)
+def test_colours_of_methods_are_told_apart_without_red_or_green_cones(eye):
+    values = np.array([to_rgb(look.color) for look in METHOD_LOOKS.values()])
+    linear = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+    assert pdist(lab(linear @ np.transpose(EYES[eye]))).min() > 10
 
 
 def test_unknown_methods_are_grey_and_come_last():

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from cptlab.style import method_look, method_order
+from cptlab.style import GREY, method_look, method_order
 
 
 def method_intervals(
@@ -43,7 +43,7 @@ def method_intervals(
         )
     if "Zero-shot" in order:
         mean = rows.loc["Zero-shot", "mean"]
-        ax.axvline(mean, color="#8C8C8C", linewidth=0.8, linestyle=":", zorder=0)
+        ax.axvline(mean, color=GREY, linewidth=0.8, linestyle=":", zorder=0)
     ax.set_yticks(range(len(order)), reversed(order) if labels else [""] * len(order))
     ax.set(xlabel=f"{metric} (%)", title=title)
     ax.grid(False, axis="y")

@@ -5,7 +5,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from cptlab.style import BLUE, GREY, VERMILLION, Look
+from cptlab.style import BLUE, GREY, PALE, VERMILLION, Look
 
 VERDICT_LOOKS = {
     "supported": Look(BLUE, "o"),
@@ -45,7 +45,7 @@ def verdict_matrix(ledger: pd.DataFrame, *, ax: Axes, legend: bool = True) -> Ax
             ax.scatter(here["x"], here["y"], s=size, c=look.color, marker=look.marker)
     firsts = [i for i, (claim, _) in enumerate(rows) if i == 0 or rows[i - 1][0] != claim]
     for i in firsts[1:]:
-        ax.axhline(i - 0.5, color="#E5E5E5", linewidth=0.6)
+        ax.axhline(i - 0.5, color=PALE, linewidth=0.6)
     names = [f"{c if i in firsts else ''}   τ = {tau:g}" for i, (c, tau) in enumerate(rows)]
     ax.set_yticks(range(len(rows)), names)
     words = [name.replace(", ", "\n").replace("per-batch ", "per-batch\n") for name in columns]

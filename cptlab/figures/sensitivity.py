@@ -8,7 +8,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
 from cptlab.figures.text import small_text
-from cptlab.style import BLUE, GREEN, GREY, ORANGE, PURPLE, VERMILLION, Look
+from cptlab.style import BLUE, DARK, GREEN, GREY, ORANGE, PURPLE, VERMILLION, Look
 from cptlab.tables import check_one_row_per_seed, method_table
 
 TAU_LOOKS = tuple(map(Look, (BLUE, GREEN, VERMILLION, PURPLE, ORANGE), "os^vD"))
@@ -112,7 +112,7 @@ def sensitivity_heatmap(
     ax.set(xlabel=f"weight {NAMES.get(x, x)}", ylabel=f"weight {NAMES.get(y, y)}")
     ax.set_title(title, pad=16)
     legend = "mean ± standard deviation over seeds; framed: default"
-    small_text(ax, legend, y=1, offset=4, va="bottom", color="#444444")
+    small_text(ax, legend, y=1, offset=4, va="bottom", color=DARK)
     ax.grid(False)
     ax.spines[:].set_visible(False)
     ax.figure.colorbar(heat, ax=ax, label=f"{value} (%)")

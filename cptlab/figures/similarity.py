@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from cptlab.figures.text import small_text
+from cptlab.style import DARK
 
 
 def similarity_matrix(
@@ -52,7 +53,7 @@ def similarity_matrix(
     ax.spines[:].set_visible(False)
     lines = [f"{name} {value:.3g}" for name, value in (annotations or {}).items()]
     ax.set_title(title, pad=6 + 10 * len(lines))
-    small_text(ax, "\n".join(lines), y=1, offset=4, va="bottom", color="#444444")
+    small_text(ax, "\n".join(lines), y=1, offset=4, va="bottom", color=DARK)
     if colorbar:
         ax.figure.colorbar(heat, ax=ax, label="cosine similarity", shrink=0.8)
     return ax
