@@ -20,6 +20,7 @@ from cptlab.figures import (
     contact_sheet,
     equal_spans,
     gains_by_shots,
+    method_grid,
     rank_plot,
     sensitivity_curves,
     sensitivity_heatmap,
@@ -197,6 +198,32 @@ def test_ablation_says_what_was_not_run_and_takes_one_seed(ax, rng, tmp_path):
         ablation_bars(pd.concat([frame, frame]), metric="H", ax=ax)
     with pytest.raises(ValueError, match=r"lacks the columns \['rs'\]"):
         ablation_bars(frame.drop(columns="rs"), metric="H", ax=ax)
+
+
+# Methods side by side
+
+
+def test_grid_has_a_row_per_imbalance_ratio_and_a_scale_per_metric(tmp_path):
+    rows = itertools.product(("IVLP", "CPT (sum)", "CoOp"), (1.0, 0.06), ("H", "tail"))
+    table = pd.DataFrame(rows, columns=["method", "tau", "metric"])
+    table["mean"] = 50.0 + np.arange(len(table))
+    table["lower"], table["upper"] = table["mean"] - 1, table["mean"] + 2
+    with use_style():
+        fig = Figure(figsize=(8, 1))
+        axes = method_grid(table, {"H": "H", "tail": "the tail"}, fig)
+    assert [ax.get_ylabel() for ax in axes] == ["τ = 1", "", "τ = 0.06", ""]
+    assert [ax.get_xlabel() for ax in axes] == ["", "", "H (%)", "the tail (%)"]
+    for ax, (tau, metric) in zip(axes, itertools.product((1.0, 0.06), ("H", "tail")), strict=True):
+        own = table[(table.tau == tau) & (table.metric == metric)].set_index("method")
+        for label, bar in zip(("CPT (sum)", "IVLP", "CoOp"), ax.containers, strict=True):
+            assert bar.lines[0].get_xdata()[0] == own.loc[label, "mean"]
+            np.testing.assert_allclose(ends(bar)[0, :, 0], own.loc[label, ["lower", "upper"]])
+    assert axes[0].get_xlim() == axes[2].get_xlim()
+    names = [text.get_text() for text in axes[2].get_yticklabels()]
+    assert names == ["CPT (sum)", "IVLP", "CoOp"]
+    save(fig, table, tmp_path, "grid")
+    with pytest.raises(ValueError, match="no rows of the metric 'new'"):
+        method_grid(table, {"new": "new"}, Figure())
 
 
 # Ranks

@@ -13,7 +13,7 @@ from cptlab.figures.clusters import (
     silhouette_curve,
 )
 from cptlab.figures.collapse import collapse_curves
-from cptlab.figures.comparison import method_intervals
+from cptlab.figures.comparison import method_grid, method_intervals
 from cptlab.figures.contact_sheet import contact_sheet
 from cptlab.figures.cost import accuracy_by_cost
 from cptlab.figures.ledger import verdict_matrix
@@ -40,6 +40,7 @@ __all__ = [
     "few_shot_curves",
     "gains_by_shots",
     "image_grid",
+    "method_grid",
     "method_intervals",
     "published_averages",
     "rank_plot",

@@ -1,8 +1,12 @@
 """Methods side by side: means with intervals (Table 2)."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from cptlab.style import GREY, method_look, method_order
 
@@ -48,3 +52,30 @@ def method_intervals(
     ax.set(xlabel=f"{metric} (%)", title=title)
     ax.grid(False, axis="y")
     return ax
+
+
+def method_grid(table: pd.DataFrame, names: Mapping[str, str], fig: Figure) -> list[Axes]:
+    """Panels of `method_intervals`: a row per imbalance ratio, a column per metric with one scale.
+
+    Args:
+        table: a `method_table` (columns method, tau, metric, mean, lower, upper).
+        names: metric -> what its column is called.
+        fig: empty figure to fill; its height is set to what the rows need.
+
+    Returns:
+        The axes, row by row.
+
+    Raises:
+        ValueError: if the table has no rows of a metric.
+    """
+    taus = list(dict.fromkeys(table["tau"]))
+    fig.set_figheight(len(taus) * (0.8 + 0.18 * table["method"].nunique()))
+    axes = fig.subplots(len(taus), len(names), squeeze=False, sharex="col")
+    for row, tau in zip(axes, taus, strict=True):
+        for ax, (metric, name) in zip(row, names.items(), strict=True):
+            rows = table[table["tau"] == tau]
+            method_intervals(rows, metric=metric, ax=ax, labels=ax is row[0])
+            ax.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+            ax.set_xlabel(f"{name} (%)" if tau == taus[-1] else "")
+        row[0].set_ylabel(f"τ = {tau:g}")
+    return list(axes.flat)
