@@ -18,6 +18,7 @@ OLIVE, WINE, GREY = "#9A8B00", "#661100", "#8C8C8C"  # darkened yellow (lines on
 DARK, PALE = "#444444", "#E5E5E5"  # small text, grid lines
 
 WIDTH = 6.0  # inches: 900 pixels at 150 dpi, the width of a README
+WIDEST = 8.0  # where a README shrinks a figure to its width, 8 points can still be read
 DPI = 150
 
 

@@ -56,7 +56,7 @@ def test_similarity_matrix_shows_the_data_its_borders_and_its_numbers(ax):
     assert [segment[0][1] for segment in horizontal] == [1.5, 2.5]
     assert [segment[0][0] for segment in vertical] == [1.5, 2.5]
     assert ax.get_title() == "Zero-shot"
-    assert ax.texts[0].get_text() == "effective rank 12.3\nwithin 0.5"
+    assert ax.texts[0].get_text() == "effective rank 12.35\nwithin 0.50"
     assert len(ax.figure.axes) == 2  # the colour bar
     assert ax.figure.axes[1].get_ylabel() == "cosine similarity"
 

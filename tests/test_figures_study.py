@@ -554,8 +554,8 @@ def verdicts() -> pd.DataFrame:
         ("A", 0.25, "pair mean", "supported", "sum"),
         ("A", 0.06, "sum", "contradicted", ""),
         ("A", 0.06, "pair mean", "undecided", ""),
-        ("B", 1.0, "sum", "not run", ""),
-        ("B", 1.0, "pair mean", "undecided", ""),
+        ("L_CC adds", 1.0, "sum", "not run", ""),
+        ("L_CC adds", 1.0, "pair mean", "undecided", ""),
     ]
     return pd.DataFrame(rows, columns=["claim", "tau", "reading", "verdict", "same_as"])
 
@@ -572,7 +572,7 @@ def test_verdict_matrix_places_a_mark_per_comparison(ax):
     assert len({marks[0, 0][0], marks[0, 1][0], marks[1, 1][0], marks[0, 2][0]}) == 4
     assert [text.get_text() for text in ax.get_xticklabels()] == ["sum", "pair mean"]
     names = [text.get_text().strip() for text in ax.get_yticklabels()]
-    assert names == ["A   τ = 0.25", "τ = 0.06", "B   τ = 1"]
+    assert names == ["A   τ = 0.25", "τ = 0.06", r"$L_\mathrm{CC}$ adds   τ = 1"]
     words = [text.get_text() for text in ax.get_legend().get_texts()]
     assert words[:-1] == ["supported (1)", "contradicted (1)", "undecided (2)", "not run (1)"]
     assert words[-1].startswith("small: ")

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 
+import matplotlib.image
 import nbformat
 import papermill
 import pytest
@@ -16,6 +17,7 @@ from cptlab.batch import execute_notebook, notebook_names
 from cptlab.figures.contact_sheet import CAPTIONS
 from cptlab.profiles import SMOKE
 from cptlab.studies import STUDIES
+from cptlab.style import DPI, WIDEST
 from cptlab.workspace import CHECKOUT, NOTEBOOKS, workspace
 
 NAMES = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
@@ -120,7 +122,9 @@ def test_the_batch_writes_everything_below_out(smoke):
         assert "<script" not in page  # nothing is fetched from the network
         assert not re.search(r"""<link[^>]+href=["']https?:""", page)
         for picture in pictures:
-            assert (below / "figures" / f"{picture}.png").stat().st_size > 5000
+            png = below / "figures" / f"{picture}.png"
+            assert png.stat().st_size > 5000
+            assert matplotlib.image.imread(png).shape[1] <= WIDEST * DPI
             assert (below / "figures" / f"{picture}.csv").stat().st_size > 50
     assert "cost beside" in (below / "report/index.html").read_text(encoding="utf-8").lower()
     dry = subprocess.run(

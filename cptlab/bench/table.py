@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from cptlab.figures import runs_per_hour, savings_by_classes
-from cptlab.style import WIDTH, save, use_style
+from cptlab.style import WIDEST, save, use_style
 
 Row = dict[str, float | int | str | None]
 """One comparison; fields named `ratio...` say how many times less ours takes."""
@@ -38,7 +38,7 @@ def write(rows: Sequence[Row], folder: Path) -> None:
 def draw(rows: Sequence[Row]) -> Figure:
     """Savings in time and memory against the number of classes, and runs per hour."""
     towers, passes = table(rows, "towers"), table(rows, "passes")
-    fig, axes = plt.subplots(1, 2 if passes.empty else 3, figsize=(1.5 * WIDTH, 3.2))
+    fig, axes = plt.subplots(1, 2 if passes.empty else 3, figsize=(WIDEST, 3.2))
     for ax, what in zip(axes, ("time", "memory"), strict=False):
         savings_by_classes(towers, what=what, ax=ax)
         ax.get_legend().remove()

@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import Affine2D, ScaledTranslation, blended_transform_factory
 
 from cptlab.style import BLUE, GREY
@@ -50,7 +51,7 @@ def ablation_bars(frame: pd.DataFrame, *, metric: str, ax: Axes, labels: bool = 
     for place, combination in zip(places, COMBINATIONS):
         if combination not in table.index:
             anchor = {"xycoords": ("axes fraction", "data"), "va": "center", "color": GREY}
-            ax.annotate("not run", (0.02, place), fontsize=7, **anchor)
+            ax.annotate("not run", (0.02, place), fontsize=8, **anchor)
             continue
         row = table.loc[combination]
         spread = np.nan_to_num([[row["mean"] - row["lower"]], [row["upper"] - row["mean"]]])
@@ -70,6 +71,7 @@ def ablation_bars(frame: pd.DataFrame, *, metric: str, ax: Axes, labels: bool = 
         ax.axvline(mean, color=GREY, linewidth=0.8, linestyle=":", zorder=0)
     ax.set_yticks(places, [""] * len(places))
     ax.tick_params(axis="y", length=0)
+    ax.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
     ax.set(xlabel=f"{metric} (%)", ylim=(len(places) - 0.5, -0.5))
     if labels:
         _dots(ax)

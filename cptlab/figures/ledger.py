@@ -1,5 +1,7 @@
 """The ledger of claims at a glance: a mark per claim, imbalance ratio and reading."""
 
+import re
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -46,7 +48,8 @@ def verdict_matrix(ledger: pd.DataFrame, *, ax: Axes, legend: bool = True) -> Ax
     firsts = [i for i, (claim, _) in enumerate(rows) if i == 0 or rows[i - 1][0] != claim]
     for i in firsts[1:]:
         ax.axhline(i - 0.5, color=PALE, linewidth=0.6)
-    names = [f"{c if i in firsts else ''}   τ = {tau:g}" for i, (c, tau) in enumerate(rows)]
+    words = [re.sub(r"L_([A-Z]+)", r"$L_\\mathrm{\1}$", claim) for claim, _ in rows]
+    names = [f"{words[i] if i in firsts else ''}   τ = {tau:g}" for i, (_, tau) in enumerate(rows)]
     ax.set_yticks(range(len(rows)), names)
     words = [name.replace(", ", "\n").replace("per-batch ", "per-batch\n") for name in columns]
     ax.set_xticks(np.arange(len(columns)), words, fontsize=8)

@@ -144,7 +144,7 @@ def _write_names(
                 textcoords="offset points",
                 ha=ha,
                 va=va,
-                fontsize=7,
+                fontsize=8,
                 fontweight=weight,
                 bbox={"facecolor": "#FFFFFF99", "edgecolor": color, "linewidth": 0.8, "pad": 0.8},
             )

@@ -45,7 +45,7 @@ def image_grid(
         raise ValueError("images, truth, before and after need one entry per picture, at least 1.")
     columns = min(columns, len(images))
     rows = -(-len(images) // columns)
-    fitting = int(18 * fig.bbox.width / fig.dpi / columns)  # letters of size 7 in a column
+    fitting = int(16 * fig.bbox.width / fig.dpi / columns)  # letters of size 8 in a column
     axes = []
     for index, image in enumerate(images):
         ax = fig.add_subplot(rows, columns, index + 1)
@@ -57,7 +57,7 @@ def image_grid(
             line = f"{'✓' if correct else '✗'} {stage}: {guesses[index]}"
             line = line if len(line) <= fitting else line[: fitting - 1] + "…"
             color = GREEN if correct else VERMILLION
-            small_text(ax, line, y=0, offset=-3 - 10 * position, va="top", color=color)
+            small_text(ax, line, y=0, offset=-3 - 11 * position, va="top", color=color)
         axes.append(ax)
     return axes
 
@@ -78,7 +78,7 @@ def drawing_sheet(
     height, width = rows[0][0].shape[:2]
     ax.imshow(np.vstack([np.hstack(list(row)) for row in rows]))
     ax.set_yticks([height * (i + 0.5) for i in range(len(rows))], row_names)
-    ax.set_xticks([width * (i + 0.5) for i in range(len(column_names))], column_names, fontsize=7)
+    ax.set_xticks([width * (i + 0.5) for i in range(len(column_names))], column_names, fontsize=8)
     ax.tick_params(length=0)
     ax.grid(False)
     ax.spines[:].set_visible(False)

@@ -26,7 +26,7 @@ def published_averages(frame: pd.DataFrame, *, ax: Axes, title: str) -> Axes:
     for tau, (color, marker) in zip(taus, LOOKS):
         rows = frame[frame["tau"] == tau]
         places = [methods.index(name) for name in rows["method"]]
-        ax.plot(rows["value"], places, marker, color=color, label=f"tau = {tau:g}")
+        ax.plot(rows["value"], places, marker, color=color, label=f"τ = {tau:g}")
     ax.set_yticks(range(len(methods)), methods)
     ax.set_ylim(len(methods) - 0.5, -0.5)
     ax.set(title=title, xlabel="average (%), as published")

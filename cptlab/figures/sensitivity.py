@@ -97,7 +97,7 @@ def sensitivity_heatmap(
     heat = ax.imshow(means, cmap="viridis", origin="lower", aspect="auto")
     for (row, column), mean in np.ndenumerate(means.to_numpy()):
         if np.isnan(mean):
-            ax.text(column, row, "not run", ha="center", va="center", fontsize=7, color=GREY)
+            ax.text(column, row, "not run", ha="center", va="center", fontsize=8, color=GREY)
             continue
         luminance = np.dot(np.power(to_rgb(heat.to_rgba(mean)), 2.2), [0.2126, 0.7152, 0.0722])
         deviation = spread.iloc[row, column]

@@ -29,7 +29,7 @@ def similarity_matrix(
         title: title of the panel.
         vmin: cosine at the dark end of the colour scale; the smallest entry if left out.
         vmax: cosine at the bright end; the largest entry if left out.
-        annotations: numbers printed small under the title, e.g. {"effective rank": 12.3}.
+        annotations: numbers printed small under the title, e.g. {"effective rank": 12.34}.
         colorbar: draw one; `ax.images[0]` serves a bar shared by panels.
 
     Raises:
@@ -51,8 +51,8 @@ def similarity_matrix(
     ax.set(xticks=[], yticks=[], xlabel=f"{len(clusters)} classes")
     ax.grid(False)
     ax.spines[:].set_visible(False)
-    lines = [f"{name} {value:.3g}" for name, value in (annotations or {}).items()]
-    ax.set_title(title, pad=6 + 10 * len(lines))
+    lines = [f"{name} {value:.2f}" for name, value in (annotations or {}).items()]
+    ax.set_title(title, pad=6 + 11 * len(lines))
     small_text(ax, "\n".join(lines), y=1, offset=4, va="bottom", color=DARK)
     if colorbar:
         ax.figure.colorbar(heat, ax=ax, label="cosine similarity", shrink=0.8)
