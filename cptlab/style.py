@@ -23,13 +23,15 @@ DPI = 150
 
 
 class Look(NamedTuple):
-    """A method's colour and marker; the marker tells methods apart without colour.
+    """A method's colour, marker and line; the marker tells methods apart without colour.
 
     Markers are filled ones, which seaborn asks for: letters or (corners, 1 = star, rotation).
+    Lines are dashes and gaps in points: those that often lie on another let it show through.
     """
 
     color: str
     marker: str | tuple[int, int, int]
+    dashes: tuple[float, ...] = ()
 
 
 # With normal sight and as deutan or protan eyes see them, no two are closer than 12 in CIE Lab.
@@ -48,10 +50,10 @@ METHOD_LOOKS = {
     "Global-ETF (sum)": Look(VERMILLION, "^"),
     "Global-ETF (pair mean)": Look(WINE, ">"),
     "CPT (sum) w/o CC": Look("#5F8CC3", "H"),
-    "CPT (sum) w/o RS": Look("#EB9BCD", "v"),
+    "CPT (sum) w/o RS": Look("#EB9BCD", "v", (2, 2)),
     "CPT (sum)": Look(BLUE, "o"),
     "CPT (pair mean) w/o CC": Look("#96BE9B", "8"),
-    "CPT (pair mean) w/o RS": Look("#735A00", "<"),
+    "CPT (pair mean) w/o RS": Look("#735A00", "<", (2, 2)),
     "CPT (pair mean)": Look(GREEN, "s"),
     "CPT w/o TETF": Look("#5A5A5A", "d"),
 }

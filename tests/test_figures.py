@@ -107,6 +107,17 @@ def test_training_curves_with_intervals(ax):
             assert (heights.min(), heights.max()) == pytest.approx((lower, upper))
 
 
+def test_lines_of_an_ablation_lie_on_top_and_let_the_others_through(ax):
+    labels = ["CPT (sum) w/o RS", "CPT (sum)"]
+    training_curves(runs(labels).rename(columns={"epoch": "progress"}), y="H", ax=ax, x="progress")
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == labels[::-1]
+    below, above = ax.lines[:2]
+    assert above.is_dashed() and not below.is_dashed()
+    assert above.get_linewidth() < below.get_linewidth()
+    ax.set_xlim(0, 100)
+    assert [tick for tick in ax.get_xticks() if 0 <= tick <= 100] == [0, 20, 40, 60, 80, 100]
+
+
 def test_training_curves_refuse_unclear_frames(ax):
     with pytest.raises(ValueError, match=r"lacks the columns \['B'\]"):
         training_curves(runs(), y="B", ax=ax)

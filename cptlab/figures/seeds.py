@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator, MultipleLocator
 
 from cptlab.style import method_look, method_order
 from cptlab.tables import check_one_row_per_seed, mean_interval
@@ -43,7 +44,8 @@ def training_curves(
     if band not in errorbars:
         raise ValueError(f"band={band!r} is not known; choose std or interval.")
     check_one_row_per_seed(frame, [hue, x], [y])
-    order = method_order(frame[hue])
+    # Dashed lines come last, hence on top, and are finer: what they lie on shows through.
+    order = sorted(method_order(frame[hue]), key=lambda label: bool(method_look(label).dashes))
     sns.lineplot(
         frame,
         x=x,
@@ -54,14 +56,17 @@ def training_curves(
         style=hue,
         style_order=order,
         markers={label: method_look(label).marker for label in order},
-        dashes=False,
+        dashes={label: method_look(label).dashes for label in order},
         errorbar=errorbars[band],
-        err_kws={"alpha": 0.18, "linewidth": 0},
+        err_kws={"alpha": 0.1, "linewidth": 0},
         markersize=6,
         ax=ax,
     )
     ax.legend(title=None)
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    for line in filter(Line2D.is_dashed, ax.lines):
+        line.set(linewidth=1.2, markersize=4)
+    integers = MaxNLocator(integer=True)
+    ax.xaxis.set_major_locator(MultipleLocator(20) if x == "progress" else integers)
     ax.set(xlabel=LABELS.get(x, x.capitalize()), ylabel=ylabel or f"{y} (%)")
     return ax
 
