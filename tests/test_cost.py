@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -250,6 +251,33 @@ def test_a_backbone_that_was_not_measured():
         ValueError, match=r"not known: run `cptlab bench --methods --backbone ViT-L"
     ):
         bench.stored_costs("ViT-L-14")
+
+
+def test_a_run_takes_its_steps_and_those_of_a_first_stage():
+    ends = {"": 0.2, "_min": 0.1, "_max": 0.4}
+    rows = pd.DataFrame(
+        {"method": name, **{f"seconds_step{end}": scale * s for end, s in ends.items()}}
+        for name, scale in (("CoOp", 1), ("DPC (CoOp)", 3), ("IVLP", 10))
+    )
+    classes = pd.DataFrame({"role": ["base", "base", "new"]})
+
+    def result(method, samples):
+        return SimpleNamespace(
+            spec=spec_of(method, batch_size=8, epochs=2),
+            details={"subset": {"samples": samples}},
+            classes=classes,
+        )
+
+    runs = {
+        "CoOp": [result(CoOp(), 25), result(CoOp(), 40)],  # 2 epochs of 3 and of 5 steps
+        "DPC (CoOp)": [result(METHODS["DPC (CoOp)"], 8)],
+        "Unmeasured": [result(CoOp(), 8)],
+    }
+    timed = bench.with_run_times(rows, runs).set_index("method")
+    assert list(timed.index) == ["CoOp", "DPC (CoOp)"]
+    for end, seconds in ends.items():
+        found = timed[f"seconds_run{end}"].to_list()
+        assert found == pytest.approx([8 * seconds, 2 * (1 + 3) * seconds])
 
 
 def test_the_table_has_a_row_for_each_method():

@@ -6,6 +6,7 @@ from cptlab.bench.cost import (
     measured_backbones,
     store_costs,
     stored_costs,
+    with_run_times,
 )
 from cptlab.bench.run import CLASSES, committed_rows, measured, run
 from cptlab.bench.table import Row, draw, markdown, read_rows, table, write, write_rows
@@ -25,6 +26,7 @@ __all__ = [
     "store_costs",
     "stored_costs",
     "table",
+    "with_run_times",
     "write",
     "write_rows",
 ]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 
 import pandas as pd
 import torch
@@ -17,7 +18,9 @@ from cptlab.bench.table import Row, read_rows, write_rows
 from cptlab.clip import Precision, untrained
 from cptlab.clip.loading import EMOJI_NAME
 from cptlab.data import draw_long_tailed
+from cptlab.optimisation import planned_epochs, steps_per_epoch
 from cptlab.profiles import FULL, PAPER
+from cptlab.results import Result
 from cptlab.spec import RunSpec
 from cptlab.workspace import stored
 
@@ -25,6 +28,8 @@ NAME = "cost"
 BATCH, TESTED = 4, 16
 """Pictures of a step and of an evaluation where the backbone is not EmojiCLIP."""
 ACCURACIES = ("H", "tail")
+FIRST_STAGES = {"coop": "CoOp", "maple": "MaPLe"}
+"""What the first stage of DPC steps like, by what it is on."""
 
 
 def costs(
@@ -101,6 +106,39 @@ def stored_costs(backbone: str) -> pd.DataFrame:
     return frame.assign(parameters_vit_b_16=frame["method"].map(counts))
 
 
+def with_run_times(costs: pd.DataFrame, runs: Mapping[str, Sequence[Result]]) -> pd.DataFrame:
+    """Costs of the methods that have runs, with the time that training one takes.
+
+    Args:
+        costs: rows of `stored_costs`.
+        runs: finished runs by method; their mean number of steps is counted.
+
+    Returns:
+        Rows of methods that have both, with `seconds_run`, `seconds_run_min` and `seconds_run_max`: steps times the
+        seconds of a step and their range, over both stages where there are two.
+    """
+    ends = ["seconds_step", "seconds_step_min", "seconds_step_max"]
+    steps = costs.set_index("method")[ends]
+    rows = []
+    for label, finished in runs.items():
+        if label not in steps.index:
+            continue
+        first, seconds = finished[0].spec.method.first_stage(), steps.loc[label]
+        if first is not None:
+            seconds = seconds + steps.loc[FIRST_STAGES[first.on]]
+        rows.append((label, *fmean(map(_steps, finished)) * seconds))
+    columns = ["method", *(name.replace("step", "run") for name in ends)]
+    return costs.merge(pd.DataFrame(rows, columns=columns), on="method")
+
+
+def _steps(result: Result) -> int:
+    """Steps that one stage of a run took."""
+    spec, samples = result.spec, result.details["subset"]["samples"]
+    n_classes = int((result.classes["role"] != "new").sum())
+    per_epoch = steps_per_epoch(samples, spec.schedule.batch_size)
+    return planned_epochs(spec, n_classes, samples) * per_epoch
+
+
 def measured_backbones() -> list[str]:
     """Backbones that `stored_costs` knows."""
     return list(dict.fromkeys(str(row["backbone"]) for row in _stored_rows()))
@@ -114,12 +152,15 @@ def _stored_rows() -> list[Row]:
 def cost_markdown(costs: pd.DataFrame) -> str:
     """Costs as a Markdown table, a row for each method; ratios are to IVLP.
 
-    costs: rows of `stored_costs`; columns "H" and "tail" (accuracies in percent) join if present.
+    costs: rows of `stored_costs`; times of runs (`with_run_times`) and the columns "H" and "tail"
+    (accuracies in percent) join if present.
     """
     shown = pd.DataFrame({"method": costs["method"]})
     shown["trained parameters"] = costs["trained_parameters"].map("{:,}".format)
     shown["at ViT-B/16"] = costs["parameters_vit_b_16"].map("{:,.0f}".format)
     shown["step, ms"] = _range(costs, "step", 1000)
+    if "seconds_run" in costs:
+        shown["training a run, s"] = _range(costs, "run", 1)
     shown["step memory, MiB"] = (1024 * costs["gib_step"]).map("{:.1f}".format)
     shown["evaluation, ms a picture"] = _range(costs, "evaluation", 1000 / costs["tested"])
     for what in ("seconds_step", "gib_step", "seconds_evaluation"):

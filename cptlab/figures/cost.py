@@ -4,25 +4,20 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
-from scipy.optimize import isotonic_regression
 
 from cptlab.style import GREY, method_look, method_order
-
-LABEL_GAP = 0.06
-"""Between neighbouring labels, as a share of the panel's height."""
-LABEL_X = 1.05
-"""Where labels begin, in panel widths."""
 
 
 def accuracy_by_cost(table: pd.DataFrame, *, metric: str, cost: str, ax: Axes) -> Axes:
     """One mark for each method: mean and interval of a metric against a cost on a log axis.
 
-    Labels stand in a column at the right in the order of the marks, each with a thin line to its
-    own. A method that costs nothing stands left of the axis's break, at "none".
+    Many methods cost the same, so that names beside the marks would not fit: the legend is the
+    caller's. A method that costs nothing stands left of the axis's break, at "none".
 
     Args:
         table: rows of a `method_table` for one imbalance ratio (columns method, metric, mean,
-            lower, upper; bounds may be missing) with a column of costs, not negative.
+            lower, upper; bounds may be missing) with a column of costs, not negative. Where it has
+            columns `cost` + " min" and `cost` + " max", they are drawn as the cost's range.
         metric: the metric to draw.
         cost: the column of costs, and the label of the axis.
         ax: axes to draw on.
@@ -46,17 +41,25 @@ def accuracy_by_cost(table: pd.DataFrame, *, metric: str, cost: str, ax: Axes) -
             places[label],
             row["mean"],
             yerr=spread,
+            xerr=_range(row, cost),
             marker=look.marker,
             linestyle="none",
             color=look.color,
             markersize=6,
             capsize=2,
             linewidth=1.2,
+            label=label,
         )
     ax.set(xscale="log", xlabel=cost, ylabel=f"{metric} (%)")
     _ticks(ax, paid, nothing if len(paid) < len(rows) else None)
-    _labels(ax, places, rows["mean"])
     return ax
+
+
+def _range(row: pd.Series, cost: str) -> list[list[float]] | None:
+    """Lengths of the whiskers of a cost; None where its range is not known or there is no cost."""
+    if f"{cost} min" not in row or not row[cost]:
+        return None
+    return [[row[cost] - row[f"{cost} min"]], [row[f"{cost} max"] - row[cost]]]
 
 
 def _ticks(ax: Axes, paid: pd.Series, nothing: float | None) -> None:
@@ -74,32 +77,3 @@ def _ticks(ax: Axes, paid: pd.Series, nothing: float | None) -> None:
     ax.xaxis.set_major_formatter(
         FuncFormatter(lambda value, _: "none" if value == nothing else f"{value:,.10g}")
     )
-
-
-def _labels(ax: Axes, x: pd.Series, y: pd.Series) -> None:
-    """A column of labels, as near to the heights of their marks as they fit."""
-    low, high = ax.get_ylim()
-    ax.set_ylim(low, high)
-    heights = ((y - low) / (high - low)).sort_values()
-    gap = min(LABEL_GAP, 1 / max(len(heights) - 1, 1))
-    offsets = gap * np.arange(len(heights))
-    # Least moved among all orders with these gaps: what is left of them must not fall.
-    moved = isotonic_regression(heights.to_numpy() - offsets).x.clip(0, 1 - offsets[-1]) + offsets
-    for label, height in zip(heights.index, moved, strict=True):
-        look, place = method_look(label), {"textcoords": "axes fraction", "va": "center"}
-        line = {"arrowstyle": "-", "color": look.color, "linewidth": 0.7, "alpha": 0.6}
-        ends = {"shrinkA": 3, "shrinkB": 4}
-        mark = ax.annotate(
-            "", (x[label], y[label]), (LABEL_X, height), **place, arrowprops=line | ends
-        )
-        mark.set_zorder(1)  # below the methods' marks
-        ax.plot(
-            LABEL_X,
-            height,
-            marker=look.marker,
-            color=look.color,
-            markersize=4,
-            transform=ax.transAxes,
-            clip_on=False,
-        )
-        ax.text(LABEL_X + 0.03, height, label, transform=ax.transAxes, va="center", fontsize=7)
