@@ -348,11 +348,16 @@ def test_map_outlines_clusters_and_draws_every_class(ax, rng):
     clusters = [*range(10), 0, 0, 0, 3, 3]
     frame = classes(rng, clusters)
     assert class_map(frame, ax) is ax
-    assert len(ax.patches) == 20 and len(ax.lines) == 10  # each outline is a fill and an edge
+    assert len(ax.patches) == 20  # each outline is a fill and an edge
     looks = set()
-    for cluster, line, edge in zip(range(10), ax.lines, ax.patches[1::2], strict=True):
+    marks = zip(range(10), ax.lines[::2], ax.lines[1::2], ax.patches[1::2], strict=True)
+    for cluster, line, middle, edge in marks:
         own = frame.loc[frame.cluster == cluster, ["x", "y"]].to_numpy()
         np.testing.assert_array_equal(np.transpose(line.get_data()), own)
+        assert tuple(middle.get_xydata()[0]) == min(
+            map(tuple, own), key=lambda place: ((place - own.mean(axis=0)) ** 2).sum()
+        )
+        assert middle.get_markeredgecolor() == "black" != line.get_markeredgecolor()
         assert inside(own, edge.get_xy()[:-1]).all()
         assert to_hex(line.get_color()) == to_hex(edge.get_edgecolor())
         looks.add((line.get_color(), line.get_marker(), edge.get_linestyle()))
@@ -375,7 +380,7 @@ def test_names_of_a_map_do_not_overlap_and_clusters_come_first(ax, rng):
         assert ((own - own.mean()) ** 2).sum(axis=1).idxmin() == name
     assert len(bold) == 2
     frames = [to_hex(text.get_bbox_patch().get_edgecolor()) for text in ax.texts[:2]]
-    assert frames == [to_hex(line.get_color()) for line in ax.lines]
+    assert frames == [to_hex(line.get_color()) for line in ax.lines[::2]]
     assert len({text.get_text() for text in ax.texts}) == len(ax.texts)
 
 
@@ -388,6 +393,8 @@ def test_map_of_pictures(ax, rng, tmp_path):
         np.testing.assert_array_equal(artist.offsetbox.get_data(), picture)
         assert tuple(artist.xy) == (x, y)
     assert not ax.lines
+    rims = [to_hex(artist.patch.get_edgecolor()) for artist in drawn]
+    assert rims.count("#000000") == 2 and rims[2] == "#000000"  # one for each cluster
     # The SVG has other dots per inch and must place them all the same; its y points down.
     svg = save(ax.figure, frame, tmp_path, "map")[0].with_suffix(".svg").read_text()
     pattern = r'<image [^>]*scale\(1 -1\)[^>]* x="(.+?)" y="(.+?)" width="(.+?)" height="(.+?)"'
@@ -489,6 +496,16 @@ def test_cluster_sizes_stand_with_their_numbers_of_clusters(ax, rng, tmp_path, r
         cluster_sizes(frame, numbers={4: [1], 16: [1]}, default=16, ax=ax)
     with pytest.raises(ValueError, match="default size 8 was not tried"):
         cluster_sizes(frame, numbers=numbers, default=8, ax=ax)
+
+
+def test_sizes_with_the_same_numbers_of_clusters_share_a_place(ax):
+    frame = pd.DataFrame(itertools.product((8, 32, 64), SEEDS), columns=["size", "seed"])
+    frame = frame.assign(method="CPT (sum)", H=frame["size"].clip(upper=32) + frame["seed"])
+    cluster_sizes(frame, numbers={8: [3, 2], 32: [1, 1], 64: [1, 1]}, default=64, ax=ax)
+    ticks = [tick.get_text() for tick in ax.get_xticklabels()]
+    assert ticks == ["8\nM = 2 to 3", "32, 64\nM = 1"]
+    assert list(ax.containers[0].lines[0].get_ydata()) == [9.5, 33.5]
+    assert list(ax.lines[-1].get_xdata()) == [1, 1]
 
 
 def test_equal_spans_widen_around_the_middle():

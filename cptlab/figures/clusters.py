@@ -92,7 +92,8 @@ def cluster_sizes(
 ) -> Axes:
     """H against the number of classes per cluster, a line per method, with M below each size.
 
-    Sizes stand at equal distances: each is twice the one before.
+    Sizes stand at equal distances: each is twice the one before. Those that make the same numbers
+    of clusters are the same method and share a place.
 
     Args:
         frame: columns "method", "size", "seed" and "H".
@@ -111,12 +112,16 @@ def cluster_sizes(
         raise ValueError(f"Give the number of clusters of these sizes too: {unknown}.")
     if default not in sizes:
         raise ValueError(f"The default size {default} was not tried; there is {sizes}.")
+    alike: dict[tuple[int, ...], list[int]] = {}
+    for size in sizes:
+        alike.setdefault(tuple(numbers[size]), []).append(size)
+    places = list(alike.values())
     order = method_order(frame["method"])
     for index, name in enumerate(order):
         look, own = method_look(name), frame[frame["method"] == name]
-        groups = [own.loc[own["size"] == size, "H"].dropna().to_numpy() for size in sizes]
+        groups = [own.loc[own["size"] == first, "H"].dropna().to_numpy() for first, *_ in places]
         means, lower, upper = np.transpose([mean_interval(values) for values in groups])
-        x = np.arange(len(sizes)) + 0.12 * (index - (len(order) - 1) / 2)
+        x = np.arange(len(places)) + 0.12 * (index - (len(order) - 1) / 2)
         spread = np.nan_to_num([means - lower, upper - means])
         bar = {"marker": look.marker, "markersize": 6, "capsize": 3, "label": name}
         ax.errorbar(x, means, yerr=spread, color=look.color, **bar)
@@ -125,10 +130,10 @@ def cluster_sizes(
             marks = {"s": 12, "alpha": 0.45, "linewidth": 0, "zorder": 1}
             ax.scatter(seeds, values, color=look.color, marker=look.marker, **marks)
     middle = {"color": GREY, "linewidth": 1.2, "linestyle": ":", "zorder": 0, "label": "default"}
-    ax.axvline(sizes.index(default), **middle)
-    ticks = [f"{size}\n{_numbers(numbers[size])}" for size in sizes]
-    ax.set_xticks(range(len(sizes)), ticks)
-    ax.set(xlabel="classes per cluster, and number of clusters M", ylabel="H (%)")
+    ax.axvline(next(i for i, same in enumerate(places) if default in same), **middle)
+    ticks = [f"{', '.join(map(str, same))}\n{_numbers(made)}" for made, same in alike.items()]
+    ax.set_xticks(range(len(places)), ticks)
+    ax.set(xlabel="classes per cluster; number of clusters M", ylabel="H (%)")
     ax.grid(False, axis="x")
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.28), ncols=2)
     return ax

@@ -35,9 +35,9 @@ def class_map(
     """Classes at their positions, clusters outlined, and as many names as have room.
 
     A cluster carries the name of the class in its middle, in bold and framed in the cluster's
-    colour; the other classes are named where that covers nothing. Clusters differ in colour and,
-    beyond eight, in line, marker and hatch; after 32 looks repeat. Room is measured in the layout
-    of the figure as it stands, so draw maps last.
+    colour, and that class has a dark rim; the other classes are named where that covers nothing.
+    Clusters differ in colour and, beyond eight, in line, marker and hatch; after 32 looks repeat.
+    Room is measured in the layout of the figure as it stands, so draw maps last.
 
     Args:
         frame: a row per class: columns "x", "y" (positions without unit), "cluster" and "name".
@@ -71,14 +71,18 @@ def class_map(
         faint = {"edgecolor": color, "alpha": 0.12, "linewidth": 0}
         ax.add_patch(Polygon(outline, facecolor=color, hatch=hatch, **faint))
         ax.add_patch(Polygon(outline, fill=False, edgecolor=color, linestyle=line, linewidth=1.2))
+        middle = rows[((points[rows] - points[rows].mean(0)) ** 2).sum(1).argmin()]
         if pictures is None:
-            ax.plot(*points[rows].T, marker, color=color, markersize=size, markeredgecolor="white")
+            mark = {"marker": marker, "color": color, "linestyle": "none"}
+            ax.plot(*points[rows].T, **mark, markersize=size, markeredgecolor="white")
+            rim = {"markeredgecolor": "black", "markeredgewidth": 1.5}
+            ax.plot(*points[middle], **mark, markersize=size + 1, **rim, zorder=3)
         for row in rows if pictures is not None else ():
             picture = _shrink(pictures[row], size * DPI / 72)
             image = OffsetImage(picture, zoom=size / max(picture.shape[:2]))
-            edge = {"edgecolor": color, "linewidth": 0.8}
+            rim = {"edgecolor": "black", "linewidth": 1.8}
+            edge = rim if row == middle else {"edgecolor": color, "linewidth": 0.8}
             ax.add_artist(AnnotationBbox(image, points[row], pad=0.05, bboxprops=edge))
-        middle = rows[((points[rows] - points[rows].mean(0)) ** 2).sum(1).argmin()]
         titles.append((names[middle], Bbox([outline.min(0), outline.max(0)]), color))
         names[middle] = ""  # said already
     _write_names(ax, titles, points, names, size)
