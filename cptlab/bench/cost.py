@@ -114,8 +114,8 @@ def with_run_times(costs: pd.DataFrame, runs: Mapping[str, Sequence[Result]]) ->
         runs: finished runs by method; their mean number of steps is counted.
 
     Returns:
-        Rows of methods that have both, with `seconds_run`, `seconds_run_min` and `seconds_run_max`: steps times the
-        seconds of a step and their range, over both stages where there are two.
+        Rows of methods that have both, with `seconds_run`, `seconds_run_min` and `seconds_run_max`:
+        steps times the seconds of a step and their range, over both stages where there are two.
     """
     ends = ["seconds_step", "seconds_step_min", "seconds_step_max"]
     steps = costs.set_index("method")[ends]

@@ -50,8 +50,8 @@ CAPTIONS = {
     "few_shot": "Accuracy on all classes by the number of training pictures of each.",
     "long_tail_classics": "H and tail accuracy with long-tail classics added: seeds, means with "
     "95 % intervals, and the standard deviation over seeds in points.",
-    "cost": "H and tail accuracy against the time to train a run, with its range, and the number of "
-    "trained parameters, means with 95 % intervals over seeds.",
+    "cost": "H and tail accuracy against the time to train a run, with its range, and the number "
+    "of trained parameters, means with 95 % intervals over seeds.",
     "published_averages": "Averages that the paper prints, by method and imbalance ratio.",
     "throughput": "Time and memory saved against plain towers, and runs per hour by replicas in a "
     "pass.",
