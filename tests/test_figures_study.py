@@ -606,6 +606,8 @@ def test_contact_sheet_lists_figures_in_the_order_of_captions(tmp_path, ax):
     for name in ("fig_b", "fig_a"):
         save(ax.figure, pd.DataFrame({"x": [1]}), tmp_path, name)
     (tmp_path / "fig_a.svg").unlink()
+    for table in ("fig_a.md", "other, too.csv"):
+        (tmp_path / table).touch()
     captions = {"fig_b": "The second.", "absent": "Not here.", "fig_a": "The first."}
     page = contact_sheet(tmp_path, captions)
     text = page.read_text(encoding="utf-8")
@@ -618,7 +620,9 @@ def test_contact_sheet_lists_figures_in_the_order_of_captions(tmp_path, ax):
         "## fig_a",
         "The first.",
         "![The first.](fig_a.png)",
-        "[PNG](fig_a.png) · [CSV](fig_a.csv)\n",
+        "[PNG](fig_a.png) · [CSV](fig_a.csv)",
+        "## Tables",
+        "[fig_a.md](fig_a.md) · [other, too.csv](other%2C%20too.csv)\n",
     ]
     assert contact_sheet(tmp_path, captions).read_text(encoding="utf-8") == text
     assert not [path for path in tmp_path.iterdir() if path.suffix == ".tmp"]

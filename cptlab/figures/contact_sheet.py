@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import quote
 
 CAPTIONS = {
     "tour_drawings": "Training and test drawings of some classes, one row per vendor; the number "
@@ -78,7 +79,7 @@ def contact_sheet(folder: str | os.PathLike, captions: Mapping[str, str] = CAPTI
     """Write README.md into a folder of figures: each with caption, picture and links to its files.
 
     Figures are the folder's PNG files, in the order of `captions`, others behind; captions without
-    a figure are left out.
+    a figure are left out. Tables without a picture of their own are linked below.
 
     Args:
         folder: where `cptlab.style.save` wrote the figures.
@@ -100,6 +101,14 @@ def contact_sheet(folder: str | os.PathLike, captions: Mapping[str, str] = CAPTI
         art = "It shows vendors' drawings, so it is drawn on your machine and not committed."
         shown = art if name in VENDOR_ART else f"![{caption}]({name}.png)"
         parts += filter(None, [f"## {name}", caption, shown, links])
+    tables = sorted(
+        path.name
+        for path in folder.glob("[!.]*.*")
+        if path.suffix in (".csv", ".md") and path.name != "README.md"
+        if path.suffix == ".md" or not path.with_suffix(".png").is_file()
+    )
+    if tables:
+        parts += ["## Tables", " · ".join(f"[{name}]({quote(name)})" for name in tables)]
     page, beside = folder / "README.md", folder / f".README.md.{os.getpid()}.tmp"
     try:
         beside.write_text("\n\n".join(parts) + "\n", encoding="utf-8", newline="\n")
