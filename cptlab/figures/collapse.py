@@ -10,7 +10,7 @@ from cptlab.figures.seeds import training_curves
 MEASURES = {
     "nc1": ("NC1: spread inside classes", "within / between, 0 = collapsed"),
     "nc2_prototypes_global": ("NC2: prototypes off a simplex", "gap of cosines, all classes"),
-    "nc2_prototypes_within": ("NC2: prototypes off a simplex", "gap of cosines, in clusters"),
+    "nc2_prototypes_within": ("NC2 inside clusters: off a simplex", "gap of cosines, in clusters"),
     "nc3": ("NC3: prototypes off class means", "distance, 0 = same shape"),
     "nc4": ("NC4: prototypes choose like means", "agreement, share of pictures"),
     "effective_rank": ("Effective rank of similarities", "directions in use"),
