@@ -77,7 +77,7 @@ def test_the_table_follows_from_the_committed_csv(profile):
 def test_the_archive_holds_what_is_told(tmp_path):
     """The table's runs are in it, and redraw the table without training."""
     count = archive.unpack(CHECKOUT / "figures/full.tar.xz", tmp_path)
-    assert f"({count} so far, all of them at tau = 0.06 among them)" in README
+    assert f"({count:,} so far, all of them at tau = 0.06 among them)" in README
     summary = pd.read_csv(StringIO(committed("figures/full,tau=0.06/tab2_by_dataset.csv")))
     stored = summary.set_index(["method", "dataset"])["mean"]
     values: dict[tuple[str, str], list[float]] = {}
