@@ -28,6 +28,7 @@ from cptlab.figures import (
     thirds_bars,
     verdict_matrix,
 )
+from cptlab.figures.collapse import MEASURES
 from cptlab.figures.map import rounded_hull
 from cptlab.style import BLUE, METHOD_LOOKS, method_look, save, use_style
 from cptlab.tables import mean_interval, method_table, rank_table
@@ -542,6 +543,10 @@ def test_collapse_curves_draw_one_measure(ax, rng):
     for column in ("measure", "value", "seed"):
         with pytest.raises(ValueError, match=rf"lacks the columns? \[?'{column}'"):
             collapse_curves(frame.drop(columns=column), measure="nc1", ax=ax)
+
+
+def test_measures_of_collapse_have_titles_of_their_own():
+    assert len({title for title, _ in MEASURES.values()}) == len(MEASURES)
 
 
 # Files

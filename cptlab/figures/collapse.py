@@ -16,7 +16,8 @@ MEASURES = {
     "effective_rank": ("Effective rank of similarities", "directions in use"),
     "drift_degrees": ("Drift from frozen prototypes", "mean angle (degrees)"),
 }
-"""Title and axis label of the measures that figures show; others go by their own name."""
+"""Title and axis label of the measures that figures show; others go by their own name.
+Titles differ, as the notebook's findings name measures by them."""
 
 
 def collapse_curves(
