@@ -22,7 +22,13 @@ from cptlab.schedule import Schedule
 from cptlab.spec import RunSpec
 from cptlab.studies import Study, curves
 from cptlab.style import save, use_style
-from cptlab.tables import differences, for_every_seed, method_table, to_markdown
+from cptlab.tables import (
+    differences,
+    for_every_seed,
+    method_table,
+    rank_table,
+    to_markdown,
+)
 
 FOLDER = Path(__file__).parent / "golden" / "study"
 RUNS, REBUILT = FOLDER / "runs", FOLDER / "rebuilt"
@@ -73,13 +79,14 @@ def rebuilt(store: Path, folder: Path) -> dict[str, str]:
         by_label.setdefault(named[result.spec], []).append(result)
     followed = curves({k: v for k, v in by_label.items() if k != "Zero-shot"})
     tuned = frame[frame["method"] != "Zero-shot"]
+    ranks = rank_table(for_every_seed(frame, "Zero-shot"), "H")
     with use_style():
         axes = [Figure().subplots() for _ in range(4)]
         method_intervals(summary, metric="H", ax=axes[0])
-        rank_plot(for_every_seed(frame, "Zero-shot"), metric="H", ax=axes[1])
+        rank_plot(ranks, ax=axes[1])
         seed_violins(tuned, ax=axes[2])
         training_curves(followed, y="H", ax=axes[3], x="progress")
-        frames = {"intervals": summary, "ranks": frame, "violins": tuned, "curves": followed}
+        frames = {"intervals": summary, "ranks": ranks, "violins": tuned, "curves": followed}
         written = {
             f"{name}.csv": save(ax.figure, data, folder, name)[1].read_text()
             for ax, (name, data) in zip(axes, frames.items(), strict=True)

@@ -316,7 +316,7 @@ def test_the_picture_shows_the_printed_averages():
     printed = printed[printed["column"] == "Avg"]
     ax = Figure().subplots()
     assert published_averages(printed, ax=ax, title="Table 4") is ax
-    assert [line.get_label() for line in ax.lines] == ["tau = 1", "tau = 0.25", "tau = 0.06"]
+    assert [line.get_label() for line in ax.lines] == ["τ = 1", "τ = 0.25", "τ = 0.06"]
     hardest = ax.lines[2]
     assert to_hex(hardest.get_color()) == VERMILLION.lower()
     names = [tick.get_text() for tick in ax.get_yticklabels()]
