@@ -185,7 +185,8 @@ SMOKE = Profile(
 )
 DEMO = Profile(
     "demo",
-    comparison=Part(("activities",), TAUS, (1, 2, 3, 4, 5), milder_seeds=(1, 2, 3)),
+    # balanced data (tau = 1) would take two minutes more than the quarter of an hour it is given
+    comparison=Part(("activities",), TAUS[1:], (1, 2, 3, 4, 5), milder_seeds=(1, 2, 3)),
     details=Part(("activities",), (0.06,), (1, 2, 3)),
     transfer=Part(("activities",), (0.06,), (1, 2, 3)),
     rivals=("CoOp", "IVLP"),
