@@ -3,32 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import click
 
+from cptlab.cli_options import data_root_option
 from cptlab.completion import EMBEDDED, PAPER, one_of
-
-
-def data_root_option(command: Callable) -> Callable:
-    """Option --data-root: where the paper's data sets are, for this and all worker processes."""
-
-    def remember(context: click.Context, parameter: click.Parameter, value: Path | None) -> None:
-        if value is not None and not context.resilient_parsing:  # not while the shell completes
-            from cptlab.data.root import set_data_root
-
-            set_data_root(value)
-
-    return click.option(
-        "--data-root",
-        type=click.Path(path_type=Path),
-        envvar="CPTLAB_DATA",
-        show_envvar=True,
-        callback=remember,
-        expose_value=False,
-        help="Folder of the paper's data sets.",
-    )(command)
 
 
 @click.command()

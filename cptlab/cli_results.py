@@ -6,16 +6,9 @@ from pathlib import Path
 
 import click
 
-from cptlab.completion import PROFILES, one_of
-from cptlab.workspace import DEFAULT_PROFILE, workspace
+from cptlab.cli_options import profile_option
+from cptlab.workspace import workspace
 
-profile_option = click.option(
-    "--profile",
-    default=DEFAULT_PROFILE,
-    show_default=True,
-    help=f"{', '.join(PROFILES)}.",
-    shell_complete=one_of(PROFILES),
-)
 out_option = click.option("--out", help="The folder that `cptlab figures --out` was given.")
 
 

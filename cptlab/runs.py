@@ -3,124 +3,31 @@
 from __future__ import annotations
 
 import errno
-import json
 import math
-import shutil
-import tempfile
-import time
 import traceback
 from collections.abc import Sequence
 from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 
-import pandas as pd
-import torch
 from tqdm.auto import tqdm
 
-from cptlab import world
-from cptlab.data import draw_long_tailed
 from cptlab.data.own import some
 from cptlab.engines import LOCAL, WorkerDied, engine
-from cptlab.evaluation import collapse, scores, thirds
-from cptlab.geometry import cosine_matrix, effective_rank
+from cptlab.execution import LOG, NO_ROOM, check_writable, execute
 from cptlab.locks import claimed
-from cptlab.passes import begin, begun, passes, shared_part, unfinished
-from cptlab.results import Result, load_result, missing, save_result
+from cptlab.passes import begun, passes, unfinished
+from cptlab.results import Result, load_result, missing
 from cptlab.spec import RunSpec
-from cptlab.training import Trained, TrainingDiverged, train
 
 REPLICAS = {"cpu": 8, "cuda": 16}
 """Most runs of one pass by device, if nothing else is said."""
-
-
-LOG = "error.txt"
-"""In the folder of a run that failed: the traceback of the last attempt."""
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 FULL = (*NO_ROOM, errno.EROFS)
-
-
-ROOM = 2**20
-"""Bytes that results of a pass may need; the least that must be free before it begins."""
+"""Errors of the system that no run is to blame for."""
 
 
 class RunsFailed(RuntimeError):
     """Some runs of a batch failed; the others are finished and stored."""
-
-
-def execute(
-    specs: Sequence[RunSpec], store: Path, progress: bool = False
-) -> dict[RunSpec, TrainingDiverged]:
-    """Train, evaluate and store the runs of one pass (see `passes`); returns those that diverged.
-
-    The torch thread count is set from the specification, because it changes results. Raises
-    ValueError for runs that cannot share a pass.
-    """
-    if len({shared_part(spec) for spec in specs}) != 1:
-        raise ValueError(
-            "A pass holds one or more runs that differ in seed and per-replica hyper-parameters "
-            "only; group others with cptlab.passes.passes()."
-        )
-    started, spec = time.time(), specs[0]
-    check_writable(store)  # now, not after training
-    torch.set_num_threads(spec.threads)
-    backbone = world.backbone_of(spec)
-    roles = world.roles_of(spec)
-    source, learned = next(iter(roles.items()))
-    subsets = [
-        draw_long_tailed(learned, s.imbalance, s.seed, s.n_max, s.class_order) for s in specs
-    ]
-
-    latest = None
-
-    def curve(state: Trained) -> list[dict[str, float]]:
-        nonlocal latest
-        accuracy, _ = latest = scores(state.model, roles)
-        geometry = collapse(state.model, learned, subsets, state.setting.frozen_prototypes)
-        return [row | measures for row, measures in zip(accuracy, geometry, strict=True)]
-
-    folder = begin(store, specs)
-    after_epoch = curve if spec.curve else None
-    try:
-        trained = train(specs, backbone, learned, subsets, after_epoch, progress, folder)
-    except ValueError:  # these runs cannot be done, so there is nothing to go on with
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-    metrics, accuracies = latest or scores(trained.model, roles)
-    texts = trained.model.class_texts(learned.class_names)
-    if not trained.logs[0]:  # nothing was learned, so replicas do not differ
-        metrics = metrics * len(specs)
-        accuracies = {role: rows.repeat(len(specs), axis=0) for role, rows in accuracies.items()}
-        texts = texts.expand(len(specs), -1, -1)
-    took = time.time() - started
-    for r, (spec, subset) in enumerate(zip(specs, subsets, strict=True)):
-        if trained.errors[r] is not None:
-            continue
-        frames = [
-            pd.DataFrame({"name": data.class_names, "role": role, "accuracy": accuracies[role][r]})
-            for role, data in roles.items()
-        ]
-        frames[0]["n_k"] = subset.counts
-        classes = pd.concat(frames, ignore_index=True)
-        own = accuracies[source][r]
-        per_class = {"macro": float(own.mean()), **thirds(own, subset.ranks)}
-        rank = {"effective_rank": effective_rank(cosine_matrix(texts[r])).item()}
-        prompts, clusters = trained.model.prompts.replica(r), trained.prepared.get("clusters")
-        values = {
-            "metrics": metrics[r] | per_class | rank,
-            "classes": json.loads(classes.to_json(orient="records")),
-            "log": trained.logs[r],
-            "clusters": None if clusters is None else clusters[r].tolist(),
-            "subset": {"samples": len(subset.samples), "checksum": subset.checksum},
-            "trained_parameters": trained.model.prompts.count(),
-            "substitutes": spec.method.substitutes(),
-            "seconds": round(took / len(specs), 2),
-            "pass": {"replicas": len(specs), "seconds": round(took, 2)},
-        }
-        save_result(store, spec, prompts, values)
-        (store / spec.run_id / LOG).unlink(missing_ok=True)
-    shutil.rmtree(folder, ignore_errors=True)
-    return {s: e for s, e in zip(specs, trained.errors, strict=True) if e is not None}
 
 
 def run(
@@ -143,31 +50,7 @@ def run(
     if replicas is not None and replicas < 1:
         raise ValueError(f"replicas must be at least 1, got {replicas}.")
     todo = missing(specs, store)
-    failures = []
-    if todo:
-        check_writable(store)
-        on_gpu = any(spec.device == "cuda" for spec in todo)
-        jobs = 1 if on_gpu and where == LOCAL else jobs
-        threads = max(spec.threads for spec in todo)
-        with (
-            engine(where, store, jobs, threads, on_gpu) as workers,
-            tqdm(total=len(todo), desc="runs", disable=not progress) as bar,
-        ):
-            limit = replicas or REPLICAS["cuda" if on_gpu else "cpu"]
-            groups = _groups(todo, store, limit, workers.workers)
-            # What another runner holds comes last: by then it is often finished.
-            for wait in (False, True):
-                done = workers.imap(partial(_claim, store=store.resolve(), wait=wait), groups)
-                groups = []
-                with closing(done) as outcomes:  # so that nothing goes on after an interrupt
-                    for group, failed in outcomes:
-                        if failed is None:
-                            groups.append(group)
-                            continue
-                        if isinstance(failed, WorkerDied):
-                            failed = [(spec.run_id, str(failed)) for spec in missing(group, store)]
-                        bar.update(len(set(group) & set(todo)))
-                        failures += failed
+    failures = _work(todo, store, jobs, progress, replicas, where) if todo else []
     if failures:
         by_reason: dict[str, list[str]] = {}
         for run_id, reason in failures:
@@ -181,26 +64,47 @@ def run(
     return [load_result(store, spec) for spec in specs]
 
 
+def _work(
+    todo: Sequence[RunSpec],
+    store: Path,
+    jobs: int,
+    progress: bool,
+    replicas: int | None,
+    where: str,
+) -> list[tuple[str, str]]:
+    """Have the workers of an engine execute what is missing: ids of failed runs, and why."""
+    check_writable(store)
+    on_gpu = any(spec.device == "cuda" for spec in todo)
+    jobs = 1 if on_gpu and where == LOCAL else jobs
+    threads = max(spec.threads for spec in todo)
+    failures = []
+    with (
+        engine(where, store, jobs, threads, on_gpu) as workers,
+        tqdm(total=len(todo), desc="runs", disable=not progress) as bar,
+    ):
+        limit = replicas or REPLICAS["cuda" if on_gpu else "cpu"]
+        groups = _groups(todo, store, limit, workers.workers)
+        # What another runner holds comes last: by then it is often finished.
+        for wait in (False, True):
+            done = workers.imap(partial(_claim, store=store.resolve(), wait=wait), groups)
+            groups = []
+            with closing(done) as outcomes:  # so that nothing goes on after an interrupt
+                for group, failed in outcomes:
+                    if failed is None:
+                        groups.append(group)
+                        continue
+                    if isinstance(failed, WorkerDied):
+                        failed = [(spec.run_id, str(failed)) for spec in missing(group, store)]
+                    bar.update(len(set(group) & set(todo)))
+                    failures += failed
+    return failures
+
+
 def _told(store: Path, ids: list[str], reason: str) -> str:
     """A line on runs that failed for one reason."""
     log = store / ids[0] / LOG
     where = f" (log: {log})" if log.is_file() and log.stat().st_size else ""  # the disk may be full
     return f"  {some(ids)}: {reason}{where}"
-
-
-def check_writable(store: Path) -> None:
-    """Raise OSError with what to do unless results can be written to the store."""
-    try:
-        store.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=store) as file:
-            file.write(bytes(ROOM))
-            file.flush()
-    except OSError as error:
-        mend = "free some space" if error.errno in NO_ROOM else "make this one writable"
-        raise OSError(
-            f"Results cannot be written to {store} ({error.strerror}): choose another folder with "
-            f"--out, or {mend}."
-        ) from error
 
 
 def _groups(

@@ -7,7 +7,7 @@ from importlib import metadata
 
 import pytest
 
-from cptlab import batch, cli, results, runs, world
+from cptlab import batch, cli, execution, results, runs, world
 from cptlab.clip import loading
 from cptlab.data.paper import ROWS
 from cptlab.lineup import methods
@@ -192,7 +192,7 @@ def test_missing_weights(cptlab, tmp_path, monkeypatch):
 
 
 def test_an_output_folder_that_cannot_be(cptlab, tmp_path, monkeypatch):
-    monkeypatch.setattr(runs, "train", None)  # it is found out before training
+    monkeypatch.setattr(execution, "train", None)  # it is found out before training
     (tmp_path / "file").write_text("")
     arguments = ("--method", "zero_shot", "--dataset", "activities")
     status, _, err = cptlab("run", *arguments, "--out", tmp_path / "file")

@@ -11,12 +11,13 @@ from tiny_clip import tiny_clip
 from tiny_data_root import own_folder
 from tiny_world import tiny_dataset
 
-from cptlab import batch, runs, world
+from cptlab import batch, execution, runs, world
 from cptlab.data import open_roles
+from cptlab.execution import LOG, execute
 from cptlab.methods import CoOp
 from cptlab.profiles import SMOKE
 from cptlab.results import missing, remarks
-from cptlab.runs import LOG, RunsFailed, execute, run
+from cptlab.runs import RunsFailed, run
 from cptlab.schedule import Schedule
 from cptlab.spec import RunSpec
 from cptlab.workspace import NOTEBOOKS, workspace
@@ -43,7 +44,7 @@ def tiny(monkeypatch):
 
 
 def test_a_full_disk_is_named_and_trains_nothing_twice(tiny, tmp_path, monkeypatch):
-    attempts, save = [], runs.save_result
+    attempts, save = [], execution.save_result
 
     def full(store, spec, *rest):
         attempts.append(spec)
@@ -52,7 +53,7 @@ def test_a_full_disk_is_named_and_trains_nothing_twice(tiny, tmp_path, monkeypat
         save(store, spec, *rest)
 
     with monkeypatch.context() as patched:
-        patched.setattr(runs, "save_result", full)
+        patched.setattr(execution, "save_result", full)
         with pytest.raises(RunsFailed, match=r"takes no more results.*free some space") as caught:
             run([spec(1), spec(2), spec(3)], tmp_path, progress=False)
     assert [one.seed for one in attempts] == [1, 2]  # one pass; the members are not tried alone
@@ -62,7 +63,7 @@ def test_a_full_disk_is_named_and_trains_nothing_twice(tiny, tmp_path, monkeypat
 
 
 def test_a_store_that_cannot_be_written_fails_before_any_training(tiny, tmp_path, monkeypatch):
-    monkeypatch.setattr(runs, "train", None)
+    monkeypatch.setattr(execution, "train", None)
     (tmp_path / "file").write_text("")
     for call in (lambda store: run([spec()], store), lambda store: execute([spec()], store)):
         with pytest.raises(OSError, match=r"cannot be written to .*file/runs.*--out"):
@@ -71,19 +72,19 @@ def test_a_store_that_cannot_be_written_fails_before_any_training(tiny, tmp_path
     def read_only(**options):
         raise OSError(errno.EROFS, "Read-only file system")
 
-    monkeypatch.setattr(runs.tempfile, "TemporaryFile", read_only)
+    monkeypatch.setattr(execution.tempfile, "TemporaryFile", read_only)
     with pytest.raises(OSError, match="Read-only file system"):
         run([spec()], tmp_path, progress=False)
 
 
 def test_a_full_disk_is_seen_before_a_pass_begins(tiny, tmp_path, monkeypatch):
-    free = [True, True]  # before the first pass, and in it
+    free = [True]  # in the first pass
 
     def check(store):
         if not free or not free.pop():
             raise OSError("no room") from OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(runs, "check_writable", check)
+    monkeypatch.setattr(execution, "check_writable", check)
     with pytest.raises(RunsFailed) as caught:
         run([spec(seed) for seed in range(1, 7)], tmp_path, progress=False, replicas=2)
     assert str(caught.value).startswith("4 of 6 runs failed (2 finished")

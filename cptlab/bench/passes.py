@@ -14,9 +14,9 @@ from cptlab.bench.measure import alternating
 from cptlab.bench.table import Row
 from cptlab.clip import Backbone, imagenet_names
 from cptlab.data import ImageDataset, Sample, draw_long_tailed
+from cptlab.execution import execute
 from cptlab.methods import CPT, CoOp, Method
 from cptlab.profiles import DEMO
-from cptlab.runs import execute
 from cptlab.schedule import Schedule
 from cptlab.spec import RunSpec
 from cptlab.training import train

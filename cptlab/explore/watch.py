@@ -12,12 +12,12 @@ import torch
 from cptlab import world
 from cptlab.data import draw_long_tailed
 from cptlab.evaluation import scores, thirds
+from cptlab.execution import check_writable, execute
 from cptlab.locks import claimed
 from cptlab.model import PromptedCLIP
 from cptlab.optimisation import planned_epochs
 from cptlab.passes import begin
 from cptlab.results import Result, load_result
-from cptlab.runs import check_writable, execute
 from cptlab.spec import RunSpec
 from cptlab.training import Trained, train
 
