@@ -53,6 +53,8 @@ def emojiclip_card(weights: str | None, write: bool) -> None:
     """
     from cptlab.emoji import card
 
+    if write and weights:
+        raise click.UsageError("The card is that of the packaged weights: leave out --weights.")
     text = card.numbers(weights)
     if write:
         card.write(text)

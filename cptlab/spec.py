@@ -59,6 +59,11 @@ class RunSpec:
         class_counts(1, self.imbalance, self.n_max)  # its checks are ours
         if self.threads < 1:
             raise ValueError(f"threads must be at least 1, got {self.threads}.")
+        if self.balance and self.balance.acts_on_loss() and not self.method.class_logits():
+            raise ValueError(
+                "This loss has no logits over classes that a Balance could act on: balance by "
+                "sampling, or choose clip_loss='class_ce'."
+            )
 
     def as_dict(self) -> dict[str, Any]:
         """Every resolved value, ready for JSON."""

@@ -121,30 +121,15 @@ def _train(
         errors[:] = [message and TrainingDiverged(message) for message in stored["errors"]]
     begun = stored["epoch"] if stored else 0
     title = first.run_id if len(specs) == 1 else f"{first.run_id} and {len(specs) - 1} more"
-    for epoch in tqdm(
-        range(begun, epochs),
-        title,
-        initial=begun,
-        total=epochs,
-        leave=False,
-        disable=not progress,
-    ):
+    bar = {"initial": begun, "total": epochs, "leave": False, "disable": not progress}
+    for epoch in tqdm(range(begun, epochs), title, **bar):
         if all(errors):
             break
         rate = first.schedule.learning_rate(epoch, epochs)
         set_rate(steps.optimiser, rate)
-        sums: dict[str, Tensor] = {}
-        count = 0
-        for batch in steps.batches(epoch):
-            sums = {name: value + sums.get(name, 0) for name, value in steps(batch).items()}
-            count += 1
-        means = {name: (total / count).tolist() for name, total in sums.items()}
+        means = _epoch(steps, epoch)
         if averaging is not None:
-            with torch.no_grad():
-                for mean, parameter in zip(average, parameters, strict=True):
-                    mean.add_(parameter, alpha=averaging[epoch].item())
-                    if epoch == epochs - 1:
-                        parameter.copy_(mean)
+            _average(average, parameters, averaging[epoch].item(), last=epoch == epochs - 1)
         # The last step of an epoch can spoil the prompts after its loss was still finite.
         sound = torch.stack([p.isfinite().flatten(1).all(1) for p in parameters]).all(0).tolist()
         extra = after_epoch(trained) if after_epoch else [{} for _ in specs]
@@ -152,12 +137,37 @@ def _train(
             row = {"epoch": epoch + 1, "lr": rate} | {k: v[r] for k, v in means.items()}
             logs[r].append(row | extra[r])
             if not (math.isfinite(row["loss"]) and sound[r]):
-                errors[r] = TrainingDiverged(
-                    f"Run {specs[r].run_id}: the loss or the prompts became NaN or infinite in "
-                    f"epoch {epoch + 1} ({', '.join(f'{k} {v:.3g}' for k, v in row.items())}). "
-                    "Lower the learning rate or the loss weights; other runs are not affected."
-                )
+                errors[r] = _diverged(specs[r], row)
         if checkpoint:
             messages = [error and str(error) for error in errors]
             checkpoint.save(state, {"epoch": epoch + 1, "logs": logs, "errors": messages})
     return trained
+
+
+def _epoch(steps: Steps, epoch: int) -> dict[str, list[float]]:
+    """Take the steps of an epoch; the mean of each of their values for every replica."""
+    sums: dict[str, Tensor] = {}
+    count = 0
+    for batch in steps.batches(epoch):
+        sums = {name: value + sums.get(name, 0) for name, value in steps(batch).items()}
+        count += 1
+    return {name: (total / count).tolist() for name, total in sums.items()}
+
+
+@torch.no_grad()
+def _average(
+    average: Sequence[Tensor], parameters: Sequence[Tensor], weight: float, last: bool
+) -> None:
+    """Add an epoch's prompts to their weighted mean, which becomes the prompts at the end."""
+    for mean, parameter in zip(average, parameters, strict=True):
+        mean.add_(parameter, alpha=weight)
+        if last:
+            parameter.copy_(mean)
+
+
+def _diverged(spec: RunSpec, row: dict[str, float]) -> TrainingDiverged:
+    return TrainingDiverged(
+        f"Run {spec.run_id}: the loss or the prompts became NaN or infinite in epoch "
+        f"{row['epoch']} ({', '.join(f'{k} {v:.3g}' for k, v in row.items())}). Lower the learning "
+        "rate or the loss weights; other runs are not affected."
+    )

@@ -97,6 +97,12 @@ def test_a_damaged_weight_file(cptlab, tmp_path):
     assert err.startswith(f"cptlab: {path} is damaged or no safetensors file")
 
 
+def test_the_model_card_is_not_written_for_other_weights(cptlab, tmp_path):
+    status, _, err = cptlab("emojiclip", "card", "--write", "--weights", tmp_path / "other")
+    assert status == 2
+    assert "The card is that of the packaged weights: leave out --weights." in err
+
+
 @pytest.mark.parametrize("what", ["prompts", "checkpoint"])
 def test_a_full_disk_is_an_error_of_the_system(what, monkeypatch, tmp_path):
     """safetensors' own error would be taken for one of the run, which would be tried again."""

@@ -1,6 +1,5 @@
 """Each method's loss terms against formulas written out."""
 
-import dataclasses
 import math
 
 import pytest
@@ -241,10 +240,3 @@ def test_sizes_of_the_paper():
     assert size(CoOp().prompt_shape()) == 2048
     assert size(CPT().prompt_shape()) == size(IVLP().prompt_shape()) == 46080
     assert size(CPT(text_depth=3, vision_depth=3).prompt_shape()) == 15360
-
-
-def test_batch_t2i_refuses_a_balance_of_logits(step, setting):
-    balanced = dataclasses.replace(step, logit_offsets=torch.zeros(step.logits[:, 0].shape))
-    method = CPT(clip_loss="batch_t2i")
-    with pytest.raises(ValueError, match=r"batch_t2i has no logits over classes.*class_ce"):
-        method.losses(balanced, setting, {"clusters": CLUSTERS[None]})

@@ -160,6 +160,10 @@ def test_a_parameter_that_is_called_name():
         ({"method": CPT(clip_loss="ce")}, r"CPT\.clip_loss is 'ce', .* class_ce, batch_t2i"),
         ({"method": CPT(n_clusters="two")}, r"CPT\.n_clusters is 'two', but must be int \| None"),
         ({"method": CPT(anchor_templates="a {}")}, r"CPT\.anchor_templates is 'a \{\}'"),
+        (
+            {"method": CPT(clip_loss="batch_t2i"), "balance": Balance(class_weights=True)},
+            "no logits over classes that a Balance could act on.*clip_loss='class_ce'",
+        ),
         ({"method": GlobalETF(reduction="mean")}, r"GlobalETF\.reduction is 'mean', .*pair_mean"),
     ],
     ids=str,
@@ -167,6 +171,12 @@ def test_a_parameter_that_is_called_name():
 def test_values_that_cannot_be(change, message):
     with pytest.raises(ValueError, match=message):
         dataclasses.replace(SPEC, **change)
+
+
+def test_balanced_sampling_goes_with_any_loss():
+    sampling = Balance(sampling="class_balanced")
+    spec = dataclasses.replace(SPEC, method=CPT(clip_loss="batch_t2i"), balance=sampling)
+    assert spec.balance == sampling
 
 
 @pytest.mark.parametrize("field", ["epochs", "lr", "batch_size"])

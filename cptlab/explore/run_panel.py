@@ -14,7 +14,7 @@ from cptlab.explore.content import classes_content, matrix_content
 from cptlab.explore.hover import HoverMatrix
 from cptlab.explore.session import Session
 from cptlab.explore.static import matrix_figure
-from cptlab.explore.weights_panel import weights_panel
+from cptlab.explore.weights_panel import WeightsPanel
 
 FROZEN = "Zero-shot (frozen)"
 TITLES = {"dataset": "data set", "tau": "τ", "method": "method", "seed": "seed"}
@@ -59,7 +59,7 @@ def run_panel(session: Session) -> widgets.VBox | Figure:
 
     session.observe(show_chosen, "chosen")
     show_chosen()
-    return widgets.VBox([choice_of(session), table, matrix, weights_panel(session, show)])
+    return widgets.VBox([choice_of(session), table, matrix, WeightsPanel(session, show)])
 
 
 def choice_of(session: Session) -> widgets.HBox:

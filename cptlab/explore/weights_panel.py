@@ -22,95 +22,96 @@ STEPS = 40
 Show = Callable[[str, np.ndarray, dict[str, float] | None], None]
 
 
-def weights_panel(session: Session, show: Show) -> widgets.VBox:
+class WeightsPanel(widgets.VBox):
     """Sliders, a button and a progress bar.
 
     show: puts a label, a cosine matrix (K, K) and metrics on the screen, for runs in training.
     """
-    sliders = [
-        widgets.FloatSlider(
-            default,
-            description=name,
-            min=0,
-            max=LARGEST * default,
-            step=LARGEST * default / STEPS,
-            readout_format=".3f",
-            style={"description_width": "90px"},
-            layout={"width": "460px"},
-        )
-        for name, default in zip(NAMES, DEFAULTS, strict=True)
-    ]
-    train = widgets.Button(description="Train with these", icon="play")
-    bar = widgets.IntProgress(description="epoch", layout={"visibility": "hidden"})
-    said = widgets.HTML()
-    following = False
 
-    def wanted() -> tuple[float, float, float]:
-        return tuple(round(slider.value, 6) for slider in sliders)
+    def __init__(self, session: Session, show: Show) -> None:
+        self.session, self.show = session, show
+        self.following = False
+        """While sliders and the chosen run are brought in line, neither sets the other."""
+        self.sliders = [_slider(*pair) for pair in zip(NAMES, DEFAULTS, strict=True)]
+        self.train = widgets.Button(description="Train with these", icon="play")
+        self.bar = widgets.IntProgress(description="epoch", layout={"visibility": "hidden"})
+        self.said = widgets.HTML()
+        title = widgets.HTML("<b>Loss weights of CPT</b>: drag to the nearest finished run")
+        super().__init__([title, *self.sliders, widgets.HBox([self.train, self.bar]), self.said])
+        for slider in self.sliders:
+            slider.observe(self.drag, "value")
+        session.observe(self.follow, "chosen")
+        self.train.on_click(self.start)
+        self.follow()
 
-    def drag(change: object = None) -> None:
-        """Choose the nearest finished run."""
-        if following:
+    def wanted(self) -> tuple[float, ...]:
+        """The weights that the sliders stand on."""
+        return tuple(round(slider.value, 6) for slider in self.sliders)
+
+    def drag(self, change: object = None) -> None:
+        """Choose the nearest finished run; the sliders stay where they were dragged to."""
+        if self.following:
             return
-        found = nearest(session.runs, session.chosen.spec, session.profile, wanted())
+        session, wanted = self.session, self.wanted()
+        found = nearest(session.runs, session.chosen.spec, session.profile, wanted)
         if found is None:
-            said.value = "No CPT run of this data set, τ and seed is finished: train one."
+            self.said.value = "No CPT run of this data set, τ and seed is finished: train one."
             return
         own = weights_of(found.spec.method)
-        exact = np.allclose(own, wanted())
-        listed = ", ".join(f"{n} = {w:g}" for n, w in zip(NAMES, own))
-        which = "Finished run" if exact else "Nearest finished run"
-        said.value = f"{which}: {escape(found.label)} ({listed})"
-        hold_still(found)
+        listed = ", ".join(f"{name} = {weight:g}" for name, weight in zip(NAMES, own))
+        which = "Finished run" if np.allclose(own, wanted) else "Nearest finished run"
+        self.said.value = f"{which}: {escape(found.label)} ({listed})"
+        self.following = True
+        session.chosen = found
+        self.following = False
 
-    def hold_still(run: object) -> None:
-        """Choose a run while the sliders stay where they were dragged to."""
-        nonlocal following
-        following = True
-        session.chosen = run
-        following = False
-
-    def follow(change: object = None) -> None:
+    def follow(self, change: object = None) -> None:
         """A run chosen elsewhere puts the sliders on its weights."""
-        nonlocal following
-        weights = weights_of(session.chosen.spec.method)
-        if following or weights is None:
+        weights = weights_of(self.session.chosen.spec.method)
+        if self.following or weights is None:
             return
-        following = True
-        for slider, weight in zip(sliders, weights, strict=True):
+        self.following = True
+        for slider, weight in zip(self.sliders, weights, strict=True):
             slider.max = max(slider.max, weight)
             slider.value = weight
-        following = False
-        said.value = ""
+        self.following = False
+        self.said.value = ""
 
-    def start(button: object) -> None:
-        spec = with_weights(session.chosen.spec, session.profile, wanted())
+    def start(self, button: object) -> None:
+        """Train with the weights of the sliders, or go on where it was interrupted."""
+        session = self.session
+        spec = with_weights(session.chosen.spec, session.profile, self.wanted())
         label, scene = label_of(spec, session.profile), session.scene()
 
         def watch(epoch: Epoch) -> None:
-            bar.max, bar.value = epoch.epochs, epoch.number
+            self.bar.max, self.bar.value = epoch.epochs, epoch.number
             cosines = scene.cosines_of(epoch.model)
-            rank = {"effective_rank": effective_rank_of(cosines)}
-            show(f"{label}, epoch {epoch.number} of {epoch.epochs}", cosines, epoch.metrics | rank)
+            metrics = epoch.metrics | {"effective_rank": effective_rank_of(cosines)}
+            self.show(f"{label}, epoch {epoch.number} of {epoch.epochs}", cosines, metrics)
 
-        train.disabled, bar.value, bar.layout.visibility = True, 0, "visible"
-        said.value = f"Training {escape(label)} ..."
+        self.train.disabled, self.bar.value, self.bar.layout.visibility = True, 0, "visible"
+        self.said.value = f"Training {escape(label)} ..."
         try:
             result = train_and_watch(spec, session.store, watch)
         except (ValueError, OSError, TrainingDiverged) as error:
-            said.value = f"<b>This run failed.</b> {escape(str(error))}"
+            self.said.value = f"<b>This run failed.</b> {escape(str(error))}"
         except KeyboardInterrupt:
-            said.value = "Interrupted; started again, it goes on after its last finished epoch."
+            self.said.value = "Interrupted; started again, it goes on after its last epoch."
         else:
             session.add(result)
-            said.value = f"Finished and stored: {escape(label)}"
+            self.said.value = f"Finished and stored: {escape(label)}"
         finally:
-            train.disabled, bar.layout.visibility = False, "hidden"
+            self.train.disabled, self.bar.layout.visibility = False, "hidden"
 
-    for slider in sliders:
-        slider.observe(drag, "value")
-    session.observe(follow, "chosen")
-    train.on_click(start)
-    follow()
-    title = widgets.HTML("<b>Loss weights of CPT</b>: drag to the nearest finished run")
-    return widgets.VBox([title, *sliders, widgets.HBox([train, bar]), said])
+
+def _slider(name: str, default: float) -> widgets.FloatSlider:
+    return widgets.FloatSlider(
+        default,
+        description=name,
+        min=0,
+        max=LARGEST * default,
+        step=LARGEST * default / STEPS,
+        readout_format=".3f",
+        style={"description_width": "90px"},
+        layout={"width": "460px"},
+    )

@@ -59,18 +59,20 @@ def verdict_matrix(ledger: pd.DataFrame, *, ax: Axes, legend: bool = True) -> Ax
     ax.grid(False)
     ax.spines[:].set_visible(False)
     if legend:
-        counts = ledger[ledger["same_as"] == ""]["verdict"].value_counts()
-        handles = [
-            Line2D([], [], linestyle="", color=look.color, marker=look.marker, markersize=7)
-            for look in VERDICT_LOOKS.values()
-        ]
-        words = [f"{kind} ({counts.get(kind, 0)})" for kind in VERDICT_LOOKS]
-        if (ledger["same_as"] != "").any():
-            small = Line2D([], [], linestyle="", color="black", marker="o", markersize=3)
-            handles, words = (
-                [*handles, small],
-                [*words, "small: the same as further left"],
-            )
-        place = {"loc": "upper center", "bbox_to_anchor": (0.3, 0), "ncols": 3}
-        ax.legend(handles, words, handletextpad=0.2, columnspacing=1.2, **place)
+        _explain_marks(ledger, ax)
     return ax
+
+
+def _explain_marks(ledger: pd.DataFrame, ax: Axes) -> None:
+    """A legend below the axes, with the number of comparisons of each kind."""
+    counts = ledger[ledger["same_as"] == ""]["verdict"].value_counts()
+    handles = [
+        Line2D([], [], linestyle="", color=look.color, marker=look.marker, markersize=7)
+        for look in VERDICT_LOOKS.values()
+    ]
+    words = [f"{kind} ({counts.get(kind, 0)})" for kind in VERDICT_LOOKS]
+    if (ledger["same_as"] != "").any():
+        handles.append(Line2D([], [], linestyle="", color="black", marker="o", markersize=3))
+        words.append("small: the same as further left")
+    place = {"loc": "upper center", "bbox_to_anchor": (0.3, 0), "ncols": 3}
+    ax.legend(handles, words, handletextpad=0.2, columnspacing=1.2, **place)

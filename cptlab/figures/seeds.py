@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, MultipleLocator
 
-from cptlab.style import method_look, method_order
+from cptlab.style import Look, method_look, method_order
 from cptlab.tables import check_one_row_per_seed, mean_interval
 
 LABELS = {"progress": "Training (% of epochs)", "shots": "Training pictures of every class"}
@@ -110,31 +110,7 @@ def seed_violins(
         ax=ax,
     )
     for position, label in enumerate(order):
-        values = np.sort(frame.loc[frame[x] == label, y].dropna().to_numpy())
-        look = method_look(label)
-        spread = np.resize([-0.12, 0.12], len(values))  # alternate sides, so that ties stay apart
-        ax.scatter(
-            position + spread,
-            values,
-            s=22,
-            color=look.color,
-            marker=look.marker,
-            edgecolor="white",
-            linewidth=0.4,
-            zorder=3,
-        )
-        mean, lower, upper = mean_interval(values)
-        ax.errorbar(
-            position,
-            mean,
-            yerr=[[mean - lower], [upper - mean]],
-            fmt="_",
-            markersize=11,
-            color="black",
-            capsize=3,
-            linewidth=1.4,
-            zorder=4,
-        )
+        _seeds_and_mean(ax, position, frame.loc[frame[x] == label, y], method_look(label))
     if len(order) > 6:
         ax.set_xticks(range(len(order)), order, rotation=30, ha="right", rotation_mode="anchor")
     else:
@@ -142,3 +118,14 @@ def seed_violins(
     ax.grid(False, axis="x")
     ax.set(xlabel="", ylabel=ylabel or f"{y} (%)")
     return ax
+
+
+def _seeds_and_mean(ax: Axes, position: float, values: pd.Series, look: Look) -> None:
+    """Every value as a mark, and their mean with its interval, at one place of the x axis."""
+    values = np.sort(values.dropna().to_numpy())
+    spread = np.resize([-0.12, 0.12], len(values))  # alternate sides, so that ties stay apart
+    marks = {"edgecolor": "white", "linewidth": 0.4, "zorder": 3}
+    ax.scatter(position + spread, values, s=22, color=look.color, marker=look.marker, **marks)
+    mean, lower, upper = mean_interval(values)
+    bar = {"markersize": 11, "color": "black", "capsize": 3, "linewidth": 1.4, "zorder": 4}
+    ax.errorbar(position, mean, yerr=[[mean - lower], [upper - mean]], fmt="_", **bar)

@@ -106,6 +106,10 @@ class Method:
         """The published schedule (base to new); CPT's own where there is none."""
         return PUBLISHED
 
+    def class_logits(self) -> bool:
+        """Whether its cross-entropy is over classes, so that a run's `Balance` can act on it."""
+        return True
+
     def files(self) -> tuple[str, ...]:
         """Paths of the user's own files that the method reads: results hang on their content."""
         return ()

@@ -100,6 +100,9 @@ class CPT(DeepPrompts):
     cluster_method: ClusterMethod = "spherical"
     cluster_seed: int = 0
 
+    def class_logits(self) -> bool:
+        return self.clip_loss == "class_ce"
+
     def weights(self) -> dict[str, float]:
         return {
             "clip": 1.0,
@@ -122,15 +125,7 @@ class CPT(DeepPrompts):
     def losses(
         self, step: Step, setting: Setting, prepared: dict[str, Tensor]
     ) -> dict[str, Tensor]:
-        if self.clip_loss == "class_ce":
-            clip = cross_entropy(step)
-        elif step.logit_offsets is None and step.class_weights is None:
-            clip = text_to_image(step)
-        else:
-            raise ValueError(
-                "clip_loss batch_t2i has no logits over classes that a Balance could act on: use "
-                "class_ce, or balance by sampling."
-            )
+        clip = cross_entropy(step) if self.class_logits() else text_to_image(step)
         tetf = geometry.textual_etf_separation(
             step.prototypes,
             prepared["clusters"],

@@ -40,6 +40,10 @@ class Balance:
         if self.beta != Balance.beta and not self.class_weights:
             raise ValueError("Balance.beta does nothing without class_weights=True.")
 
+    def acts_on_loss(self) -> bool:
+        """Whether it changes the cross-entropy, not only what is drawn."""
+        return self.logits != "plain" or self.class_weights
+
     def logit_offsets(self, class_counts: Tensor) -> Tensor | None:
         """What is added to the logits, (R, K), from training pictures per class (R, K)."""
         if self.logits == "plain":

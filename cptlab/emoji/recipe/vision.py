@@ -120,19 +120,7 @@ def train_image_tower(
 
     first = torch.multinomial(chance[0], 512, True, generator=generator)
     initialise(visual, augment(source[first].float() / 255, size, generator))
-    matrices = [p for p in visual.transformer.parameters() if p.ndim == 2]
-    chosen = {id(p) for p in matrices}
-    others = [p for p in visual.parameters() if id(p) not in chosen] + [model.logit_scale]
-    parameters = matrices + others
-    optimisers = [
-        torch.optim.Muon(
-            matrices,
-            lr=schedule.muon_lr,
-            weight_decay=schedule.weight_decay,
-            adjust_lr_fn="match_rms_adamw",
-        ),
-        torch.optim.AdamW(others, lr=schedule.adam_lr, weight_decay=0.0),
-    ]
+    parameters, optimisers = _optimisers(model, schedule)
     rates = [torch.optim.lr_scheduler.LambdaLR(o, lambda s: _rate(s, schedule)) for o in optimisers]
     start, log = 0, []
     with torch.no_grad():
@@ -156,9 +144,7 @@ def train_image_tower(
             features = visual(pictures)
         features = F.normalize(features.float(), dim=-1)
         logits = model.logit_scale.exp() * features @ bank[template].T
-        softness = schedule.soft_labels * max(0.0, 1 - step / (0.8 * schedule.steps))
-        wanted = softness * similar[targets[rows]]
-        wanted[torch.arange(len(rows)), targets[rows]] += 1 - softness
+        wanted = _wanted(similar, targets[rows], step, schedule)
         loss = F.cross_entropy(logits, wanted)
         for optimiser in optimisers:
             optimiser.zero_grad(set_to_none=True)
@@ -208,6 +194,34 @@ def close_gap(
     shift = torch.linalg.lstsq(visual.proj.T, wanted).solution.squeeze(1)
     visual.ln_post.bias.add_(shift)
     return matched(amount)
+
+
+def _optimisers(
+    model: torch.nn.Module, schedule: VisionSchedule
+) -> tuple[list[torch.nn.Parameter], list[torch.optim.Optimizer]]:
+    """What is trained: Muon for the matrices of the transformer, AdamW for everything else."""
+    visual = model.visual
+    matrices = [p for p in visual.transformer.parameters() if p.ndim == 2]
+    chosen = {id(p) for p in matrices}
+    others = [p for p in visual.parameters() if id(p) not in chosen] + [model.logit_scale]
+    muon = torch.optim.Muon(
+        matrices,
+        lr=schedule.muon_lr,
+        weight_decay=schedule.weight_decay,
+        adjust_lr_fn="match_rms_adamw",
+    )
+    adam = torch.optim.AdamW(others, lr=schedule.adam_lr, weight_decay=0.0)
+    return matrices + others, [muon, adam]
+
+
+def _wanted(
+    similar: torch.Tensor, targets: torch.Tensor, step: int, schedule: VisionSchedule
+) -> torch.Tensor:
+    """Labels (N, C) that give some of their weight to similar concepts, less and less of it."""
+    softness = schedule.soft_labels * max(0.0, 1 - step / (0.8 * schedule.steps))
+    wanted = softness * similar[targets]
+    wanted[torch.arange(len(targets)), targets] += 1 - softness
+    return wanted
 
 
 def _rate(step: int, schedule: VisionSchedule) -> float:
