@@ -26,15 +26,17 @@ MEMBER = re.compile(rf"[\w.-]*\w/({re.escape(RESULT)}|{re.escape(PROMPTS)})")
 def pack(results: Iterable[Result], file: Path, with_prompts: Collection[RunSpec] = ()) -> None:
     """Write results to an archive (tar, xz), put into place at once; equal results, equal bytes.
 
-    with_prompts: specifications whose learned tokens go in as well.
+    with_prompts: specifications whose learned tokens go in as well. Raises ValueError if there is
+    no such folder.
     """
     beside = file.with_name(f".{file.name}.{os.getpid()}")
-    file.parent.mkdir(parents=True, exist_ok=True)
+    if not file.parent.is_dir():
+        raise ValueError(f"There is no folder {file.parent}: make it, or choose another one.")
     try:
         with tarfile.open(beside, "w:xz", preset=9) as archive:
             # Of one data set and method side by side: what is alike is near, which packs better.
             for result in sorted(results, key=lambda result: result.folder.name):
-                kept = result.spec in with_prompts
+                kept = result.spec in with_prompts and not result.details.get("archived")
                 values = {**result.details, "archived": not kept}
                 _add(archive, f"{result.folder.name}/{RESULT}", json.dumps(values).encode())
                 if kept:

@@ -196,7 +196,7 @@ def execute_notebook(name: str, parameters: dict[str, object], folder: Path) -> 
             parameters,
             progress_bar=False,
             cwd=str(NOTEBOOKS),
-            extra_arguments=["--IPKernelApp.log_level=40"],
+            extra_arguments=["--IPKernelApp.log_level=50"],
         )
     except (papermill.PapermillExecutionError, DeadKernelError) as error:
         died = isinstance(error, DeadKernelError)

@@ -7,6 +7,7 @@ import dataclasses
 import difflib
 import math
 import typing
+from collections.abc import Iterable
 from functools import lru_cache
 from types import NoneType, UnionType
 from typing import Any, Literal
@@ -17,12 +18,17 @@ def build(cls: type, values: dict[str, Any]) -> Any:
     known = [f.name for f in dataclasses.fields(cls)]
     for key in values:
         if key not in known:
-            close = difflib.get_close_matches(key, known, n=1)
-            hint = f" Did you mean {close[0]!r}?" if close else ""
             raise ValueError(
-                f"{cls.__name__} has no parameter {key!r}.{hint} It has: {', '.join(known)}."
+                f"{cls.__name__} has no parameter {key!r}.{did_you_mean(key, known)} It has: "
+                f"{', '.join(known)}."
             )
     return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A sentence with the nearest of the known names, with a space before it; or nothing."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f" Did you mean {close[0]!r}?" if close else ""
 
 
 def option(name: str, text: str) -> tuple[str, object]:

@@ -91,10 +91,10 @@ def figures(
             click.echo(forecast.words(plan.todo, forecast.step_times(bench.committed_rows())))
     for remark in plan.remarks:
         click.echo(remark)
+    count, notebooks = _counted(jobs, "job"), _counted(len(plan.notebooks), "notebook")
     click.echo(
         f"Profile {profile}: {len(plan.runs)} runs, {done} done, {len(plan.todo)} to do in about "
-        f"{_duration(plan.minutes)} with {jobs} jobs, then {len(plan.notebooks)} notebooks of some "
-        "15 s each."
+        f"{_duration(plan.minutes)} with {count}, then {notebooks} of some 15 s each."
     )
     if dry_run:
         batch.check(chosen)  # last, so that the plan can be seen before data and weights are there
@@ -128,6 +128,10 @@ def report(profile: str, out: str | None) -> None:
 
 def _duration(minutes: float) -> str:
     return f"{minutes:.1f} min" if minutes < 120 else f"{minutes / 60:,.0f} h"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def main() -> None:

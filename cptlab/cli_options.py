@@ -14,7 +14,9 @@ profile_option = click.option(
     "--profile",
     default=DEFAULT_PROFILE,
     show_default=True,
-    help=f"Size of the study, schedule and depths: {', '.join(PROFILES)}.",
+    help=f"Size of the study, schedule and depths: {', '.join(PROFILES)}. Behind a comma, what is "
+    "changed: full,tau=0.06 or paper,device=cpu (also backbone, pretrained, precision, compile, "
+    "threads).",
     shell_complete=one_of(PROFILES),
 )
 

@@ -41,8 +41,7 @@ def pack(file: Path, profile: str, out: str | None) -> None:
             f"No run of profile {profile} is finished in {store}: `cptlab figures --profile "
             f"{profile}` makes them."
         )
-    looked_at = studies.tour(chosen) | studies.similarity(chosen)
-    archive.pack(found, file, looked_at)
+    archive.pack(found, file, studies.looked_at(chosen))
     click.echo(f"{len(found)} of {len(specs)} runs packed into {file}.")
 
 

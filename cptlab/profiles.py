@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from cptlab.checks import check_values, option
+from cptlab.checks import check_values, did_you_mean, option
 from cptlab.claims import READINGS, Reading
 from cptlab.clip import Precision
 from cptlab.data import PAPER_DATASETS, Protocol
@@ -238,7 +238,10 @@ def profile_named(text: str) -> Profile:
     """
     name, *changes = text.split(",")
     if name not in PROFILES:
-        raise ValueError(f"Unknown profile {name!r}; choose one of {', '.join(PROFILES)}.")
+        raise ValueError(
+            f"Unknown profile {name!r}; choose one of {', '.join(PROFILES)}."
+            f"{did_you_mean(name, PROFILES)} Changes go behind a comma, as in full,tau=0.06."
+        )
     if not changes:
         return PROFILES[name]
     values = dict(option(f"Behind a comma, profile {name}", change) for change in changes)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from cptlab.checks import build, check_values
+from cptlab.checks import build, check_values, did_you_mean
 from cptlab.clip import Precision
 from cptlab.data import Protocol
 from cptlab.data.long_tail import ClassOrder, class_counts
@@ -59,6 +59,8 @@ class RunSpec:
         class_counts(1, self.imbalance, self.n_max)  # its checks are ours
         if self.threads < 1:
             raise ValueError(f"threads must be at least 1, got {self.threads}.")
+        if self.balance and not self.method.weights():
+            raise ValueError(f"{self.method.name} learns nothing: a Balance would do nothing.")
         if self.balance and self.balance.acts_on_loss() and not self.method.class_logits():
             raise ValueError(
                 "This loss has no logits over classes that a Balance could act on: balance by "
@@ -125,5 +127,8 @@ def make_method(name: str, /, **options: Any) -> Method:
     Raises ValueError for an unknown name or hyper-parameter, listing what exists.
     """
     if name not in METHODS:
-        raise ValueError(f"Unknown method {name!r}; choose one of {', '.join(METHODS)}.")
+        raise ValueError(
+            f"Unknown method {name!r}; choose one of {', '.join(METHODS)}."
+            f"{did_you_mean(name, METHODS)}"
+        )
     return build(METHODS[name], options)

@@ -136,6 +136,17 @@ def tour(profile: Profile) -> Study:
     return grid(profile, part, (ZERO_SHOT, CPT))
 
 
+def looked_at(profile: Profile) -> Study:
+    """Runs whose prompts somebody wants to see: the tour's, those of the matrices, and one seed of
+    what the explorer's sliders reach.
+    """
+    hard = hardest(profile)
+    one = Part(hard.datasets, hard.imbalances, hard.seeds[:1])
+    weights = [role for sweep in (*SWEEPS.values(), HEAT_MAP) for role in sweep.values()]
+    sliders = grid(profile, one, (PLAIN, *weights), main_readings(profile))
+    return tour(profile) | similarity(profile) | sliders
+
+
 def few_shot(profile: Profile) -> Study:
     """Accuracy on all classes by the number of training pictures of each; no long tail."""
     plain = grid(profile, profile.few_shot, protocol="few_shot")

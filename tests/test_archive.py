@@ -46,6 +46,19 @@ def test_prompts_come_only_for_the_runs_that_asked(packed, tmp_path):
         load_result(tmp_path, other).model()
 
 
+def test_what_came_without_prompts_is_packed_without_them_again(packed, tmp_path):
+    archive.unpack(packed, tmp_path / "store")
+    again = tmp_path / "again.tar.xz"
+    archive.pack([load_result(tmp_path / "store", spec) for spec in STUDY], again, list(STUDY))
+    assert again.read_bytes() == packed.read_bytes()
+
+
+def test_an_archive_needs_a_folder(tmp_path):
+    with pytest.raises(ValueError, match=r"There is no folder .*nowhere: make it, or choose"):
+        archive.pack([], tmp_path / "nowhere/results.tar.xz")
+    assert not (tmp_path / "nowhere").exists()
+
+
 def test_runs_that_are_there_stay_as_they_are(packed, tmp_path):
     store = tmp_path / "store"
     archive.unpack(packed, store)

@@ -75,7 +75,7 @@ def test_dry_run_of_one_notebook_knows_what_is_done(cptlab, tmp_path, no_work):
     assert status == 0
     assert f"done     {done.run_id}" in out
     assert "Profile smoke: 3 runs, 1 done, 2 to do in about" in out
-    assert "with 1 jobs, then 1 notebooks" in out
+    assert "with 1 job, then 1 notebook" in out
 
 
 def test_more_jobs_take_less_time(tmp_path):

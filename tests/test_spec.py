@@ -6,7 +6,7 @@ import json
 import pytest
 
 from cptlab.data.long_tail import class_counts
-from cptlab.methods import CPT, METHODS, CoOp, GlobalETF
+from cptlab.methods import CPT, METHODS, CoOp, GlobalETF, ZeroShot
 from cptlab.parts.balance import Balance
 from cptlab.schedule import Schedule
 from cptlab.spec import RunSpec, make_method, spec_from_dict
@@ -115,7 +115,7 @@ def test_round_trip_of_every_method(name):
 
 
 def test_unknown_method():
-    with pytest.raises(ValueError, match="Unknown method 'ctp'; choose one of zero_shot, coop"):
+    with pytest.raises(ValueError, match=r"Unknown method 'ctp'; choose .* Did you mean 'cpt'"):
         make_method("ctp")
     with pytest.raises(ValueError, match="Unknown method ''"):
         spec_from_dict({"dataset": "food"})
@@ -164,6 +164,7 @@ def test_a_parameter_that_is_called_name():
             {"method": CPT(clip_loss="batch_t2i"), "balance": Balance(class_weights=True)},
             "no logits over classes that a Balance could act on.*clip_loss='class_ce'",
         ),
+        ({"method": ZeroShot(), "balance": Balance()}, "zero_shot learns nothing: a Balance would"),
         ({"method": GlobalETF(reduction="mean")}, r"GlobalETF\.reduction is 'mean', .*pair_mean"),
     ],
     ids=str,

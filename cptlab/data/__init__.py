@@ -6,6 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
+from cptlab.checks import did_you_mean
 from cptlab.data.dataset import ImageDataset, Sample, by_label, labels_of
 from cptlab.data.emoji import VALIDATION_VENDORS, emoji_dataset, emoji_transfer
 from cptlab.data.long_tail import Subset, checksum, class_counts, draw_long_tailed
@@ -36,7 +37,7 @@ def open_dataset(name: str) -> ImageDataset:
     known = ", ".join([*CATEGORIES, *ROWS])
     raise ValueError(
         f"Unknown data set {name!r}; choose one of {known}; or give the path of a folder or CSV "
-        "file of your own."
+        f"file of your own.{did_you_mean(name, (*CATEGORIES, *ROWS))}"
     )
 
 

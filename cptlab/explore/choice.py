@@ -66,7 +66,8 @@ def finished(profile: Profile, store: Path) -> tuple[list[Finished], list[str]]:
         remarks.append(f"{unread} results in {store} cannot be used (damaged, or of other data).")
     if archived:
         remarks.append(
-            f"{archived} runs came from an archive without their prompts and cannot be shown."
+            f"{archived} runs came from an archive without their prompts and cannot be shown: "
+            f"delete their folders in {store}, and `cptlab figures` trains them anew."
         )
     return sorted(found.values(), key=lambda run: run.key), remarks
 
