@@ -1,7 +1,7 @@
 """A study's results in one small file: figures are redrawn from it, without training anything.
 
-It holds every result file, and the prompts of those runs alone whose models notebooks look at:
-prompts of two thousand runs would weigh a hundred times as much.
+It holds every result file, and the prompts of those runs alone that somebody looks at
+(`cptlab.studies.looked_at`): prompts of two thousand runs would weigh many times as much.
 """
 
 from __future__ import annotations
