@@ -1,5 +1,7 @@
 """The fast towers against naive forwards: depths, class counts, names, sources of tokens."""
 
+import itertools
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -7,7 +9,7 @@ from naive_image import plain_forward
 from naive_text import full_context
 from tiny_clip import largest_error, random_tokens, tiny_clip
 
-from cptlab.clip import ImageTower, PlainTextTower, TextTower, class_sentences
+from cptlab.clip import ImageTower, PlainTextTower, TextTower, class_sentences, text_tower
 
 LIMITS = {torch.float64: 1e-12, torch.float32: 1e-5}
 DEEP = {"text_layers": 12, "text_width": 16}
@@ -21,6 +23,12 @@ PARTS = [
     "Boeing 737-800",
     "pneumonoultramicroscopic",
 ]
+
+
+@pytest.fixture(autouse=True, params=[0, 20], ids=["equal lengths", "padded groups"])
+def group_cost(request, monkeypatch):
+    """As on a CPU, and in a few padded groups, as on a GPU."""
+    monkeypatch.setitem(text_tower.GROUP_COST, "cpu", request.param)
 
 
 def mixed_names(count):
@@ -52,6 +60,22 @@ def check_equal(actual, expected, inputs, limit):
 
 
 # -- the text tower, tokens shared by all classes
+
+
+def test_groups_are_the_cheapest():
+    lengths = torch.tensor([1, 1, 1, 2, 4, 4, 5, 9])
+    for cost in (0, 1, 3, 4, 100):
+        padded = text_tower._padded(lengths, cost)
+        options = []
+        for cuts in itertools.product((False, True), repeat=len(lengths) - 1):
+            groups = torch.tensor((False, *cuts)).cumsum(0)
+            longest = torch.stack([lengths[groups == g].max() for g in groups])
+            options.append((int(longest.sum()) + cost * (1 + sum(cuts)), longest))
+        best = min(total for total, _ in options)
+        assert any(total == best and torch.equal(padded, longest) for total, longest in options)
+    assert torch.equal(text_tower._padded(lengths, 0), lengths)
+    assert text_tower._padded(lengths, 100).tolist() == [9] * 8
+
 
 CASES = [  # depth, n, K, words, padded ids, changes
     (1, 4, 100, WORDS, True, QUICK),

@@ -36,7 +36,8 @@ def attend(block: nn.Module, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | Non
 
     Args:
         q: its leading dimensions broadcast to those of ``k``.
-        mask: bool (Q, L), True where a query may look; None allows everything.
+        mask: bool (Q, L), or (..., Q, L) with leading dimensions that broadcast to those of ``k``;
+            True where a query may look. None allows everything.
 
     Returns:
         (..., Q, w), heads merged, before the output projection.
@@ -47,6 +48,8 @@ def attend(block: nn.Module, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | Non
         return x.reshape(-1, x.shape[-2], heads, x.shape[-1] // heads).transpose(1, 2)
 
     q = q.expand(*lead, -1, -1)
+    if mask is not None and mask.ndim > 2:
+        mask = mask.expand(*lead, -1, -1).flatten(0, -3).unsqueeze(1)  # the same for every head
     out = F.scaled_dot_product_attention(split(q), split(k), split(v), attn_mask=mask)
     return out.transpose(1, 2).reshape(q.shape)
 

@@ -3,7 +3,8 @@
 A prompted sentence is ``[SOS] v_1 ... v_n <words of the template> <class name> . [EOT]``. The text
 tower is causal, so everything before the class name is the same for all classes: this prefix is
 encoded once per replica. The suffixes (some four tokens each) lie packed in one flat tensor, so
-that linear layers see no padding; only attention looks at them in groups of equal length. The
+that linear layers see no padding; only attention looks at them in groups of equal length. On a GPU
+a group costs more than some padding, so that neighbours are padded to one length where it pays. The
 numbers equal those of the plain tower, at a fraction of its work. Where tokens of single classes
 come in, the prefix gets a row per class from that block on.
 """
@@ -20,15 +21,21 @@ from cptlab.clip.backbone import Backbone
 from cptlab.clip.checks import reason_against_sharing
 from cptlab.clip.context import context_by_block, replace_context
 
+GROUP_COST = {"cpu": 0, "cuda": 512}
+"""What a group costs by itself, in tokens: its kernels start one after another (ViT-B/16 in bf16 on
+an H100, forward and backward; `docs/log.md`, 2026-11-26)."""
+
 
 @dataclass(frozen=True)
 class Bucket:
-    """Suffixes of equal length: where they lie in the packed tensor, and who may look at whom."""
+    """Suffixes of one length, padding included: where they lie in the packed tensor, and who may
+    look at whom. Nothing looks at padding, which lies behind the end of the text."""
 
     rows: slice  # among the packed tokens
     classes: slice  # among the classes in packed order
     length: int
     mask: Tensor  # bool (length, prefix + length)
+    end_mask: Tensor | None  # bool (classes, 1, prefix + length): what each end of text may look at
 
 
 class TextTower:
@@ -60,22 +67,23 @@ class TextTower:
         prefix = _shared_prefix(ids, lengths, n_tokens)
 
         # Packed order: shortest suffix first. Stable, so that it depends on nothing else.
-        order = torch.argsort(lengths, stable=True)
-        suffixes = [ids[c, prefix : lengths[c]] for c in order]
-        positions = torch.cat([torch.arange(prefix, lengths[c]) for c in order])
-        suffix_lengths = lengths[order] - prefix
-
         device = backbone.device
+        order = torch.argsort(lengths, stable=True)
+        own = lengths[order] - prefix
+        padded = _padded(own, GROUP_COST.get(device.type, 0))
+        suffixes = [ids[c, prefix : prefix + n] for c, n in zip(order, padded, strict=True)]
+        positions = torch.cat([torch.arange(prefix, prefix + n) for n in padded])
+
         table, places = backbone.token_embedding, backbone.text_positions
         # (replicas 1, classes 1, P, w), without positions
         self.prefix_embeddings = table[ids[0, :prefix].to(device)][None, None]
         self.prefix_positions = places[:prefix]
         self.suffix = table[torch.cat(suffixes).to(device)] + places[positions.to(device)]  # (T, w)
-        self.end_rows = (suffix_lengths.cumsum(0) - 1).to(device)  # (K,)
+        self.end_rows = (padded.cumsum(0) - padded + own - 1).to(device)  # (K,)
         self.packed_order = order.to(device)  # from the caller's order of classes, and back
         self.class_order = torch.argsort(order).to(device)
         self.prefix_mask = _causal(prefix, 0, device)
-        self.buckets = _buckets(suffix_lengths, prefix, device)
+        self.buckets = _buckets(own, padded, prefix, device)
 
     def __call__(
         self,
@@ -145,7 +153,7 @@ class TextTower:
                 rows = q[..., bucket.classes, :].unsqueeze(-2)
             else:
                 rows = _per_class(q[..., bucket.rows, :], bucket)
-            attended = attend(block, rows, k, v, None if last else bucket.mask)
+            attended = attend(block, rows, k, v, bucket.end_mask if last else bucket.mask)
             out.append(attended.flatten(-3, -2))
         return torch.cat(out, dim=-2)
 
@@ -165,13 +173,35 @@ def _causal(length: int, seen: int, device: torch.device) -> Tensor:
     return torch.ones(length, seen + length, dtype=torch.bool, device=device).tril(seen)
 
 
-def _buckets(lengths: Tensor, prefix: int, device: torch.device) -> list[Bucket]:
-    """Group sorted suffix lengths (K,) into runs of equal length."""
+def _padded(lengths: Tensor, group_cost: int) -> Tensor:
+    """Lengths (K,), sorted, each raised to the longest of its group.
+
+    Groups are runs of neighbours, cut so that all tokens and `group_cost` for each group together
+    are fewest; at no cost every length is a group.
+    """
+    values, counts = torch.unique_consecutive(lengths, return_counts=True)
+    values, counts = values.tolist(), counts.tolist()
+    best = [(0, 0)]  # of the first n lengths: tokens, and where their last group begins
+    for n, longest in enumerate(values, 1):
+        cuts = ((best[i][0] + group_cost + longest * sum(counts[i:n]), i) for i in range(n))
+        best.append(min(cuts))
+    raised, n = list(values), len(values)
+    while n:
+        begin = best[n][1]
+        raised[begin:n] = [values[n - 1]] * (n - begin)
+        n = begin
+    return torch.tensor(raised).repeat_interleave(torch.tensor(counts))
+
+
+def _buckets(own: Tensor, padded: Tensor, prefix: int, device: torch.device) -> list[Bucket]:
+    """Group sorted suffix lengths (K,) into runs of equal padded length."""
     buckets, row, first = [], 0, 0
-    for length, count in zip(*torch.unique_consecutive(lengths, return_counts=True), strict=True):
+    for length, count in zip(*torch.unique_consecutive(padded, return_counts=True), strict=True):
         length, count = int(length), int(count)
         rows, classes = slice(row, row + length * count), slice(first, first + count)
-        buckets.append(Bucket(rows, classes, length, _causal(length, prefix, device)))
+        mask, ends = _causal(length, prefix, device), own[classes].to(device) - 1
+        end_mask = None if bool((own[classes] == length).all()) else mask[ends].unsqueeze(-2)
+        buckets.append(Bucket(rows, classes, length, mask, end_mask))
         row, first = rows.stop, classes.stop
     return buckets
 
