@@ -106,7 +106,7 @@ def plan(profile: Profile, wanted: Sequence[str], folders: Workspace, jobs: int)
         result = load_result(folders.runs, spec)
         if result is not None:
             known[_kind(spec)] = result.details["seconds"]
-    times = step_times(committed_rows())
+    times = step_times(committed_rows(profile.device))
     seconds = sum(known.get(_kind(spec)) or forecast(spec, times).seconds for spec in todo)
     if profile.device == "cpu":
         seconds /= max(1, jobs)

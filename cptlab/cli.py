@@ -88,7 +88,8 @@ def figures(
         for spec in plan.runs:
             click.echo(f"{'missing' if spec in todo else 'done   '}  {spec.run_id}")
         if plan.todo:
-            click.echo(forecast.words(plan.todo, forecast.step_times(bench.committed_rows())))
+            times = forecast.step_times(bench.committed_rows(chosen.device))
+            click.echo(forecast.words(plan.todo, times))
     for remark in plan.remarks:
         click.echo(remark)
     count, notebooks = _counted(jobs, "job"), _counted(len(plan.notebooks), "notebook")

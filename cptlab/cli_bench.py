@@ -72,7 +72,8 @@ def bench(
 ) -> None:
     """Time and memory of the towers and of passes against the plain way, as ratios of one run.
 
-    Writes throughput.json and throughput.png, or, of the methods against IVLP, cost.json.
+    Writes throughput.json and throughput.png (throughput_gpu on a GPU), or, of the methods against
+    IVLP, cost.json.
 
     Example: cptlab bench --classes 50 100
     """
@@ -82,6 +83,7 @@ def bench(
     folder = workspace(COMMITTED_PROFILE, out).figures
     folder.mkdir(parents=True, exist_ok=True)  # a bad one should fail now, not after measuring
     numbers, rows = [*classes, *more] or benchmark.CLASSES, []
+    name = benchmark.NAMES[device]
     if methods:
         rows = benchmark.costs(backbone, numbers[0], device, precision, rounds)
         click.echo(f"{benchmark.table(rows, 'methods').round(2).to_string(index=False)}\n")
@@ -89,9 +91,9 @@ def bench(
         return
     for row in benchmark.run(backbone, numbers, device, precision, rounds, replicas):
         rows.append(row)
-        benchmark.write_rows(rows, folder / "throughput.partial.json")  # an hour may be lost else
-    benchmark.write(rows, folder)
-    (folder / "throughput.partial.json").unlink()
+        benchmark.write_rows(rows, folder / f"{name}.partial.json")  # an hour may be lost else
+    benchmark.write(rows, folder, name)
+    (folder / f"{name}.partial.json").unlink()
     for part in dict.fromkeys(row["part"] for row in rows):
         click.echo(f"{benchmark.table(rows, part).round(2).to_string(index=False)}\n")
-    click.echo(f"Rows and figure: {folder}/throughput.json, {folder}/throughput.png")
+    click.echo(f"Rows and figure: {folder}/{name}.json, {folder}/{name}.png")

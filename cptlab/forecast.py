@@ -21,9 +21,6 @@ EPOCH_SECONDS = 0.35
 BENCH_BATCH = 4
 FORWARD = 1 / 3
 """Share of a step that a forward pass takes; the backward one takes about twice as long."""
-GPU_TFLOPS, BENCH_TFLOPS = 20.0, 0.28
-"""What a GPU is assumed to sustain (not measured), and what the two cores of the stored benchmark
-did (docs/log.md)."""
 
 
 @dataclass(frozen=True)
@@ -31,17 +28,13 @@ class StepTimes:
     """Measured time of a step's two sides, forward and backward, on some machine.
 
     image: seconds of BENCH_BATCH pictures; the text side takes start + slope K seconds for K
-    classes. on_gpu: whether that was a GPU.
+    classes.
     """
 
     image: float
     start: float
     slope: float
     machine: str
-
-    @property
-    def on_gpu(self) -> bool:
-        return "torch threads" not in self.machine
 
 
 @dataclass(frozen=True)
@@ -66,8 +59,7 @@ def forecast(spec: RunSpec, times: StepTimes) -> Forecast:
     """Work of a run. Class numbers of the paper's data sets are the published ones, so that it can
     be had before the data are there; every class is taken to have as many pictures as it should.
 
-    times: the stored benchmark, for backbones other than EmojiCLIP. A GPU that was not measured is
-    taken to be as much faster than the benchmark's machine as GPU_TFLOPS says.
+    times: those of a benchmark on the run's device, for backbones other than EmojiCLIP.
     """
     n_classes, tested = _classes(spec)
     samples = sum(class_counts(n_classes, spec.imbalance, spec.n_max))
@@ -95,8 +87,6 @@ def forecast(spec: RunSpec, times: StepTimes) -> Forecast:
     testing = (image + text * method.per_image) * FORWARD
     text *= batch if method.per_image else 1
     seconds = steps * text + shown * learning + evaluations * tested * testing
-    if spec.device == "cuda" and not times.on_gpu:
-        seconds *= BENCH_TFLOPS / GPU_TFLOPS
     return Forecast(steps, tested, seconds)
 
 
@@ -122,13 +112,7 @@ def words(specs: Sequence[RunSpec], times: StepTimes) -> str:
     text = table.to_string(formatters={"hours": "{:,.1f}".format, "steps": "{:,}".format})
     if all(spec.backbone == EMOJI_NAME for spec in specs):
         return f"{text}\nHours of one core, roughly."
-    text += f"\nHours of one run after another, by the stored benchmark ({times.machine})."
-    if times.on_gpu or specs[0].device == "cpu":
-        return text
-    return (
-        f"{text}\nIt had no GPU: yours is assumed to sustain {GPU_TFLOPS:g} TFLOP/s, where that "
-        f"machine did {BENCH_TFLOPS:g}. `cptlab bench --device cuda` measures it and replaces this."
-    )
+    return f"{text}\nHours of one run after another, by the stored benchmark ({times.machine})."
 
 
 def _classes(spec: RunSpec) -> tuple[int, int]:

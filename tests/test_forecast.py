@@ -4,12 +4,10 @@ import dataclasses
 
 import pytest
 
-from cptlab.bench import committed_rows
+from cptlab.bench import NAMES, committed_rows
 from cptlab.forecast import (
     BENCH_BATCH,
-    BENCH_TFLOPS,
     FORWARD,
-    GPU_TFLOPS,
     StepTimes,
     forecast,
     step_times,
@@ -71,23 +69,22 @@ def test_two_stages_hard_negatives_and_a_frozen_twin():
     assert forecast(spec, GPU).seconds == pytest.approx(seconds)
 
 
-def test_a_gpu_that_was_not_measured_is_an_assumption_and_said_to_be():
+def test_words_sum_up_by_protocol_and_name_the_machine():
     spec = PAPER.spec("eurosat", CPT(), 1.0, 1)
-    measured, assumed = forecast(spec, GPU), forecast(spec, CPU)
-    assert assumed.seconds == pytest.approx(measured.seconds * BENCH_TFLOPS / GPU_TFLOPS)
-    assert "assumed to sustain" in words([spec], CPU)
-    assert "assumed" not in words([spec], GPU)
     table = words([spec, PAPER.spec("imagenet", CPT(), 1.0, 1, "transfer")], GPU)
     assert [line.split()[0] for line in table.splitlines()[2:5]] == [
         "base_to_new",
         "transfer",
         "all",
     ]
+    assert table.endswith("(Some GPU, bf16, torch 2.13.0).")
 
 
-def test_the_committed_benchmark_gives_times():
-    times = step_times(committed_rows())
+@pytest.mark.parametrize("device", NAMES)
+def test_the_committed_benchmarks_give_times(device):
+    times = step_times(committed_rows(device))
     assert times.image > 0 and times.slope > 0
+    assert ("torch threads" in times.machine) == (device == "cpu")
 
 
 def test_the_embedded_world_counts_pictures_and_not_a_benchmark():

@@ -90,8 +90,9 @@ def test_the_archive_holds_what_is_told(tmp_path):
 
 
 def test_the_throughput_table_follows_from_the_committed_rows():
-    shown = README.split("<!-- throughput: begin -->")[1].split("<!-- throughput: end -->")[0]
-    assert shown.strip() == bench.markdown(json.loads(committed("figures/throughput.json")))
+    for name in bench.NAMES.values():
+        shown = README.split(f"<!-- {name}: begin -->")[1].split(f"<!-- {name}: end -->")[0]
+        assert shown.strip() == bench.markdown(json.loads(committed(f"figures/{name}.json")))
 
 
 def test_every_picture_and_link_exists():

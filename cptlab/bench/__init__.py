@@ -9,10 +9,11 @@ from cptlab.bench.cost import (
     with_run_times,
 )
 from cptlab.bench.run import CLASSES, committed_rows, measured, run
-from cptlab.bench.table import Row, draw, markdown, read_rows, table, write, write_rows
+from cptlab.bench.table import NAMES, Row, draw, markdown, read_rows, table, write, write_rows
 
 __all__ = [
     "CLASSES",
+    "NAMES",
     "Row",
     "committed_rows",
     "cost_markdown",

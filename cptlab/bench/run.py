@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from cptlab.bench.passes import pass_rows
-from cptlab.bench.table import NAME, Row, read_rows, write
+from cptlab.bench.table import NAMES, Row, read_rows, write
 from cptlab.bench.towers import tower_rows
 from cptlab.clip import Precision, untrained
 from cptlab.profiles import DEMO
@@ -32,16 +32,17 @@ SETTINGS: dict[str, dict[str, Any]] = {
 
 def measured(profile: str, folder: Path) -> list[Row]:
     """Rows stored in a folder of figures; if there are none, those of the profile (`SETTINGS`)."""
-    stored = folder / f"{NAME}.json"
+    stored = folder / f"{NAMES['cpu']}.json"
     if not stored.is_file():
         rows = run(**SETTINGS[profile]) if profile in SETTINGS else committed_rows()
         write(list(rows), folder)
     return read_rows(stored)
 
 
-def committed_rows() -> list[Row]:
-    """The measurement that comes with the repository, or what `cptlab bench` put in its place."""
-    return read_rows(stored(f"{NAME}.json"))
+def committed_rows(device: str = "cpu") -> list[Row]:
+    """The measurement on such a device that comes with the repository, or what `cptlab bench` put
+    in its place."""
+    return read_rows(stored(f"{NAMES[device]}.json"))
 
 
 def run(

@@ -15,7 +15,8 @@ from cptlab.style import WIDEST, save, use_style
 
 Row = dict[str, float | int | str | None]
 """One comparison; fields named `ratio...` say how many times less ours takes."""
-NAME = "throughput"
+NAMES = {"cpu": "throughput", "cuda": "throughput_gpu"}
+"""What a measurement is stored as, by the device that it was made on."""
 
 
 def write_rows(rows: Sequence[Row], path: Path) -> None:
@@ -26,12 +27,12 @@ def write_rows(rows: Sequence[Row], path: Path) -> None:
     partial.replace(path)
 
 
-def write(rows: Sequence[Row], folder: Path) -> None:
-    """Write the rows as `throughput.json`, and as a figure with its CSV."""
-    write_rows(rows, folder / f"{NAME}.json")
+def write(rows: Sequence[Row], folder: Path, name: str = NAMES["cpu"]) -> None:
+    """Write the rows as `<name>.json`, and as a figure with its CSV."""
+    write_rows(rows, folder / f"{name}.json")
     with use_style():
         fig = draw(rows)
-        save(fig, pd.DataFrame(rows), folder, NAME)
+        save(fig, pd.DataFrame(rows), folder, name)
         plt.close(fig)
 
 
@@ -84,6 +85,8 @@ def markdown(rows: Sequence[Row]) -> str:
         for side, column in columns.values():
             ratio = towers.loc[(side, n_classes)].get(column, float("nan"))
             cells.append("does not fit" if pd.isna(ratio) else f"{ratio:.1f} x")
-        error = towers.loc[("text", n_classes), "error_gradients"]
-        lines.append(f"| {n_classes} | {' | '.join(cells)} | {error:.0e} |")
+        text = towers.loc[("text", n_classes)]
+        compared = "naive" not in text["left_out"] or "truncated" not in text["left_out"]
+        error = f"{text['error_gradients']:.0e}" if compared else "-"
+        lines.append(f"| {n_classes} | {' | '.join(cells)} | {error} |")
     return "\n".join(lines)
