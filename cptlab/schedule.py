@@ -51,7 +51,8 @@ def scaled(own: Schedule, to: Schedule) -> Schedule:
     """A method's own published schedule, changed as CPT's was where it became `to`.
 
     Epochs (rounded up, and at least one after the warm-up) and rate change by the same factors as
-    CPT's; the batch size is that of `to`.
+    CPT's; the batch size is that of `to`, so that methods of other published batch sizes keep their
+    proportion of pictures seen, not of steps.
     """
     return Schedule(
         epochs=max(2, math.ceil(own.epochs * to.epochs / PUBLISHED.epochs)),

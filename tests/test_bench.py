@@ -106,7 +106,6 @@ def test_passes_train_as_many_runs_as_they_say(monkeypatch):
     )
     small = passes.noise(5, 4)
     monkeypatch.setattr(passes, "noise", lambda n_classes: small)
-    monkeypatch.setattr(passes, "DEPTH", {"text_depth": 2, "vision_depth": 2})
     rows = list(pass_rows([3], rounds=1, backbone=tiny_clip(torch.float32)))
     assert [(row["method"], row["replicas"]) for row in rows] == [
         ("CoOp", 1),

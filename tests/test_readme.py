@@ -16,7 +16,7 @@ from tiny_data_root import picture, publish, tiny_root
 from cptlab import archive, batch, bench, studies
 from cptlab.cli import commands
 from cptlab.profiles import profile_named
-from cptlab.results import load_result
+from cptlab.results import load_result, missing
 from cptlab.workspace import CHECKOUT
 
 README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
@@ -33,33 +33,50 @@ def committed(name: str) -> str:
     ).stdout
 
 
-def test_the_result_table_is_the_committed_one():
-    shown = README.split("<!-- results: begin -->")[1].split("<!-- results: end -->")[0]
+def shown(name: str) -> str:
+    """What the README has between two marks."""
+    return README.split(f"<!-- {name}: begin -->")[1].split(f"<!-- {name}: end -->")[0].strip()
+
+
+def test_the_result_tables_are_the_committed_one():
     smallest = "**tau = 0.06**"
-    table = committed("figures/full,tau=0.06/tab2_base_to_new.md").split(smallest)[1]
-    assert shown.strip() == f"{smallest}{table}".strip()
+    others, table = committed("figures/tab2_base_to_new.md").split(smallest)
+    assert shown("results") == f"{smallest}{table}".strip()
+    assert shown("more results") == others.strip()
+
+
+def test_the_differences_to_ivlp_are_the_committed_ones():
+    stored = pd.read_csv(StringIO(committed("figures/tab2_differences_to_ivlp.csv")))
+    stored = stored[stored["metric"] == "H"].set_index(["method", "tau"])
+    header, _, *rows = shown("against").splitlines()
+    taus = [float(tau) for tau in re.findall(r"tau = ([\d.]+)", header)]
+    assert len(taus) == 3 and len(rows) == 4
+    for row in rows:
+        method, *cells = [cell.strip() for cell in row.split("|")[1:-1]]
+        for tau, cell in zip(taus, cells, strict=True):
+            mean, lower, upper = stored.loc[(method, tau), ["mean", "lower", "upper"]]
+            assert cell == f"{mean:+.1f} ({lower:.1f} to {upper:.1f})"
 
 
 def test_the_ledger_is_the_committed_one_and_its_count_is_right():
-    shown = README.split("<!-- claims: begin -->")[1].split("<!-- claims: end -->")[0]
-    assert shown.strip() == committed("figures/claims_ledger.md").strip()
+    table = shown("claims")
+    assert table == committed("figures/claims_ledger.md").strip()
     ledger = pd.read_csv(StringIO(committed("figures/claims_ledger.csv")), keep_default_na=False)
     distinct = ledger[ledger["same_as"] == ""]
     counts = distinct["verdict"].value_counts()
-    told = re.search(r"(\d+) comparisons: (.*)\.$", shown, flags=re.M)
+    told = re.search(r"(\d+) comparisons: (.*)\.$", table, flags=re.M)
     assert int(told[1]) == len(distinct)
     kinds = ("supported", "contradicted", "undecided", "not run")
     assert told[2] == ", ".join(f"{counts.get(kind, 0)} {kind}" for kind in kinds)
     runs = pd.read_csv(StringIO(committed("figures/runs.csv")))
-    assert f"{len(runs)} runs" in shown
+    assert f"{len(runs)} runs" in table
 
 
-@pytest.mark.parametrize("profile", ["", "full,tau=0.06/"])
-def test_the_table_follows_from_the_committed_csv(profile):
-    summary = pd.read_csv(StringIO(committed(f"figures/{profile}tab2_base_to_new.csv")))
+def test_the_table_follows_from_the_committed_csv():
+    summary = pd.read_csv(StringIO(committed("figures/tab2_base_to_new.csv")))
     values = summary.set_index(["tau", "method", "metric"])
     checked = 0
-    for block in committed(f"figures/{profile}tab2_base_to_new.md").split("**tau = ")[1:]:
+    for block in committed("figures/tab2_base_to_new.md").split("**tau = ")[1:]:
         tau = float(block.split("**")[0])
         header, _, *rows = [line for line in block.splitlines() if line.startswith("|")]
         metrics = [name.strip() for name in header.split("|")[2:-1]]
@@ -67,23 +84,27 @@ def test_the_table_follows_from_the_committed_csv(profile):
             method, *cells = [cell.strip() for cell in row.split("|")[1:-1]]
             for metric, cell in zip(metrics, cells, strict=True):
                 stored = values.loc[(tau, method, metric)]
-                shown = [float(number) for number in re.findall(r"-?\d+\.\d", cell)]
+                told = [float(number) for number in re.findall(r"-?\d+\.\d", cell)]
                 wanted = [v for v in (stored["mean"], stored["lower"], stored["upper"]) if v == v]
-                assert shown == pytest.approx(wanted, abs=0.0501)
+                assert told == pytest.approx(wanted, abs=0.0501)
                 checked += 1
     assert checked == len(summary)
 
 
 def test_the_archive_holds_what_is_told(tmp_path):
-    """The table's runs are in it, and redraw the table without training."""
+    """All runs are in it, and redraw the table without training."""
     count = archive.unpack(CHECKOUT / "figures/full.tar.xz", tmp_path)
-    assert f"({count:,} so far, all of them at tau = 0.06 among them)" in README
-    summary = pd.read_csv(StringIO(committed("figures/full,tau=0.06/tab2_by_dataset.csv")))
-    stored = summary.set_index(["method", "dataset"])["mean"]
-    values: dict[tuple[str, str], list[float]] = {}
-    for spec, label in studies.base_to_new(profile_named("full,tau=0.06")).items():
+    assert f"all {count:,} finished runs" in README
+    full = profile_named("full")
+    assert not missing(
+        [spec for study in studies.STUDIES.values() for spec in study(full)], tmp_path
+    )
+    summary = pd.read_csv(StringIO(committed("figures/tab2_by_dataset.csv")))
+    stored = summary.set_index(["tau", "method", "dataset"])["mean"]
+    values: dict[tuple[float, str, str], list[float]] = {}
+    for spec, label in studies.base_to_new(full).items():
         result = load_result(tmp_path, spec)
-        values.setdefault((label, spec.dataset), []).append(result.metrics["H"])
+        values.setdefault((spec.imbalance, label, spec.dataset), []).append(result.metrics["H"])
     assert set(values) == set(stored.index)
     for key, found in values.items():
         assert sum(found) / len(found) == pytest.approx(stored[key], abs=1e-3)
@@ -91,8 +112,7 @@ def test_the_archive_holds_what_is_told(tmp_path):
 
 def test_the_throughput_table_follows_from_the_committed_rows():
     for name in bench.NAMES.values():
-        shown = README.split(f"<!-- {name}: begin -->")[1].split(f"<!-- {name}: end -->")[0]
-        assert shown.strip() == bench.markdown(json.loads(committed(f"figures/{name}.json")))
+        assert shown(name) == bench.markdown(json.loads(committed(f"figures/{name}.json")))
 
 
 def test_every_picture_and_link_exists():

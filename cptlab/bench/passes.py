@@ -22,6 +22,7 @@ from cptlab.spec import RunSpec
 from cptlab.training import train
 
 DEPTH = {"text_depth": 3, "vision_depth": 4}
+"""Of CPT in the embedded world."""
 
 
 def pass_rows(
@@ -34,13 +35,15 @@ def pass_rows(
         rounds: how often each is timed, alternating.
         backbone: without one, whole runs of the embedded world on the CPU (activities, tau 0.06,
             demo schedule, evaluation and storing included, one thread). With one, training alone
-            on noise pictures at the paper's batch of 4 (100 classes, 2 epochs of 400 steps).
+            on noise pictures at the paper's batch of 4 (100 classes, 2 epochs of 400 steps), and
+            with the paper's depth, as far as the backbone is deep.
 
     Returns:
         Rows with seconds, runs per hour and `ratio_runs_per_hour` over R = 1.
     """
     counts = sorted({1, *counts})
-    methods = {"CoOp": CoOp(), "CPT (pair mean)": CPT(**DEPTH, etf_reduction="pair_mean")}
+    depth = DEPTH if backbone is None else _published_depth(backbone)
+    methods = {"CoOp": CoOp(), "CPT (pair mean)": CPT(**depth, etf_reduction="pair_mean")}
     for label, method in methods.items():
         work = {str(count): _work(count, method, backbone) for count in counts}
         device = torch.device("cpu") if backbone is None else backbone.device
@@ -56,6 +59,14 @@ def pass_rows(
                 "runs_per_hour": per_hour,
                 "ratio_runs_per_hour": per_hour * took["1"] / 3600,
             }
+
+
+def _published_depth(backbone: Backbone) -> dict[str, int]:
+    published = CPT()
+    return {
+        "text_depth": min(published.text_depth, backbone.text_layers),
+        "vision_depth": min(published.vision_depth, backbone.vision_layers),
+    }
 
 
 def _work(count: int, method: Method, backbone: Backbone | None) -> Callable[[], object]:

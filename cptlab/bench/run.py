@@ -32,10 +32,12 @@ SETTINGS: dict[str, dict[str, Any]] = {
 
 def measured(profile: str, folder: Path) -> list[Row]:
     """Rows stored in a folder of figures; if there are none, those of the profile (`SETTINGS`)."""
-    stored = folder / f"{NAMES['cpu']}.json"
+    setting = SETTINGS.get(profile, {})
+    name = NAMES[setting.get("device", "cpu")]
+    stored = folder / f"{name}.json"
     if not stored.is_file():
-        rows = run(**SETTINGS[profile]) if profile in SETTINGS else committed_rows()
-        write(list(rows), folder)
+        rows = run(**setting) if setting else committed_rows()
+        write(list(rows), folder, name)
     return read_rows(stored)
 
 
