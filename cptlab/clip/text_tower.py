@@ -22,8 +22,8 @@ from cptlab.clip.checks import reason_against_sharing
 from cptlab.clip.context import context_by_block, replace_context
 
 GROUP_COST = {"cpu": 0, "cuda": 512}
-"""What a group costs by itself, in tokens, roughly: its kernels start one after another (ViT-B/16 in bf16 on
-an H100, forward and backward, one replica; `docs/log.md`, 2026-11-26)."""
+"""What a group costs by itself, in tokens, roughly: its kernels start one after another (ViT-B/16
+in bf16 on an H100, forward and backward, one replica; `docs/log.md`, 2026-11-26)."""
 
 
 @dataclass(frozen=True)
