@@ -24,7 +24,7 @@ from cptlab.engines import LOCAL
 from cptlab.figures import contact_sheet
 from cptlab.forecast import forecast, step_times
 from cptlab.profiles import Profile
-from cptlab.report import write_report
+from cptlab.report import captions, write_report
 from cptlab.results import load_result, missing, remarks, table
 from cptlab.runs import run
 from cptlab.spec import RunSpec
@@ -137,7 +137,7 @@ def figures(plan: Plan, jobs: int, where: str = LOCAL) -> None:
         failures = [f for f in tqdm(pages, desc="notebooks", total=len(plan.notebooks)) if f]
     if failures:
         raise NotebooksFailed("\n".join(failures))
-    contact_sheet(folders.figures)
+    contact_sheet(folders.figures, captions(plan.profile))
     report(plan.profile, folders)
 
 

@@ -185,7 +185,7 @@ SMOKE = Profile(
 )
 DEMO = Profile(
     "demo",
-    # balanced data (tau = 1) would take two minutes more than the quarter of an hour it is given
+    # no balanced data (tau = 1), a sixth of the work: it is to take less than a quarter of an hour
     comparison=Part(("activities",), TAUS[1:], (1, 2, 3, 4, 5), milder_seeds=(1, 2, 3)),
     details=Part(("activities",), (0.06,), (1, 2, 3)),
     transfer=Part(("activities",), (0.06,), (1, 2, 3)),

@@ -9,7 +9,9 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.markers import CARETLEFTBASE, CARETRIGHTBASE
 from matplotlib.offsetbox import AnnotationBbox
+from matplotlib.text import Text
 
 from cptlab.figures import (
     ablation_bars,
@@ -19,6 +21,7 @@ from cptlab.figures import (
     collapse_curves,
     contact_sheet,
     equal_spans,
+    few_shot_panels,
     gains_by_shots,
     method_grid,
     rank_plot,
@@ -30,7 +33,7 @@ from cptlab.figures import (
 )
 from cptlab.figures.collapse import MEASURES
 from cptlab.figures.map import rounded_hull
-from cptlab.style import BLUE, METHOD_LOOKS, method_look, save, use_style
+from cptlab.style import BLACK, BLUE, GREY, METHOD_LOOKS, method_look, save, use_style
 from cptlab.tables import mean_interval, method_table, rank_table
 
 SEEDS = range(4)
@@ -222,9 +225,25 @@ def test_grid_has_a_row_per_imbalance_ratio_and_a_scale_per_metric(tmp_path):
     assert axes[0].get_xlim() == axes[2].get_xlim()
     names = [text.get_text() for text in axes[2].get_yticklabels()]
     assert names == ["CPT (sum)", "IVLP", "CoOp"]
+    assert not fig.legends  # no zero-shot, so no line to explain
     save(fig, table, tmp_path, "grid")
     with pytest.raises(ValueError, match="no rows of the metric 'new'"):
         method_grid(table, {"new": "new"}, Figure())
+
+
+def test_one_wild_interval_does_not_stretch_a_grid():
+    rows = [("Zero-shot", 50, 50, 50), ("IVLP", 40, -14, 94), ("CoOp", 48, 47, 49)]
+    table = pd.DataFrame(rows, columns=["method", "mean", "lower", "upper"])
+    table = table.assign(tau=1.0, metric="H")
+    with use_style():
+        fig = Figure(figsize=(8, 1))
+        (ax,) = method_grid(table, {"H": "H"}, fig)
+    assert ax.get_xlim() == (35, 55)  # the means and half of their range on both sides
+    arrows = [line for line in ax.lines if line.get_marker() in (CARETLEFTBASE, CARETRIGHTBASE)]
+    assert [(*line.get_xdata(), *line.get_ydata()) for line in arrows] == [(35, 0), (55, 0)]
+    assert ax.get_yticklabels()[0].get_text() == "IVLP"  # lowest
+    (line,) = fig.legends
+    assert [text.get_text() for text in line.get_texts()] == ["mean of zero-shot"]
 
 
 # Ranks
@@ -371,7 +390,7 @@ def test_names_of_a_map_do_not_overlap_and_clusters_come_first(ax, rng):
     frame["x"] += 20 * frame["cluster"]
     class_map(frame, ax)
     ax.figure.canvas.draw()
-    boxes = [text.get_window_extent() for text in ax.texts]
+    boxes = [Text.get_window_extent(text) for text in ax.texts]  # without lines
     for one, other in itertools.combinations(boxes, 2):
         assert not one.overlaps(other)
     assert 2 < len(boxes) < 80
@@ -383,6 +402,15 @@ def test_names_of_a_map_do_not_overlap_and_clusters_come_first(ax, rng):
     frames = [to_hex(text.get_bbox_patch().get_edgecolor()) for text in ax.texts[:2]]
     assert frames == [to_hex(line.get_color()) for line in ax.lines[::2]]
     assert len({text.get_text() for text in ax.texts}) == len(ax.texts)
+    middles = [tuple(line.get_xydata()[0]) for line in ax.lines[1::2]]
+    assert [text.xy for text in ax.texts if text.arrow_patch] == middles  # joined to its rim
+
+
+def test_every_cluster_of_a_crowded_map_has_its_name(ax, rng):
+    frame = classes(rng, np.repeat(range(8), 25))
+    class_map(frame, ax)
+    bold = [text for text in ax.texts if text.get_fontweight() == "bold"]
+    assert len(bold) == 8
 
 
 def test_map_of_pictures(ax, rng, tmp_path):
@@ -549,6 +577,33 @@ def test_measures_of_collapse_have_titles_of_their_own():
     assert len({title for title, _ in MEASURES.values()}) == len(MEASURES)
 
 
+# Few shots
+
+
+def test_few_shot_panels_show_each_method_beside_the_same_two(rng, tmp_path):
+    rows = itertools.product(("CoOp", "IVLP", "DeKg", "MaPLe", "CPT (sum)"), (1, 2, 4), SEEDS)
+    frame = pd.DataFrame([*rows, ("Zero-shot", 1, 0)], columns=["method", "shots", "seed"])
+    frame["all"] = rng.uniform(40, 90, len(frame))
+    means = frame.groupby(["method", "shots"])["all"].mean()
+    with use_style():
+        fig = Figure(figsize=(8, 1))
+        axes = few_shot_panels(frame, fig)
+    titles = [ax.get_title() for ax in axes]
+    assert titles == ["CoOp", "IVLP", "MaPLe", "DeKg", "CPT (sum)"]
+    for ax, label in zip(axes, titles, strict=True):
+        drawn = {line.get_color(): line for line in reversed(ax.lines) if len(line.get_xdata())}
+        np.testing.assert_allclose(drawn[method_look(label).color].get_ydata(), means[label])
+        np.testing.assert_allclose(drawn[BLACK].get_ydata(), means["Zero-shot", 1])
+        assert (GREY in drawn) == (label != "IVLP")
+        if label != "IVLP":
+            np.testing.assert_allclose(drawn[GREY].get_ydata(), means["IVLP"])
+        assert ax.get_ylim() == axes[0].get_ylim()
+    assert [text.get_text() for text in fig.legends[0].get_texts()] == ["IVLP", "Zero-shot"]
+    save(fig, frame, tmp_path, "few")
+    with pytest.raises(ValueError, match=r"lacks the columns? \[?'seed'"):
+        few_shot_panels(frame.drop(columns="seed"), Figure())
+
+
 # Files
 
 
@@ -611,7 +666,7 @@ def test_contact_sheet_lists_figures_in_the_order_of_captions(tmp_path, ax):
     for name in ("fig_b", "fig_a"):
         save(ax.figure, pd.DataFrame({"x": [1]}), tmp_path, name)
     (tmp_path / "fig_a.svg").unlink()
-    for table in ("fig_a.md", "other, too.csv"):
+    for table in ("fig_a.md", "other, too.csv", "rows.json"):
         (tmp_path / table).touch()
     captions = {"fig_b": "The second.", "absent": "Not here.", "fig_a": "The first."}
     page = contact_sheet(tmp_path, captions)
@@ -627,7 +682,9 @@ def test_contact_sheet_lists_figures_in_the_order_of_captions(tmp_path, ax):
         "![The first.](fig_a.png)",
         "[PNG](fig_a.png) · [CSV](fig_a.csv)",
         "## Tables",
-        "[fig_a.md](fig_a.md) · [other, too.csv](other%2C%20too.csv)\n",
+        "[fig_a.md](fig_a.md) · [other, too.csv](other%2C%20too.csv)",
+        "## Other files",
+        "[rows.json](rows.json)\n",
     ]
     assert contact_sheet(tmp_path, captions).read_text(encoding="utf-8") == text
     assert not [path for path in tmp_path.iterdir() if path.suffix == ".tmp"]
@@ -635,7 +692,7 @@ def test_contact_sheet_lists_figures_in_the_order_of_captions(tmp_path, ax):
 
 def test_contact_sheet_without_figures_captions_or_the_right_to_show_them(tmp_path, ax):
     with pytest.raises(ValueError, match="no figures"):
-        contact_sheet(tmp_path)
+        contact_sheet(tmp_path, {})
     for name in ("fig_c", "fig_a", "tour_drawings"):
         save(ax.figure, pd.DataFrame({"x": [1]}), tmp_path, name)
     text = contact_sheet(tmp_path, {"tour_drawings": "Drawings."}).read_text(encoding="utf-8")

@@ -12,10 +12,10 @@ import nbformat
 import papermill
 import pytest
 
-from cptlab import batch
+from cptlab import batch, bench
 from cptlab.batch import execute_notebook, notebook_names
-from cptlab.figures.contact_sheet import CAPTIONS
 from cptlab.profiles import SMOKE
+from cptlab.report.captions import CAPTIONS
 from cptlab.studies import STUDIES
 from cptlab.style import DPI, WIDEST
 from cptlab.workspace import CHECKOUT, NOTEBOOKS, workspace
@@ -168,8 +168,9 @@ def test_a_failing_notebook_does_not_stop_the_others(tmp_path, monkeypatch):
     assert executed == ["09_published_tables", "10_throughput"]
 
 
-def test_every_figure_of_a_notebook_has_a_caption():
-    assert {name for names in FIGURES.values() for name in names} == set(CAPTIONS)
+def test_every_figure_has_a_caption_and_every_caption_a_figure():
+    drawn = {name for names in FIGURES.values() for name in names} | set(bench.NAMES.values())
+    assert drawn == set(CAPTIONS)
 
 
 def test_notebooks_are_chosen_by_number_or_name():

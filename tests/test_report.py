@@ -13,9 +13,9 @@ from html_page import Page
 
 from cptlab import batch
 from cptlab.cli import commands
-from cptlab.profiles import FULL, SMOKE
+from cptlab.profiles import FULL, PROFILES, SMOKE, profile_named
 from cptlab.published import published
-from cptlab.report import write_report
+from cptlab.report import captions, write_report
 from cptlab.report.pictures import title_of
 from cptlab.style import save
 from cptlab.workspace import CHECKOUT, Workspace, workspace
@@ -100,6 +100,24 @@ def test_every_picture_is_there_and_told_in_words(committed):
     assert len(shown) == len(list((CHECKOUT / "figures").glob("*.png")))
     assert all(len(image["alt"]) > 20 for image in shown)
     assert committed.stat().st_size < 15e6
+
+
+@pytest.mark.parametrize("profile", [*PROFILES, "full,tau=1"])
+def test_captions_tell_the_runs_of_the_profile(profile):
+    told = captions(profile_named(profile))
+    assert not re.search(r"[{}]|None|\(\)", " ".join(told.values()))
+    assert all(text.endswith(".") and "same" not in text.split(":")[0] for text in told.values())
+
+
+def test_captions_tell_data_sets_ratios_and_seeds():
+    told = captions(FULL)
+    for name, end in {
+        "tab2_base_to_new": "6 data sets; τ = 1, 0.25 (3 seeds); 0.06 (5 seeds).",
+        "tab3_cross_dataset": "Source: activities; τ = 1, 0.25, 0.06 (3 seeds).",
+        "fig1_similarity": "travel; τ = 0.06 (1 seed).",
+        "few_shot": "activities; no long tail (3 seeds).",
+    }.items():
+        assert told[name].endswith(end)
 
 
 def test_equal_inputs_make_equal_pages(folders):

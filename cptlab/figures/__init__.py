@@ -24,7 +24,7 @@ from cptlab.figures.ranks import rank_plot
 from cptlab.figures.seeds import seed_violins, training_curves
 from cptlab.figures.sensitivity import sensitivity_curves, sensitivity_heatmap
 from cptlab.figures.similarity import similarity_matrix
-from cptlab.figures.tail import few_shot_curves, gains_by_shots, thirds_bars
+from cptlab.figures.tail import few_shot_panels, gains_by_shots, thirds_bars
 from cptlab.figures.throughput import runs_per_hour, savings_by_classes
 
 __all__ = [
@@ -37,7 +37,7 @@ __all__ = [
     "contact_sheet",
     "drawing_sheet",
     "equal_spans",
-    "few_shot_curves",
+    "few_shot_panels",
     "gains_by_shots",
     "image_grid",
     "method_grid",

@@ -1,11 +1,13 @@
 """Methods side by side: means with intervals (Table 2)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.markers import CARETLEFTBASE, CARETRIGHTBASE
 from matplotlib.ticker import MaxNLocator
 
 from cptlab.style import GREY, method_look, method_order
@@ -57,6 +59,9 @@ def method_intervals(
 def method_grid(table: pd.DataFrame, names: Mapping[str, str], fig: Figure) -> list[Axes]:
     """Panels of `method_intervals`: a row per imbalance ratio, a column per metric with one scale.
 
+    A scale reaches beyond the means by half of their range at most; an interval that goes on has an
+    arrow there, so that one failed run does not press all else together.
+
     Args:
         table: a `method_table` (columns method, tau, metric, mean, lower, upper).
         names: metric -> what its column is called.
@@ -78,4 +83,29 @@ def method_grid(table: pd.DataFrame, names: Mapping[str, str], fig: Figure) -> l
             ax.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
             ax.set_xlabel(f"{name} (%)" if tau == taus[-1] else "")
         row[0].set_ylabel(f"τ = {tau:g}")
+    for column, metric in zip(axes.T, names, strict=True):
+        _limit(column, table[table["metric"] == metric])
+    if "Zero-shot" in set(table["method"]):
+        line = Line2D([], [], color=GREY, linewidth=0.8, linestyle=":")
+        fig.legend([line], ["mean of zero-shot"], loc="outside upper right")
     return list(axes.flat)
+
+
+def _limit(column: Iterable[Axes], rows: pd.DataFrame) -> None:
+    """Bound the shared scale of a column of panels, and mark intervals that are cut off."""
+    reach = np.ptp(rows["mean"]) / 2
+    if reach == 0:
+        return
+    low, high = rows["mean"].min() - reach, rows["mean"].max() + reach
+    for ax, (_, panel) in zip(column, rows.groupby("tau", sort=False), strict=True):
+        left, right = ax.get_xlim()
+        ax.set_xlim(max(left, low), min(right, high))
+        places = {label: i for i, label in enumerate(reversed(method_order(panel["method"])))}
+        for row in panel.itertuples():
+            for end, beyond, arrow in (
+                (low, row.lower < low, CARETLEFTBASE),
+                (high, row.upper > high, CARETRIGHTBASE),
+            ):
+                if beyond:
+                    color = method_look(row.method).color
+                    ax.plot(end, places[row.method], marker=arrow, color=color, clip_on=False)

@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 from matplotlib.patches import Polygon
+from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 from scipy.spatial import ConvexHull, KDTree
 
@@ -24,7 +25,10 @@ SIDES = (
 )
 """Where a text may stand beside what it names, best first, and how it is aligned there."""
 
+FRAME = {"facecolor": "#FFFFFF99", "linewidth": 0.8, "pad": 0.8}
+OFFSET = {"textcoords": "offset points"}
 SMALLEST, LARGEST = 10.0, 30.0  # points, of pictures
+LONGEST = 120.0  # points, of the line between a title and its class
 
 CIRCLE = np.linspace(0, 2 * np.pi, 32, endpoint=False)
 
@@ -34,8 +38,9 @@ def class_map(
 ) -> Axes:
     """Classes at their positions, clusters outlined, and as many names as have room.
 
-    A cluster carries the name of the class in its middle, in bold and framed in the cluster's
-    colour, and that class has a dark rim; the other classes are named where that covers nothing.
+    A cluster carries the name of the class in its middle, in bold, framed in the cluster's colour
+    and joined by a line to that class, which has a dark rim; the other classes are named where that
+    covers nothing.
     Clusters differ in colour and, beyond eight, in line, marker and hatch; after 32 looks repeat.
     Room is measured in the layout of the figure as it stands, so draw maps last.
 
@@ -83,7 +88,7 @@ def class_map(
             rim = {"edgecolor": "black", "linewidth": 1.8}
             edge = rim if row == middle else {"edgecolor": color, "linewidth": 0.8}
             ax.add_artist(AnnotationBbox(image, points[row], pad=0.05, bboxprops=edge))
-        titles.append((names[middle], Bbox([outline.min(0), outline.max(0)]), color))
+        titles.append((names[middle], points[middle], color))
         names[middle] = ""  # said already
     _write_names(ax, titles, points, names, size)
     return ax
@@ -120,42 +125,58 @@ def _shrink(picture: np.ndarray, pixels: float) -> np.ndarray:
 
 def _write_names(
     ax: Axes,
-    titles: Sequence[tuple[str, Bbox, str]],
+    titles: Sequence[tuple[str, np.ndarray, str]],
     points: np.ndarray,
     names: Sequence[str],
     size: float,
 ) -> None:
-    """Titles beside the boxes of their clusters, then names beside marks of `size` points.
+    """Titles as near to their classes as there is room, then names beside marks of `size` points.
 
-    A text that would cover a mark, another text or the edge of the axes is left out.
+    A name that would cover a mark, another text or the edge of the axes is left out.
     """
     half = size / 2 * ax.get_figure(root=True).dpi / 72
-    marks = [Bbox([place - half, place + half]) for place in ax.transData.transform(points)]
-    taken, room = list(marks), ax.get_window_extent()
-    wanted = [(name, box, 3, "bold", color) for name, box, color in titles]
-    wanted += [
-        (name, Bbox([point, point]), size / 2 + 1, "normal", "none")
-        for name, point in zip(names, points, strict=True)
-        if name
-    ]
-    for name, box, gap, weight, color in wanted:
-        for side, ha, va in SIDES:
-            anchor = box.p0 + (box.p1 - box.p0) * (np.array(side) + 1) / 2
-            text = ax.annotate(
-                name,
-                anchor,
-                gap * np.array(side),
-                textcoords="offset points",
-                ha=ha,
-                va=va,
-                fontsize=8,
-                fontweight=weight,
-                bbox={"facecolor": "#FFFFFF99", "edgecolor": color, "linewidth": 0.8, "pad": 0.8},
-            )
+    taken = [Bbox([place - half, place + half]) for place in ax.transData.transform(points)]
+    for name, middle, color in titles:
+        taken.append(_write_title(ax, name, middle, color, taken, size))
+    frame = {**FRAME, "edgecolor": "none"}
+    for name, point in zip(names, points, strict=True):
+        for side, ha, va in SIDES if name else ():
+            offset, align = (size / 2 + 1) * np.array(side), {"ha": ha, "va": va}
+            text = ax.annotate(name, point, offset, **OFFSET, **align, fontsize=8, bbox=frame)
             text.set_in_layout(False)  # it fits the axes and must not change the layout
-            box_of_text = text.get_window_extent()
-            corners = room.contains(*box_of_text.p0) and room.contains(*box_of_text.p1)
-            if corners and not box_of_text.count_overlaps(taken):
-                taken.append(box_of_text)
+            box = text.get_window_extent()
+            if _is_free(ax, box, taken):
+                taken.append(box)
                 break
             text.remove()
+
+
+def _write_title(
+    ax: Axes, name: str, middle: np.ndarray, color: str, taken: Sequence[Bbox], size: float
+) -> Bbox:
+    """A framed title in the free place nearest to its class, joined to it by a line; its box.
+
+    Where nothing is free it stands just above the class.
+    """
+    line = {"arrowstyle": "-", "color": color, "linewidth": 0.9, "shrinkA": 0, "shrinkB": size / 2}
+    words = {"fontsize": 8, "fontweight": "bold", "ha": "center", "va": "center"}
+    frame = {**FRAME, "edgecolor": color}
+    text = ax.annotate(name, middle, (0, 0), **OFFSET, **words, bbox=frame, arrowprops=line)
+    text.set_in_layout(False)
+    text.get_window_extent()  # puts it in its place; its own box, without the line, is a Text's
+    box = Text.get_window_extent(text).padded(2)
+    dots = ax.get_figure(root=True).dpi / 72
+    ways = np.stack([np.sin(CIRCLE), np.cos(CIRCLE)], axis=-1)  # upwards first
+    for shift in (np.arange(size, LONGEST, 3.0)[:, None, None] * ways).reshape(-1, 2):
+        moved = box.translated(*(shift * dots))
+        if _is_free(ax, moved, taken):
+            text.set_position(shift)
+            return moved
+    text.set_position((0, 2 * size))
+    return box.translated(0, 2 * size * dots)
+
+
+def _is_free(ax: Axes, box: Bbox, taken: Sequence[Bbox]) -> bool:
+    room = ax.get_window_extent()
+    inside = room.contains(*box.p0) and room.contains(*box.p1)
+    return inside and not box.count_overlaps(taken)

@@ -3,10 +3,11 @@
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from cptlab.figures.seeds import training_curves
-from cptlab.style import GREY, method_look, method_order
+from cptlab.style import BLACK, GREY, method_look, method_order
 from cptlab.tables import method_table
 
 THIRDS = ["head", "medium", "tail"]
@@ -52,35 +53,55 @@ def gains_by_shots(table: pd.DataFrame, ax: Axes) -> Axes:
     return ax
 
 
-def few_shot_curves(frame: pd.DataFrame, ax: Axes, *, y: str = "all") -> Axes:
-    """Mean accuracy over seeds with its interval against the number of shots, a line per method.
+def few_shot_panels(
+    frame: pd.DataFrame, fig: Figure, *, y: str = "all", reference: str = "IVLP"
+) -> list[Axes]:
+    """Mean accuracy over seeds with its interval against the number of shots, a panel per method.
 
-    A method with one number of shots only (zero-shot) is drawn as a level.
+    In each panel a grey line is the mean of `reference` and a dotted level that of zero-shot, where
+    the frame has them.
 
     Args:
         frame: columns "method", "shots", "seed" and `y` in percent.
-        ax: axes to draw on.
+        fig: empty figure to fill; its height is set to what the panels need.
         y: quantity to draw.
+        reference: method beside which the others are shown.
+
+    Returns:
+        The axes with a method, in the fixed order of methods.
 
     Raises:
         ValueError: on missing columns or several rows for one seed.
     """
-    shots = frame.groupby("method")["shots"].transform("nunique")
-    training_curves(
-        frame[(shots > 1) | (frame["shots"].nunique() == 1)],
-        y=y,
-        ax=ax,
-        x="shots",
-        band="interval",
-    )
-    if frame["shots"].nunique() > 1:
-        for label in method_order(frame.loc[shots == 1, "method"]):
-            level, look = frame.loc[frame["method"] == label, y].mean(), method_look(label)
-            ax.axhline(level, color=look.color, linestyle=":", linewidth=1.2, label=label)
-    _in_powers_of_two(ax, frame["shots"].max())
-    ax.set(xlabel="training pictures of every class", ylabel="accuracy on all classes (%)")
-    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-    return ax
+    order = [label for label in method_order(frame["method"]) if label != "Zero-shot"]
+    across = min(4, len(order))
+    down = -(-len(order) // across)
+    fig.set_figheight(0.8 + 1.6 * down)
+    axes = list(fig.subplots(down, across, sharex=True, sharey=True, squeeze=False).flat)
+    means = frame.groupby(["method", "shots"])[y].mean()
+    beside = {}
+    for ax, label in zip(axes, order, strict=False):
+        if reference in means and label != reference:
+            line = means[reference]
+            (beside[reference],) = ax.plot(line.index, line, color=GREY, linewidth=1.2, zorder=1)
+        if "Zero-shot" in means:
+            level = means["Zero-shot"].mean()
+            beside["Zero-shot"] = ax.axhline(level, color=BLACK, linestyle=":", linewidth=1.2)
+        own = frame[frame["method"] == label]
+        training_curves(own, y=y, ax=ax, x="shots", band="interval")
+        ax.get_legend().remove()
+        ax.set_title(label, fontsize=9)
+        ax.set(xlabel="", ylabel="")
+        _in_powers_of_two(ax, frame["shots"].max())
+    for ax in axes[len(order) :]:
+        ax.set_axis_off()
+    for ax in axes[: len(order)][-across:]:  # some have an empty place below
+        ax.tick_params(labelbottom=True)
+    fig.supxlabel("training pictures of every class", fontsize=9)
+    fig.supylabel("accuracy on all classes (%)", fontsize=9)
+    if beside:
+        fig.legend(beside.values(), beside, loc="outside upper right", ncols=len(beside))
+    return axes[: len(order)]
 
 
 def thirds_bars(frame: pd.DataFrame, ax: Axes) -> Axes:

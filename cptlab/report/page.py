@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from cptlab.report.captions import captions
 from cptlab.report.comparisons import comparisons
 from cptlab.report.ledger import MARKS, stored_ledger
 from cptlab.report.origin import executed, origin, profile_facts
@@ -50,7 +51,7 @@ def write_report(
         ValueError: if there is no figure or one cannot be read.
     """
     page = folders.report / "index.html"
-    shown = pictures(folders.figures, page)
+    shown = pictures(folders.figures, page, captions(profile))
     committed = folders.figures / RUNS
     stands_in = runs.empty and committed.is_file()
     if stands_in:

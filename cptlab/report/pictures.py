@@ -6,6 +6,7 @@ import base64
 import io
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -13,7 +14,7 @@ from urllib.parse import quote
 import mistune
 from PIL import Image
 
-from cptlab.figures.contact_sheet import CAPTIONS, figure_names
+from cptlab.figures.contact_sheet import figure_names
 from cptlab.style import DPI
 
 THUMBNAIL = 400  # pixels, twice the width at which the contact sheet shows it
@@ -42,13 +43,16 @@ class Picture:
     table: str
 
 
-def pictures(folder: Path, page: Path) -> list[Picture]:
-    """All figures of a folder in the order of the contact sheet, for a page at `page`.
+def pictures(folder: Path, page: Path, captions: Mapping[str, str]) -> list[Picture]:
+    """All figures of a folder in the order of `captions`, for a page at `page`.
 
     Raises:
         ValueError: for a PNG file that cannot be read; names it.
     """
-    return [_picture(folder, name, page) for name in figure_names(folder)]
+    return [
+        _picture(folder, name, page, captions.get(name, ""))
+        for name in figure_names(folder, captions)
+    ]
 
 
 def address(target: Path, page: Path) -> str:
@@ -74,7 +78,7 @@ def title_of(name: str) -> str:
     return f"{kind} {numbered[2]}{f' {numbered[3]}' if numbered[3] else ''}: {numbered[4]}"
 
 
-def _picture(folder: Path, name: str, page: Path) -> Picture:
+def _picture(folder: Path, name: str, page: Path, caption: str) -> Picture:
     path, numbers = folder / f"{name}.png", folder / f"{name}.md"
     small = io.BytesIO()
     try:
@@ -91,7 +95,7 @@ def _picture(folder: Path, name: str, page: Path) -> Picture:
     return Picture(
         name,
         title_of(name),
-        CAPTIONS.get(name, ""),
+        caption,
         _data_uri(path.read_bytes()),
         _data_uri(small.getvalue()),
         width,

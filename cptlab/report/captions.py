@@ -1,0 +1,123 @@
+"""What each figure shows: one paragraph that stands by itself, with the runs of a profile."""
+
+from __future__ import annotations
+
+import dataclasses
+from itertools import groupby
+
+from cptlab.profiles import Part, Profile
+from cptlab.studies import hardest, imbalanced
+
+INTERVAL = "means with 95 % intervals (Student's) over seeds"
+GRID = f"{INTERVAL}, dotted: zero-shot. An arrow tells that an interval goes on"
+RANKS = "Mean rank of each method by {}, 1 is best, with 95 % intervals over {}; dotted: zero-shot."
+
+CAPTIONS = {
+    "tour_drawings": "Training and test drawings of some classes, one row per vendor; the number "
+    "of training pictures in brackets. {tour}.",
+    "tour_predictions": "Test drawings with the predictions of zero-shot and of CPT, changed ones "
+    "first. {tour}.",
+    "tour_gain_by_shots": "Gain in class accuracy from zero-shot to CPT by the number of training "
+    "pictures, means with 95 % intervals over classes. {tour}.",
+    "fig1_similarity": "Cosine similarity of the class prototypes, clusters side by side "
+    "(Fig. 1 a-c). {similarity}.",
+    "fig1d_training_curves": "H along training: mean over seeds, band of one standard deviation "
+    "(Fig. 1 d). {curves}.",
+    "fig3_sensitivity": f"H of CPT against each loss weight, {INTERVAL}, dotted: the default "
+    "(Fig. 3). {imbalanced}.",
+    "fig3_weights_heatmap": "H of CPT on a grid of two loss weights, mean and standard deviation "
+    "over seeds. {hardest}.",
+    "tab1_ablation": f"All combinations of the three losses, {INTERVAL}; filled: rows that the "
+    "paper prints (Table 1), dotted: the mean without any loss (IVLP). Rows without TETF are the "
+    "same runs in both blocks; every panel has its own axis. H: {imbalanced}; transfer: "
+    "{ablation_transfer}.",
+    "tab2_base_to_new": "H, base, new and tail accuracy by method and imbalance ratio, averaged "
+    f"over data sets: {GRID} (Table 2). {{comparison}}.",
+    "fig4_seed_violins": "Distribution of H over seeds, with the mean and its 95 % interval "
+    "(Fig. 4). {violins}.",
+    "tab2_ranks": f"{RANKS.format('H', 'data sets')} {{comparison}}.",
+    "tail_accuracy": "Accuracy by thirds of the long tail, averaged over data sets, with 95 % "
+    "intervals over seeds; gain over zero-shot by the number of training pictures, with 95 % "
+    "intervals over classes. {smallest}.",
+    "tab3_cross_dataset": f"Accuracy on other data sets than the source, their mean and each: "
+    f"{GRID} (Table 3). Source: {{transfer}}.",
+    "tab3_cross_dataset_ranks": f"{RANKS.format('accuracy', 'target data sets')} Source: "
+    "{transfer}.",
+    "tab4_domain_generalization": "Accuracy on drawings of vendors, or in domains, that no "
+    f"training saw, their mean and each: {GRID} (Table 4). Source: {{transfer}}.",
+    "tab4_domain_generalization_ranks": f"{RANKS.format('accuracy', 'domains')} Source: "
+    "{transfer}.",
+    "claims_ledger": "Verdict on each claim of the paper under each reading of the losses.",
+    "cluster_number": "Silhouette of the frozen class texts by the number of clusters; dotted: the "
+    "number that runs use. {similarity}.",
+    "fig5_cluster_map": "UMAP of the class texts before and after tuning, CPT's clusters outlined. "
+    "Each cluster is named, in bold, for the class in its middle, which has a black rim. "
+    "{similarity}.",
+    "fig5_cluster_map_drawings": "UMAP of the class texts, zero-shot and CPT, with a test drawing "
+    "of each class. {similarity}.",
+    "tab5_algorithms": f"H of CPT by clustering algorithm: dots are seeds, {INTERVAL}, and the "
+    "standard deviation over seeds in points (Table 5). {imbalanced}.",
+    "fig5_cluster_size": f"H of CPT by the number of classes per cluster, {INTERVAL} (Fig. 5). "
+    "{balanced}.",
+    "collapse_along_training": "Measures of neural collapse along training: mean over seeds, band "
+    "of one standard deviation. {curves}.",
+    "collapse_by_imbalance": "Measures of neural collapse at the end of training by imbalance "
+    "ratio: mean over seeds, band of one standard deviation. {followed}.",
+    "few_shot": "Accuracy on all classes by the number of training pictures of each, a panel per "
+    f"method: {INTERVAL}; grey: IVLP, dotted: zero-shot. {{few_shot}}.",
+    "long_tail_classics": f"H, head and tail accuracy with long-tail classics added: dots are "
+    f"seeds, {INTERVAL}, and the standard deviation over seeds in points. {{hardest}}.",
+    "cost": f"H and tail accuracy, {INTERVAL}, against the time to train a run, with its range, "
+    "and the number of trained parameters. {smallest}.",
+    "published_averages": "Averages that the paper prints, by method and imbalance ratio "
+    "(published, ViT-B/16).",
+    "throughput": "Time and memory saved against plain towers, and runs per hour by replicas in a "
+    "pass, on a CPU.",
+    "throughput_gpu": "Time and memory saved against plain towers, and training of replicas in a "
+    "pass, on a GPU: ViT-B/16 in bf16.",
+}
+"""Figure -> what it shows, in the order of the contact sheet; names in braces are `_parts`."""
+
+
+def captions(profile: Profile) -> dict[str, str]:
+    """Caption of each figure, with the data sets, imbalance ratios and seeds behind it."""
+    parts = {name: in_words(part) for name, part in _parts(profile).items()}
+    parts["few_shot"] = parts["few_shot"].replace("τ = 1", "no long tail")
+    return {name: text.format(**parts) for name, text in CAPTIONS.items()}
+
+
+def in_words(part: Part) -> str:
+    """Data sets, imbalance ratios and numbers of seeds: "food; τ = 1 (3 seeds); 0.06 (5 seeds)"."""
+    sets = ", ".join(part.datasets)
+    if len(part.datasets) > 3:
+        sets = f"{len(part.datasets)} data sets"
+    groups = [
+        f"{', '.join(f'{tau:g}' for tau in taus)} ({n} seed{'s' * (n > 1)})"
+        for n, taus in groupby(part.imbalances, lambda tau: len(part.seeds_at(tau)))
+    ]
+    return f"{sets}; τ = {'; '.join(groups)}" if groups else sets
+
+
+def _parts(profile: Profile) -> dict[str, Part]:
+    """What the figures draw, as `cptlab.studies` has it."""
+    main, transfer = profile.comparison, profile.transfer
+    smallest = main.at(min(main.imbalances))
+    followed = dataclasses.replace(smallest, datasets=(profile.curve_dataset,))
+    tour = dataclasses.replace(followed, seeds=main.seeds[:1])
+    return {
+        "comparison": main,
+        "smallest": smallest,
+        "violins": dataclasses.replace(smallest, datasets=main.datasets[:1]),
+        "curves": followed,
+        "followed": dataclasses.replace(
+            main, datasets=(profile.curve_dataset,), imbalances=profile.curve_imbalances
+        ),
+        "tour": tour,
+        "similarity": dataclasses.replace(tour, datasets=(profile.similarity_dataset,)),
+        "imbalanced": imbalanced(profile),
+        "hardest": hardest(profile),
+        "balanced": profile.details.at(max(profile.details.imbalances)),
+        "transfer": transfer,
+        "ablation_transfer": transfer.at(min(transfer.imbalances)),
+        "few_shot": profile.few_shot,
+    }
