@@ -30,7 +30,7 @@ from cptlab.methods import (
 from cptlab.model import PromptedCLIP
 from cptlab.parts.averaging import gaussian_weights
 from cptlab.parts.balance import Balance
-from cptlab.schedule import PUBLISHED, Schedule, scaled
+from cptlab.schedule import PUBLISHED, Schedule, in_published_steps, scaled
 from cptlab.spec import RunSpec
 from cptlab.training import train
 
@@ -79,6 +79,18 @@ def test_schedules_keep_their_proportion_to_that_of_cpt():
     assert (dekg.epochs, dekg.batch_size, dekg.optimiser) == (50, 32, "adam")
     short = dataclasses.replace(embedded, epochs=1)
     assert scaled(MaPLe().schedule(), short).epochs == 2  # one more than the warm-up
+
+
+def test_steps_keep_their_proportion_where_batches_were_larger():
+    embedded = Schedule(epochs=6, lr=0.001, batch_size=32)
+    for method, epochs in ((DeKg(), 6), (CoOp(), 3)):  # 6 * (100 / 32) / 3, 6 * (50 / 32) / 3
+        long, short = (make(method.schedule(), embedded) for make in (scaled, in_published_steps))
+        assert short == dataclasses.replace(long, epochs=epochs)
+    for method in (CPT(), MaPLe(), CoCoOp()):  # 4, 4 and 1
+        own = method.schedule()
+        assert in_published_steps(own, embedded) == scaled(own, embedded)
+    one = dataclasses.replace(embedded, epochs=1)
+    assert in_published_steps(CoOp().schedule(), one).epochs == 2
 
 
 # --------------------------------------------------------------------------- training, as a whole

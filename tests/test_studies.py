@@ -22,6 +22,7 @@ from cptlab.studies import (
     base_to_new,
     claims,
     few_shot,
+    fewer_steps,
     geometry,
     stability,
     transfer,
@@ -49,7 +50,7 @@ def test_a_label_means_one_method_in_all_studies(profile):
         for spec, name in study(profile).items():
             if spec.dataset not in spec.method.elsewhere:  # other values were published for it
                 found = methods_of.setdefault((spec.protocol, name), set())
-                found.add((spec.method, spec.balance))
+                found.add((spec.method, spec.balance, spec.schedule))
     assert all(len(found) == 1 for found in methods_of.values())
     pairs = {(protocol, *found) for (protocol, _), found in methods_of.items()}
     assert len(pairs) == len(methods_of)
@@ -89,6 +90,18 @@ def test_the_profile_paper_has_the_papers_settings():
         assert epochs["imagenet"] == 50 and epochs["dtd"] == 200
     assert settings(transfer, "CoOp")[1].epochs == 50
     assert all(spec.crop and spec.device == "cuda" for spec in base_to_new(PAPER))
+
+
+def test_methods_of_larger_batches_are_run_in_published_steps_too():
+    assert fewer_steps(PAPER) == {}
+    found: dict[str, set] = {}
+    for spec, name in fewer_steps(FULL).items():
+        found.setdefault(name, set()).add(spec.schedule.epochs)
+        assert not spec.curve
+    assert found == {"CoOp (published steps)": {3}, "DeKg (published steps)": {6}}
+    usual = [spec for spec, name in base_to_new(FULL).items() if name in ("CoOp", "DeKg")]
+    assert len(fewer_steps(FULL)) == len(usual)
+    assert set(STUDIES["15_cost"](FULL)) == {*base_to_new(FULL), *fewer_steps(FULL)}
 
 
 def test_other_profiles_learn_alike_in_all_protocols():

@@ -162,10 +162,11 @@ def _write_title(
     words = {"fontsize": 8, "fontweight": "bold", "ha": "center", "va": "center"}
     frame = {**FRAME, "edgecolor": color}
     text = ax.annotate(name, middle, (0, 0), **OFFSET, **words, bbox=frame, arrowprops=line)
+    text.set_zorder(4)  # above the names
     text.set_in_layout(False)
     text.get_window_extent()  # puts it in its place; its own box, without the line, is a Text's
-    box = Text.get_window_extent(text).padded(2)
     dots = ax.get_figure(root=True).dpi / 72
+    box = Text.get_window_extent(text).padded(2.5 * dots)  # both frames
     ways = np.stack([np.sin(CIRCLE), np.cos(CIRCLE)], axis=-1)  # upwards first
     for shift in (np.arange(size, LONGEST, 3.0)[:, None, None] * ways).reshape(-1, 2):
         moved = box.translated(*(shift * dots))

@@ -14,61 +14,61 @@ RANKS = "Mean rank of each method by {}, 1 is best, with 95 % intervals over {};
 
 CAPTIONS = {
     "tour_drawings": "Training and test drawings of some classes, one row per vendor; the number "
-    "of training pictures in brackets. {tour}.",
+    "of training pictures in brackets. On {tour}.",
     "tour_predictions": "Test drawings with the predictions of zero-shot and of CPT, changed ones "
-    "first. {tour}.",
+    "first. On {tour}.",
     "tour_gain_by_shots": "Gain in class accuracy from zero-shot to CPT by the number of training "
-    "pictures, means with 95 % intervals over classes. {tour}.",
+    "pictures, means with 95 % intervals over classes. On {tour}.",
     "fig1_similarity": "Cosine similarity of the class prototypes, clusters side by side "
-    "(Fig. 1 a-c). {similarity}.",
+    "(Fig. 1 a-c). On {similarity}.",
     "fig1d_training_curves": "H along training: mean over seeds, band of one standard deviation "
-    "(Fig. 1 d). {curves}.",
+    "(Fig. 1 d). On {curves}.",
     "fig3_sensitivity": f"H of CPT against each loss weight, {INTERVAL}, dotted: the default "
-    "(Fig. 3). {imbalanced}.",
+    "(Fig. 3). On {imbalanced}.",
     "fig3_weights_heatmap": "H of CPT on a grid of two loss weights, mean and standard deviation "
-    "over seeds. {hardest}.",
+    "over seeds. On {hardest}.",
     "tab1_ablation": f"All combinations of the three losses, {INTERVAL}; filled: rows that the "
     "paper prints (Table 1), dotted: the mean without any loss (IVLP). Rows without TETF are the "
     "same runs in both blocks; every panel has its own axis. H: {imbalanced}; transfer: "
     "{ablation_transfer}.",
     "tab2_base_to_new": "H, base, new and tail accuracy by method and imbalance ratio, averaged "
-    f"over data sets: {GRID} (Table 2). {{comparison}}.",
+    f"over data sets (Table 2): {GRID}. On {{comparison}}.",
     "fig4_seed_violins": "Distribution of H over seeds, with the mean and its 95 % interval "
-    "(Fig. 4). {violins}.",
-    "tab2_ranks": f"{RANKS.format('H', 'data sets')} {{comparison}}.",
+    "(Fig. 4). On {violins}.",
+    "tab2_ranks": f"{RANKS.format('H', 'data sets')} On {{comparison}}.",
     "tail_accuracy": "Accuracy by thirds of the long tail, averaged over data sets, with 95 % "
     "intervals over seeds; gain over zero-shot by the number of training pictures, with 95 % "
-    "intervals over classes. {smallest}.",
-    "tab3_cross_dataset": f"Accuracy on other data sets than the source, their mean and each: "
-    f"{GRID} (Table 3). Source: {{transfer}}.",
+    "intervals over classes. On {smallest}.",
+    "tab3_cross_dataset": f"Accuracy on other data sets than the source, their mean and each "
+    f"(Table 3): {GRID}. Source: {{transfer}}.",
     "tab3_cross_dataset_ranks": f"{RANKS.format('accuracy', 'target data sets')} Source: "
     "{transfer}.",
     "tab4_domain_generalization": "Accuracy on drawings of vendors, or in domains, that no "
-    f"training saw, their mean and each: {GRID} (Table 4). Source: {{transfer}}.",
+    f"training saw, their mean and each (Table 4): {GRID}. Source: {{transfer}}.",
     "tab4_domain_generalization_ranks": f"{RANKS.format('accuracy', 'domains')} Source: "
     "{transfer}.",
     "claims_ledger": "Verdict on each claim of the paper under each reading of the losses.",
     "cluster_number": "Silhouette of the frozen class texts by the number of clusters; dotted: the "
-    "number that runs use. {similarity}.",
+    "number that runs use. Data set as in Fig. 1.",
     "fig5_cluster_map": "UMAP of the class texts before and after tuning, CPT's clusters outlined. "
     "Each cluster is named, in bold, for the class in its middle, which has a black rim. "
-    "{similarity}.",
+    "On {similarity}.",
     "fig5_cluster_map_drawings": "UMAP of the class texts, zero-shot and CPT, with a test drawing "
-    "of each class. {similarity}.",
+    "of each class. On {similarity}.",
     "tab5_algorithms": f"H of CPT by clustering algorithm: dots are seeds, {INTERVAL}, and the "
-    "standard deviation over seeds in points (Table 5). {imbalanced}.",
+    "standard deviation over seeds in points (Table 5). On {imbalanced}.",
     "fig5_cluster_size": f"H of CPT by the number of classes per cluster, {INTERVAL} (Fig. 5). "
-    "{balanced}.",
+    "On {balanced}.",
     "collapse_along_training": "Measures of neural collapse along training: mean over seeds, band "
-    "of one standard deviation. {curves}.",
+    "of one standard deviation. On {curves}.",
     "collapse_by_imbalance": "Measures of neural collapse at the end of training by imbalance "
-    "ratio: mean over seeds, band of one standard deviation. {followed}.",
+    "ratio: mean over seeds, band of one standard deviation. On {followed}.",
     "few_shot": "Accuracy on all classes by the number of training pictures of each, a panel per "
-    f"method: {INTERVAL}; grey: IVLP, dotted: zero-shot. {{few_shot}}.",
+    f"method: {INTERVAL}; grey: IVLP, dotted: zero-shot. On {{few_shot}}.",
     "long_tail_classics": f"H, head and tail accuracy with long-tail classics added: dots are "
-    f"seeds, {INTERVAL}, and the standard deviation over seeds in points. {{hardest}}.",
+    f"seeds, {INTERVAL}, and the standard deviation over seeds in points. On {{hardest}}.",
     "cost": f"H and tail accuracy, {INTERVAL}, against the time to train a run, with its range, "
-    "and the number of trained parameters. {smallest}.",
+    "and the number of trained parameters. On {smallest}.",
     "published_averages": "Averages that the paper prints, by method and imbalance ratio "
     "(published, ViT-B/16).",
     "throughput": "Time and memory saved against plain towers, and runs per hour by replicas in a "
