@@ -97,9 +97,13 @@ def label_of(spec: RunSpec, profile: Profile) -> str:
 
 @lru_cache
 def _labels(profile: Profile) -> dict[str, str]:
-    """Options of every run of the profile's studies, as text, with the label of figures."""
-    studies = [study(profile) for study in STUDIES.values()]
-    return {str(_options(spec)): label for study in studies for spec, label in study.items()}
+    """Options of every run that can be shown, as text, with the label of figures."""
+    return {
+        str(_options(spec)): label
+        for study in STUDIES.values()
+        for spec, label in study(profile).items()
+        if _belongs(spec, profile)
+    }
 
 
 def _options(spec: RunSpec) -> dict[str, object]:
