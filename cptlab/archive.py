@@ -50,6 +50,9 @@ def pack(results: Iterable[Result], file: Path, with_prompts: Collection[RunSpec
 def unpack(file: Path, store: Path) -> int:
     """Put an archive's results into a store, but for runs that it has already; how many were new.
 
+    A damaged result of the store is replaced.
+
+
     Raises ValueError for a file that is missing or no such archive, before anything is stored.
     """
     if not file.is_file():
@@ -63,7 +66,7 @@ def unpack(file: Path, store: Path) -> int:
                         f"{file} holds {member.name!r}, which is no result: `cptlab results pack` "
                         "makes such archives."
                     )
-            members = [m for m in archive.getmembers() if not (store / m.name).exists()]
+            members = [m for m in archive.getmembers() if not _is_whole(store / m.name)]
             # Prompts before the result, which says that the run is done.
             members.sort(key=lambda member: member.name.endswith(RESULT))
             with TemporaryDirectory(dir=store.parent, prefix=".unpacking-") as beside:
@@ -75,6 +78,14 @@ def unpack(file: Path, store: Path) -> int:
     except (tarfile.TarError, lzma.LZMAError, EOFError) as error:
         raise ValueError(f"{file} is not a whole archive of results: {error}") from error
     return sum(member.name.endswith(RESULT) for member in members)
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a file is there and, if it is a result, can be read."""
+    try:
+        return bool(path.name != RESULT or json.loads(path.read_bytes())) and path.exists()
+    except (OSError, ValueError):
+        return False
 
 
 def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:

@@ -62,7 +62,7 @@ def notebook_names(wanted: Sequence[str] = ()) -> list[str]:
     names = []
     for text in wanted:
         stem = Path(text).stem
-        fitting = [name for name in STUDIES if name == stem or name.split("_")[0] == stem]
+        fitting = [name for name in STUDIES if stem.zfill(2) in (name, name.split("_")[0])]
         if not fitting:
             raise ValueError(f"Unknown notebook {text!r}; choose from {', '.join(STUDIES)}.")
         names += fitting

@@ -63,9 +63,20 @@ def test_runs_that_are_there_stay_as_they_are(packed, tmp_path):
     store = tmp_path / "store"
     archive.unpack(packed, store)
     path = store / KEPT.run_id / "result.json"
-    path.write_text("mine")
+    path.write_text('{"mine": 1}')
     assert archive.unpack(packed, store) == 0
-    assert path.read_text() == "mine"
+    assert path.read_text() == '{"mine": 1}'
+
+
+@pytest.mark.parametrize("damaged", ["", '{"spec": {"data'])
+def test_damaged_results_are_replaced(packed, tmp_path, damaged):
+    store = tmp_path / "store"
+    archive.unpack(packed, store)
+    path = store / KEPT.run_id / "result.json"
+    whole = path.read_bytes()
+    path.write_text(damaged)
+    assert archive.unpack(packed, store) == 1
+    assert path.read_bytes() == whole
 
 
 def test_what_is_no_archive_is_named(packed, tmp_path):

@@ -133,8 +133,10 @@ def test_rows_and_figure_are_written(rows, tmp_path):
     ]
     frame = bench.table(stored, "towers")
     assert len(frame) == len(rows) and "machine" not in frame
-    # What has been measured is not measured again.
+    # What has been measured is not measured again, but drawn.
+    (tmp_path / "throughput.png").unlink()
     assert bench.measured("smoke", tmp_path) == bench.read_rows(tmp_path / "throughput.json")
+    assert (tmp_path / "throughput.png").is_file()
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"part": "towers"}', "[1, 2]", "[]"])

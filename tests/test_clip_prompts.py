@@ -103,6 +103,13 @@ def test_depth_beyond_the_tower():
         init_prompts(emoji_clip(), PromptShape(4, 4, 4, 7), generators(0))
 
 
+def test_tokens_leave_room_for_a_name():
+    room = emoji_clip().context_length - 3
+    PromptShape(room, 1, 0, 0).check(emoji_clip())
+    with pytest.raises(ValueError, match=rf"{room + 1} text tokens leave no room for a class name"):
+        PromptShape(room + 1, 1, 0, 0).check(emoji_clip())
+
+
 def test_unusable_arguments():
     with pytest.raises(ValueError, match="vision_tokens is -1"):
         PromptShape(vision_tokens=-1)

@@ -262,6 +262,8 @@ def test_ranks_stand_on_whole_numbers_and_say_what_is_behind_them(ax):
     other = Figure().subplots()
     rank_plot(table.assign(datasets=1, rankings=1), ax=other)
     assert "(1 data set, 1 ranking)" in other.get_xlabel()
+    rank_plot(table, ax=other, over="domain")
+    assert "(2 domains, 6 rankings)" in other.get_xlabel()
 
 
 # The tail
@@ -699,3 +701,7 @@ def test_contact_sheet_without_figures_captions_or_the_right_to_show_them(tmp_pa
     titles = [line for line in text.splitlines() if line.startswith("## ")]
     assert titles == ["## tour_drawings", "## fig_a", "## fig_c"]
     assert "![Drawings.]" not in text and "vendors' drawings" in text
+    (tmp_path / "tour_drawings.png").unlink()  # as in a clone, which has the numbers alone
+    assert contact_sheet(tmp_path, {"tour_drawings": "Drawings."}).read_text(encoding="utf-8") == (
+        text
+    )

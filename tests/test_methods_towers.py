@@ -7,7 +7,7 @@ import torch
 from tiny_clip import random_tokens, tiny_clip
 
 from cptlab.clip import Prompts
-from cptlab.methods import CPT, IVLP, CoOp, GlobalETF, Setting, Step
+from cptlab.methods import CPT, IVLP, CoOp, DeKg, GlobalETF, Setting, Step
 from cptlab.model import PromptedCLIP, frozen_prototypes
 
 B = 5
@@ -110,3 +110,12 @@ def test_anchors_are_the_mean_over_templates(world):
     features = [backbone.model.encode_text(backbone.tokenize(s)) for s in sentences]
     actual = frozen_prototypes(backbone, names, templates)
     torch.testing.assert_close(actual, (features[0] + features[1]) / 2)
+
+
+def test_class_aware_tokens_enter_a_block_that_is_there():
+    backbone = tiny_clip()
+    last = backbone.text_layers - 1
+    DeKg(block=last).check(backbone, 4)
+    DeKg(block=last + 1, class_aware=False).check(backbone, 4)  # it has none
+    with pytest.raises(ValueError, match=rf"block is {last + 1}, but .* has blocks 0 to {last}"):
+        DeKg(block=last + 1).check(backbone, 4)

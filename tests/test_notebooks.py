@@ -46,7 +46,12 @@ FIGURES = {
     ],
     "09_published_tables": ["published_averages"],
     "10_throughput": ["throughput"],
-    "11_geometry": ["collapse_along_training", "collapse_by_imbalance"],
+    "11_geometry": [
+        "collapse_along_training",
+        "collapse_along_training_rivals",
+        "collapse_by_imbalance",
+        "collapse_by_imbalance_rivals",
+    ],
     "12_claims": ["claims_ledger"],
     "13_few_shot": ["few_shot"],
     "14_long_tail_classics": ["long_tail_classics"],
@@ -175,6 +180,6 @@ def test_every_figure_has_a_caption_and_every_caption_a_figure():
 
 def test_notebooks_are_chosen_by_number_or_name():
     assert notebook_names(["02"]) == ["02_training_stability"]
-    assert notebook_names(["00_tour", "00"]) == ["00_tour"]
+    assert notebook_names(["00_tour", "00", "0"]) == ["00_tour"]
     with pytest.raises(ValueError, match=r"Unknown notebook '99'.*06_base_to_new"):
         notebook_names(["99"])

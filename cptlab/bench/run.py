@@ -31,14 +31,19 @@ SETTINGS: dict[str, dict[str, Any]] = {
 
 
 def measured(profile: str, folder: Path) -> list[Row]:
-    """Rows stored in a folder of figures; if there are none, those of the profile (`SETTINGS`)."""
+    """Rows stored in a folder of figures; if there are none, those of the profile (`SETTINGS`).
+
+    Their figure is drawn anew.
+    """
     setting = SETTINGS.get(profile, {})
     name = NAMES[setting.get("device", "cpu")]
-    stored = folder / f"{name}.json"
-    if not stored.is_file():
-        rows = run(**setting) if setting else committed_rows()
-        write(list(rows), folder, name)
-    return read_rows(stored)
+    own = folder / f"{name}.json"
+    if own.is_file():
+        rows = read_rows(own)
+    else:
+        rows = list(run(**setting)) if setting else committed_rows()
+    write(rows, folder, name)
+    return read_rows(own)
 
 
 def committed_rows(device: str = "cpu") -> list[Row]:

@@ -45,7 +45,12 @@ class PromptShape:
         return bool(self.text_tokens * self.text_depth or self.vision_tokens * self.vision_depth)
 
     def check(self, backbone: Backbone) -> None:
-        """Raise ValueError if the backbone has fewer layers than are to be prompted."""
+        """Raise ValueError if the backbone has fewer layers, or room for fewer text tokens."""
+        if self.text_tokens > backbone.context_length - 3:  # start, a name of one token, end
+            raise ValueError(
+                f"{self.text_tokens} text tokens leave no room for a class name: {backbone.name} "
+                f"reads {backbone.context_length} tokens."
+            )
         for tower, depth, layers in (
             ("text", self.text_depth, backbone.text_layers),
             ("vision", self.vision_depth, backbone.vision_layers),

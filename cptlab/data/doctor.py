@@ -58,7 +58,7 @@ def examine_own(path: Path, full: bool = False) -> Checkup:
     try:
         dataset, checkup.notes = own_dataset(path)
     except ValueError as error:
-        checkup.problems = [str(error)]
+        checkup.problems = [str(error).removeprefix(f"{path}: ")]
         return checkup
     lists = Lists(dataset.class_names, dataset.train, dataset.val, dataset.test)
     _examine(checkup, lists, dataset.read, full)

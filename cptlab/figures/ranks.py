@@ -7,7 +7,9 @@ from matplotlib.ticker import MaxNLocator
 from cptlab.figures.comparison import method_intervals
 
 
-def rank_plot(table: pd.DataFrame, *, ax: Axes, title: str = "", labels: bool = True) -> Axes:
+def rank_plot(
+    table: pd.DataFrame, *, ax: Axes, title: str = "", labels: bool = True, over: str = "data set"
+) -> Axes:
     """Mean rank of each method with its interval; 1 is best.
 
     Args:
@@ -15,6 +17,7 @@ def rank_plot(table: pd.DataFrame, *, ax: Axes, title: str = "", labels: bool = 
         ax: axes to draw on; its label tells how many data sets and rankings stand behind it.
         title: title of the panel.
         labels: write the method names on the y axis.
+        over: what the blocks of a ranking are, in the singular.
 
     Raises:
         ValueError: if the table has no rows.
@@ -23,6 +26,6 @@ def rank_plot(table: pd.DataFrame, *, ax: Axes, title: str = "", labels: bool = 
     sets, count = table[["datasets", "rankings"]].iloc[0]
     ax.set_xlim(0.5, len(table) + 0.5)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=2))
-    blocks = f"{sets} data set{'s' * (sets > 1)}, {count} ranking{'s' * (count > 1)}"
+    blocks = f"{sets} {over}{'s' * (sets > 1)}, {count} ranking{'s' * (count > 1)}"
     ax.set_xlabel(f"mean rank, 1 = best\n({blocks})")
     return ax

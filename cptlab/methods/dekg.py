@@ -60,6 +60,14 @@ class DeKg(Method):
         tokens = bottleneck(anchors, prompts.extra, "meta_net", quick_gelu)
         return {self.block: tokens.unflatten(-1, (self.text_tokens, -1))}
 
+    def check(self, backbone: Backbone, n_classes: int) -> None:
+        super().check(backbone, n_classes)
+        if self.class_aware and not 0 <= self.block < backbone.text_layers:
+            raise ValueError(
+                f"block is {self.block}, but the text tower of {backbone.name} has blocks 0 to "
+                f"{backbone.text_layers - 1}: choose one of them."
+            )
+
     def weights(self) -> dict[str, float]:
         return {"ce": 1.0, "kg": self.weight_kg, "kd": self.weight_kd}
 

@@ -9,8 +9,11 @@ from cptlab.profiles import Part, Profile
 from cptlab.studies import hardest, imbalanced
 
 INTERVAL = "means with 95 % intervals (Student's) over seeds"
-GRID = f"{INTERVAL}, dotted: zero-shot. An arrow tells that an interval goes on"
+GRID = f"{INTERVAL}, dotted: zero-shot. Where an interval goes on, there is an arrow"
 RANKS = "Mean rank of each method by {}, 1 is best, with 95 % intervals over {}; dotted: zero-shot."
+
+BAND = "mean over seeds, band of one standard deviation"
+CONTROLS, RIVALS = "CPT and its controls", "other methods beside IVLP"
 
 CAPTIONS = {
     "tour_drawings": "Training and test drawings of some classes, one row per vendor; the number "
@@ -19,8 +22,8 @@ CAPTIONS = {
     "first. On {tour}.",
     "tour_gain_by_shots": "Gain in class accuracy from zero-shot to CPT by the number of training "
     "pictures, means with 95 % intervals over classes. On {tour}.",
-    "fig1_similarity": "Cosine similarity of the class prototypes, clusters side by side "
-    "(Fig. 1 a-c). On {similarity}.",
+    "fig1_similarity": "Cosine similarity of the class prototypes, at most 96, clusters side "
+    "by side (Fig. 1 a-c). On {similarity}.",
     "fig1d_training_curves": "H along training: mean over seeds, band of one standard deviation "
     "(Fig. 1 d). On {curves}.",
     "fig3_sensitivity": f"H of CPT against each loss weight, {INTERVAL}, dotted: the default "
@@ -43,13 +46,15 @@ CAPTIONS = {
     f"(Table 3): {GRID}. Source: {{transfer}}.",
     "tab3_cross_dataset_ranks": f"{RANKS.format('accuracy', 'target data sets')} Source: "
     "{transfer}.",
-    "tab4_domain_generalization": "Accuracy on drawings of vendors, or in domains, that no "
-    f"training saw, their mean and each (Table 4): {GRID}. Source: {{transfer}}.",
+    "tab4_domain_generalization": "Accuracy on drawings of vendors, or in domains, that these "
+    f"runs did not train on, their mean and each (Table 4): {GRID}. Source: {{transfer}}.",
     "tab4_domain_generalization_ranks": f"{RANKS.format('accuracy', 'domains')} Source: "
     "{transfer}.",
-    "claims_ledger": "Verdict on each claim of the paper under each reading of the losses.",
+    "claims_ledger": "Verdict on each claim of the paper under each reading of the losses: "
+    "a 95 % bootstrap interval of paired differences against the claimed bound. "
+    "Against what, with how many pairs and how large: claims_ledger.csv.",
     "cluster_number": "Silhouette of the frozen class texts by the number of clusters; dotted: the "
-    "number that runs use. Data set as in Fig. 1.",
+    "number that runs use. On {maps}.",
     "fig5_cluster_map": "UMAP of the class texts before and after tuning, CPT's clusters outlined. "
     "Each cluster is named, in bold, for the class in its middle, which has a black rim. "
     "On {similarity}.",
@@ -59,22 +64,28 @@ CAPTIONS = {
     "standard deviation over seeds in points (Table 5). On {imbalanced}.",
     "fig5_cluster_size": f"H of CPT by the number of classes per cluster, {INTERVAL} (Fig. 5). "
     "On {balanced}.",
-    "collapse_along_training": "Measures of neural collapse along training: mean over seeds, band "
-    "of one standard deviation. On {curves}.",
-    "collapse_by_imbalance": "Measures of neural collapse at the end of training by imbalance "
-    "ratio: mean over seeds, band of one standard deviation. On {followed}.",
+    "collapse_along_training": f"Neural collapse along training, {CONTROLS}: {BAND}. On "
+    "{curves}.",
+    "collapse_along_training_rivals": f"Neural collapse along training, {RIVALS}: {BAND}. On "
+    "{curves}.",
+    "collapse_by_imbalance": f"Neural collapse at the end of training by imbalance ratio, "
+    f"{CONTROLS}: {BAND}. On {{followed}}.",
+    "collapse_by_imbalance_rivals": f"Neural collapse at the end of training by imbalance ratio, "
+    f"{RIVALS}: {BAND}. On {{followed}}.",
     "few_shot": "Accuracy on all classes by the number of training pictures of each, a panel per "
     f"method: {INTERVAL}; grey: IVLP, dotted: zero-shot. On {{few_shot}}.",
     "long_tail_classics": f"H, head and tail accuracy with long-tail classics added: dots are "
     f"seeds, {INTERVAL}, and the standard deviation over seeds in points. On {{hardest}}.",
     "cost": f"H and tail accuracy, {INTERVAL}, against the time to train a run, with its range, "
-    "and the number of trained parameters. On {smallest}.",
+    "and the number of trained parameters; left of the dotted "
+    "line: nothing. On {smallest}.",
     "published_averages": "Averages that the paper prints, by method and imbalance ratio "
     "(published, ViT-B/16).",
-    "throughput": "Time and memory saved against plain towers, and runs per hour by replicas in a "
-    "pass, on a CPU.",
-    "throughput_gpu": "Time and memory saved against plain towers, and training of replicas in a "
-    "pass, on a GPU: ViT-B/16 in bf16.",
+    "throughput": "Time and memory of plain towers over those of ours, by the number of classes "
+    "(ViT-B/16, IVLP, batch 4), and runs per hour by replicas in a pass (EmojiCLIP; dotted: in "
+    "proportion), on a CPU.",
+    "throughput_gpu": "Time and memory of plain towers over those of ours, by number of classes, "
+    "and training of replicas in a pass (dotted: in proportion), on a GPU: ViT-B/16 in bf16.",
 }
 """Figure -> what it shows, in the order of the contact sheet; names in braces are `_parts`."""
 
@@ -82,6 +93,7 @@ CAPTIONS = {
 def captions(profile: Profile) -> dict[str, str]:
     """Caption of each figure, with the data sets, imbalance ratios and seeds behind it."""
     parts = {name: in_words(part) for name, part in _parts(profile).items()}
+    parts["maps"] = f"the base classes of {profile.similarity_dataset}"
     parts["few_shot"] = parts["few_shot"].replace("τ = 1", "no long tail")
     return {name: text.format(**parts) for name, text in CAPTIONS.items()}
 
