@@ -112,9 +112,18 @@ def transfer(profile: Profile) -> Study:
 
 def stability(profile: Profile) -> Study:
     """Fig. 1 (d) and Fig. 4: seeds at the smallest tau, curves on one data set, violins on one."""
+    return grid(profile, _seeds(profile), STABILITY)
+
+
+def over_seeds(profile: Profile) -> Study:
+    """All of notebook 02: zero-shot as a level beside these."""
+    return stability(profile) | grid(profile, _seeds(profile), (ZERO_SHOT,))
+
+
+def _seeds(profile: Profile) -> Part:
     main = profile.comparison
     names = dict.fromkeys((main.datasets[0], profile.curve_dataset))
-    return grid(profile, Part(tuple(names), (min(main.imbalances),), main.seeds), STABILITY)
+    return Part(tuple(names), (min(main.imbalances),), main.seeds)
 
 
 def geometry(profile: Profile) -> Study:
@@ -265,7 +274,7 @@ def claims(profile: Profile) -> Study:
 STUDIES: dict[str, Callable[[Profile], Study]] = {
     "00_tour": tour,
     "01_similarity_matrices": similarity,
-    "02_training_stability": stability,
+    "02_training_stability": over_seeds,
     "03_sensitivity": sensitivity,
     "04_ablation": ablation,
     "05_cluster_structure": clusters,

@@ -24,8 +24,8 @@ CAPTIONS = {
     "pictures, means with 95 % intervals over classes. On {tour}.",
     "fig1_similarity": "Cosine similarity of the class prototypes, at most 96, clusters side "
     "by side (Fig. 1 a-c). On {similarity}.",
-    "fig1d_training_curves": "H along training: mean over seeds, band of one standard deviation "
-    "(Fig. 1 d). On {curves}.",
+    "fig1d_training_curves": "H along training: mean over seeds, band of one standard deviation; "
+    "dotted: zero-shot (Fig. 1 d). On {curves}.",
     "fig3_sensitivity": f"H of CPT against each loss weight, {INTERVAL}, dotted: the default "
     "(Fig. 3). On {imbalanced}.",
     "fig3_weights_heatmap": "H of CPT on a grid of two loss weights, mean and standard deviation "
@@ -36,8 +36,8 @@ CAPTIONS = {
     "{ablation_transfer}.",
     "tab2_base_to_new": "H, base, new and tail accuracy by method and imbalance ratio, averaged "
     f"over data sets (Table 2): {GRID}. On {{comparison}}.",
-    "fig4_seed_violins": "Distribution of H over seeds, with the mean and its 95 % interval "
-    "(Fig. 4). On {violins}.",
+    "fig4_seed_violins": "Distribution of H over seeds, with the mean and its 95 % interval; "
+    "dotted: zero-shot (Fig. 4). On {violins}.",
     "tab2_ranks": f"{RANKS.format('H', 'data sets')} On {{comparison}}.",
     "tail_accuracy": "Accuracy by thirds of the long tail, averaged over data sets, with 95 % "
     "intervals over seeds; gain over zero-shot by the number of training pictures, with 95 % "
