@@ -70,10 +70,6 @@ CLASSICS: dict[str, Balance | None] = {
 """What can be done about a long tail with any method; balanced softmax is logit adjustment by 1."""
 
 
-STEPS = "published steps"
-"""What is said of a method whose steps have the published proportion to CPT's (`fewer_steps`)."""
-
-
 def grid(
     profile: Profile,
     part: Part,
@@ -136,28 +132,35 @@ def geometry(profile: Profile) -> Study:
     return grid(profile, part, learned(profile))
 
 
-def fewer_steps(profile: Profile) -> Study:
-    """Table 2 again for methods that take more steps here than in print, beside CPT's.
+def other_steps(profile: Profile) -> Study:
+    """Table 2 for methods that take more steps here than in print, beside CPT's, with as many.
 
-    None where schedules are as published, as the profile `paper` has them.
+    And IVLP and CPT with the epochs that such a method has here, at the smallest tau with three
+    seeds. Nothing where schedules are as published, as the profile `paper` has them.
     """
-    if profile.schedule is None:
+    main, to = profile.comparison, profile.schedule
+    if to is None:
         return {}
-    short = {
+    short, most = {}, to.epochs
+    for spec, name in base_to_new(profile).items():
+        schedule = in_published_steps(spec.method.schedule(), to)
+        if schedule != spec.schedule:
+            most = max(most, spec.schedule.epochs)
+            spec = dataclasses.replace(spec, curve=False, schedule=schedule)
+            short[spec] = f"{name} (published steps)"
+    part = dataclasses.replace(main.at(min(main.imbalances)), seeds=main.seeds[:3])
+    longer = {
         dataclasses.replace(
-            spec,
-            curve=False,
-            schedule=in_published_steps(spec.method.schedule(), profile.schedule),
-        ): name
-        for spec, name in base_to_new(profile).items()
+            spec, curve=False, schedule=dataclasses.replace(spec.schedule, epochs=most)
+        ): f"{name} ({most} epochs)"
+        for spec, name in grid(profile, part, (PLAIN, CPT), BOTH[1:]).items()
     }
-    usual = {dataclasses.replace(spec, curve=False) for spec in base_to_new(profile)}
-    return {spec: f"{name} ({STEPS})" for spec, name in short.items() if spec not in usual}
+    return short | longer
 
 
 def cost(profile: Profile) -> Study:
     """All of notebook 15: what a method gives for its cost, and for how many steps."""
-    return base_to_new(profile) | fewer_steps(profile)
+    return base_to_new(profile) | other_steps(profile)
 
 
 def similarity(profile: Profile) -> Study:

@@ -22,8 +22,8 @@ from cptlab.studies import (
     base_to_new,
     claims,
     few_shot,
-    fewer_steps,
     geometry,
+    other_steps,
     stability,
     transfer,
 )
@@ -93,15 +93,22 @@ def test_the_profile_paper_has_the_papers_settings():
 
 
 def test_methods_of_larger_batches_are_run_in_published_steps_too():
-    assert fewer_steps(PAPER) == {}
+    assert other_steps(PAPER) == {}
     found: dict[str, set] = {}
-    for spec, name in fewer_steps(FULL).items():
+    for spec, name in other_steps(FULL).items():
         found.setdefault(name, set()).add(spec.schedule.epochs)
         assert not spec.curve
-    assert found == {"CoOp (published steps)": {3}, "DeKg (published steps)": {6}}
+    assert found == {
+        "CoOp (published steps)": {3},
+        "DeKg (published steps)": {6},
+        "IVLP (50 epochs)": {50},
+        "CPT (pair mean) (50 epochs)": {50},
+    }
     usual = [spec for spec, name in base_to_new(FULL).items() if name in ("CoOp", "DeKg")]
-    assert len(fewer_steps(FULL)) == len(usual)
-    assert set(STUDIES["15_cost"](FULL)) == {*base_to_new(FULL), *fewer_steps(FULL)}
+    long = [spec for spec, name in other_steps(FULL).items() if "epochs" in name]
+    assert len(other_steps(FULL)) == len(usual) + len(long)
+    assert {(spec.imbalance, spec.seed) for spec in long} == {(0.06, seed) for seed in (1, 2, 3)}
+    assert set(STUDIES["15_cost"](FULL)) == {*base_to_new(FULL), *other_steps(FULL)}
 
 
 def test_other_profiles_learn_alike_in_all_protocols():
