@@ -52,7 +52,6 @@ def unpack(file: Path, store: Path) -> int:
 
     A damaged result of the store is replaced.
 
-
     Raises ValueError for a file that is missing or no such archive, before anything is stored.
     """
     if not file.is_file():
@@ -82,10 +81,13 @@ def unpack(file: Path, store: Path) -> int:
 
 def _is_whole(path: Path) -> bool:
     """Whether a file is there and, if it is a result, can be read."""
+    if path.name != RESULT:
+        return path.exists()
     try:
-        return bool(path.name != RESULT or json.loads(path.read_bytes())) and path.exists()
+        json.loads(path.read_bytes())
     except (OSError, ValueError):
         return False
+    return True
 
 
 def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:

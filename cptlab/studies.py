@@ -133,10 +133,10 @@ def geometry(profile: Profile) -> Study:
 
 
 def other_steps(profile: Profile) -> Study:
-    """Table 2 for methods that take more steps here than in print, beside CPT's, with as many.
+    """Table 2 again, with published steps for methods that take more here (`in_published_steps`).
 
-    And IVLP and CPT with the epochs that such a method has here, at the smallest tau with three
-    seeds. Nothing where schedules are as published, as the profile `paper` has them.
+    And the other way about, at the smallest tau with three seeds: IVLP and CPT with the most epochs
+    that such a method has here. Nothing where schedules are as published (profile `paper`).
     """
     main, to = profile.comparison, profile.schedule
     if to is None:

@@ -104,7 +104,7 @@ def test_depth_beyond_the_tower():
 
 
 def test_tokens_leave_room_for_a_name():
-    room = emoji_clip().context_length - 3
+    room = emoji_clip().context_length - 4
     PromptShape(room, 1, 0, 0).check(emoji_clip())
     with pytest.raises(ValueError, match=rf"{room + 1} text tokens leave no room for a class name"):
         PromptShape(room + 1, 1, 0, 0).check(emoji_clip())

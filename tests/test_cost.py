@@ -289,7 +289,7 @@ def test_the_table_has_a_row_for_each_method():
         "epochs": 25,
         "gib_step": 0.5,
         "ratio_gib_step": 0.2,
-        "H": 51.04,
+        "H": "51.0 [50.2, 51.8]",
     }
     for what, scale in (("step", 1.0), ("evaluation", 4.0)):
         ends = {"": 0.02, "_min": 0.01, "_max": 0.0301}
@@ -299,7 +299,7 @@ def test_the_table_has_a_row_for_each_method():
     assert header.count("|") == line.count("|") == cells.count("|")
     assert cells == (
         "| CoOp | 1,234 | 2,048 | 20.0 (10.0-30.1) | 512.0 | 4.0 (2.0-6.0) "
-        "| 0.12 | 0.20 | 0.12 | 25 | 51.0 |"
+        "| 0.12 | 0.20 | 0.12 | 25 | 51.0 [50.2, 51.8] |"
     )
 
 

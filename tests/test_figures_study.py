@@ -604,6 +604,8 @@ def test_few_shot_panels_show_each_method_beside_the_same_two(rng, tmp_path):
     save(fig, frame, tmp_path, "few")
     with pytest.raises(ValueError, match=r"lacks the columns? \[?'seed'"):
         few_shot_panels(frame.drop(columns="seed"), Figure())
+    with pytest.raises(ValueError, match="nothing to draw"):
+        few_shot_panels(frame[frame["method"] == "Zero-shot"], Figure())
 
 
 # Files

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
@@ -154,7 +153,7 @@ def cost_markdown(costs: pd.DataFrame) -> str:
     """Costs as a Markdown table, a row for each method; ratios are to IVLP.
 
     costs: rows of `stored_costs`; times of runs (`with_run_times`) and the columns "H" and "tail"
-    (accuracies in percent, with bounds in "H lower" and so on) join if present.
+    (accuracies in percent as text, `cptlab.tables.cell`) join if present.
     """
     shown = pd.DataFrame({"method": costs["method"]})
     shown["trained parameters"] = costs["trained_parameters"].map("{:,}".format)
@@ -170,11 +169,7 @@ def cost_markdown(costs: pd.DataFrame) -> str:
     shown["epochs"] = costs["epochs"].astype(str)
     for name in ACCURACIES:
         if name in costs:
-            bounds = (costs.get(f"{name} {end}", pd.Series()) for end in ("lower", "upper"))
-            shown[f"{name}, %"] = [
-                f"{mean:.1f}" if pd.isna(low) else f"{mean:.1f} [{low:.1f}, {high:.1f}]"
-                for mean, low, high in itertools.zip_longest(costs[name], *bounds)
-            ]
+            shown[f"{name}, %"] = costs[name]
     lines = [shown.columns, ["---"] + ["---:"] * (len(shown.columns) - 1), *shown.to_numpy()]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 

@@ -46,7 +46,7 @@ class PromptShape:
 
     def check(self, backbone: Backbone) -> None:
         """Raise ValueError if the backbone has fewer layers, or room for fewer text tokens."""
-        if self.text_tokens > backbone.context_length - 3:  # start, a name of one token, end
+        if self.text_tokens > backbone.context_length - 4:  # start, a name, full stop, end
             raise ValueError(
                 f"{self.text_tokens} text tokens leave no room for a class name: {backbone.name} "
                 f"reads {backbone.context_length} tokens."

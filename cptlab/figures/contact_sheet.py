@@ -42,10 +42,10 @@ def contact_sheet(folder: str | os.PathLike, captions: Mapping[str, str]) -> Pat
     """
     folder = Path(folder)
     parts = ["# Figures", "Every picture with the numbers behind it."]
-    art = [name for name in VENDOR_ART if (folder / f"{name}.csv").is_file()]
+    unseen = [name for name in VENDOR_ART if (folder / f"{name}.csv").is_file()]
     drawn = figure_names(folder, captions)
-    names = sorted({*drawn, *art}, key=[*captions, *drawn, *art].index)
-    for name in names:
+    figures = sorted({*drawn, *unseen}, key=[*captions, *drawn, *unseen].index)
+    for name in figures:
         caption = captions.get(name, "")
         linked = ("csv",) if name in VENDOR_ART else DRAWN
         kinds = [kind for kind in linked if (folder / f"{name}.{kind}").is_file()]
@@ -53,7 +53,7 @@ def contact_sheet(folder: str | os.PathLike, captions: Mapping[str, str]) -> Pat
         art = "It shows vendors' drawings, so it is drawn on your machine and not committed."
         shown = art if name in VENDOR_ART else f"![{caption}]({name}.png)"
         parts += filter(None, [f"## {name}", caption, shown, links])
-    pictured = {f"{name}.{kind}" for name in names for kind in DRAWN}
+    pictured = {f"{name}.{kind}" for name in figures for kind in DRAWN}
     others = sorted({path.name for path in folder.glob("[!.]*.*")} - pictured - {"README.md"})
     tables = [name for name in others if name.endswith((".csv", ".md"))]
     for title, names in {"Tables": tables, "Other files": sorted({*others} - {*tables})}.items():

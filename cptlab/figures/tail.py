@@ -53,42 +53,40 @@ def gains_by_shots(table: pd.DataFrame, ax: Axes) -> Axes:
     return ax
 
 
-def few_shot_panels(
-    frame: pd.DataFrame, fig: Figure, *, y: str = "all", reference: str = "IVLP"
-) -> list[Axes]:
+def few_shot_panels(frame: pd.DataFrame, fig: Figure) -> list[Axes]:
     """Mean accuracy over seeds with its interval against the number of shots, a panel per method.
 
-    In each panel a grey line is the mean of `reference` and a dotted level that of zero-shot, where
-    the frame has them.
+    In each panel a grey line is the mean of IVLP and a dotted level that of zero-shot, where the
+    frame has them.
 
     Args:
-        frame: columns "method", "shots", "seed" and `y` in percent.
+        frame: columns "method", "shots", "seed" and "all", the accuracy in percent.
         fig: empty figure to fill; its height is set to what the panels need.
-        y: quantity to draw.
-        reference: method beside which the others are shown.
 
     Returns:
         The axes with a method, in the fixed order of methods.
 
     Raises:
-        ValueError: on missing columns or several rows for one seed.
+        ValueError: on missing columns, several rows for one seed, or no method that learns.
     """
     order = [label for label in method_order(frame["method"]) if label != "Zero-shot"]
+    if not order:
+        raise ValueError("There is nothing to draw: give runs of a method other than zero-shot.")
     across = min(4, len(order))
     down = -(-len(order) // across)
     fig.set_figheight(0.8 + 1.6 * down)
     axes = list(fig.subplots(down, across, sharex=True, sharey=True, squeeze=False).flat)
-    means = frame.groupby(["method", "shots"])[y].mean()
+    means = frame.groupby(["method", "shots"])["all"].mean()
     beside = {}
     for ax, label in zip(axes, order, strict=False):
-        if reference in means and label != reference:
-            line = means[reference]
-            (beside[reference],) = ax.plot(line.index, line, color=GREY, linewidth=1.2, zorder=1)
+        if "IVLP" in means and label != "IVLP":
+            line = means["IVLP"]
+            (beside["IVLP"],) = ax.plot(line.index, line, color=GREY, linewidth=1.2, zorder=1)
         if "Zero-shot" in means:
             level = means["Zero-shot"].mean()
             beside["Zero-shot"] = ax.axhline(level, color=BLACK, linestyle=":", linewidth=1.2)
         own = frame[frame["method"] == label]
-        training_curves(own, y=y, ax=ax, x="shots", band="interval")
+        training_curves(own, y="all", ax=ax, x="shots", band="interval")
         ax.get_legend().remove()
         ax.set_title(label, fontsize=9)
         ax.set(xlabel="", ylabel="")

@@ -77,8 +77,8 @@ CAPTIONS = {
     "long_tail_classics": f"H, head and tail accuracy with long-tail classics added: dots are "
     f"seeds, {INTERVAL}, and the standard deviation over seeds in points. On {{hardest}}.",
     "cost": f"H and tail accuracy, {INTERVAL}, against the time to train a run, with its range, "
-    "and the number of trained parameters; left of the dotted "
-    "line: nothing. On {smallest}.",
+    "and the number of trained parameters; left of the dotted line: "
+    "nothing. On {smallest}.",
     "published_averages": "Averages that the paper prints, by method and imbalance ratio "
     "(published, ViT-B/16).",
     "throughput": "Time and memory of plain towers over those of ours, by the number of classes "
