@@ -39,8 +39,8 @@ wheel: env ## build dist/cptlab-*.whl, which works without a checkout, and an sd
 	$(BIN)/python -m build --no-isolation .
 
 pretrain: env ## retrain EmojiCLIP from scratch (an hour on 2 cores; needs npm)
-	$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt -e '.[pretrain]'
-	$(BIN)/cptlab emojiclip train
+	$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt -r dev/emojiclip/requirements.txt
+	$(BIN)/python -m dev.emojiclip train
 
 clean: ## remove runs and caches (not .venv, not figures)
 	rm -rf runs .pytest_cache .ruff_cache build dist *.egg-info

@@ -6,7 +6,7 @@ from setuptools import setup
 from setuptools.command.build_py import build_py
 
 CARRIED = ("notebooks/*.ipynb", "figures/*.json")
-"""What `cptlab/workspace.py` looks for in `cptlab/carried/` if there is no checkout."""
+"""What `cptlab/lab/workspace.py` looks for in `cptlab/carried/` if there is no checkout."""
 
 
 class BuildWithCarried(build_py):

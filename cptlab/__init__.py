@@ -1,12 +1,13 @@
 """cptlab: the study of CPT (cluster-aware neural collapse prompt tuning) in your hands.
 
 Towers and prompts are in `cptlab.clip`, data sets in `cptlab.data`, methods in `cptlab.methods`,
-losses and measures in `cptlab.geometry`; `cptlab.studies` holds the grids behind the figures.
+losses and measures in `cptlab.geometry`, the training loop in `cptlab.training`; `cptlab.lab` holds
+the study on top of them.
 
 What a script starts from, here by the shorter names:
 
     CPT             the method (its `help` explains the losses); the others: `cptlab.methods`
-    RunSpec         everything that decides a run's numbers; `cptlab.runs.run` trains and stores it
+    RunSpec         everything that decides a run's numbers; `cptlab.lab.runs` trains and stores it
     Schedule        epochs, learning rate, batch size
     load            a frozen CLIP by name: load("EmojiCLIP")
     open_dataset    a data set by name, or by the path of a folder or CSV file
@@ -23,8 +24,8 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "CPT": "cptlab.methods",
-    "RunSpec": "cptlab.spec",
-    "Schedule": "cptlab.spec",
+    "RunSpec": "cptlab.training.spec",
+    "Schedule": "cptlab.training.spec",
     "load": "cptlab.clip",
     "open_dataset": "cptlab.data",
 }

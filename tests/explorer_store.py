@@ -4,8 +4,8 @@ import pytest
 from tiny_explorer import BACKBONE, PROFILE
 from tiny_world import tiny_dataset
 
-from cptlab import world
-from cptlab.explore import begin
+from cptlab.lab.explore import begin
+from cptlab.lab.runs import world
 
 
 @pytest.fixture(scope="module")

@@ -13,22 +13,23 @@ from matplotlib.figure import Figure
 from tiny_clip import tiny_clip
 from tiny_world import tiny_dataset
 
-from cptlab import claims, world
-from cptlab.figures import method_intervals, rank_plot, seed_violins, training_curves
-from cptlab.methods import CPT, IVLP, CoOp, GlobalETF, ZeroShot
-from cptlab.results import load_result, table
-from cptlab.runs import run
-from cptlab.schedule import Schedule
-from cptlab.spec import RunSpec
-from cptlab.studies import Study, curves
-from cptlab.style import save, use_style
-from cptlab.tables import (
+from cptlab.lab.figures import method_intervals, rank_plot, seed_violins, training_curves
+from cptlab.lab.figures.style import save, use_style
+from cptlab.lab.runs import world
+from cptlab.lab.runs.queue import run
+from cptlab.lab.runs.results import load_result, table
+from cptlab.lab.study import claims
+from cptlab.lab.study.studies import Study, curves
+from cptlab.lab.study.tables import (
     differences,
     for_every_seed,
     method_table,
     rank_table,
     to_markdown,
 )
+from cptlab.methods import CPT, IVLP, CoOp, GlobalETF, ZeroShot
+from cptlab.methods.schedule import Schedule
+from cptlab.training.spec import RunSpec
 
 FOLDER = Path(__file__).parent / "golden" / "study"
 RUNS, REBUILT = FOLDER / "runs", FOLDER / "rebuilt"

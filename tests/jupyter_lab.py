@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cptlab.workspace import CHECKOUT
+from cptlab.lab.workspace import CHECKOUT
 
 QUIET = {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True}
 START_SECONDS = 90

@@ -6,10 +6,11 @@ import torch
 from tiny_clip import tiny_clip
 from tiny_world import tiny_dataset
 
-from cptlab import runs, world
+from cptlab.lab.runs import queue as runs
+from cptlab.lab.runs import world
 from cptlab.methods import CPT, DPC, NPTStyle, PromptSRC
-from cptlab.schedule import Schedule
-from cptlab.spec import RunSpec
+from cptlab.methods.schedule import Schedule
+from cptlab.training.spec import RunSpec
 
 DEEP = {"text_depth": 2, "vision_depth": 2}
 METHODS = (CPT(**DEEP), PromptSRC(**DEEP), NPTStyle(depth=2), DPC(on="coop", hard_negatives=2))

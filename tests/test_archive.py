@@ -7,9 +7,9 @@ import pytest
 from click.testing import CliRunner
 from golden_study import RUNS, rebuilt, study
 
-from cptlab import archive
-from cptlab.cli import commands
-from cptlab.results import load_result, missing, table
+from cptlab.lab.cli.main import commands
+from cptlab.lab.runs import archive
+from cptlab.lab.runs.results import load_result, missing, table
 
 STUDY = study()
 KEPT = next(iter(STUDY))

@@ -8,13 +8,13 @@ import torch
 from naive_image import plain_forward
 from tiny_clip import largest_error, random_tokens, tiny_clip
 
-from cptlab import bench
-from cptlab.bench import measure, passes, towers
-from cptlab.bench.measure import alternating, peak_memory
-from cptlab.bench.passes import pass_rows
-from cptlab.bench.plain_image import plain_image_features
-from cptlab.bench.towers import tower_rows
 from cptlab.clip import imagenet_names, untrained
+from cptlab.lab import bench
+from cptlab.lab.bench import measure, passes, towers
+from cptlab.lab.bench.measure import alternating, peak_memory
+from cptlab.lab.bench.passes import pass_rows
+from cptlab.lab.bench.plain_image import plain_image_features
+from cptlab.lab.bench.towers import tower_rows
 
 CPU = torch.device("cpu")
 
@@ -176,7 +176,7 @@ def test_a_gpu_that_is_not_there(monkeypatch):
 
 def test_rows_say_with_how_many_threads_they_were_measured(monkeypatch):
     """Passes set their own number, whatever the towers ran with."""
-    run = importlib.import_module("cptlab.bench.run")
+    run = importlib.import_module("cptlab.lab.bench.run")
     monkeypatch.setattr(run, "untrained", lambda *identity: None)
     monkeypatch.setattr(run.torch, "get_num_threads", lambda: 7)
     monkeypatch.setattr(run, "tower_rows", lambda *rest: [{"part": "towers"}])

@@ -9,12 +9,12 @@ from test_every_method import ALL
 from tiny_clip import tiny_clip
 from tiny_world import tiny_dataset
 
-from cptlab.checkpoints import Checkpoint
 from cptlab.data import draw_long_tailed
 from cptlab.methods import CPT, CoOp
-from cptlab.schedule import Schedule
-from cptlab.spec import RunSpec
-from cptlab.training import Trained, train
+from cptlab.methods.schedule import Schedule
+from cptlab.training.checkpoints import Checkpoint
+from cptlab.training.loop import Trained, train
+from cptlab.training.spec import RunSpec
 
 SCHEDULE = Schedule(epochs=4, lr=0.02, batch_size=8)
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy.stats import norm, t
 
-from cptlab.claims import (
+from cptlab.lab.study.claims import (
     CLAIMS,
     READINGS,
     VERDICTS,
@@ -25,11 +25,11 @@ from cptlab.claims import (
     steadiest_of,
     verdict,
 )
-from cptlab.claims.bootstrap import intervals, mean, variance
-from cptlab.claims.comparisons import Change, Steadier
-from cptlab.lineup import methods
+from cptlab.lab.study.claims.bootstrap import intervals, mean, variance
+from cptlab.lab.study.claims.comparisons import Change, Steadier
+from cptlab.lab.study.lineup import methods
+from cptlab.lab.study.profiles import SMOKE
 from cptlab.methods import CPT
-from cptlab.profiles import SMOKE
 
 
 def runs(values: dict[str, list[float]], dataset: str = "food", quantity: str = "H"):

@@ -7,15 +7,19 @@ from importlib import metadata
 
 import pytest
 
-from cptlab import batch, cli, execution, results, runs, world
 from cptlab.clip import loading
 from cptlab.data.paper import ROWS
-from cptlab.lineup import methods
+from cptlab.lab.cli import batch
+from cptlab.lab.cli import main as cli
+from cptlab.lab.runs import one_pass as execution
+from cptlab.lab.runs import queue as runs
+from cptlab.lab.runs import results, world
+from cptlab.lab.study.lineup import methods
+from cptlab.lab.study.profiles import SMOKE
+from cptlab.lab.study.studies import STUDIES
+from cptlab.lab.workspace import workspace
 from cptlab.methods import ZeroShot
-from cptlab.profiles import SMOKE
-from cptlab.spec import spec_from_dict
-from cptlab.studies import STUDIES
-from cptlab.workspace import workspace
+from cptlab.training.spec import spec_from_dict
 
 
 @pytest.fixture

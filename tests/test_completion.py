@@ -6,13 +6,13 @@ import sys
 import pytest
 from click.shell_completion import ShellComplete
 
-from cptlab import completion
-from cptlab.cli import commands
 from cptlab.data.paper import ROWS
 from cptlab.emoji.catalog import CATEGORIES
+from cptlab.lab.cli import names as completion
+from cptlab.lab.cli.main import commands
+from cptlab.lab.study.profiles import PROFILES
+from cptlab.lab.study.studies import STUDIES
 from cptlab.methods import METHODS
-from cptlab.profiles import PROFILES
-from cptlab.studies import STUDIES
 
 
 def offered(*words: str, begun: str = "") -> list[str]:
@@ -60,7 +60,7 @@ def test_own_data_are_completed_as_paths():
 def test_neither_completion_nor_help_waits_for_torch(monkeypatch):
     """Through the entry point, as the shell calls it; torch alone would take seconds."""
     program = (
-        "import atexit, sys; from cptlab.cli import main;"
+        "import atexit, sys; from cptlab.lab.cli.main import main;"
         "atexit.register(lambda: print('torch' in sys.modules, 'pandas' in sys.modules)); main()"
     )
     monkeypatch.setenv("COMP_WORDS", "cptlab run --method npt")

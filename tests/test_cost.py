@@ -11,11 +11,13 @@ from click.testing import CliRunner
 from tiny_clip import tiny_clip
 from tiny_world import tiny_dataset
 
-from cptlab import bench, lineup
-from cptlab.bench import cost, methods
-from cptlab.bench.methods import Timed, in_memory, method_rows, parameters_at, start
-from cptlab.cli import commands
 from cptlab.data import draw_long_tailed
+from cptlab.lab import bench
+from cptlab.lab.bench import cost, methods
+from cptlab.lab.bench.methods import Timed, in_memory, method_rows, parameters_at, start
+from cptlab.lab.cli.main import commands
+from cptlab.lab.study import lineup
+from cptlab.lab.study.profiles import FULL, PAPER
 from cptlab.methods import (
     CPT,
     DPC,
@@ -30,11 +32,10 @@ from cptlab.methods import (
     PromptSRC,
     ZeroShot,
 )
-from cptlab.model import PromptedCLIP
-from cptlab.profiles import FULL, PAPER
-from cptlab.schedule import Schedule
-from cptlab.spec import RunSpec
-from cptlab.training import train
+from cptlab.methods.schedule import Schedule
+from cptlab.training.loop import train
+from cptlab.training.model import PromptedCLIP
+from cptlab.training.spec import RunSpec
 
 DEEP = {"text_depth": 2, "vision_depth": 2}
 METHODS = {
@@ -130,7 +131,7 @@ def test_evaluation_reads_no_pictures_and_remembers_no_features(backbone, base, 
     assert reads == [len(base.test)]
     spec = spec_of(CoOp())
     model = PromptedCLIP(backbone, start(spec, backbone), spec.method, base.class_names)
-    module = importlib.import_module("cptlab.model")
+    module = importlib.import_module("cptlab.training.model")
     plain = module._encode
     monkeypatch.setattr(
         module, "_encode", lambda *args: encoded.append(type(args[1]).__name__) or plain(*args)

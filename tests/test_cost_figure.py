@@ -6,8 +6,8 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from cptlab.figures import accuracy_by_cost
-from cptlab.style import METHOD_LOOKS, method_look, use_style
+from cptlab.lab.figures import accuracy_by_cost
+from cptlab.lab.figures.style import METHOD_LOOKS, method_look, use_style
 
 
 @pytest.fixture

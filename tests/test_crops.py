@@ -12,9 +12,9 @@ from tiny_world import tiny_dataset
 from cptlab.data import draw_long_tailed, open_dataset
 from cptlab.data.images import clip_view, crop_view
 from cptlab.methods import CPT, DPC, CoCoOp, CoOp, CoPrompt, MaPLe, PromptSRC
-from cptlab.schedule import Schedule
-from cptlab.spec import RunSpec
-from cptlab.training import train
+from cptlab.methods.schedule import Schedule
+from cptlab.training.loop import train
+from cptlab.training.spec import RunSpec
 
 SHORT = Schedule(epochs=3, lr=0.05, batch_size=4)
 METHODS = [

@@ -10,11 +10,11 @@ import pytest
 from tiny_data_root import NAMES, own_folder, picture, publish, published, tiny_root, use
 
 import cptlab.clip  # before torchvision  # noqa: F401
-from cptlab import cli
 from cptlab.data import doctor, open_dataset
 from cptlab.data.fetch import BY_HAND, DOWNLOADS, fetch
 from cptlab.data.paper import GUIDE, ROWS
-from cptlab.workspace import CHECKOUT
+from cptlab.lab.cli import main as cli
+from cptlab.lab.workspace import CHECKOUT
 
 
 @pytest.fixture(autouse=True)

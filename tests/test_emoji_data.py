@@ -13,8 +13,8 @@ from cptlab.data import emoji as emoji_data
 from cptlab.data import open_dataset, open_roles
 from cptlab.data.emoji import emoji_dataset, read_views
 from cptlab.emoji import catalog
-from cptlab.emoji.recipe import sources
 from cptlab.emoji.views import CANONICAL, render, seeded_view
+from dev.emojiclip import sources
 
 CACHES = (catalog.wheel_folder, catalog.drawing_paths, emoji_data._drawing)
 WHEEL = [*catalog.VENDORS.values(), "Goog", "Twtr"]

@@ -8,11 +8,11 @@ import distributed
 import pytest
 from click.testing import CliRunner
 
-from cptlab.cli import commands
 from cptlab.data import root
-from cptlab.engines import base, dask_workers, engine, kind, ray_workers
-from cptlab.engines.dask_workers import FAST
-from cptlab.engines.slurm import slurm_cluster
+from cptlab.lab.cli.main import commands
+from cptlab.lab.runs.engines import base, dask_workers, engine, kind, ray_workers
+from cptlab.lab.runs.engines.dask_workers import FAST
+from cptlab.lab.runs.engines.slurm import slurm_cluster
 
 
 def test_addresses_are_told_apart():

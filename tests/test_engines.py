@@ -12,14 +12,14 @@ import distributed
 import psutil
 import pytest
 
-from cptlab import runs
-from cptlab.engines import Engine, WorkerDied, engine
+from cptlab.lab.runs import queue as runs
+from cptlab.lab.runs.engines import Engine, WorkerDied, engine
+from cptlab.lab.runs.passes import BEGUN
+from cptlab.lab.runs.queue import run
+from cptlab.lab.runs.results import load_result
 from cptlab.methods import CoOp
-from cptlab.passes import BEGUN
-from cptlab.results import load_result
-from cptlab.runs import run
-from cptlab.schedule import Schedule
-from cptlab.spec import RunSpec
+from cptlab.methods.schedule import Schedule
+from cptlab.training.spec import RunSpec
 
 SPECS = [
     RunSpec("activities", CoOp(), tau, seed, Schedule(6, 0.01, 16), n_max=4)

@@ -8,7 +8,7 @@ import torch
 from tiny_world import tiny_dataset
 
 from cptlab.data import ImageDataset, Sample
-from cptlab.evaluation import class_accuracies, harmonic_mean, micro, scores, thirds
+from cptlab.training.evaluation import class_accuracies, harmonic_mean, micro, scores, thirds
 
 
 @dataclasses.dataclass

@@ -10,14 +10,14 @@ import torch
 from tiny_clip import tiny_clip
 from tiny_world import tiny_dataset
 
-from cptlab import world
+from cptlab.lab.runs import world
+from cptlab.lab.runs.queue import run
+from cptlab.lab.runs.results import load_result
+from cptlab.lab.study.profiles import Depths
+from cptlab.lab.workspace import CHECKOUT
 from cptlab.methods import DPC, METHODS, Method
-from cptlab.profiles import Depths
-from cptlab.results import load_result
-from cptlab.runs import run
-from cptlab.schedule import Schedule
-from cptlab.spec import RunSpec
-from cptlab.workspace import CHECKOUT
+from cptlab.methods.schedule import Schedule
+from cptlab.training.spec import RunSpec
 
 SHALLOW = dataclasses.asdict(Depths(2, 2, 2, 1)) | {"hard_negatives": 3}
 SCHEDULE = Schedule(epochs=2, lr=0.02, batch_size=8)

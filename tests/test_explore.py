@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from tiny_explorer import PROFILE
 
-from cptlab.explore.choice import (
+from cptlab.lab.explore.choice import (
     Finished,
     finished,
     first_choice,
@@ -21,14 +21,14 @@ from cptlab.explore.choice import (
     switched,
     zero_shot_of,
 )
-from cptlab.explore.content import classes_content, map_content, matrix_content
-from cptlab.explore.prediction import predict, read_names, read_picture
-from cptlab.explore.scene import PICTURE, scene_of
-from cptlab.explore.weights import nearest, with_weights
-from cptlab.lineup import methods
+from cptlab.lab.explore.content import classes_content, map_content, matrix_content
+from cptlab.lab.explore.prediction import predict, read_names, read_picture
+from cptlab.lab.explore.scene import PICTURE, scene_of
+from cptlab.lab.explore.weights import nearest, with_weights
+from cptlab.lab.runs.results import RESULT, Result
+from cptlab.lab.study.lineup import methods
 from cptlab.methods import CPT, CoOp
-from cptlab.parts.balance import Balance
-from cptlab.results import RESULT, Result
+from cptlab.methods.parts.balance import Balance
 
 pytest_plugins = ["explorer_store"]
 LABELED = methods(PROFILE)
@@ -247,7 +247,7 @@ def test_an_unreadable_picture_is_named(cut):
 
 
 def test_weights_of_cpt_are_the_papers_to_begin_with():
-    from cptlab.explore.weights import DEFAULTS, weights_of
+    from cptlab.lab.explore.weights import DEFAULTS, weights_of
 
     assert weights_of(CPT()) == DEFAULTS == (0.25, 0.15, 0.10)
     assert weights_of(CoOp()) is None

@@ -11,15 +11,15 @@ import pytest
 from matplotlib.figure import Figure
 from tiny_explorer import PROFILE
 
-from cptlab.batch import execute_notebook
-from cptlab.explore import begin, prediction_panel, run_panel
-from cptlab.explore.choice import finished
-from cptlab.explore.hover import HoverMatrix
-from cptlab.explore.session import somebody_there
-from cptlab.explore.watch import train_and_watch
-from cptlab.explore.weights import with_weights
-from cptlab.results import load_result
-from cptlab.runs import execute
+from cptlab.lab.cli.batch import execute_notebook
+from cptlab.lab.explore import begin, prediction_panel, run_panel
+from cptlab.lab.explore.choice import finished
+from cptlab.lab.explore.hover import HoverMatrix
+from cptlab.lab.explore.session import somebody_there
+from cptlab.lab.explore.watch import train_and_watch
+from cptlab.lab.explore.weights import with_weights
+from cptlab.lab.runs.queue import execute
+from cptlab.lab.runs.results import load_result
 
 pytest_plugins = ["explorer_store"]
 
@@ -109,7 +109,7 @@ def test_a_training_that_fails_says_why(session, monkeypatch):
         raise OSError("no space left")
 
     panel = run_panel(session)
-    monkeypatch.setattr("cptlab.explore.weights_panel.train_and_watch", full)
+    monkeypatch.setattr("cptlab.lab.explore.weights_panel.train_and_watch", full)
     (button,) = inside(panel, widgets.Button)
     button.click()
     assert "<b>This run failed.</b> no space left" in words(panel)
@@ -157,7 +157,7 @@ def test_own_names_and_pictures_are_predicted_and_errors_told(session):
 
 
 def test_a_map_follows_the_run(session, monkeypatch):
-    from cptlab.explore import map_panel as module
+    from cptlab.lab.explore import map_panel as module
 
     made = []
 
@@ -184,7 +184,7 @@ def test_a_map_follows_the_run(session, monkeypatch):
 
 
 def test_without_widgets_there_are_figures_of_the_same(session, monkeypatch, capsys):
-    from cptlab.explore import map_panel as module
+    from cptlab.lab.explore import map_panel as module
 
     monkeypatch.setattr(module, "plane", lambda texts, like=None: texts[:, :2].numpy())
     session.live = False

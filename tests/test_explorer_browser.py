@@ -9,7 +9,7 @@ import pytest
 from jupyter_lab import jupyter_lab
 from PIL import Image, ImageDraw
 
-from cptlab.workspace import NOTEBOOKS
+from cptlab.lab.workspace import NOTEBOOKS
 
 pytest_plugins = ["browser"]
 PATIENCE = 400  # seconds; other tests run beside this one

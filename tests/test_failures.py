@@ -11,16 +11,19 @@ from tiny_clip import tiny_clip
 from tiny_data_root import own_folder
 from tiny_world import tiny_dataset
 
-from cptlab import batch, execution, runs, world
 from cptlab.data import open_roles
-from cptlab.execution import LOG, execute
+from cptlab.lab.cli import batch
+from cptlab.lab.runs import one_pass as execution
+from cptlab.lab.runs import queue as runs
+from cptlab.lab.runs import world
+from cptlab.lab.runs.one_pass import LOG, execute
+from cptlab.lab.runs.queue import RunsFailed, run
+from cptlab.lab.runs.results import missing, remarks
+from cptlab.lab.study.profiles import SMOKE
+from cptlab.lab.workspace import NOTEBOOKS, workspace
 from cptlab.methods import CoOp
-from cptlab.profiles import SMOKE
-from cptlab.results import missing, remarks
-from cptlab.runs import RunsFailed, run
-from cptlab.schedule import Schedule
-from cptlab.spec import RunSpec
-from cptlab.workspace import NOTEBOOKS, workspace
+from cptlab.methods.schedule import Schedule
+from cptlab.training.spec import RunSpec
 
 SCHEDULE = Schedule(epochs=1, lr=0.02, batch_size=8)
 

@@ -9,8 +9,8 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from cptlab.figures import image_grid, seed_violins, similarity_matrix, training_curves
-from cptlab.style import (
+from cptlab.lab.figures import image_grid, seed_violins, similarity_matrix, training_curves
+from cptlab.lab.figures.style import (
     GREEN,
     METHOD_LOOKS,
     VERMILLION,
@@ -19,7 +19,7 @@ from cptlab.style import (
     save,
     use_style,
 )
-from cptlab.tables import mean_interval
+from cptlab.lab.study.tables import mean_interval
 
 
 @pytest.fixture
@@ -209,5 +209,5 @@ def test_figures_draw_without_warnings(tmp_path, recwarn):
 
 
 def test_figures_know_no_torch():
-    code = "import sys, cptlab.figures, cptlab.tables; sys.exit('torch' in sys.modules)"
+    code = "import sys, cptlab.lab.figures as f; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -13,7 +13,7 @@ from matplotlib.markers import CARETLEFTBASE, CARETRIGHTBASE
 from matplotlib.offsetbox import AnnotationBbox
 from matplotlib.text import Text
 
-from cptlab.figures import (
+from cptlab.lab.figures import (
     ablation_bars,
     algorithm_intervals,
     class_map,
@@ -31,10 +31,10 @@ from cptlab.figures import (
     thirds_bars,
     verdict_matrix,
 )
-from cptlab.figures.collapse import MEASURES
-from cptlab.figures.map import rounded_hull
-from cptlab.style import BLACK, BLUE, GREY, METHOD_LOOKS, method_look, save, use_style
-from cptlab.tables import mean_interval, method_table, rank_table
+from cptlab.lab.figures.collapse import MEASURES
+from cptlab.lab.figures.map import rounded_hull
+from cptlab.lab.figures.style import BLACK, BLUE, GREY, METHOD_LOOKS, method_look, save, use_style
+from cptlab.lab.study.tables import mean_interval, method_table, rank_table
 
 SEEDS = range(4)
 

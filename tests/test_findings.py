@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 
-from cptlab.findings import findings, spread_findings
-from cptlab.tables import differences, method_table
+from cptlab.lab.study.findings import findings, spread_findings
+from cptlab.lab.study.tables import differences, method_table
 
 NAN = float("nan")
 

@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 
-from cptlab.bench import NAMES, committed_rows
-from cptlab.forecast import (
+from cptlab.lab.bench import NAMES, committed_rows
+from cptlab.lab.bench.forecast import (
     BENCH_BATCH,
     FORWARD,
     StepTimes,
@@ -13,9 +13,9 @@ from cptlab.forecast import (
     step_times,
     words,
 )
-from cptlab.lineup import methods
+from cptlab.lab.study.lineup import methods
+from cptlab.lab.study.profiles import DEMO, PAPER
 from cptlab.methods import CPT, DPC, CoCoOp, CoOp, PromptSRC, ZeroShot
-from cptlab.profiles import DEMO, PAPER
 
 GPU = StepTimes(image=0.04, start=0.01, slope=0.0001, machine="Some GPU, bf16, torch 2.13.0")
 CPU = dataclasses.replace(GPU, machine="x86_64, torch threads: 2, fp32, torch 2.13.0+cpu")

@@ -18,9 +18,9 @@ from tiny_clip import golden_clip
 from cptlab.clip import Prompts, init_prompts
 from cptlab.methods import DPC, CoCoOp, CoPrompt, DeKg, MaPLe, PromptSRC, Setting, Step
 from cptlab.methods.dekg import hsic
-from cptlab.model import PromptedCLIP, frozen_prototypes, frozen_texts
-from cptlab.parts.averaging import gaussian_weights
-from cptlab.parts.negatives import hard_negatives
+from cptlab.methods.parts.averaging import gaussian_weights
+from cptlab.methods.parts.negatives import hard_negatives
+from cptlab.training.model import PromptedCLIP, frozen_prototypes, frozen_texts
 
 AVERAGES = [FOLDER / f"promptsrc_averaging_e{epochs}.npz" for epochs in (5, 6)]
 RENAMED = (

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from golden_study import REBUILT, RUNS, rebuilt, study, tiny_world
 
-from cptlab import world
-from cptlab.results import load_result, missing, remarks
-from cptlab.runs import run
+from cptlab.lab.runs import world
+from cptlab.lab.runs.queue import run
+from cptlab.lab.runs.results import load_result, missing, remarks
 
 
 def test_every_stored_run_is_read():

@@ -6,13 +6,13 @@ from test_every_method import ALL as EVERY_METHOD
 from tiny_clip import tiny_clip
 from tiny_world import tiny_dataset
 
-from cptlab import steps
 from cptlab.clip import wrap
 from cptlab.data import draw_long_tailed
 from cptlab.methods import CPT, CoOp, GlobalETF, ZeroShot
-from cptlab.schedule import Schedule
-from cptlab.spec import RunSpec
-from cptlab.training import train
+from cptlab.methods.schedule import Schedule
+from cptlab.training import steps
+from cptlab.training.loop import train
+from cptlab.training.spec import RunSpec
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 DEPTH = {"text_depth": 2, "vision_depth": 2}

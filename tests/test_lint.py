@@ -9,7 +9,7 @@ import nbformat
 import pytest
 import yaml
 
-from cptlab.workspace import CHECKOUT, NOTEBOOKS
+from cptlab.lab.workspace import CHECKOUT, NOTEBOOKS
 
 SCRIPT = CHECKOUT / ".ci/clean_notebooks.py"
 _spec = importlib.util.spec_from_file_location("clean_notebooks", SCRIPT)

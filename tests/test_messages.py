@@ -19,13 +19,15 @@ import pytest
 import torch
 from PIL import Image
 
-from cptlab import CPT, cli, clip, results
-from cptlab.checkpoints import Checkpoint
-from cptlab.cli_errors import words
+from cptlab import CPT, clip
 from cptlab.clip import loading, prompts
 from cptlab.data.own import own_dataset
 from cptlab.emoji import catalog
-from cptlab.workspace import CHECKOUT
+from cptlab.lab.cli import main as cli
+from cptlab.lab.cli.errors import words
+from cptlab.lab.runs import results
+from cptlab.lab.workspace import CHECKOUT
+from cptlab.training.checkpoints import Checkpoint
 
 
 @pytest.fixture

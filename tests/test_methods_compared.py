@@ -27,12 +27,12 @@ from cptlab.methods import (
     Setting,
     Step,
 )
-from cptlab.model import PromptedCLIP
-from cptlab.parts.averaging import gaussian_weights
-from cptlab.parts.balance import Balance
-from cptlab.schedule import PUBLISHED, Schedule, in_published_steps, scaled
-from cptlab.spec import RunSpec
-from cptlab.training import train
+from cptlab.methods.parts.averaging import gaussian_weights
+from cptlab.methods.parts.balance import Balance
+from cptlab.methods.schedule import PUBLISHED, Schedule, in_published_steps, scaled
+from cptlab.training.loop import train
+from cptlab.training.model import PromptedCLIP
+from cptlab.training.spec import RunSpec
 
 DEPTH = {"text_depth": 2, "vision_depth": 2}
 VIT_B_16 = SimpleNamespace(

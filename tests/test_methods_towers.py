@@ -8,7 +8,7 @@ from tiny_clip import random_tokens, tiny_clip
 
 from cptlab.clip import Prompts
 from cptlab.methods import CPT, IVLP, CoOp, DeKg, GlobalETF, Setting, Step
-from cptlab.model import PromptedCLIP, frozen_prototypes
+from cptlab.training.model import PromptedCLIP, frozen_prototypes
 
 B = 5
 COUNTS = torch.tensor([[16, 9, 5, 3, 1, 1]])

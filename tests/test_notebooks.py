@@ -12,16 +12,17 @@ import nbformat
 import papermill
 import pytest
 
-from cptlab import batch, bench
-from cptlab.batch import execute_notebook, notebook_names
-from cptlab.profiles import SMOKE
-from cptlab.report.captions import CAPTIONS
-from cptlab.studies import STUDIES
-from cptlab.style import DPI, WIDEST
-from cptlab.workspace import CHECKOUT, NOTEBOOKS, workspace
+from cptlab.lab import bench
+from cptlab.lab.cli import batch
+from cptlab.lab.cli.batch import execute_notebook, notebook_names
+from cptlab.lab.figures.style import DPI, WIDEST
+from cptlab.lab.report.captions import CAPTIONS
+from cptlab.lab.study.profiles import SMOKE
+from cptlab.lab.study.studies import STUDIES
+from cptlab.lab.workspace import CHECKOUT, NOTEBOOKS, workspace
 
 NAMES = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
-SMOKE_BATCH = [sys.executable, "-m", "cptlab.cli", "figures"]
+SMOKE_BATCH = [sys.executable, "-m", "cptlab.lab.cli.main", "figures"]
 SMOKE_BATCH += ["--profile", "smoke", "--out", "below"]
 INTERACTIVE = ("explore",)
 """Without a study or figures, as they show whatever runs there are; no part of the batch."""

@@ -6,8 +6,6 @@ import json
 import pytest
 from tiny_data_root import own_folder, picture
 
-from cptlab import results, runs
-from cptlab.cli import commands
 from cptlab.data import (
     content_id,
     draw_long_tailed,
@@ -18,10 +16,13 @@ from cptlab.data import (
     open_roles,
 )
 from cptlab.data.own import HALVES, natural, own_dataset
+from cptlab.lab.cli.main import commands
+from cptlab.lab.runs import queue as runs
+from cptlab.lab.runs import results
+from cptlab.lab.runs.passes import begin, unfinished
+from cptlab.lab.study.profiles import SMOKE
 from cptlab.methods import ZeroShot
-from cptlab.passes import begin, unfinished
-from cptlab.profiles import SMOKE
-from cptlab.spec import RunSpec, spec_from_dict
+from cptlab.training.spec import RunSpec, spec_from_dict
 
 CLASSES = ("class_10", "Class_2", "apple_pie", "zebra")
 ORDER = ("apple pie", "Class 2", "class 10", "zebra")

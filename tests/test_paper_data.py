@@ -14,7 +14,6 @@ from PIL import Image
 from tiny_data_root import NAMES, SOME_WNIDS, WITH_JSON, WNIDS, publish, published, tiny_root, use
 
 import cptlab.clip  # before torchvision  # noqa: F401
-from cptlab import results, runs
 from cptlab.data import (
     PAPER_DATASETS,
     ImageDataset,
@@ -28,8 +27,10 @@ from cptlab.data import (
 from cptlab.data.few_shot import public_draw
 from cptlab.data.images import ImageFiles, clip_view
 from cptlab.data.paper import LEARNED, ROWS, VARIANTS
+from cptlab.lab.runs import queue as runs
+from cptlab.lab.runs import results
+from cptlab.lab.study.profiles import PAPER, SMOKE
 from cptlab.methods import METHODS
-from cptlab.profiles import PAPER, SMOKE
 
 GOLDEN = json.loads((Path(__file__).parent / "golden/few_shot.json").read_text())
 CLEAN = tuple(name.replace("_", " ") for name in NAMES)

@@ -16,11 +16,12 @@ from PIL import Image
 from tiny_clip import tiny_clip
 from tiny_data_root import publish, tiny_root, use
 
-from cptlab import profiles, world
-from cptlab.profiles import PAPER, Depths
-from cptlab.schedule import Schedule
-from cptlab.studies import STUDIES
-from cptlab.workspace import NOTEBOOKS, workspace
+from cptlab.lab.runs import world
+from cptlab.lab.study import profiles
+from cptlab.lab.study.profiles import PAPER, Depths
+from cptlab.lab.study.studies import STUDIES
+from cptlab.lab.workspace import NOTEBOOKS, workspace
+from cptlab.methods.schedule import Schedule
 
 TINY = dataclasses.replace(
     PAPER,

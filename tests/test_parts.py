@@ -12,13 +12,19 @@ from tiny_clip import tiny_clip
 from cptlab.clip import IMAGENET_TEMPLATES
 from cptlab.geometry.losses import class_wise_convergence
 from cptlab.methods.base import Step, cross_entropy
-from cptlab.parts.averaging import gaussian_weights
-from cptlab.parts.balance import Balance
-from cptlab.parts.bottleneck import bottleneck, bottleneck_start, linear, linear_start, quick_gelu
-from cptlab.parts.coupling import coupled, coupling_start
-from cptlab.parts.descriptions import descriptions_of
-from cptlab.parts.negatives import hard_negatives
-from cptlab.parts.views import augmented
+from cptlab.methods.parts.averaging import gaussian_weights
+from cptlab.methods.parts.balance import Balance
+from cptlab.methods.parts.bottleneck import (
+    bottleneck,
+    bottleneck_start,
+    linear,
+    linear_start,
+    quick_gelu,
+)
+from cptlab.methods.parts.coupling import coupled, coupling_start
+from cptlab.methods.parts.descriptions import descriptions_of
+from cptlab.methods.parts.negatives import hard_negatives
+from cptlab.methods.parts.views import augmented
 
 COUNTS = torch.tensor([[16, 4, 1]])
 

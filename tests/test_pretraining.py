@@ -9,10 +9,10 @@ import torch.nn.functional as F
 from tiny_clip import tiny_clip
 
 from cptlab.emoji import catalog
-from cptlab.emoji.recipe import text
-from cptlab.emoji.recipe.pretrain import RARE_WEIGHTS, shown_drawings, with_exposure
-from cptlab.emoji.recipe.sources import RARE_STYLE_ORDER, Drawings, iconify_svgs
-from cptlab.emoji.recipe.vision import VisionSchedule, augment, close_gap, train_image_tower
+from dev.emojiclip import text
+from dev.emojiclip.pretrain import RARE_WEIGHTS, shown_drawings, with_exposure
+from dev.emojiclip.sources import RARE_STYLE_ORDER, Drawings, iconify_svgs
+from dev.emojiclip.vision import VisionSchedule, augment, close_gap, train_image_tower
 
 WIDTH = 24  # of the tiny image tower and its joint space
 SCHEDULE = VisionSchedule(steps=12, batch=16, warmup=2, late_from=6, checkpoint_every=6)

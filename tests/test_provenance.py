@@ -1,8 +1,8 @@
 """Where numbers come from, in words."""
 
+from cptlab.lab.runs.provenance import PACKAGES, environment, provenance
 from cptlab.methods import CoOp
-from cptlab.provenance import PACKAGES, environment, provenance
-from cptlab.spec import RunSpec
+from cptlab.training.spec import RunSpec
 
 
 def test_one_sentence_tells_runs_days_and_versions():

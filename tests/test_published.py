@@ -8,8 +8,9 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from cptlab.figures import published_averages
-from cptlab.published import (
+from cptlab.lab.figures import published_averages
+from cptlab.lab.figures.style import VERMILLION
+from cptlab.lab.study.published import (
     averages,
     mean_ranks,
     proportional_rows,
@@ -19,7 +20,6 @@ from cptlab.published import (
     row_ratios,
     shared_values,
 )
-from cptlab.style import VERMILLION
 
 RESULTS = (2, 3, 4)
 
@@ -333,5 +333,8 @@ def test_a_picture_of_too_many_ratios_is_refused():
 
 
 def test_published_numbers_need_no_torch():
-    code = "import sys, cptlab.published as p; p.published(2); sys.exit('torch' in sys.modules)"
+    code = (
+        "import sys, cptlab.lab.study.published as p; p.published(2); "
+        "sys.exit('torch' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -13,11 +13,14 @@ from click.testing import CliRunner
 from golden_study import RUNS, study
 from tiny_data_root import picture, publish, tiny_root
 
-from cptlab import archive, batch, bench, studies
-from cptlab.cli import commands
-from cptlab.profiles import profile_named
-from cptlab.results import load_result, missing
-from cptlab.workspace import CHECKOUT
+from cptlab.lab import bench
+from cptlab.lab.cli import batch
+from cptlab.lab.cli.main import commands
+from cptlab.lab.runs import archive
+from cptlab.lab.runs.results import load_result, missing
+from cptlab.lab.study import studies
+from cptlab.lab.study.profiles import profile_named
+from cptlab.lab.workspace import CHECKOUT
 
 README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
 CARD = (CHECKOUT / "cptlab/emoji/MODEL_CARD.md").read_text(encoding="utf-8")
@@ -127,7 +130,7 @@ def test_every_picture_and_link_exists():
 
 
 def test_the_model_card_names_every_package():
-    recipe = (CHECKOUT / "cptlab/emoji/recipe/sources.py").read_text(encoding="utf-8")
+    recipe = (CHECKOUT / "dev/emojiclip/sources.py").read_text(encoding="utf-8")
     packages = re.findall(r'"(@?[\w/-]+@\d[\d.]*)"', recipe)
     assert len(packages) == 11
     assert all(f"`{package}`" in CARD for package in packages)

@@ -9,8 +9,12 @@ import torch
 from tiny_clip import tiny_clip
 from tiny_world import tiny_dataset
 
-from cptlab import runs, world
 from cptlab.data import draw_long_tailed
+from cptlab.lab.runs import queue as runs
+from cptlab.lab.runs import world
+from cptlab.lab.runs.passes import passes, shared_part
+from cptlab.lab.runs.queue import execute, run
+from cptlab.lab.runs.results import load_result
 from cptlab.methods import (
     CPT,
     DPC,
@@ -26,12 +30,9 @@ from cptlab.methods import (
     PromptSRC,
     ZeroShot,
 )
-from cptlab.passes import passes, shared_part
-from cptlab.results import load_result
-from cptlab.runs import execute, run
-from cptlab.schedule import Schedule
-from cptlab.spec import RunSpec
-from cptlab.training import Trained, train
+from cptlab.methods.schedule import Schedule
+from cptlab.training.loop import Trained, train
+from cptlab.training.spec import RunSpec
 
 DEPTH = {"text_depth": 2, "vision_depth": 2}
 SCHEDULE = Schedule(epochs=4, lr=0.02, batch_size=8)
@@ -253,7 +254,8 @@ def test_jobs_get_a_fair_share(tiny, tmp_path, monkeypatch):
     monkeypatch.setattr(
         runs, "execute", lambda specs, *rest: sizes.append(len(specs)) or original(specs, *rest)
     )
-    monkeypatch.setattr(sys.modules["cptlab.engines.processes"], "parallel_config", _serial)
+    module = sys.modules["cptlab.lab.runs.engines.processes"]
+    monkeypatch.setattr(module, "parallel_config", _serial)
     seeds = [dataclasses.replace(specs_of("coop")[0], seed=s) for s in range(6)]
     run(seeds, tmp_path, jobs=2, progress=False)
     assert sizes == [3, 3]

@@ -11,14 +11,14 @@ import pytest
 from click.testing import CliRunner
 from html_page import Page
 
-from cptlab import batch
-from cptlab.cli import commands
-from cptlab.profiles import FULL, PROFILES, SMOKE, profile_named
-from cptlab.published import published
-from cptlab.report import captions, write_report
-from cptlab.report.pictures import title_of
-from cptlab.style import save
-from cptlab.workspace import CHECKOUT, Workspace, workspace
+from cptlab.lab.cli import batch
+from cptlab.lab.cli.main import commands
+from cptlab.lab.figures.style import save
+from cptlab.lab.report import captions, write_report
+from cptlab.lab.report.pictures import title_of
+from cptlab.lab.study.profiles import FULL, PROFILES, SMOKE, profile_named
+from cptlab.lab.study.published import published
+from cptlab.lab.workspace import CHECKOUT, Workspace, workspace
 
 PAPER = "https://arxiv.org/abs/2605.11939"
 NO_RUNS = pd.DataFrame()

@@ -7,9 +7,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from cptlab.profiles import FULL
-from cptlab.report import write_report
-from cptlab.workspace import CHECKOUT, Workspace
+from cptlab.lab.report import write_report
+from cptlab.lab.study.profiles import FULL
+from cptlab.lab.workspace import CHECKOUT, Workspace
 
 pytest_plugins = ["browser"]
 

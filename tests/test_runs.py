@@ -11,13 +11,15 @@ import torch
 from tiny_clip import tiny_clip
 from tiny_world import tiny_dataset
 
-from cptlab import clip, results, runs, world
-from cptlab.evaluation import scores
+from cptlab import clip
+from cptlab.lab.runs import queue as runs
+from cptlab.lab.runs import results, world
+from cptlab.lab.runs.queue import RunsFailed, execute, run
+from cptlab.lab.runs.results import load_result, missing, remarks, table
 from cptlab.methods import CPT, CoOp, CoPrompt, ZeroShot
-from cptlab.results import load_result, missing, remarks, table
-from cptlab.runs import RunsFailed, execute, run
-from cptlab.schedule import Schedule
-from cptlab.spec import RunSpec
+from cptlab.methods.schedule import Schedule
+from cptlab.training.evaluation import scores
+from cptlab.training.spec import RunSpec
 
 SCHEDULE = Schedule(epochs=2, lr=0.02, batch_size=16)
 

@@ -4,7 +4,7 @@ import ast
 
 import pytest
 
-from cptlab.workspace import CHECKOUT
+from cptlab.lab.workspace import CHECKOUT
 
 FILES = sorted((CHECKOUT / "cptlab").rglob("*.py"))
 FORBIDDEN_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "shelve", "marshal"}

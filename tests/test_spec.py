@@ -7,9 +7,9 @@ import pytest
 
 from cptlab.data.long_tail import class_counts
 from cptlab.methods import CPT, METHODS, CoOp, GlobalETF, ZeroShot
-from cptlab.parts.balance import Balance
-from cptlab.schedule import Schedule
-from cptlab.spec import RunSpec, make_method, spec_from_dict
+from cptlab.methods.parts.balance import Balance
+from cptlab.methods.schedule import Schedule
+from cptlab.training.spec import RunSpec, make_method, spec_from_dict
 
 SPEC = RunSpec("food", CPT(), 0.06, seed=3)
 CHANGES = {

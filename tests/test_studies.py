@@ -3,15 +3,14 @@
 import pytest
 import torch
 
-from cptlab.claims import needs
-from cptlab.claims.roles import CPT as DEFAULT
-from cptlab.claims.roles import label, weighted
 from cptlab.clip import untrained
 from cptlab.data.paper import ROWS
-from cptlab.lineup import BOTH, methods
-from cptlab.methods import CPT, IVLP, PromptSRC
-from cptlab.profiles import DEMO, FULL, PAPER, SMOKE, Part, profile_named
-from cptlab.studies import (
+from cptlab.lab.study.claims import needs
+from cptlab.lab.study.claims.roles import CPT as DEFAULT
+from cptlab.lab.study.claims.roles import label, weighted
+from cptlab.lab.study.lineup import BOTH, methods
+from cptlab.lab.study.profiles import DEMO, FULL, PAPER, SMOKE, Part, profile_named
+from cptlab.lab.study.studies import (
     ALGORITHMS,
     COMBINATIONS,
     HEAT_MAP,
@@ -27,7 +26,8 @@ from cptlab.studies import (
     stability,
     transfer,
 )
-from cptlab.workspace import workspace
+from cptlab.lab.workspace import workspace
+from cptlab.methods import CPT, IVLP, PromptSRC
 
 
 def test_the_full_profile_has_every_run_that_the_claims_need():

@@ -9,7 +9,14 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from scipy.spatial.distance import pdist
 
-from cptlab.style import METHOD_LOOKS, UNKNOWN_LOOK, method_look, method_order, save, use_style
+from cptlab.lab.figures.style import (
+    METHOD_LOOKS,
+    UNKNOWN_LOOK,
+    method_look,
+    method_order,
+    save,
+    use_style,
+)
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ import pytest
 from small_study import EXECUTED, SPECS, work
 
 from cptlab.clip import load_prompts
-from cptlab.passes import BEGUN, MEMBERS, begin, unfinished
-from cptlab.results import load_result
+from cptlab.lab.runs.passes import BEGUN, MEMBERS, begin, unfinished
+from cptlab.lab.runs.results import load_result
 
 KILLS = 20
 CHANGING = ("seconds", "pass", "environment")

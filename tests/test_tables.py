@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cptlab.tables import (
+from cptlab.lab.study.tables import (
     differences,
     for_every_seed,
     gain_table,

@@ -26,12 +26,18 @@ from cptlab.methods import (
     PromptSRC,
     ZeroShot,
 )
-from cptlab.model import PromptedCLIP, pictures
-from cptlab.optimisation import batches, optimiser_for, planned_epochs, rewind, steps_per_epoch
-from cptlab.schedule import Schedule
+from cptlab.methods.schedule import Schedule
 from cptlab.seeds import torch_stream
-from cptlab.spec import RunSpec
-from cptlab.training import TrainingDiverged, train
+from cptlab.training.loop import TrainingDiverged, train
+from cptlab.training.model import PromptedCLIP, pictures
+from cptlab.training.optimisation import (
+    batches,
+    optimiser_for,
+    planned_epochs,
+    rewind,
+    steps_per_epoch,
+)
+from cptlab.training.spec import RunSpec
 
 PROTOCOL = json.loads((Path(__file__).parent / "golden/protocol.json").read_text())
 DEPTH = {"text_depth": 2, "vision_depth": 2}

@@ -4,8 +4,8 @@ import pandas as pd
 
 from cptlab.data import open_roles
 from cptlab.emoji.catalog import TEST_VENDORS
-from cptlab.profiles import DEMO, PROFILES
-from cptlab.tuning import DATASETS, EPOCHS, LABELS, RATES, SEEDS, choice, tuning
+from cptlab.lab.study.profiles import DEMO, PROFILES
+from cptlab.lab.study.tuning import DATASETS, EPOCHS, LABELS, RATES, SEEDS, choice, tuning
 
 
 def test_tuning_looks_at_validation_only_and_at_seeds_of_its_own():

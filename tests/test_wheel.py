@@ -9,7 +9,7 @@ import zipfile
 
 import pytest
 
-from cptlab.workspace import CHECKOUT
+from cptlab.lab.workspace import CHECKOUT
 
 BUILT_FROM = (".ci", "cptlab", "notebooks", "figures", "docs", "tests")
 
@@ -57,7 +57,7 @@ def test_the_wheel_holds_all_that_the_package_reads(built):
         if path.suffix != ".pyc" and not path.name.startswith(".")
     }
     assert "cptlab/emoji/EmojiCLIP.safetensors" in wanted
-    assert "cptlab/published/table1.csv" in wanted
+    assert "cptlab/lab/study/published/table1.csv" in wanted
     outside = [*CHECKOUT.glob("notebooks/*.ipynb"), *CHECKOUT.glob("figures/*.json")]
     wanted |= {f"cptlab/carried/{path.relative_to(CHECKOUT)}" for path in outside}
     assert "cptlab/carried/figures/throughput.json" in wanted
@@ -82,9 +82,9 @@ def test_the_sdist_holds_the_checkout_and_nothing_computed_in_it(built):
 def test_an_installed_wheel_works_where_the_user_stands(installed, tmp_path):
     """It finds weights, drawings, stored times and notebooks; all output goes below this folder."""
     program = """
-import cptlab.cli, cptlab.workspace as w
+import cptlab.lab.cli.main, cptlab.lab.workspace as w
 print(w.NOTEBOOKS, w.workspace("smoke").report, sep="\\n")
-cptlab.cli.main()
+cptlab.lab.cli.main.main()
 """
     environment = {**os.environ, "PYTHONPATH": str(installed), "PYTHONSAFEPATH": "1"}
     command = [sys.executable, "-c", program, "figures", "00", "--profile", "smoke", "--dry-run"]
@@ -103,7 +103,7 @@ cptlab.cli.main()
 
 
 def test_a_checkout_keeps_its_folders(monkeypatch, tmp_path):
-    from cptlab.workspace import NOTEBOOKS, stored, workspace
+    from cptlab.lab.workspace import NOTEBOOKS, stored, workspace
 
     monkeypatch.chdir(tmp_path)
     assert CHECKOUT / "notebooks" == NOTEBOOKS

@@ -5,8 +5,8 @@ import dataclasses
 import torch
 from tiny_clip import tiny_clip
 
-from cptlab.profiles import SMOKE, Depths, Part
-from cptlab.schedule import Schedule
+from cptlab.lab.study.profiles import SMOKE, Depths, Part
+from cptlab.methods.schedule import Schedule
 
 PART = Part(("tiny",), (0.25,), (1,))
 PROFILE = dataclasses.replace(

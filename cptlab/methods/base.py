@@ -21,8 +21,8 @@ import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from cptlab.clip import WORDS, Backbone, Prompts, PromptShape
-from cptlab.parts.coupling import coupled, coupling_start
-from cptlab.schedule import PUBLISHED, Schedule
+from cptlab.methods.parts.coupling import coupled, coupling_start
+from cptlab.methods.schedule import PUBLISHED, Schedule
 
 PHOTO = ("a photo of a {}.",)
 """The sentence of frozen prototypes; only a method that uses them makes it an option."""
@@ -87,7 +87,7 @@ class Method:
     words: what the first text layer starts from. per_image: text features depend on the picture.
     views: augmented views of each picture that a step needs (0: the picture as it is); the first
     one is learned from. frozen_images: the frozen tower also encodes the picture (its last view).
-    hard_negatives: classes that each picture draws into its batch (`cptlab.parts.negatives`).
+    hard_negatives: classes that each picture draws into its batch (`parts.negatives`).
     elsewhere: protocol or data set -> fields of the method or its schedule that were published for
     it, where they differ from those for base to new.
     """

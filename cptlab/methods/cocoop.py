@@ -8,8 +8,8 @@ from torch import Generator, Tensor
 
 from cptlab.clip import Backbone, Prompts, PromptShape
 from cptlab.methods.base import Method
-from cptlab.parts.bottleneck import bottleneck, bottleneck_start
-from cptlab.schedule import Schedule
+from cptlab.methods.parts.bottleneck import bottleneck, bottleneck_start
+from cptlab.methods.schedule import Schedule
 
 
 @dataclass(frozen=True)

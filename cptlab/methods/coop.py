@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from cptlab.clip import PromptShape
 from cptlab.methods.base import Method
-from cptlab.schedule import Schedule
+from cptlab.methods.schedule import Schedule
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from torch import Generator, Tensor
 
 from cptlab.clip import Backbone, Prompts
 from cptlab.methods.base import CoupledPrompts, Setting, Step, cross_entropy
-from cptlab.parts.bottleneck import bottleneck, bottleneck_start
-from cptlab.parts.descriptions import descriptions_of
-from cptlab.schedule import Schedule
+from cptlab.methods.parts.bottleneck import bottleneck, bottleneck_start
+from cptlab.methods.parts.descriptions import descriptions_of
+from cptlab.methods.schedule import Schedule
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ class CPT(DeepPrompts):
 
         >>> from pathlib import Path
         >>> from cptlab import CPT, RunSpec
-        >>> from cptlab.runs import run
+        >>> from cptlab.lab.runs.queue import run
         >>> method = CPT(etf_reduction="pair_mean", text_depth=3, vision_depth=4)
         >>> [result] = run([RunSpec("food", method, imbalance=0.06)], Path("runs"))
         >>> result.metrics["H"], result.metrics["tail"]

@@ -8,8 +8,8 @@ from torch import Generator, Tensor
 
 from cptlab.clip import WORDS, Backbone, Prompts, PromptShape
 from cptlab.methods.base import Method, Setting, Step, cross_entropy
-from cptlab.parts.bottleneck import bottleneck, bottleneck_start, quick_gelu
-from cptlab.schedule import Schedule
+from cptlab.methods.parts.bottleneck import bottleneck, bottleneck_start, quick_gelu
+from cptlab.methods.schedule import Schedule
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from torch import Generator, Tensor
 
 from cptlab.clip import Backbone, Prompts, PromptShape
 from cptlab.methods.base import Method, Setting, Step, Tokens, Use
-from cptlab.parts.coupling import coupled, coupling_start
-from cptlab.schedule import Schedule
+from cptlab.methods.parts.coupling import coupled, coupling_start
+from cptlab.methods.schedule import Schedule
 
 FIRST = "first_"
 """Prefix of the names under which the prompts of the first stage are kept."""

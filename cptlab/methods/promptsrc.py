@@ -9,8 +9,8 @@ from torch import Tensor
 
 from cptlab.clip import IMAGENET_TEMPLATES
 from cptlab.methods.base import DeepPrompts, Setting, Step, cross_entropy
-from cptlab.parts.averaging import gaussian_weights
-from cptlab.schedule import Schedule
+from cptlab.methods.parts.averaging import gaussian_weights
+from cptlab.methods.schedule import Schedule
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,33 @@
+"""What the shared prefix and passes of replicas save, and what each method costs: measured."""
+
+from cptlab.lab.bench.cost import (
+    cost_markdown,
+    costs,
+    measured_backbones,
+    store_costs,
+    stored_costs,
+    with_run_times,
+)
+from cptlab.lab.bench.run import CLASSES, committed_rows, measured, run
+from cptlab.lab.bench.table import NAMES, Row, draw, markdown, read_rows, table, write, write_rows
+
+__all__ = [
+    "CLASSES",
+    "NAMES",
+    "Row",
+    "committed_rows",
+    "cost_markdown",
+    "costs",
+    "draw",
+    "markdown",
+    "measured",
+    "measured_backbones",
+    "read_rows",
+    "run",
+    "store_costs",
+    "stored_costs",
+    "table",
+    "with_run_times",
+    "write",
+    "write_rows",
+]

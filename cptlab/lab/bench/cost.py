@@ -1,0 +1,184 @@
+"""What the methods of a profile cost: which world is measured, and its stored rows."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import fmean
+
+import pandas as pd
+import torch
+
+from cptlab.clip import Precision, untrained
+from cptlab.clip.loading import EMOJI_NAME
+from cptlab.data import draw_long_tailed
+from cptlab.lab.bench.methods import REFERENCE, method_rows, parameters_at
+from cptlab.lab.bench.passes import noise
+from cptlab.lab.bench.run import machine
+from cptlab.lab.bench.table import Row, read_rows, write_rows
+from cptlab.lab.runs import world
+from cptlab.lab.runs.results import Result
+from cptlab.lab.study import lineup
+from cptlab.lab.study.profiles import FULL, PAPER
+from cptlab.lab.workspace import stored
+from cptlab.training.optimisation import planned_epochs, steps_per_epoch
+from cptlab.training.spec import RunSpec
+
+NAME = "cost"
+BATCH, TESTED = 4, 16
+"""Pictures of a step and of an evaluation where the backbone is not EmojiCLIP."""
+ACCURACIES = ("H", "tail")
+FIRST_STAGES = {"coop": "CoOp", "maple": "MaPLe"}
+"""What the first stage of DPC steps like, by what it is on."""
+
+
+def costs(
+    backbone: str,
+    classes: int = 50,
+    device: str = "cpu",
+    precision: Precision = "fp32",
+    rounds: int = 3,
+) -> list[Row]:
+    """Rows of all methods (`method_rows`), with the machine.
+
+    EmojiCLIP: runs of the profile full on activities (with as many classes as it has) at
+    tau = 0.06, one thread. Others: untrained, the methods as published, on noise pictures of so
+    many classes, in batches of 4 for every method.
+
+    Raises:
+        ValueError: for an unknown backbone or device, EmojiCLIP anywhere but on the CPU in fp32,
+            or fewer classes than a method needs.
+    """
+    if backbone == EMOJI_NAME:
+        if (device, precision) != ("cpu", "fp32"):
+            raise ValueError(
+                f"Runs on {EMOJI_NAME} are measured on the device cpu in fp32, not {device} in "
+                f"{precision}: leave both out, or choose another backbone."
+            )
+        specs = {
+            label: FULL.spec("activities", method, imbalance=0.06, seed=1)
+            for label, method in lineup.methods(FULL).items()
+        }
+        spec = specs[REFERENCE]
+        torch.set_num_threads(spec.threads)
+        model, learned = world.backbone_of(spec), next(iter(world.roles_of(spec).values()))
+    else:
+        model = untrained(backbone, device, precision)
+        specs = {
+            label: RunSpec(
+                "noise", method, schedule=dataclasses.replace(method.schedule(), batch_size=BATCH)
+            )
+            for label, method in lineup.methods(PAPER).items()
+        }
+        spec, learned = specs[REFERENCE], noise(classes, per_class=1)
+        learned = dataclasses.replace(learned, test=learned.train[:TESTED])
+    subset = draw_long_tailed(learned, spec.imbalance, spec.seed)
+    where = machine(device, precision, torch.get_num_threads())
+    rows = method_rows(specs, model, learned, subset, rounds)
+    return [row | {"machine": where} for row in rows]
+
+
+def store_costs(rows: Sequence[Row], folder: Path) -> Path:
+    """Write rows into a folder's `cost.json`, in place of those of the same backbone there."""
+    path = folder / f"{NAME}.json"
+    measured = {row["backbone"] for row in rows}
+    before = read_rows(path) if path.is_file() else []
+    write_rows([*(row for row in before if row["backbone"] not in measured), *rows], path)
+    return path
+
+
+def stored_costs(backbone: str) -> pd.DataFrame:
+    """Costs on a backbone as measured for the repository, or by `cptlab bench --methods` since.
+
+    Returns:
+        The rows, with `parameters_vit_b_16`: trained parameters of the same methods as published.
+
+    Raises:
+        ValueError: if they were not measured on this backbone.
+    """
+    frame = pd.DataFrame([row for row in _stored_rows() if row["backbone"] == backbone])
+    if frame.empty:
+        raise ValueError(
+            f"What methods cost on {backbone} is not known: run `cptlab bench --methods --backbone "
+            f"{backbone}`."
+        )
+    counts = parameters_at(lineup.methods(PAPER))
+    return frame.assign(parameters_vit_b_16=frame["method"].map(counts))
+
+
+def with_run_times(costs: pd.DataFrame, runs: Mapping[str, Sequence[Result]]) -> pd.DataFrame:
+    """Costs of the methods that have runs, with the time that training one takes.
+
+    Args:
+        costs: rows of `stored_costs`.
+        runs: finished runs by method; their mean number of steps is counted.
+
+    Returns:
+        Rows of methods that have both, with `seconds_run`, `seconds_run_min` and `seconds_run_max`:
+        steps times the seconds of a step and their range, over both stages where there are two.
+    """
+    ends = ["seconds_step", "seconds_step_min", "seconds_step_max"]
+    steps = costs.set_index("method")[ends]
+    rows = []
+    for label, finished in runs.items():
+        if label not in steps.index:
+            continue
+        first, seconds = finished[0].spec.method.first_stage(), steps.loc[label]
+        if first is not None:
+            seconds = seconds + steps.loc[FIRST_STAGES[first.on]]
+        rows.append((label, *fmean(map(_steps, finished)) * seconds))
+    columns = ["method", *(name.replace("step", "run") for name in ends)]
+    return costs.merge(pd.DataFrame(rows, columns=columns), on="method")
+
+
+def _steps(result: Result) -> int:
+    """Steps that one stage of a run took."""
+    spec, samples = result.spec, result.details["subset"]["samples"]
+    n_classes = int((result.classes["role"] != "new").sum())
+    per_epoch = steps_per_epoch(samples, spec.schedule.batch_size)
+    return planned_epochs(spec, n_classes, samples) * per_epoch
+
+
+def measured_backbones() -> list[str]:
+    """Backbones that `stored_costs` knows."""
+    return list(dict.fromkeys(str(row["backbone"]) for row in _stored_rows()))
+
+
+def _stored_rows() -> list[Row]:
+    path = stored(f"{NAME}.json")
+    return read_rows(path) if path.is_file() else []
+
+
+def cost_markdown(costs: pd.DataFrame) -> str:
+    """Costs as a Markdown table, a row for each method; ratios are to IVLP.
+
+    costs: rows of `stored_costs`; times of runs (`with_run_times`) and the columns "H" and "tail"
+    (accuracies in percent as text, `cptlab.lab.study.tables.cell`) join if present.
+    """
+    shown = pd.DataFrame({"method": costs["method"]})
+    shown["trained parameters"] = costs["trained_parameters"].map("{:,}".format)
+    shown["at ViT-B/16"] = costs["parameters_vit_b_16"].map("{:,.0f}".format)
+    shown["step, ms"] = _range(costs, "step", 1000)
+    if "seconds_run" in costs:
+        shown["training a run, s"] = _range(costs, "run", 1)
+    shown["step memory, MiB"] = (1024 * costs["gib_step"]).map("{:.1f}".format)
+    shown["evaluation, ms a picture"] = _range(costs, "evaluation", 1000 / costs["tested"])
+    for what in ("seconds_step", "gib_step", "seconds_evaluation"):
+        words = {"seconds_step": "step", "gib_step": "memory", "seconds_evaluation": "evaluation"}
+        shown[f"{words[what]}, x"] = costs[f"ratio_{what}"].map("{:.2f}".format)
+    shown["epochs"] = costs["epochs"].astype(str)
+    for name in ACCURACIES:
+        if name in costs:
+            shown[f"{name}, %"] = costs[name]
+    lines = [shown.columns, ["---"] + ["---:"] * (len(shown.columns) - 1), *shown.to_numpy()]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def _range(costs: pd.DataFrame, what: str, factor: float | pd.Series) -> pd.Series:
+    """Median and range of times as text, "12.3 (11.9-14.0)"."""
+    middle, low, high = (
+        (factor * costs[f"seconds_{what}{part}"]).map("{:.1f}".format)
+        for part in ("", "_min", "_max")
+    )
+    return middle + " (" + low + "-" + high + ")"

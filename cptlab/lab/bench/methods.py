@@ -1,0 +1,158 @@
+"""What each method costs beside IVLP: a training step, its memory, and classifying test pictures.
+
+A step is all that happens from one update to the next: drawing the batch (with its views or hard
+negatives), forward, backward, update. Features of a frozen image tower are computed before, as in
+training. DPC's is a step of its second stage; the first one steps like CoOp or MaPLe. Evaluation is
+the image tower on every picture and the text tower on all classes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Mapping
+from functools import partial
+from statistics import median
+
+import torch
+from torch import Tensor
+
+from cptlab.clip import Backbone, Prompts, init_prompts, untrained
+from cptlab.data import ImageDataset, Subset
+from cptlab.lab.bench.measure import peak_memory, timed
+from cptlab.lab.bench.table import Row
+from cptlab.methods import Method
+from cptlab.seeds import torch_stream
+from cptlab.training.model import PromptedCLIP
+from cptlab.training.spec import RunSpec
+from cptlab.training.steps import Steps, prepare, setting_of
+
+REFERENCE = "IVLP"
+VIT_B_16 = "ViT-B-16-quickgelu"
+
+
+def method_rows(
+    specs: Mapping[str, RunSpec],
+    backbone: Backbone,
+    dataset: ImageDataset,
+    subset: Subset,
+    rounds: int,
+) -> list[Row]:
+    """One row for each method; every round times each of them once.
+
+    Args:
+        specs: a run for each label, `REFERENCE` among them.
+        backbone: the frozen CLIP of all runs.
+        dataset: what they learn; its test pictures are those of the evaluation.
+        subset: training pictures, at least one batch.
+        rounds: timings of each, after one call that is not timed.
+
+    Returns:
+        Rows with trained parameters, epochs of a run (DPC: of each stage), number of classes,
+        pictures of the first batch and of the evaluation, median, minimum and maximum of the
+        seconds that a step and an evaluation take, the GiB that tensors made by a step hold at
+        once, and `ratio...` of each to `REFERENCE` (of medians, for times). What does not train
+        has zeros.
+
+    Raises:
+        ValueError: if the reference is missing, or the subset is smaller than a batch.
+    """
+    if REFERENCE not in specs:
+        raise ValueError(f"Costs are ratios to {REFERENCE}, which is not among the methods.")
+    device = backbone.device
+    held, models, steps = in_memory(dataset, backbone.image_size), {}, {}
+    for label, spec in specs.items():
+        prompts, names = start(spec, backbone), dataset.class_names
+        models[label] = PromptedCLIP(backbone, prompts, spec.method, names, dataset.template)
+        if prompts.learned():
+            steps[label] = Timed(spec, models[label], dataset, subset)
+    sizes = {label: step() for label, step in steps.items()}
+    memory = {label: peak_memory(step, device)[0] for label, step in steps.items()}
+    for step in steps.values():
+        step.steps.capture()
+    tests = {label: partial(_classify, model, held) for label, model in models.items()}
+    for test in tests.values():
+        test()
+    learning, testing = timed(steps, rounds, device), timed(tests, rounds, device)
+    return [
+        {
+            "part": "methods",
+            "method": label,
+            "backbone": backbone.name,
+            "trained_parameters": model.prompts.count(),
+            "epochs": specs[label].schedule.epochs if label in steps else 0,
+            "classes": len(dataset.class_names),
+            "batch": sizes.get(label, 0),
+            **_summary("step", learning.get(label, [0.0]), learning[REFERENCE]),
+            "gib_step": memory.get(label, 0.0),
+            "ratio_gib_step": memory.get(label, 0.0) / memory[REFERENCE],
+            "tested": len(held.test),
+            **_summary("evaluation", testing[label], testing[REFERENCE]),
+            "rounds": rounds,
+        }
+        for label, model in models.items()
+    ]
+
+
+def start(spec: RunSpec, backbone: Backbone) -> Prompts:
+    """Prompts of a run before training; those of a second stage after a first one of no steps."""
+    first = spec.method.first_stage()
+    method, generators = first or spec.method, [torch_stream("init", spec.seed)]
+    shape = method.prompt_shape()
+    prompts = init_prompts(backbone, shape, generators, method.words, method.extra)
+    return spec.method.second_stage(prompts) if first else prompts
+
+
+class Timed:
+    """The steps of a run's training one at a time, at the rate of the warm-up.
+
+    Raises:
+        ValueError: if the subset is smaller than a batch.
+    """
+
+    def __init__(self, spec: RunSpec, model: PromptedCLIP, dataset: ImageDataset, subset: Subset):
+        samples, batch_size = len(subset.samples), spec.schedule.batch_size
+        if samples < batch_size:
+            raise ValueError(
+                f"{samples} training pictures make no batch of {batch_size}: give more classes."
+            )
+        setting = setting_of(model, dataset, [subset], spec.balance)
+        prepared = prepare([spec.method], setting)
+        self.steps = Steps([spec], model, dataset, [subset], setting, prepared)
+        self.batches = itertools.chain.from_iterable(map(self.steps.batches, itertools.count()))
+
+    def __call__(self) -> int:
+        """Take the next step; returns the number of pictures in its batch."""
+        batch = next(self.batches)
+        self.steps(batch)
+        return batch[0].shape[-1]
+
+
+def in_memory(dataset: ImageDataset, size: int) -> ImageDataset:
+    """A data set whose test pictures have been read: reading them is no method's cost."""
+    held = dataset.read([sample.key for sample in dataset.test], size)
+    row = {sample.key: i for i, sample in enumerate(dataset.test)}
+    return dataclasses.replace(dataset, read=lambda keys, size: held[[row[key] for key in keys]])
+
+
+def parameters_at(methods: Mapping[str, Method], backbone: str = VIT_B_16) -> dict[str, int]:
+    """Trained parameters of methods at an architecture, of which only the shapes are made."""
+    with torch.device("meta"):
+        shapes = untrained(backbone, "meta")
+    specs = {label: RunSpec("none", method) for label, method in methods.items()}
+    return {label: start(spec, shapes).count() for label, spec in specs.items()}
+
+
+def _classify(model: PromptedCLIP, dataset: ImageDataset) -> Tensor:
+    """Logits of all test pictures, by a new reader, lest frozen features be remembered."""
+    anew = dataclasses.replace(dataset, read=lambda keys, size: dataset.read(keys, size))
+    return model.classify(anew, anew.test)
+
+
+def _summary(what: str, values: list[float], reference: list[float]) -> Row:
+    return {
+        f"seconds_{what}": median(values),
+        f"seconds_{what}_min": min(values),
+        f"seconds_{what}_max": max(values),
+        f"ratio_seconds_{what}": median(values) / median(reference),
+    }

@@ -1,0 +1,210 @@
+"""The batch: run the studies of some notebooks, then the notebooks themselves with papermill."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import papermill
+from joblib import Parallel, delayed, parallel_config
+from nbclient.exceptions import DeadKernelError
+from nbconvert import HTMLExporter
+from nbformat import NotebookNode
+from tqdm.auto import tqdm
+
+from cptlab.data import open_dataset, open_roles
+from cptlab.lab.bench import committed_rows
+from cptlab.lab.bench.forecast import forecast, step_times
+from cptlab.lab.cli.errors import words
+from cptlab.lab.figures import contact_sheet
+from cptlab.lab.report import captions, write_report
+from cptlab.lab.runs import world
+from cptlab.lab.runs.engines import LOCAL
+from cptlab.lab.runs.queue import run
+from cptlab.lab.runs.results import load_result, missing, remarks, table
+from cptlab.lab.study.profiles import Profile
+from cptlab.lab.study.studies import STUDIES
+from cptlab.lab.workspace import NOTEBOOKS, Workspace
+from cptlab.training.spec import RunSpec
+
+
+class NotebooksFailed(RuntimeError):
+    """Some notebooks of a batch failed; the others were executed."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a batch will do: its runs, those that are missing, and the minutes they may take.
+
+    remarks: what should be known about stored results (`cptlab.lab.runs.results.remarks`).
+    """
+
+    profile: Profile
+    folders: Workspace
+    notebooks: list[str]
+    runs: list[RunSpec]
+    todo: list[RunSpec]
+    minutes: float
+    remarks: list[str]
+
+
+def notebook_names(wanted: Sequence[str] = ()) -> list[str]:
+    """Full notebook names for names or leading numbers ("02"); all of them if none is given.
+
+    Raises ValueError for a name that fits no notebook.
+    """
+    if not wanted:
+        return list(STUDIES)
+    names = []
+    for text in wanted:
+        stem = Path(text).stem
+        fitting = [name for name in STUDIES if stem.zfill(2) in (name, name.split("_")[0])]
+        if not fitting:
+            raise ValueError(f"Unknown notebook {text!r}; choose from {', '.join(STUDIES)}.")
+        names += fitting
+    return list(dict.fromkeys(names))
+
+
+def check(profile: Profile) -> None:
+    """Load what a profile needs, so that bad input fails before any long work.
+
+    Raises ValueError with what is wrong with every data set at once; and then, because it may need
+    a download, the errors of the backbone.
+    """
+    problems: dict[str, None] = {}
+    for name in profile.datasets():
+        try:
+            dataset = open_dataset(name)
+            first = {s.key.rpartition("/")[0]: s.key for s in (*dataset.test, *dataset.train)}
+            dataset.read(list(first.values()), 8)  # every drawing opens
+        except (ValueError, OSError) as error:
+            problems[str(error)] = None
+    for name in profile.transfer.datasets:
+        try:
+            open_roles(name, "transfer")
+        except (ValueError, OSError) as error:
+            problems |= dict.fromkeys(str(error).splitlines())
+    if problems:
+        raise ValueError("\n".join(problems))
+    world.cached_backbone(profile.backbone, profile.pretrained, profile.device, profile.precision)
+
+
+def plan(profile: Profile, wanted: Sequence[str], folders: Workspace, jobs: int) -> Plan:
+    """Runs behind these notebooks (all if none is named), each once.
+
+    The estimate uses stored runs where there are any. Raises ValueError for an unknown notebook.
+    """
+    names = notebook_names(wanted)
+    specs = list(dict.fromkeys(spec for name in names for spec in STUDIES[name](profile)))
+    todo = missing(specs, folders.runs)
+    known: dict[str, float] = {}
+    for spec in specs:
+        result = load_result(folders.runs, spec)
+        if result is not None:
+            known[_kind(spec)] = result.details["seconds"]
+    times = step_times(committed_rows(profile.device))
+    seconds = sum(known.get(_kind(spec)) or forecast(spec, times).seconds for spec in todo)
+    if profile.device == "cpu":
+        seconds /= max(1, jobs)
+    found = remarks(specs, folders.runs)
+    return Plan(profile, folders, names, specs, todo, seconds / 60, found)
+
+
+def _kind(spec: RunSpec) -> str:
+    same = (spec.dataset, spec.protocol, spec.method, spec.imbalance, spec.schedule, spec.curve)
+    return str(same)
+
+
+def figures(plan: Plan, jobs: int, where: str = LOCAL) -> None:
+    """Do the runs of a plan (where: `cptlab.lab.runs.engines`), then execute its notebooks.
+
+    Writes figures (PNG, SVG and CSV) with a contact sheet, executed notebooks and self-contained
+    HTML pages, and the report of the whole. Raises NotebooksFailed, naming each, after the others
+    have finished.
+    """
+    folders = plan.folders
+    run(plan.runs, folders.runs, jobs, where=where)
+    folders.notebooks.mkdir(parents=True, exist_ok=True)
+    parameters = {"profile": plan.profile.name, "out": folders.root, "jobs": 1}
+    with parallel_config("loky", n_jobs=jobs, inner_max_num_threads=1):
+        pages = Parallel(return_as="generator_unordered")(
+            delayed(_attempt)(name, parameters, folders.notebooks) for name in plan.notebooks
+        )
+        failures = [f for f in tqdm(pages, desc="notebooks", total=len(plan.notebooks)) if f]
+    if failures:
+        raise NotebooksFailed("\n".join(failures))
+    contact_sheet(folders.figures, captions(plan.profile))
+    report(plan.profile, folders)
+
+
+def report(profile: Profile, folders: Workspace) -> Path:
+    """Write the report of what is stored for a profile, without training or drawing anything.
+
+    Raises ValueError if there are no figures yet, with the command that draws them.
+    """
+    specs = list(dict.fromkeys(spec for study in STUDIES.values() for spec in study(profile)))
+    found = [result for spec in specs if (result := load_result(folders.runs, spec)) is not None]
+    environments = [result.details["environment"] for result in found]
+    lacking = len(specs) - len(found)
+    return write_report(profile, folders, STUDIES, table(found), environments, lacking)
+
+
+def _attempt(name: str, parameters: dict[str, object], folder: Path) -> str:
+    """Execute one notebook in a worker; what went wrong, if anything, must not stop the others."""
+    try:
+        execute_notebook(name, parameters, folder)
+    except OSError as error:
+        return f"Notebook {name} could not be written: {words(error)}"
+    except (ValueError, RuntimeError) as error:
+        return str(error)
+    return ""
+
+
+def html_page(notebook: NotebookNode) -> str:
+    """An executed notebook as one page without code, pictures embedded.
+
+    nbconvert's scripts come from the network and nothing here needs them, so they are left out.
+    """
+    logging.getLogger("traitlets").setLevel(logging.ERROR)  # it asks for alternative texts
+    page, _ = HTMLExporter(embed_images=True, exclude_input=True).from_notebook_node(notebook)
+    return re.sub(r"<script\b.*?</script>", "", page, flags=re.DOTALL)
+
+
+def execute_notebook(name: str, parameters: dict[str, object], folder: Path) -> Path:
+    """Execute one notebook with papermill and export it as HTML; returns the executed notebook.
+
+    Raises ValueError for a parameter that the notebook does not declare; RuntimeError naming the
+    failed notebook, which is kept as `<name>.failed.ipynb`.
+    """
+    source = NOTEBOOKS / f"{name}.ipynb"
+    declared = papermill.inspect_notebook(str(source))
+    unknown = sorted(set(parameters) - set(declared))
+    if unknown:
+        raise ValueError(
+            f"Notebook {name} has no parameter {', '.join(unknown)}; it has {', '.join(declared)}."
+        )
+    partial, final = folder / f"{name}.failed.ipynb", folder / f"{name}.ipynb"
+    started = time.time()
+    try:
+        executed = papermill.execute_notebook(
+            str(source),
+            str(partial),
+            parameters,
+            progress_bar=False,
+            cwd=str(NOTEBOOKS),
+            extra_arguments=["--IPKernelApp.log_level=50"],
+        )
+    except (papermill.PapermillExecutionError, DeadKernelError) as error:
+        died = isinstance(error, DeadKernelError)
+        reason = "its kernel died (out of memory?)" if died else f"{error.ename}: {error.evalue}"
+        raise RuntimeError(
+            f"Notebook {name} failed after {time.time() - started:.0f} s: {reason}. See "
+            f"{partial}; finished runs are kept."
+        ) from error
+    final.with_suffix(".html").write_text(html_page(executed), encoding="utf-8")
+    partial.replace(final)
+    return final

@@ -1,0 +1,156 @@
+"""The command line: `cptlab figures`, `report`, `run`, `data`, `tune`, `bench` and the others."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+
+import click
+
+from cptlab.lab.cli.bench import bench, tune
+from cptlab.lab.cli.data import data, doctor
+from cptlab.lab.cli.errors import words
+from cptlab.lab.cli.names import ENGINES, NOTEBOOKS, one_of
+from cptlab.lab.cli.options import data_root_option, profile_option
+from cptlab.lab.cli.results import results
+from cptlab.lab.cli.run import run
+
+
+@click.group()
+@click.version_option(package_name="cptlab")
+def commands() -> None:
+    """Prompt tuning of CLIP for long-tailed data: the CPT study on a laptop.
+
+    Example: cptlab figures --profile smoke --out /tmp/smoke
+
+    TAB completes names after eval "$(_CPTLAB_COMPLETE=bash_source cptlab)"; zsh_source and
+    fish_source likewise.
+    """
+
+
+for command in (bench, data, doctor, results, run, tune):
+    commands.add_command(command)
+
+
+def _known_engine(_: click.Context, __: click.Parameter, where: str) -> str:
+    """A wrong one should fail now, not when the first run starts."""
+    if where not in ENGINES:
+        from cptlab.lab.runs.engines import kind
+
+        kind(where)
+    return where
+
+
+@commands.command()
+@click.argument("notebooks", nargs=-1, shell_complete=one_of(NOTEBOOKS))
+@profile_option
+@click.option("--out", help="Write everything below this folder.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=os.cpu_count() or 1,
+    show_default=True,
+    help="Parallel runs.",
+)
+@click.option("--dry-run", is_flag=True, help="List the runs and an estimate; do nothing.")
+@click.option(
+    "--engine",
+    default="loky",
+    show_default=True,
+    shell_complete=one_of(ENGINES),
+    callback=_known_engine,
+    help="Where runs are done: loky (this machine), the address of a Dask scheduler "
+    "(tcp://host:8786), ray or the address of a Ray cluster (ray://host:10001), slurm. A running "
+    "cluster has its own number of workers; --jobs is for the others, and for notebooks.",
+)
+@data_root_option
+def figures(
+    notebooks: tuple[str, ...], profile: str, out: str | None, jobs: int, dry_run: bool, engine: str
+) -> None:
+    """Train what is missing and regenerate figures; all NOTEBOOKS, or some ("01", "02").
+
+    Example: cptlab figures 02 --profile demo
+    """
+    from cptlab.lab import bench
+    from cptlab.lab.bench import forecast
+    from cptlab.lab.cli import batch
+    from cptlab.lab.study.profiles import profile_named
+    from cptlab.lab.workspace import workspace
+
+    chosen, folders = profile_named(profile), workspace(profile, out)
+    batch.notebook_names(notebooks)  # an unknown one fails before the drawings are opened
+    if not dry_run:
+        batch.check(chosen)
+    plan = batch.plan(chosen, notebooks, folders, jobs)
+    done = len(plan.runs) - len(plan.todo)
+    if dry_run:
+        todo = set(plan.todo)
+        for spec in plan.runs:
+            click.echo(f"{'missing' if spec in todo else 'done   '}  {spec.run_id}")
+        if plan.todo:
+            times = forecast.step_times(bench.committed_rows(chosen.device))
+            click.echo(forecast.words(plan.todo, times))
+    for remark in plan.remarks:
+        click.echo(remark)
+    count, notebooks = _counted(jobs, "job"), _counted(len(plan.notebooks), "notebook")
+    click.echo(
+        f"Profile {profile}: {len(plan.runs)} runs, {done} done, {len(plan.todo)} to do in about "
+        f"{_duration(plan.minutes)} with {count}, then {notebooks} of some 15 s each."
+    )
+    if dry_run:
+        batch.check(chosen)  # last, so that the plan can be seen before data and weights are there
+    else:
+        batch.figures(plan, jobs, engine)
+        click.echo(f"Figures: {folders.figures}\nNotebooks and pages: {folders.notebooks}")
+        click.echo(f"Report: {folders.report / 'index.html'}")
+
+
+@commands.command()
+@profile_option
+@click.option("--out", help="The folder that the figures were written below.")
+def report(profile: str, out: str | None) -> None:
+    """Rebuild the report, one page with everything, from stored figures; trains nothing.
+
+    Example: cptlab report --profile smoke --out /tmp/smoke
+    """
+    from cptlab.lab.cli import batch
+    from cptlab.lab.study.profiles import profile_named
+    from cptlab.lab.workspace import workspace
+
+    chosen, folders = profile_named(profile), workspace(profile, out)
+    if not any(folders.figures.glob("*.png")):
+        place = f" --out {out}" if out else ""
+        raise ValueError(
+            f"There are no figures of profile {profile} in {folders.figures}: draw them first, "
+            f"with cptlab figures --profile {profile}{place}"
+        )
+    click.echo(f"Report: {batch.report(chosen, folders)}")
+
+
+def _duration(minutes: float) -> str:
+    return f"{minutes:.1f} min" if minutes < 120 else f"{minutes / 60:,.0f} h"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def main() -> None:
+    """Entry point: expected errors become one line on stderr and exit status 1."""
+    warnings.formatwarning = lambda message, *_: f"cptlab: {message}\n"
+    try:
+        commands.main(prog_name="cptlab", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted; finished runs are kept, start again to go on.", err=True)
+        sys.exit(130)
+    except (ValueError, OSError, RuntimeError, ModuleNotFoundError) as error:
+        click.echo(f"cptlab: {words(error)}", err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

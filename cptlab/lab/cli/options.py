@@ -1,0 +1,41 @@
+"""Options that several commands have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from cptlab.lab.cli.names import PROFILES, one_of
+from cptlab.lab.workspace import DEFAULT_PROFILE
+
+profile_option = click.option(
+    "--profile",
+    default=DEFAULT_PROFILE,
+    show_default=True,
+    help=f"Size of the study, schedule and depths: {', '.join(PROFILES)}. Behind a comma, what is "
+    "changed: full,tau=0.06 or paper,device=cpu (also backbone, pretrained, precision, compile, "
+    "threads).",
+    shell_complete=one_of(PROFILES),
+)
+
+
+def data_root_option(command: Callable) -> Callable:
+    """Option --data-root: where the paper's data sets are, for this and all worker processes."""
+
+    def remember(context: click.Context, parameter: click.Parameter, value: Path | None) -> None:
+        if value is not None and not context.resilient_parsing:  # not while the shell completes
+            from cptlab.data.root import set_data_root
+
+            set_data_root(value)
+
+    return click.option(
+        "--data-root",
+        type=click.Path(path_type=Path),
+        envvar="CPTLAB_DATA",
+        show_envvar=True,
+        callback=remember,
+        expose_value=False,
+        help="Folder of the paper's data sets.",
+    )(command)

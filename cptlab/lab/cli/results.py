@@ -1,0 +1,63 @@
+"""The commands about stored results: `cptlab results pack`, `cptlab results unpack`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cptlab.lab.cli.options import profile_option
+from cptlab.lab.workspace import workspace
+
+out_option = click.option("--out", help="The folder that `cptlab figures --out` was given.")
+
+
+@click.group()
+def results() -> None:
+    """Pack a study's results into one file, or redraw figures from such a file.
+
+    Example: cptlab results unpack my-study.tar.xz
+    """
+
+
+@results.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@profile_option
+@out_option
+def pack(file: Path, profile: str, out: str | None) -> None:
+    """Write the finished runs of a profile to FILE, a few megabytes for thousands.
+
+    Example: cptlab results pack my-study.tar.xz --profile demo
+    """
+    from cptlab.lab.runs import archive
+    from cptlab.lab.runs.results import load_result
+    from cptlab.lab.study import studies
+    from cptlab.lab.study.profiles import profile_named
+
+    chosen, store = profile_named(profile), workspace(profile, out).runs
+    specs = dict.fromkeys(spec for study in studies.STUDIES.values() for spec in study(chosen))
+    found = [result for spec in specs if (result := load_result(store, spec))]
+    if not found:
+        raise ValueError(
+            f"No run of profile {profile} is finished in {store}: `cptlab figures --profile "
+            f"{profile}` makes them."
+        )
+    archive.pack(found, file, studies.looked_at(chosen))
+    click.echo(f"{len(found)} of {len(specs)} runs packed into {file}.")
+
+
+@results.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@profile_option
+@out_option
+def unpack(file: Path, profile: str, out: str | None) -> None:
+    """Put the results in FILE where runs are stored; those that are there stay.
+
+    `cptlab figures` with their profile then redraws the figures without training.
+
+    Example: cptlab results unpack my-study.tar.xz
+    """
+    from cptlab.lab.runs import archive
+
+    store = workspace(profile, out).runs
+    click.echo(f"{archive.unpack(file, store)} results were new to {store}.")

@@ -1,0 +1,145 @@
+"""The command `cptlab run`: one run of one's own."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cptlab.lab.cli.names import EMBEDDED, METHODS, PAPER, one_of
+from cptlab.lab.cli.options import data_root_option, profile_option
+
+if TYPE_CHECKING:
+    from cptlab.data import Protocol
+    from cptlab.lab.runs.results import Result
+    from cptlab.lab.study.profiles import Profile
+    from cptlab.methods import Method
+
+
+@click.command()
+@click.option(
+    "--method",
+    default="cpt",
+    show_default=True,
+    help=f"{', '.join(METHODS)}.",
+    shell_complete=one_of(METHODS),
+)
+@click.option(
+    "--dataset",
+    default="food",
+    show_default=True,
+    help=f"One of {', '.join(EMBEDDED)}; one of the paper's, such as dtd; or the path of a folder "
+    "of class sub-folders or of a CSV file.",
+    shell_complete=one_of((*EMBEDDED, *PAPER), or_path=True),
+)
+@click.option("--tau", default=0.06, show_default=True, help="Imbalance ratio.")
+@click.option("--seed", default=1, show_default=True)
+@profile_option
+@click.option(
+    "--class-order",
+    type=click.Choice(["name", "permuted"]),
+    default="name",
+    show_default=True,
+    help="Order of the classes from head to tail.",
+)
+@click.option(
+    "--protocol",
+    type=click.Choice(["base_to_new", "transfer", "few_shot"]),
+    default="base_to_new",
+    show_default=True,
+    help="What is learned and tested.",
+)
+@click.option("--set", "options", multiple=True, help="Hyper-parameter of the method: name=value.")
+@click.option(
+    "--balance",
+    "balances",
+    multiple=True,
+    help="Long-tail classic: logits=balanced_softmax or logit_adjustment (with adjustment=1.0), "
+    "class_weights=True (with beta=0.9999), sampling=class_balanced.",
+)
+@click.option("--out", help="Store the run below this folder.")
+@data_root_option
+def run(
+    method: str,
+    dataset: str,
+    tau: float,
+    seed: int,
+    profile: str,
+    class_order: str,
+    protocol: Protocol,
+    options: tuple[str, ...],
+    balances: tuple[str, ...],
+    out: str | None,
+) -> None:
+    """Train and evaluate one method once, and print what was resolved and measured.
+
+    Example: cptlab run --method cpt --dataset food --tau 0.06 --set lambda_rs=0.5
+    """
+    import json
+
+    from cptlab.checks import build, option
+    from cptlab.data import full_name, is_path, open_roles
+    from cptlab.data.doctor import require_sound
+    from cptlab.lab.runs import results, world
+    from cptlab.lab.runs.locks import claimed
+    from cptlab.lab.runs.one_pass import check_writable, execute
+    from cptlab.lab.study.profiles import profile_named
+    from cptlab.lab.workspace import workspace
+    from cptlab.methods.parts.balance import Balance
+
+    chosen = profile_named(profile)
+    built = _method(method, options, chosen, protocol)
+    plain = chosen.spec(full_name(dataset), built, tau, seed, protocol)
+    balance = build(Balance, dict(option("--balance", text) for text in balances))
+    spec = dataclasses.replace(
+        plain, class_order=class_order, balance=balance if balances else None
+    )
+    roles = open_roles(spec.dataset, spec.protocol)  # fails before anything is printed or made
+    if is_path(spec.dataset):
+        require_sound(Path(spec.dataset))  # a damaged test image should fail before training
+    learned = next(iter(roles.values()))  # so should what the method cannot learn
+    spec.method.check(world.backbone_of(spec), len(learned.class_names))
+    store = workspace(profile, out).runs
+    click.echo(json.dumps(spec.as_dict(), indent=1))
+    check_writable(store)
+    for remark in results.remarks([spec], store):
+        click.echo(remark)
+    with claimed(store, [spec], wait=True):  # somebody else may be at it
+        if results.load_result(store, spec) is None:
+            for error in execute([spec], store, progress=True).values():
+                raise error
+    _show(results.load_result(store, spec))
+
+
+def _method(name: str, options: Sequence[str], profile: Profile, protocol: Protocol) -> Method:
+    """A method with the profile's depths and the user's hyper-parameters."""
+    from cptlab.checks import option
+    from cptlab.methods import METHODS
+    from cptlab.training.spec import make_method
+
+    values = dict(option("--set", text) for text in options)
+    if name in METHODS:
+        values = profile.depths_of(METHODS[name], protocol) | values
+    method = make_method(name, **values)
+    # a relative path would mean another file elsewhere
+    files = {
+        field: os.path.abspath(os.path.expanduser(value))
+        for field, value in vars(method).items()
+        if value in method.files()
+    }
+    return dataclasses.replace(method, **files)
+
+
+def _show(result: Result) -> None:
+    """What stood in for something, every metric, and where it is stored."""
+    for what, instead in result.spec.method.substitutes().items():
+        click.echo(f"For want of {what}: {instead}.")
+    for name, value in result.metrics.items():
+        unit = "dimensions" if name == "effective_rank" else "%"
+        shown = "     - (too few classes for thirds)" if value != value else f"{value:6.2f} {unit}"
+        click.echo(f"{name:>14} {shown}")
+    click.echo(f"Stored in {result.folder}")

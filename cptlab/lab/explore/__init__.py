@@ -1,0 +1,13 @@
+"""The explorer: finished runs looked at by hand, in JupyterLab or as static pictures.
+
+`begin` opens a store, the panels show it: widgets where somebody can use them, Matplotlib figures
+of the same elsewhere (papermill, nbval, nbconvert). The panel with the map is in
+`cptlab.lab.explore.map_panel`, because importing umap takes seconds.
+"""
+
+from cptlab.lab.explore.choice import Finished, finished
+from cptlab.lab.explore.prediction_panel import prediction_panel
+from cptlab.lab.explore.run_panel import run_panel
+from cptlab.lab.explore.session import Session, begin
+
+__all__ = ["Finished", "Session", "begin", "finished", "prediction_panel", "run_panel"]

@@ -1,0 +1,165 @@
+"""Which finished runs a store offers, and how one of them is chosen."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from cptlab.lab.runs.results import RESULT, Result, load_result
+from cptlab.lab.study.claims.roles import CPT, GLOBAL_ETF, ZERO_SHOT
+from cptlab.lab.study.lineup import NAMED, methods
+from cptlab.lab.study.profiles import MACHINE, Profile
+from cptlab.lab.study.studies import STUDIES
+from cptlab.training.spec import RunSpec, spec_from_dict
+
+FIELDS = ("dataset", "tau", "method", "seed")
+"""What a run is chosen by, in this order."""
+
+
+@dataclass(frozen=True, eq=False)  # tables of results have no plain equality
+class Finished:
+    """A finished run and the label of its method; changed options are part of the label."""
+
+    result: Result
+    label: str
+
+    @property
+    def spec(self) -> RunSpec:
+        """What the run did."""
+        return self.result.spec
+
+    @property
+    def key(self) -> tuple[str, float, str, int]:
+        """Its values of FIELDS."""
+        return self.spec.dataset, self.spec.imbalance, self.label, self.spec.seed
+
+
+def finished(profile: Profile, store: Path) -> tuple[list[Finished], list[str]]:
+    """Base-to-new runs of a profile in a store whose prompts can be looked at, sorted; remarks.
+
+    A remark says in a sentence which results are left out, and why.
+    """
+    found: dict[tuple, Finished] = {}
+    unread, archived = 0, 0
+    for path in sorted(store.glob(f"*/{RESULT}")):
+        try:
+            spec = spec_from_dict(json.loads(path.read_text(encoding="utf-8"))["spec"])
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            unread += 1
+            continue
+        if not _belongs(spec, profile):
+            continue
+        result = load_result(store, spec)
+        if result is None:
+            unread += 1
+        elif result.details.get("archived"):
+            archived += 1
+        else:
+            run = Finished(result, label_of(spec, profile))
+            found.setdefault(run.key, run)  # with and without a curve it is the same run
+    remarks = []
+    if unread:
+        remarks.append(f"{unread} results in {store} cannot be used (damaged, or of other data).")
+    if archived:
+        remarks.append(
+            f"{archived} runs came from an archive without their prompts and cannot be shown: "
+            f"delete their folders in {store}, and `cptlab figures` trains them anew."
+        )
+    return sorted(found.values(), key=lambda run: run.key), remarks
+
+
+def _belongs(spec: RunSpec, profile: Profile) -> bool:
+    """Whether a run is one that this profile could have made."""
+    same = all(getattr(spec, name) == getattr(profile, name) for name in (*MACHINE, "crop"))
+    scheduled = spec.schedule == profile.schedule_of(spec.method, "base_to_new", spec.dataset)
+    return same and scheduled and spec.protocol == "base_to_new"
+
+
+def label_of(spec: RunSpec, profile: Profile) -> str:
+    """The label of figures; of other runs that of the nearest method, and what differs from it."""
+    options = _options(spec)
+    if str(options) in _labels(profile):
+        return _labels(profile)[str(options)]
+    named = methods(profile, (*NAMED, CPT, GLOBAL_ETF))
+    alike = {name: one for name, one in named.items() if type(one) is type(spec.method)}
+    alike = alike or {spec.method.name: type(spec.method)()}
+    changes = {
+        name: _changes(options, _options(RunSpec(spec.dataset, method)))
+        for name, method in alike.items()
+    }
+    nearest = min(changes, key=lambda name: len(changes[name]))
+    return ", ".join([nearest, *changes[nearest]])
+
+
+@lru_cache
+def _labels(profile: Profile) -> dict[str, str]:
+    """Options of every run that can be shown, as text, with the label of figures."""
+    return {
+        str(_options(spec)): label
+        for study in STUDIES.values()
+        for spec, label in study(profile).items()
+        if _belongs(spec, profile)
+    }
+
+
+def _options(spec: RunSpec) -> dict[str, object]:
+    """What tells methods of one data set, ratio, seed and profile apart."""
+    own = {"method": spec.method.name, **dataclasses.asdict(spec.method)}
+    return own | {name: getattr(spec, name) for name in ("balance", "class_order", "n_max")}
+
+
+def _changes(options: Mapping[str, object], others: Mapping[str, object]) -> list[str]:
+    return [
+        f"{name} = {value:g}" if isinstance(value, float) else f"{name} = {value}"
+        for name, value in options.items()
+        if value != others.get(name)
+    ]
+
+
+def offered(runs: Sequence[Finished], chosen: Finished) -> dict[str, list]:
+    """What each of FIELDS can be, given those before it: only what some run has."""
+    choices = {}
+    for position, name in enumerate(FIELDS):
+        fitting = [run.key for run in runs if run.key[:position] == chosen.key[:position]]
+        choices[name] = list(dict.fromkeys(key[position] for key in fitting))
+    return choices
+
+
+def switched(runs: Sequence[Finished], chosen: Finished, field: str, value: object) -> Finished:
+    """The run with another value of one field that keeps the most of the others.
+
+    Fields before it stay, those behind stay where such a run exists. Raises ValueError if no run
+    has this value.
+    """
+    position = FIELDS.index(field)
+    start = (*chosen.key[:position], value)
+    fitting = [run for run in runs if run.key[: position + 1] == start]
+    if not fitting:
+        raise ValueError(f"No finished run has {field} {value}; choose another one.")
+    behind = slice(position + 1, None)
+    return max(
+        fitting,
+        key=lambda run: [a == b for a, b in zip(run.key[behind], chosen.key[behind])],
+    )
+
+
+def first_choice(runs: Sequence[Finished]) -> Finished:
+    """The run that is shown first: CPT with default weights if there is one."""
+    preferred = ("CPT (pair mean)", "CPT (sum)")
+    for label in preferred:
+        for run in runs:
+            if run.label == label:
+                return run
+    return runs[-1]
+
+
+def zero_shot_of(runs: Sequence[Finished], chosen: Finished) -> Finished | None:
+    """The zero-shot run of the same data set and ratio, if it is there."""
+    for run in runs:
+        if run.label == ZERO_SHOT and run.key[:2] == chosen.key[:2]:
+            return run
+    return None

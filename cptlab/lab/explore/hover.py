@@ -1,0 +1,37 @@
+"""Widgets that tell about what is under the pointer, by themselves in the browser.
+
+Each is a few lines of JavaScript beside this file, which anywidget carries to the page: nothing is
+fetched from a network, and pointing needs no answer from the kernel.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import anywidget
+import traitlets
+
+HERE = Path(__file__).parent
+DOM = (HERE / "dom.js").read_text(encoding="utf-8")
+
+
+class HoverMatrix(anywidget.AnyWidget):
+    """Cosine matrices side by side; what is pointed at shows its two classes and cosines.
+
+    content: `classes_content` and `matrix_content` of `cptlab.lab.explore.content`.
+    """
+
+    _esm = DOM + (HERE / "matrix.js").read_text(encoding="utf-8")
+    _css = HERE / "hover.css"
+    content = traitlets.Dict().tag(sync=True)
+
+
+class HoverMap(anywidget.AnyWidget):
+    """Maps of the classes to switch between; what is pointed at shows its name and neighbours.
+
+    content: `classes_content` and `map_content` of `cptlab.lab.explore.content`.
+    """
+
+    _esm = DOM + (HERE / "map.js").read_text(encoding="utf-8")
+    _css = HERE / "hover.css"
+    content = traitlets.Dict().tag(sync=True)

@@ -1,0 +1,58 @@
+"""The panel with the map: class texts by UMAP, frozen and as the chosen run has them."""
+
+from __future__ import annotations
+
+from html import escape
+
+import ipywidgets as widgets
+import numpy as np
+from matplotlib.figure import Figure
+
+from cptlab.geometry.plane import plane
+from cptlab.lab.explore.content import classes_content, map_content
+from cptlab.lab.explore.hover import HoverMap
+from cptlab.lab.explore.run_panel import FROZEN
+from cptlab.lab.explore.session import Session
+from cptlab.lab.explore.static import map_figure
+
+Layouts = dict[str, tuple[np.ndarray, np.ndarray]]
+
+
+def map_panel(session: Session) -> widgets.VBox | Figure:
+    """A map that tells about its classes and follows the chosen run; a figure without widgets.
+
+    Fewer than 4 classes have no map: a message says so; without widgets, ValueError.
+    """
+    if not session.live:
+        found = layouts(session, plane(session.scene().texts))
+        drawn = {title: places for title, (places, _) in found.items()}
+        return map_figure(session.scene(), drawn)
+    shown, said = HoverMap(), widgets.HTML()
+    starts: dict[str, np.ndarray] = {}  # by data set
+
+    def show(change: object = None) -> None:
+        scene = session.scene()
+        name = scene.dataset.name
+        try:
+            starts[name] = starts[name] if name in starts else plane(scene.texts)
+            found = layouts(session, starts[name])
+        except (ValueError, OSError) as error:
+            said.value = f"<b>There is no map of this run.</b> {escape(str(error))}"
+        else:
+            shown.content, said.value = classes_content(scene) | map_content(scene, found), ""
+
+    session.observe(show, "chosen")
+    show()
+    return widgets.VBox([shown, said])
+
+
+def layouts(session: Session, start: np.ndarray) -> Layouts:
+    """Positions (K, 2) and cosines (K, K) by title: frozen texts, then those of the chosen run.
+
+    start: positions of the frozen texts, near which the run's map is turned.
+    """
+    texts, cosines = session.texts()
+    return {
+        FROZEN: (start, session.scene().cosines),
+        session.chosen.label: (plane(texts, like=start), cosines),
+    }

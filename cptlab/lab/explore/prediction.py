@@ -1,0 +1,66 @@
+"""One picture of one's own among class names of one's own: the frozen model beside a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from io import BytesIO
+
+import pandas as pd
+from PIL import Image
+
+from cptlab.data import ImageDataset, Sample
+from cptlab.data.images import UNREADABLE, clip_view
+from cptlab.lab.runs.results import Result
+
+
+def read_names(text: str) -> tuple[str, ...]:
+    """Class names from text, separated by commas or lines.
+
+    Raises ValueError unless there are at least two different ones, each once.
+    """
+    parts = (" ".join(part.split()) for line in text.splitlines() for part in line.split(","))
+    names = tuple(part for part in parts if part)
+    if len(names) < 2:
+        raise ValueError(
+            "There must be at least two class names to choose between: write them one a line, or "
+            "with commas between them."
+        )
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"Each class name may stand there once; twice there: {', '.join(twice)}.")
+    return names
+
+
+def read_picture(content: bytes, name: str = "This file") -> Image.Image:
+    """The picture in a file's bytes, as RGB; what is transparent becomes white.
+
+    Raises ValueError naming the file if it cannot be read as a picture.
+    """
+    try:
+        with Image.open(BytesIO(content)) as image:
+            layer = image.convert("RGBA")
+    except UNREADABLE as error:
+        raise ValueError(
+            f"{name} cannot be read as a picture: choose a PNG, JPEG, GIF, BMP or WebP file."
+        ) from error
+    ground = Image.new("RGBA", layer.size, "white")
+    return Image.alpha_composite(ground, layer).convert("RGB")
+
+
+def predict(result: Result, picture: Image.Image, names: Sequence[str]) -> pd.DataFrame:
+    """How probable each class is to the frozen model and to a run, in percent.
+
+    Columns "name", "zero_shot" and "run", one row per name in the order given; probabilities are
+    the softmax of scaled cosines over these names. Raises ValueError for a name that is too long
+    for the backbone.
+    """
+    model = result.model()
+    size = model.backbone.image_size
+    view = clip_view(picture, size)[None]
+    alone = ImageDataset("own", tuple(names), (), (Sample("own", 0),), lambda keys, size: view)
+    columns = {"zero_shot": model.unprompted(), "run": model}
+    shares = {
+        column: 100 * one.classify(alone, alone.test)[0, 0].softmax(-1).cpu().numpy()
+        for column, one in columns.items()
+    }
+    return pd.DataFrame({"name": list(names), **shares})

@@ -1,0 +1,108 @@
+"""The panel of predictions: a picture and class names of one's own, zero-shot beside the run."""
+
+from __future__ import annotations
+
+from html import escape
+
+import ipywidgets as widgets
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from PIL import Image
+
+from cptlab.lab.explore.content import data_address
+from cptlab.lab.explore.prediction import predict, read_names, read_picture
+from cptlab.lab.explore.scene import scene_of
+from cptlab.lab.explore.session import Session
+from cptlab.lab.explore.static import prediction_figure
+from cptlab.lab.figures.style import BLUE, GREY
+
+SHOWN = 160
+"""Side of the picture on the screen, in pixels."""
+NAMES = 8
+"""Class names that stand there to begin with."""
+
+
+def prediction_panel(session: Session) -> widgets.HBox | Figure:
+    """Upload a picture, write class names, and see how probable each is to both models.
+
+    To begin with, and without widgets: a test picture among the first classes of the data set.
+    """
+    scene = session.scene()
+    names = scene.names[:NAMES]
+    if not session.live:
+        example = example_of(session)
+        shares = predict(session.chosen.result, example, names)
+        return prediction_figure(np.asarray(example), shares, session.chosen.label)
+    upload = widgets.FileUpload(accept="image/*", description="Your picture")
+    words = widgets.Textarea(
+        "\n".join(names),
+        description="Classes",
+        continuous_update=False,
+        rows=NAMES,
+        style={"description_width": "60px"},
+        layout={"width": "300px"},
+    )
+    shown = widgets.HTML()
+
+    def show(change: object = None) -> None:
+        try:
+            picture = example_of(session)
+            if upload.value:
+                picture = read_picture(bytes(upload.value[0]["content"]), upload.value[0]["name"])
+            shares = predict(session.chosen.result, picture, read_names(words.value))
+        except ValueError as error:
+            shown.value = f"<b>Nothing to show.</b> {escape(str(error))}"
+        else:
+            shown.value = prediction_html(picture, shares, session.chosen.label)
+
+    def follow(change: dict) -> None:
+        """With another data set come its classes, unless one's own stand there."""
+        untouched = "\n".join(scene_of(change["old"].spec).names[:NAMES])
+        fresh = "\n".join(session.scene().names[:NAMES])
+        if words.value == untouched != fresh:
+            words.value = fresh  # shows it as well
+        else:
+            show()
+
+    for widget in (upload, words):
+        widget.observe(show, "value")
+    session.observe(follow, "chosen")
+    show()
+    asked = widgets.VBox([upload, words], layout={"min_width": "320px"})
+    return widgets.HBox([asked, shown], layout={"flex_flow": "row wrap"})
+
+
+def example_of(session: Session) -> Image.Image:
+    """A test picture of the data set, at the size that the backbone sees."""
+    scene = session.scene()
+    size = session.chosen.result.model().backbone.image_size
+    pixels = scene.dataset.read([scene.sample.key], size)[0].permute(1, 2, 0)
+    return Image.fromarray((255 * pixels).round().byte().cpu().numpy())
+
+
+def prediction_html(picture: Image.Image, shares: pd.DataFrame, label: str) -> str:
+    """The picture and a table of bars in percent, the run's most probable class on top."""
+    small = picture.copy()
+    small.thumbnail((SHOWN, SHOWN))
+    style = f"width: {SHOWN}px; height: {SHOWN}px; object-fit: contain"
+    image = f'<img alt="" src="{data_address(np.asarray(small))}" style="{style}">'
+    rows = "".join(
+        f"<tr><td>{escape(row.name)}</td>{_bar(row.zero_shot, GREY)}{_bar(row.run, BLUE)}</tr>"
+        for row in shares.sort_values("run", ascending=False).itertuples(index=False)
+    )
+    head = (
+        '<tr style="text-align: left; vertical-align: bottom"><th></th><th>Zero-shot</th>'
+        f'<th style="max-width: 220px">{escape(label)}</th></tr>'
+    )
+    return (
+        f'<div style="display: flex; gap: 1rem; flex-wrap: wrap">{image}'
+        '<table class="cptlab-prediction" style="line-height: 1.4">'
+        f"<thead>{head}</thead><tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _bar(share: float, color: str) -> str:
+    """A table cell with a bar as long as a probability in percent, and the number."""
+    style = f"display: inline-block; height: 0.8em; background: {color}; width: {share:.1f}px"
+    return f'<td style="min-width: 150px"><span style="{style}"></span> {share:.1f} %</td>'

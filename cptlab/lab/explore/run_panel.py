@@ -1,0 +1,133 @@
+"""The panel of runs: which one, its numbers, its class texts as a matrix, and the loss weights."""
+
+from __future__ import annotations
+
+from html import escape
+
+import ipywidgets as widgets
+import numpy as np
+from IPython.display import HTML, display
+from matplotlib.figure import Figure
+
+from cptlab.lab.explore.choice import FIELDS, offered, switched, zero_shot_of
+from cptlab.lab.explore.content import classes_content, matrix_content
+from cptlab.lab.explore.hover import HoverMatrix
+from cptlab.lab.explore.session import Session
+from cptlab.lab.explore.static import matrix_figure
+from cptlab.lab.explore.weights_panel import WeightsPanel
+
+FROZEN = "Zero-shot (frozen)"
+TITLES = {"dataset": "data set", "tau": "τ", "method": "method", "seed": "seed"}
+METRICS = {
+    "base": "base",
+    "new": "new",
+    "H": "H",
+    "head": "head",
+    "medium": "medium",
+    "tail": "tail",
+    "effective_rank": "effective rank",
+}
+
+
+def run_panel(session: Session) -> widgets.VBox | Figure:
+    """Choose a run and see its numbers and matrix; drag the loss weights, or train with them.
+
+    Without widgets: the numbers are displayed, and the matrix is returned as a figure.
+    """
+    if not session.live:
+        display(HTML(numbers(session)))
+        return matrix_figure(session.scene(), matrices(session))
+    matrix, table = HoverMatrix(), widgets.HTML()
+    # Content is kept for the next change: a matrix alone changes far more often than its classes.
+    classes: dict[str, dict] = {}
+
+    def show(label: str, cosines: np.ndarray, metrics: dict[str, float] | None = None) -> None:
+        """Put a run, or one in training, on the screen."""
+        scene = session.scene()
+        if scene.dataset.name not in classes:
+            classes.clear()
+            classes[scene.dataset.name] = classes_content(scene)
+        both = {FROZEN: scene.cosines, label: cosines}
+        matrix.content = classes[scene.dataset.name] | matrix_content(scene, both)
+        table.value = numbers(session, label, metrics)
+
+    def show_chosen(change: object = None) -> None:
+        try:
+            show(session.chosen.label, session.texts()[1])
+        except (ValueError, OSError) as error:  # such as a run deleted behind our back
+            table.value = f"<b>This run cannot be shown.</b> {escape(str(error))}"
+
+    session.observe(show_chosen, "chosen")
+    show_chosen()
+    return widgets.VBox([choice_of(session), table, matrix, WeightsPanel(session, show)])
+
+
+def choice_of(session: Session) -> widgets.HBox:
+    """A menu for each of data set, tau, method and seed, which offer nothing but finished runs."""
+    menus = {
+        name: widgets.Dropdown(description=title, style={"description_width": "initial"})
+        for name, title in TITLES.items()
+    }
+    for name, width in zip(FIELDS, ("180px", "110px", "360px", "110px"), strict=True):
+        menus[name].layout.width = width
+    following = False
+
+    def follow(change: object = None) -> None:
+        """Show what is chosen and can be chosen, without choosing anything."""
+        nonlocal following
+        following = True
+        for name, options in offered(session.runs, session.chosen).items():
+            menus[name].options = options
+            menus[name].value = session.chosen.key[FIELDS.index(name)]
+        following = False
+
+    def choose(change: dict) -> None:
+        name = next(name for name, menu in menus.items() if menu is change["owner"])
+        if not following:
+            session.chosen = switched(session.runs, session.chosen, name, change["new"])
+
+    follow()
+    for menu in menus.values():
+        menu.observe(choose, "value")
+    session.observe(follow, ["chosen", "runs"])
+    return widgets.HBox(list(menus.values()), layout={"flex_flow": "row wrap"})
+
+
+def matrices(session: Session) -> dict[str, np.ndarray]:
+    """The cosine matrices (K, K) of the frozen texts and of the chosen run, by title."""
+    return {FROZEN: session.scene().cosines, session.chosen.label: session.texts()[1]}
+
+
+def numbers(
+    session: Session, label: str | None = None, metrics: dict[str, float] | None = None
+) -> str:
+    """HTML table of accuracies in percent, zero-shot above the chosen run.
+
+    label, metrics: of a run in training, in place of the chosen one's.
+    """
+    chosen = session.chosen
+    zero_shot = zero_shot_of(session.runs, chosen)
+    rows: dict[str, dict[str, float]] = {}
+    if zero_shot is not None:
+        rows[zero_shot.label] = zero_shot.result.metrics
+    rows[label or chosen.label] = metrics or chosen.result.metrics
+    head = "".join(
+        f'<th style="padding: 2px 8px; text-align: right">{title}</th>'
+        for title in METRICS.values()
+    )
+    body = "".join(
+        f'<tr><th style="width: 260px; text-align: left">{escape(name)}</th>'
+        f"{''.join(_cell(values.get(key)) for key in METRICS)}</tr>"
+        for name, values in rows.items()
+    )
+    note = "accuracies in %, effective rank in dimensions; head, medium, tail: thirds of base"
+    return (
+        '<table class="cptlab-metrics" style="line-height: 1.4">'
+        f"<thead><tr><th></th>{head}</tr></thead>"
+        f"<tbody>{body}</tbody></table><small>{note}</small>"
+    )
+
+
+def _cell(value: float | None) -> str:
+    text = "–" if value is None else f"{value:.1f}"
+    return f'<td style="padding: 2px 8px; text-align: right">{text}</td>'

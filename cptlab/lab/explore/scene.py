@@ -1,0 +1,74 @@
+"""What is seen of runs: class texts as cosines and in their order, and a picture of each class."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from cptlab.clip import Backbone
+from cptlab.data import ImageDataset, Sample
+from cptlab.geometry import cluster_prototypes, cosine_matrix, order_by_cluster
+from cptlab.lab.runs import world
+from cptlab.training.model import PromptedCLIP, frozen_prototypes
+from cptlab.training.spec import RunSpec
+
+PICTURE = 56
+"""Side of a class's picture in pixels."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """The K training classes of a data set as the frozen backbone sees them.
+
+    Classes are ordered by CPT's clusters, which the frozen texts decide: clusters (K,) int64,
+    texts (K, d) and cosines (K, K) of the frozen texts; pictures (K, PICTURE, PICTURE, 3) uint8, a
+    test picture of each class. order (K,): where each stood in the data set. sample: a test picture
+    to predict, and its read function's data set.
+    """
+
+    dataset: ImageDataset
+    names: tuple[str, ...]
+    order: np.ndarray
+    clusters: np.ndarray
+    texts: Tensor
+    cosines: np.ndarray
+    pictures: np.ndarray
+    sample: Sample
+
+    def texts_of(self, model: PromptedCLIP) -> Tensor:
+        """Class texts (K, d) of a prompted model (its first replica), in this order."""
+        return model.class_texts(self.dataset.class_names)[0].cpu()[self.order]
+
+    def cosines_of(self, model: PromptedCLIP) -> np.ndarray:
+        """Their cosines (K, K)."""
+        return cosine_matrix(self.texts_of(model)).numpy()
+
+
+def scene_of(spec: RunSpec) -> Scene:
+    """The scene that a run plays in; made once for all runs on its data set and backbone."""
+    learned = next(iter(world.roles_of(spec).values()))
+    return _scene(world.backbone_of(spec), learned)
+
+
+@lru_cache(maxsize=8)
+def _scene(backbone: Backbone, dataset: ImageDataset) -> Scene:
+    frozen = frozen_prototypes(backbone, dataset.class_names, (dataset.template,)).cpu()
+    clusters = cluster_prototypes(frozen)
+    order = order_by_cluster(frozen, clusters)
+    first = {sample.label: sample for sample in reversed(dataset.test)}
+    shown = [first[label] for label in order.tolist()]
+    pictures = dataset.read([sample.key for sample in shown], PICTURE)
+    return Scene(
+        dataset,
+        tuple(dataset.class_names[label] for label in order.tolist()),
+        order.numpy(),
+        clusters[order].numpy(),
+        frozen[order],
+        cosine_matrix(frozen[order]).numpy(),
+        (255 * pictures).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy(),
+        shown[0],
+    )

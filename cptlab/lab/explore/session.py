@@ -1,0 +1,94 @@
+"""An exploring session: the runs of a store, the one that is chosen, and whether widgets work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import traitlets
+from IPython import get_ipython
+from torch import Tensor
+
+from cptlab.geometry import cosine_matrix
+from cptlab.lab.explore.choice import Finished, finished, first_choice, label_of
+from cptlab.lab.explore.scene import Scene, scene_of
+from cptlab.lab.runs.queue import run
+from cptlab.lab.runs.results import Result
+from cptlab.lab.study.claims.roles import CPT, PLAIN, ZERO_SHOT
+from cptlab.lab.study.lineup import BOTH
+from cptlab.lab.study.profiles import Part, Profile
+from cptlab.lab.study.studies import Study, grid
+
+WIDGETS = ("auto", "on", "off")
+
+
+class Session(traitlets.HasTraits):
+    """Finished runs of a profile in a store; `chosen` is the one that the panels show.
+
+    Panels observe `chosen` and `runs` (traitlets). live: show widgets, not static pictures.
+    """
+
+    runs = traitlets.List()
+    chosen = traitlets.Instance(Finished)
+
+    def __init__(self, profile: Profile, store: Path, runs: list[Finished], live: bool):
+        self.profile, self.store, self.live = profile, store, live
+        super().__init__(runs=runs, chosen=first_choice(runs))
+
+    def scene(self) -> Scene:
+        """The classes of the chosen run."""
+        return scene_of(self.chosen.spec)
+
+    def texts(self) -> tuple[Tensor, np.ndarray]:
+        """Class texts (K, d) of the chosen run in the scene's order, and their cosines (K, K)."""
+        texts = self.scene().texts_of(self.chosen.result.model())
+        return texts, cosine_matrix(texts).numpy()
+
+    def add(self, result: Result) -> None:
+        """Offer one more run, and choose it."""
+        new = Finished(result, label_of(result.spec, self.profile))
+        others = [run for run in self.runs if run.key != new.key]
+        self.runs = sorted([*others, new], key=lambda run: run.key)
+        self.chosen = new
+
+
+def begin(profile: Profile, store: Path, widgets: str = "auto") -> Session:
+    """Open the finished runs of a profile; with the profile smoke a few are trained if none is.
+
+    Remarks on results that are left out are printed. widgets: "on", "off" for static pictures, or
+    "auto" for widgets where somebody sits in front of the notebook.
+
+    Raises ValueError for another word, and if there are no runs, with the command that makes some.
+    """
+    if widgets not in WIDGETS:
+        raise ValueError(f"widgets is {widgets!r}, but must be one of {', '.join(WIDGETS)}.")
+    runs, remarks = finished(profile, store)
+    if not runs and profile.name == "smoke":
+        run(list(starters(profile)), store)
+        runs, remarks = finished(profile, store)
+    for remark in remarks:
+        print(remark)
+    if not runs:
+        raise ValueError(
+            f"There are no finished base-to-new runs of profile {profile.name} in {store}. "
+            f"`cptlab figures 00 --profile {profile.name}` trains a few, `cptlab run --profile "
+            f"{profile.name}` one; with --out, give the notebook the same folder as out."
+        )
+    return Session(profile, store, runs, somebody_there() if widgets == "auto" else widgets == "on")
+
+
+def starters(profile: Profile) -> Study:
+    """Two short runs, CPT and the prompts without its losses, and zero-shot beside them."""
+    main = profile.comparison
+    part = Part(main.datasets[:1], (min(main.imbalances),), main.seeds[:1])
+    return grid(profile, part, (ZERO_SHOT, PLAIN, CPT), BOTH[1:])
+
+
+def somebody_there() -> bool:
+    """Whether this runs in a notebook with somebody in front of it who could move a widget.
+
+    Papermill, nbval and nbconvert tell the kernel that nobody can answer questions.
+    """
+    shell = get_ipython()
+    kernel = getattr(shell, "kernel", None)
+    return kernel is not None and getattr(kernel, "_allow_stdin", True)

@@ -1,0 +1,86 @@
+"""Static pictures of what the widgets show, for where there are none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from cptlab.lab import figures
+from cptlab.lab.explore.content import effective_rank_of, scale_start
+from cptlab.lab.explore.scene import Scene
+from cptlab.lab.figures.style import BLACK, GREEN, use_style
+
+
+def matrix_figure(scene: Scene, panels: Mapping[str, np.ndarray]) -> Figure:
+    """Cosine matrices (K, K) by title, side by side on one colour scale."""
+    with use_style():
+        fig, axes = plt.subplots(1, len(panels), figsize=(3.6 * len(panels) + 0.8, 3.9))
+        axes = np.atleast_1d(axes)
+        for ax, (title, matrix) in zip(axes, panels.items(), strict=True):
+            rank = {"effective rank": effective_rank_of(matrix)}
+            limits = {
+                "vmin": scale_start(panels),
+                "vmax": 1,
+                "annotations": rank,
+                "colorbar": False,
+            }
+            figures.similarity_matrix(matrix, scene.clusters, ax, title=title, **limits)
+        fig.colorbar(axes[0].images[0], ax=axes, label="cosine similarity", shrink=0.8)
+    return _finished(fig)
+
+
+def map_figure(scene: Scene, layouts: Mapping[str, np.ndarray]) -> Figure:
+    """Maps of the classes by title, from positions (K, 2), each class drawn as its picture."""
+    with use_style():
+        fig, axes = plt.subplots(1, len(layouts), figsize=(5.4 * len(layouts), 5.2))
+        axes = np.atleast_1d(axes)
+        for ax, title in zip(axes, layouts, strict=True):
+            ax.set_title(title)
+        for ax, positions in zip(axes, layouts.values(), strict=True):
+            frame = pd.DataFrame({"x": positions[:, 0], "y": positions[:, 1]})
+            frame = frame.assign(cluster=scene.clusters, name=scene.names)
+            figures.class_map(frame, ax, pictures=list(scene.pictures))
+    return _finished(fig)
+
+
+def prediction_figure(picture: np.ndarray, shares: pd.DataFrame, label: str) -> Figure:
+    """A picture (H, W, 3) beside the probabilities in percent that `predict` gave.
+
+    label: of the run. Classes stand from the run's most to its least probable one.
+    """
+    shares = shares.sort_values("run")
+    with use_style():
+        height = 1.2 + 0.32 * len(shares)
+        fig, (left, right) = plt.subplots(
+            1, 2, figsize=(7.5, max(2.4, height)), width_ratios=(1, 2.4)
+        )
+        left.imshow(picture)
+        left.set_axis_off()
+        rows = np.arange(len(shares))
+        looks = {"Zero-shot": ("zero_shot", BLACK, "////"), label: ("run", GREEN, None)}
+        for shift, (name, (column, color, hatch)) in zip((-0.2, 0.2), looks.items()):
+            face = "white" if hatch else color
+            right.barh(
+                rows - shift,
+                shares[column],
+                height=0.36,
+                label=name,
+                facecolor=face,
+                edgecolor=color,
+                hatch=hatch,
+            )
+        right.set_yticks(rows, shares["name"])
+        right.set(xlim=(0, 100), xlabel="probability (%)")
+        right.grid(axis="y", visible=False)
+        right.legend(loc="lower right")
+    return _finished(fig)
+
+
+def _finished(fig: Figure) -> Figure:
+    """Off pyplot's list: the notebook shows what a cell returns, and would show it twice."""
+    plt.close(fig)
+    return fig

@@ -1,0 +1,76 @@
+"""CPT's three loss weights: the finished run nearest to some, and the run that would have them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from cptlab.lab.explore.choice import Finished
+from cptlab.lab.study.claims.roles import CPT as FULL_CPT
+from cptlab.lab.study.claims.roles import label
+from cptlab.lab.study.lineup import BOTH, methods
+from cptlab.lab.study.profiles import Profile
+from cptlab.methods import CPT, IVLP, Method
+from cptlab.training.spec import RunSpec
+
+Weights = tuple[float, float, float]
+NAMES = ("lambda_tetf", "lambda_cc", "lambda_rs")
+DEFAULTS: Weights = tuple(getattr(CPT(), name) for name in NAMES)
+READING = BOTH[1]
+"""Of L_TETF, where the chosen run has none."""
+READ_BY = {"lambda_tetf": "etf_", "lambda_cc": "cc_", "lambda_rs": "anchor_"}
+"""Weight of a loss -> how the options begin that say how it is read."""
+
+
+def weights_of(method: Method) -> Weights | None:
+    """The loss weights of CPT; those of IVLP are zero; None for other methods."""
+    if isinstance(method, CPT):
+        return tuple(getattr(method, name) for name in NAMES)
+    return (0.0, 0.0, 0.0) if isinstance(method, IVLP) else None
+
+
+def around(chosen: RunSpec, profile: Profile) -> RunSpec:
+    """The CPT run whose weights are moved: the chosen one, or CPT in its place."""
+    if isinstance(chosen.method, CPT):
+        return dataclasses.replace(chosen, curve=False)
+    method = methods(profile, (FULL_CPT,), (READING,))[label(FULL_CPT, READING)]
+    schedule = profile.schedule_of(method, chosen.protocol, chosen.dataset)
+    return dataclasses.replace(chosen, method=method, schedule=schedule, curve=False)
+
+
+def with_weights(chosen: RunSpec, profile: Profile, weights: Weights) -> RunSpec:
+    """The run that differs from the chosen one in its loss weights alone."""
+    spec = around(chosen, profile)
+    values = dict(zip(NAMES, weights, strict=True))
+    return dataclasses.replace(spec, method=dataclasses.replace(spec.method, **values))
+
+
+def nearest(
+    runs: Sequence[Finished], chosen: RunSpec, profile: Profile, weights: Weights
+) -> Finished | None:
+    """The run that differs from the chosen one in its weights alone, and there the least.
+
+    Distances are Euclidean, every weight counted in units of its default. A loss with weight 0 has
+    no reading, so that runs of all readings meet there. None if no run fits.
+    """
+    wanted = around(chosen, profile)
+
+    def distance(run: Finished) -> float:
+        parts = zip(weights_of(run.spec.method), weights, DEFAULTS)
+        return sum(((own - other) / unit) ** 2 for own, other, unit in parts) ** 0.5
+
+    fitting = [run for run in runs if _differs_in_weights(run.spec, wanted)]
+    return min(fitting, key=distance, default=None)
+
+
+def _differs_in_weights(spec: RunSpec, wanted: RunSpec) -> bool:
+    weights = weights_of(spec.method)
+    if weights is None:
+        return False
+    same = dataclasses.replace(wanted, method=spec.method, curve=spec.curve)
+    if spec != same:
+        return False
+    own, others = dataclasses.asdict(spec.method), dataclasses.asdict(wanted.method)
+    off = [READ_BY[name] for name, weight in zip(NAMES, weights) if weight == 0]
+    free = (*NAMES, *(name for name in own if name.startswith(tuple(off))))
+    return all(value == others[name] for name, value in own.items() if name not in free)

@@ -1,0 +1,57 @@
+"""Figures from tidy frames: data and Axes in, Axes out; nothing here knows torch.
+
+Accuracies are in percent. A row is one seed's run; several data sets are averaged by the caller
+before, so that what varies inside a group is the seed alone. Exceptions say so: `rank_plot` and
+`gains_by_shots` draw tables of `cptlab.lab.study.tables`, `class_map` takes a row per class.
+"""
+
+from cptlab.lab.figures.ablation import ablation_bars
+from cptlab.lab.figures.clusters import (
+    algorithm_intervals,
+    cluster_sizes,
+    equal_spans,
+    silhouette_curve,
+)
+from cptlab.lab.figures.collapse import collapse_curves
+from cptlab.lab.figures.comparison import method_grid, method_intervals
+from cptlab.lab.figures.contact_sheet import contact_sheet
+from cptlab.lab.figures.cost import accuracy_by_cost
+from cptlab.lab.figures.ledger import verdict_matrix
+from cptlab.lab.figures.map import class_map
+from cptlab.lab.figures.pictures import drawing_sheet, image_grid
+from cptlab.lab.figures.published import published_averages
+from cptlab.lab.figures.ranks import rank_plot
+from cptlab.lab.figures.seeds import seed_violins, training_curves
+from cptlab.lab.figures.sensitivity import sensitivity_curves, sensitivity_heatmap
+from cptlab.lab.figures.similarity import similarity_matrix
+from cptlab.lab.figures.tail import few_shot_panels, gains_by_shots, thirds_bars
+from cptlab.lab.figures.throughput import runs_per_hour, savings_by_classes
+
+__all__ = [
+    "ablation_bars",
+    "accuracy_by_cost",
+    "algorithm_intervals",
+    "class_map",
+    "cluster_sizes",
+    "collapse_curves",
+    "contact_sheet",
+    "drawing_sheet",
+    "equal_spans",
+    "few_shot_panels",
+    "gains_by_shots",
+    "image_grid",
+    "method_grid",
+    "method_intervals",
+    "published_averages",
+    "rank_plot",
+    "runs_per_hour",
+    "savings_by_classes",
+    "seed_violins",
+    "sensitivity_curves",
+    "sensitivity_heatmap",
+    "silhouette_curve",
+    "similarity_matrix",
+    "thirds_bars",
+    "training_curves",
+    "verdict_matrix",
+]

@@ -1,0 +1,155 @@
+"""What the choice of clusters does: their number, algorithm (Table 5) and size (Fig. 5)."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from cptlab.lab.figures.style import BLUE, GREY, method_look, method_order
+from cptlab.lab.study.tables import check_one_row_per_seed, mean_interval
+
+
+def silhouette_curve(table: pd.DataFrame, *, default: int, ax: Axes) -> Axes:
+    """Silhouette against the number of clusters, the largest ringed, the study's number dotted.
+
+    Args:
+        table: what `cptlab.geometry.choose_number` returns.
+        default: the number of clusters in all other studies.
+        ax: axes to draw on.
+
+    Raises:
+        ValueError: on missing columns.
+    """
+    missing = [c for c in ("n_clusters", "silhouette", "best") if c not in table.columns]
+    if missing:
+        raise ValueError(f"The table lacks the columns {missing}; it has {list(table.columns)}.")
+    ax.plot(table["n_clusters"], table["silhouette"], color=BLUE, marker="o", markersize=4)
+    best = table[table["best"]].iloc[0]
+    ring = {"markersize": 11, "markerfacecolor": "none", "markeredgewidth": 1.6}
+    largest = f"largest: M = {best['n_clusters']}"
+    ax.plot(best["n_clusters"], best["silhouette"], "o", color="black", label=largest, **ring)
+    default_label = f"default (size 16): M = {default}"
+    ax.axvline(default, color=GREY, linewidth=1.2, linestyle=":", zorder=0, label=default_label)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set(xlabel="number of clusters M", ylabel="mean silhouette (distance 1 − cos)")
+    ax.legend()
+    return ax
+
+
+def algorithm_intervals(
+    frame: pd.DataFrame,
+    *,
+    ax: Axes,
+    by: str = "algorithm",
+    y: str = "H",
+    method: str = "",
+    title: str = "",
+    labels: bool = True,
+) -> Axes:
+    """One row per algorithm: every seed, the mean with its interval, and the spread as text.
+
+    Args:
+        frame: columns `by`, `y` and "seed"; algorithms stand in order of appearance, top to bottom.
+        ax: axes to draw on.
+        by: what is compared.
+        y: quantity to draw, in percent.
+        method: the method that all of them are variants of, for its colour and marker.
+        title: title of the panel.
+        labels: write the names on the y axis.
+
+    Raises:
+        ValueError: on missing columns or several rows for one seed.
+    """
+    check_one_row_per_seed(frame, [by], [y])
+    look, order = method_look(method), list(dict.fromkeys(frame[by]))
+    for place, name in enumerate(reversed(order)):
+        values = frame.loc[frame[by] == name, y].dropna().to_numpy()
+        mean, lower, upper = mean_interval(values)
+        spread = np.nan_to_num([[mean - lower], [upper - mean]])
+        marks = {"s": 16, "alpha": 0.45, "linewidth": 0, "zorder": 1}
+        seeds = np.full(len(values), place - 0.22)
+        ax.scatter(values, seeds, color=look.color, marker=look.marker, **marks)
+        bar = {"fmt": look.marker, "markersize": 6, "capsize": 3, "linewidth": 1.4}
+        ax.errorbar(mean, place, xerr=spread, color=look.color, **bar)
+        std = f"{values.std(ddof=1):.2f}" if len(values) > 1 else "–"
+        beside = {"xycoords": ("axes fraction", "data"), "va": "center", "fontsize": 8}
+        ax.annotate(std, (1.03, place), **beside, annotation_clip=False)
+    head = {"xycoords": "axes fraction", "textcoords": "offset points", "fontsize": 8}
+    ax.annotate("SD", (1.03, 1), (0, 3), **head)
+    ax.set_yticks(range(len(order)), reversed(order) if labels else [""] * len(order))
+    ax.set_ylim(-0.6, len(order) - 0.5)
+    ax.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+    ax.set(xlabel=f"{y} (%)", title=title)
+    ax.grid(False, axis="y")
+    ax.tick_params(axis="y", left=labels)
+    return ax
+
+
+def cluster_sizes(
+    frame: pd.DataFrame, *, numbers: Mapping[int, Sequence[int]], default: int, ax: Axes
+) -> Axes:
+    """H against the number of classes per cluster, a line per method, with M below each size.
+
+    Sizes stand at equal distances: each is twice the one before. Those that make the same numbers
+    of clusters are the same method and share a place.
+
+    Args:
+        frame: columns "method", "size", "seed" and "H".
+        numbers: numbers of clusters M that a size makes, one per data set.
+        default: the size in all other studies, dotted.
+        ax: axes to draw on.
+
+    Raises:
+        ValueError: on missing columns, several rows for one seed, sizes without numbers of
+            clusters, or a default that was not tried.
+    """
+    check_one_row_per_seed(frame, ["method", "size"], ["H"])
+    sizes = sorted(map(int, frame["size"].unique()))
+    unknown = [size for size in sizes if not numbers.get(size)]
+    if unknown:
+        raise ValueError(f"Give the number of clusters of these sizes too: {unknown}.")
+    if default not in sizes:
+        raise ValueError(f"The default size {default} was not tried; there is {sizes}.")
+    alike: dict[tuple[int, ...], list[int]] = {}
+    for size in sizes:
+        alike.setdefault(tuple(numbers[size]), []).append(size)
+    places = list(alike.values())
+    order = method_order(frame["method"])
+    for index, name in enumerate(order):
+        look, own = method_look(name), frame[frame["method"] == name]
+        groups = [own.loc[own["size"] == first, "H"].dropna().to_numpy() for first, *_ in places]
+        means, lower, upper = np.transpose([mean_interval(values) for values in groups])
+        x = np.arange(len(places)) + 0.12 * (index - (len(order) - 1) / 2)
+        spread = np.nan_to_num([means - lower, upper - means])
+        bar = {"marker": look.marker, "markersize": 6, "capsize": 3, "label": name}
+        ax.errorbar(x, means, yerr=spread, color=look.color, **bar)
+        for place, values in zip(x, groups, strict=True):
+            seeds = np.full(len(values), place + 0.07)
+            marks = {"s": 12, "alpha": 0.45, "linewidth": 0, "zorder": 1}
+            ax.scatter(seeds, values, color=look.color, marker=look.marker, **marks)
+    middle = {"color": GREY, "linewidth": 1.2, "linestyle": ":", "zorder": 0, "label": "default"}
+    ax.axvline(next(i for i, same in enumerate(places) if default in same), **middle)
+    ticks = [f"{', '.join(map(str, same))}\n{_numbers(made)}" for made, same in alike.items()]
+    ax.set_xticks(range(len(places)), ticks)
+    ax.set(xlabel="classes per cluster; number of clusters M", ylabel="H (%)")
+    ax.grid(False, axis="x")
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.28), ncols=2)
+    return ax
+
+
+def equal_spans(axes: Sequence[Axes], axis: str = "x") -> None:
+    """Widen the limits of some panels, each around its middle, until all span equally much.
+
+    Panels of methods at different levels can then be compared by eye: a point is as long in each.
+    """
+    limits = np.array([getattr(ax, f"get_{axis}lim")() for ax in axes])
+    half = np.ptp(limits, axis=1).max() / 2
+    for ax, middle in zip(axes, limits.mean(axis=1), strict=True):
+        getattr(ax, f"set_{axis}lim")(middle - half, middle + half)
+
+
+def _numbers(numbers: Sequence[int]) -> str:
+    few, most = min(numbers), max(numbers)
+    return f"M = {few}" if few == most else f"M = {few} to {most}"

@@ -1,0 +1,64 @@
+"""Neural collapse while training: one measure at a time, in plain language."""
+
+from typing import Literal
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from cptlab.lab.figures.seeds import training_curves
+
+MEASURES = {
+    "nc1": ("NC1: spread inside classes", "within / between, 0 = collapsed"),
+    "nc2_prototypes_global": ("NC2: prototypes off a simplex", "gap of cosines, all classes"),
+    "nc2_prototypes_within": ("NC2 inside clusters: off a simplex", "gap of cosines, in clusters"),
+    "nc3": ("NC3: prototypes off class means", "distance, 0 = same shape"),
+    "nc4": ("NC4: prototypes choose like means", "agreement, share of pictures"),
+    "effective_rank": ("Effective rank of similarities", "directions in use"),
+    "drift_degrees": ("Drift from frozen prototypes", "mean angle (degrees)"),
+}
+"""Title and axis label of the measures that figures show; others go by their own name.
+Titles differ, as the notebook's findings name measures by them."""
+
+
+def collapse_curves(
+    frame: pd.DataFrame,
+    *,
+    measure: str,
+    ax: Axes,
+    x: Literal["epoch", "progress", "tau"] = "epoch",
+    legend: bool = True,
+) -> Axes:
+    """Mean over seeds of one measure of collapse, plus and minus one standard deviation.
+
+    Args:
+        frame: long: columns `x`, "method", "measure", "value" and "seed".
+        measure: the measure to draw, e.g. "nc1".
+        ax: axes to draw on.
+        x: "epoch" or "progress" (percent of the epochs) along training, or "tau" across imbalance
+            ratios, the balanced one on the left.
+        legend: draw one, right of the axes.
+
+    Raises:
+        ValueError: on missing columns, several rows for one seed, or a measure without numbers.
+    """
+    if "measure" not in frame.columns:
+        raise ValueError(f"The frame lacks the column 'measure'; it has {list(frame.columns)}.")
+    rows = frame[frame["measure"] == measure]
+    if "value" in frame.columns and not rows["value"].notna().any():
+        known = ", ".join(dict.fromkeys(frame["measure"]))
+        raise ValueError(f"The frame has no numbers of the measure {measure!r}; it has {known}.")
+    title, ylabel = MEASURES.get(measure, ("", measure))
+    training_curves(rows, y="value", ax=ax, x=x, ylabel=ylabel)
+    if x == "tau":
+        taus = sorted(rows["tau"].unique(), reverse=True)
+        ax.set_xscale("log")
+        ax.set_xticks(taus, [f"{tau:g}" for tau in taus])
+        ax.minorticks_off()
+        ax.invert_xaxis()
+        ax.set_xlabel("Imbalance ratio τ")
+    ax.set_title(title)
+    if legend:
+        ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    else:
+        ax.get_legend().remove()
+    return ax

@@ -1,0 +1,111 @@
+"""Methods side by side: means with intervals (Table 2)."""
+
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.markers import CARETLEFTBASE, CARETRIGHTBASE
+from matplotlib.ticker import MaxNLocator
+
+from cptlab.lab.figures.style import GREY, method_look, method_order
+
+
+def method_intervals(
+    table: pd.DataFrame, *, metric: str, ax: Axes, title: str = "", labels: bool = True
+) -> Axes:
+    """One row per method: mean and interval of a metric, methods in their fixed order.
+
+    Args:
+        table: rows of a `method_table` for one imbalance ratio (columns method, metric, mean,
+            lower, upper).
+        metric: the metric to draw.
+        ax: axes to draw on.
+        title: title of the panel.
+        labels: write the method names on the y axis.
+
+    Raises:
+        ValueError: if the table has no rows of the metric.
+    """
+    rows = table[table["metric"] == metric].set_index("method")
+    if rows.empty:
+        raise ValueError(f"The table has no rows of the metric {metric!r}.")
+    order = method_order(rows.index)
+    for place, label in enumerate(reversed(order)):
+        row, look = rows.loc[label], method_look(label)
+        spread = np.nan_to_num([[row["mean"] - row["lower"]], [row["upper"] - row["mean"]]])
+        ax.errorbar(
+            row["mean"],
+            place,
+            xerr=spread,
+            marker=look.marker,
+            linestyle="none",
+            color=look.color,
+            markersize=6,
+            capsize=3,
+            linewidth=1.4,
+        )
+    if "Zero-shot" in order:
+        mean = rows.loc["Zero-shot", "mean"]
+        ax.axvline(mean, color=GREY, linewidth=0.8, linestyle=":", zorder=0)
+    ax.set_yticks(range(len(order)), reversed(order) if labels else [""] * len(order))
+    ax.set(xlabel=f"{metric} (%)", title=title)
+    ax.grid(False, axis="y")
+    return ax
+
+
+def method_grid(table: pd.DataFrame, names: Mapping[str, str], fig: Figure) -> list[Axes]:
+    """Panels of `method_intervals`: a row per imbalance ratio, a column per metric with one scale.
+
+    A scale reaches beyond the means by half of their range at most; an interval that goes on has an
+    arrow there, so that one failed run does not press all else together.
+
+    Args:
+        table: a `method_table` (columns method, tau, metric, mean, lower, upper).
+        names: metric -> what its column is called.
+        fig: empty figure to fill; its height is set to what the rows need.
+
+    Returns:
+        The axes, row by row.
+
+    Raises:
+        ValueError: if the table has no rows of a metric.
+    """
+    taus = list(dict.fromkeys(table["tau"]))
+    fig.set_figheight(len(taus) * (0.8 + 0.18 * table["method"].nunique()))
+    axes = fig.subplots(len(taus), len(names), squeeze=False, sharex="col")
+    for row, tau in zip(axes, taus, strict=True):
+        for ax, (metric, name) in zip(row, names.items(), strict=True):
+            rows = table[table["tau"] == tau]
+            method_intervals(rows, metric=metric, ax=ax, labels=ax is row[0])
+            ax.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
+            ax.set_xlabel(f"{name} (%)" if tau == taus[-1] else "")
+        row[0].set_ylabel(f"τ = {tau:g}")
+    for column, metric in zip(axes.T, names, strict=True):
+        _limit(column, table[table["metric"] == metric])
+    if "Zero-shot" in set(table["method"]):
+        line = Line2D([], [], color=GREY, linewidth=0.8, linestyle=":")
+        fig.legend([line], ["mean of zero-shot"], loc="outside upper right")
+    return list(axes.flat)
+
+
+def _limit(column: Iterable[Axes], rows: pd.DataFrame) -> None:
+    """Bound the shared scale of a column of panels, and mark intervals that are cut off."""
+    reach = np.ptp(rows["mean"]) / 2
+    if reach == 0:
+        return
+    low, high = rows["mean"].min() - reach, rows["mean"].max() + reach
+    for ax, (_, panel) in zip(column, rows.groupby("tau", sort=False), strict=True):
+        left, right = ax.get_xlim()
+        ax.set_xlim(max(left, low), min(right, high))
+        places = {label: i for i, label in enumerate(reversed(method_order(panel["method"])))}
+        for row in panel.itertuples():
+            for end, beyond, arrow in (
+                (low, row.lower < low, CARETLEFTBASE),
+                (high, row.upper > high, CARETRIGHTBASE),
+            ):
+                if beyond:
+                    color = method_look(row.method).color
+                    ax.plot(end, places[row.method], marker=arrow, color=color, clip_on=False)

@@ -1,0 +1,68 @@
+"""A page that shows every stored figure with its caption and its files."""
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from urllib.parse import quote
+
+DRAWN = ("png", "svg", "csv")
+"""What `cptlab.lab.figures.style.save` writes of a figure."""
+
+VENDOR_ART = ("tour_drawings", "tour_predictions", "fig5_cluster_map_drawings")
+"""Figures that show vendors' drawings, which the repository does not carry: linked, not shown."""
+
+
+def figure_names(folder: str | os.PathLike, captions: Iterable[str]) -> list[str]:
+    """Names without suffix of a folder's PNG files, in the order of `captions`, others behind.
+
+    Raises ValueError if there is none.
+    """
+    found = {path.stem for path in Path(folder).glob("[!.]*.png")}
+    if not found:
+        raise ValueError(f"There are no figures (PNG files) in {folder}.")
+    return [*(name for name in captions if name in found), *sorted(found - set(captions))]
+
+
+def contact_sheet(folder: str | os.PathLike, captions: Mapping[str, str]) -> Path:
+    """Write README.md into a folder of figures: each with caption, picture and links to its files.
+
+    Figures are the folder's PNG files, in the order of `captions`, others behind; captions without
+    a figure are left out. Of figures that show vendors' drawings the CSV is enough. Tables without
+    a picture of their own, and other files, are linked below.
+
+    Args:
+        folder: where `cptlab.lab.figures.style.save` wrote the figures.
+        captions: caption of each figure, by file name without suffix.
+
+    Returns:
+        Path of the page, replaced at once.
+
+    Raises:
+        ValueError: if there is no figure.
+    """
+    folder = Path(folder)
+    parts = ["# Figures", "Every picture with the numbers behind it."]
+    unseen = [name for name in VENDOR_ART if (folder / f"{name}.csv").is_file()]
+    drawn = figure_names(folder, captions)
+    figures = sorted({*drawn, *unseen}, key=[*captions, *drawn, *unseen].index)
+    for name in figures:
+        caption = captions.get(name, "")
+        linked = ("csv",) if name in VENDOR_ART else DRAWN
+        kinds = [kind for kind in linked if (folder / f"{name}.{kind}").is_file()]
+        links = " · ".join(f"[{kind.upper()}]({name}.{kind})" for kind in kinds)
+        art = "It shows vendors' drawings, so it is drawn on your machine and not committed."
+        shown = art if name in VENDOR_ART else f"![{caption}]({name}.png)"
+        parts += filter(None, [f"## {name}", caption, shown, links])
+    pictured = {f"{name}.{kind}" for name in figures for kind in DRAWN}
+    others = sorted({path.name for path in folder.glob("[!.]*.*")} - pictured - {"README.md"})
+    tables = [name for name in others if name.endswith((".csv", ".md"))]
+    for title, names in {"Tables": tables, "Other files": sorted({*others} - {*tables})}.items():
+        if names:
+            parts += [f"## {title}", " · ".join(f"[{name}]({quote(name)})" for name in names)]
+    page, beside = folder / "README.md", folder / f".README.md.{os.getpid()}.tmp"
+    try:
+        beside.write_text("\n\n".join(parts) + "\n", encoding="utf-8", newline="\n")
+        os.replace(beside, page)
+    finally:
+        beside.unlink(missing_ok=True)
+    return page

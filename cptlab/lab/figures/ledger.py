@@ -1,0 +1,79 @@
+"""The ledger of claims at a glance: a mark per claim, imbalance ratio and reading."""
+
+import re
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from cptlab.lab.figures.style import BLUE, GREY, PALE, VERMILLION, Look
+
+VERDICT_LOOKS = {
+    "supported": Look(BLUE, "o"),
+    "contradicted": Look(VERMILLION, "X"),
+    "undecided": Look(GREY, "_"),
+    "not run": Look("#CCCCCC", "."),
+}
+
+
+def verdict_matrix(ledger: pd.DataFrame, *, ax: Axes, legend: bool = True) -> Axes:
+    """A row per claim and imbalance ratio, a column per reading, a mark for the verdict.
+
+    Args:
+        ledger: a frame of `cptlab.lab.study.claims.ledger`: columns "claim", "tau", "reading",
+            "verdict" and "same_as". Where a reading makes an earlier one's comparison, its mark
+            is small.
+        ax: axes to draw on.
+        legend: explain the marks below the axes, with the number of comparisons of each kind.
+
+    Raises:
+        ValueError: on missing columns, no rows or an unknown verdict.
+    """
+    needed = ["claim", "tau", "reading", "verdict", "same_as"]
+    missing = [name for name in needed if name not in ledger.columns]
+    if missing:
+        raise ValueError(f"The ledger lacks the columns {missing}; it has {list(ledger.columns)}.")
+    unknown = sorted(set(ledger["verdict"]) - set(VERDICT_LOOKS))
+    if ledger.empty or unknown:
+        raise ValueError(f"The ledger has no rows, or unknown verdicts: {', '.join(unknown)}.")
+    rows = list(dict.fromkeys(zip(ledger["claim"], ledger["tau"], strict=True)))
+    columns = list(dict.fromkeys(ledger["reading"]))
+    y = [rows.index(key) for key in zip(ledger["claim"], ledger["tau"], strict=True)]
+    x = [columns.index(reading) for reading in ledger["reading"]]
+    marks = ledger.assign(x=x, y=y)
+    for kind, look in VERDICT_LOOKS.items():
+        for repeated, size in ((False, 46), (True, 10)):
+            here = marks[(marks["verdict"] == kind) & ((marks["same_as"] != "") == repeated)]
+            ax.scatter(here["x"], here["y"], s=size, c=look.color, marker=look.marker)
+    firsts = [i for i, (claim, _) in enumerate(rows) if i == 0 or rows[i - 1][0] != claim]
+    for i in firsts[1:]:
+        ax.axhline(i - 0.5, color=PALE, linewidth=0.6)
+    words = [re.sub(r"L_([A-Z]+)", r"$L_\\mathrm{\1}$", claim) for claim, _ in rows]
+    names = [f"{words[i] if i in firsts else ''}   τ = {tau:g}" for i, (_, tau) in enumerate(rows)]
+    ax.set_yticks(range(len(rows)), names)
+    words = [name.replace(", ", "\n").replace("per-batch ", "per-batch\n") for name in columns]
+    ax.set_xticks(np.arange(len(columns)), words, fontsize=8)
+    ax.xaxis.tick_top()
+    ax.tick_params(length=0)
+    ax.set(xlim=(-0.6, len(columns) - 0.4), ylim=(len(rows) - 0.4, -0.6))
+    ax.grid(False)
+    ax.spines[:].set_visible(False)
+    if legend:
+        _explain_marks(ledger, ax)
+    return ax
+
+
+def _explain_marks(ledger: pd.DataFrame, ax: Axes) -> None:
+    """A legend below the axes, with the number of comparisons of each kind."""
+    counts = ledger[ledger["same_as"] == ""]["verdict"].value_counts()
+    handles = [
+        Line2D([], [], linestyle="", color=look.color, marker=look.marker, markersize=7)
+        for look in VERDICT_LOOKS.values()
+    ]
+    words = [f"{kind} ({counts.get(kind, 0)})" for kind in VERDICT_LOOKS]
+    if (ledger["same_as"] != "").any():
+        handles.append(Line2D([], [], linestyle="", color="black", marker="o", markersize=3))
+        words.append("small: the same as further left")
+    place = {"loc": "upper center", "bbox_to_anchor": (0.3, 0), "ncols": 3}
+    ax.legend(handles, words, handletextpad=0.2, columnspacing=1.2, **place)

@@ -1,0 +1,183 @@
+"""A map of classes in the plane, say by UMAP, with their clusters outlined."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.offsetbox import AnnotationBbox, OffsetImage
+from matplotlib.patches import Polygon
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
+from scipy.spatial import ConvexHull, KDTree
+
+from cptlab.lab.figures.style import BLUE, DPI, GREEN, OLIVE, ORANGE, PURPLE, SKY, VERMILLION, WINE
+
+COLORS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, WINE, OLIVE)
+TEXTURES = (("-", "o", None), ("--", "s", "////"), (":", "^", "...."), ("-.", "D", "xxxx"))
+"""Outline, marker and hatch of the first eight clusters, of the next eight, and so on."""
+
+SIDES = (
+    ((0, 1), "center", "bottom"),
+    ((0, -1), "center", "top"),
+    ((1, 0), "left", "center"),
+    ((-1, 0), "right", "center"),
+)
+"""Where a text may stand beside what it names, best first, and how it is aligned there."""
+
+FRAME = {"facecolor": "#FFFFFF99", "linewidth": 0.8, "pad": 0.8}
+OFFSET = {"textcoords": "offset points"}
+SMALLEST, LARGEST = 10.0, 30.0  # points, of pictures
+LONGEST = 120.0  # points, of the line between a title and its class
+
+CIRCLE = np.linspace(0, 2 * np.pi, 32, endpoint=False)
+
+
+def class_map(
+    frame: pd.DataFrame, ax: Axes, *, pictures: Sequence[np.ndarray] | None = None
+) -> Axes:
+    """Classes at their positions, clusters outlined, and as many names as have room.
+
+    A cluster carries the name of the class in its middle, in bold, framed in the cluster's colour
+    and joined by a line to that class, which has a dark rim; the other classes are named where that
+    covers nothing.
+    Clusters differ in colour and, beyond eight, in line, marker and hatch; after 32 looks repeat.
+    Room is measured in the layout of the figure as it stands, so draw maps last.
+
+    Args:
+        frame: a row per class: columns "x", "y" (positions without unit), "cluster" and "name".
+        ax: axes to draw on; both directions get the same scale.
+        pictures: (H, W, 3) of each class, uint8 or floats in 0..1, drawn instead of points.
+
+    Raises:
+        ValueError: on missing columns, no rows, or pictures that do not match the rows in number.
+    """
+    missing = [name for name in ("x", "y", "cluster", "name") if name not in frame.columns]
+    if missing:
+        raise ValueError(f"The frame lacks the columns {missing}; it has {list(frame.columns)}.")
+    if frame.empty or (pictures is not None and len(pictures) != len(frame)):
+        raise ValueError("The map needs at least one class, and one picture per class or none.")
+    points, clusters = frame[["x", "y"]].to_numpy(dtype=float), frame["cluster"].to_numpy()
+    margin = 0.03 * (np.ptp(points, axis=0).max() or 1)
+    ax.update_datalim(np.concatenate([points - 2 * margin, points + 2 * margin]))
+    ax.autoscale_view()
+    ax.set_aspect("equal", adjustable="datalim")
+    ax.set(xticks=[], yticks=[])
+    ax.grid(False)
+    ax.spines[:].set_visible(False)
+    ax.get_figure(root=True).draw_without_rendering()  # layout and limits become final
+    size = 6.0 if pictures is None else _picture_size(ax, points)
+
+    titles, names = [], frame["name"].tolist()
+    for index, cluster in enumerate(np.unique(clusters)):
+        color, (line, marker, hatch) = COLORS[index % 8], TEXTURES[index // 8 % 4]
+        rows = np.flatnonzero(clusters == cluster)
+        outline = rounded_hull(points[rows], margin)
+        faint = {"edgecolor": color, "alpha": 0.12, "linewidth": 0}
+        ax.add_patch(Polygon(outline, facecolor=color, hatch=hatch, **faint))
+        ax.add_patch(Polygon(outline, fill=False, edgecolor=color, linestyle=line, linewidth=1.2))
+        middle = rows[((points[rows] - points[rows].mean(0)) ** 2).sum(1).argmin()]
+        if pictures is None:
+            mark = {"marker": marker, "color": color, "linestyle": "none"}
+            ax.plot(*points[rows].T, **mark, markersize=size, markeredgecolor="white")
+            rim = {"markeredgecolor": "black", "markeredgewidth": 1.5}
+            ax.plot(*points[middle], **mark, markersize=size + 1, **rim, zorder=3)
+        for row in rows if pictures is not None else ():
+            picture = _shrink(pictures[row], size * DPI / 72)
+            image = OffsetImage(picture, zoom=size / max(picture.shape[:2]))
+            rim = {"edgecolor": "black", "linewidth": 1.8}
+            edge = rim if row == middle else {"edgecolor": color, "linewidth": 0.8}
+            ax.add_artist(AnnotationBbox(image, points[row], pad=0.05, bboxprops=edge))
+        titles.append((names[middle], points[middle], color))
+        names[middle] = ""  # said already
+    _write_names(ax, titles, points, names, size)
+    return ax
+
+
+def rounded_hull(points: np.ndarray, margin: float) -> np.ndarray:
+    """Corners (n, 2) of the convex hull of discs of radius `margin` around (k, 2) points.
+
+    One point gives a disc, two a capsule: no case is degenerate as long as margin > 0.
+    """
+    disc = margin * np.stack([np.cos(CIRCLE), np.sin(CIRCLE)], axis=-1)
+    rim = (points[:, None] + disc).reshape(-1, 2)
+    return rim[ConvexHull(rim).vertices]
+
+
+def _picture_size(ax: Axes, points: np.ndarray) -> float:
+    """Points that a picture may take: half of the classes have no other class closer than that."""
+    if len(points) == 1:
+        return LARGEST
+    places = ax.transData.transform(points)
+    distances = KDTree(places).query(places, k=2)[0][:, 1]
+    dots = ax.get_figure(root=True).dpi / 72
+    return float(np.clip(np.median(distances) / dots, SMALLEST, LARGEST))
+
+
+def _shrink(picture: np.ndarray, pixels: float) -> np.ndarray:
+    """Means over blocks, the smallest with at least `pixels` on the long side, floats in 0..1."""
+    picture = picture / 255 if picture.dtype == np.uint8 else picture
+    block = max(1, int(max(picture.shape[:2]) / pixels))
+    height, width = (side // block for side in picture.shape[:2])
+    blocks = picture[: height * block, : width * block].reshape(height, block, width, block, -1)
+    return blocks.mean((1, 3))
+
+
+def _write_names(
+    ax: Axes,
+    titles: Sequence[tuple[str, np.ndarray, str]],
+    points: np.ndarray,
+    names: Sequence[str],
+    size: float,
+) -> None:
+    """Titles as near to their classes as there is room, then names beside marks of `size` points.
+
+    A name that would cover a mark, another text or the edge of the axes is left out.
+    """
+    half = size / 2 * ax.get_figure(root=True).dpi / 72
+    taken = [Bbox([place - half, place + half]) for place in ax.transData.transform(points)]
+    for name, middle, color in titles:
+        taken.append(_write_title(ax, name, middle, color, taken, size))
+    frame = {**FRAME, "edgecolor": "none"}
+    for name, point in zip(names, points, strict=True):
+        for side, ha, va in SIDES if name else ():
+            offset, align = (size / 2 + 1) * np.array(side), {"ha": ha, "va": va}
+            text = ax.annotate(name, point, offset, **OFFSET, **align, fontsize=8, bbox=frame)
+            text.set_in_layout(False)  # it fits the axes and must not change the layout
+            box = text.get_window_extent()
+            if _is_free(ax, box, taken):
+                taken.append(box)
+                break
+            text.remove()
+
+
+def _write_title(
+    ax: Axes, name: str, middle: np.ndarray, color: str, taken: Sequence[Bbox], size: float
+) -> Bbox:
+    """A framed title in the free place nearest to its class, joined to it by a line; its box.
+
+    Where nothing is free it stands just above the class.
+    """
+    line = {"arrowstyle": "-", "color": color, "linewidth": 0.9, "shrinkA": 0, "shrinkB": size / 2}
+    words = {"fontsize": 8, "fontweight": "bold", "ha": "center", "va": "center"}
+    frame = {**FRAME, "edgecolor": color}
+    text = ax.annotate(name, middle, (0, 0), **OFFSET, **words, bbox=frame, arrowprops=line)
+    text.set_zorder(4)  # above the names
+    text.set_in_layout(False)
+    text.get_window_extent()  # puts it in its place; its own box, without the line, is a Text's
+    dots = ax.get_figure(root=True).dpi / 72
+    box = Text.get_window_extent(text).padded(2.5 * dots)  # both frames
+    ways = np.stack([np.sin(CIRCLE), np.cos(CIRCLE)], axis=-1)  # upwards first
+    for shift in (np.arange(size, LONGEST, 3.0)[:, None, None] * ways).reshape(-1, 2):
+        moved = box.translated(*(shift * dots))
+        if _is_free(ax, moved, taken):
+            text.set_position(shift)
+            return moved
+    text.set_position((0, 2 * size))
+    return box.translated(0, 2 * size * dots)
+
+
+def _is_free(ax: Axes, box: Bbox, taken: Sequence[Bbox]) -> bool:
+    room = ax.get_window_extent()
+    inside = room.contains(*box.p0) and room.contains(*box.p1)
+    return inside and not box.count_overlaps(taken)

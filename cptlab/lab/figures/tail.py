@@ -1,0 +1,157 @@
+"""How rare classes fare: gains by training pictures, and thirds of the long tail."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from cptlab.lab.figures.seeds import training_curves
+from cptlab.lab.figures.style import BLACK, GREY, method_look, method_order
+from cptlab.lab.study.tables import method_table
+
+THIRDS = ["head", "medium", "tail"]
+
+
+def gains_by_shots(table: pd.DataFrame, ax: Axes) -> Axes:
+    """Gain over zero-shot by the training pictures of a class: a mark per method with interval.
+
+    Numbers of pictures stand at equal distances, with the number of classes below each.
+
+    Args:
+        table: what `cptlab.lab.study.tables.gain_table` returns.
+        ax: axes to draw on; the legend is the caller's.
+
+    Raises:
+        ValueError: if the table has no rows.
+    """
+    if table.empty:
+        raise ValueError("There are no gains to draw: give runs of zero-shot and of others.")
+    counts = table.groupby("n_k", sort=False)["n"].max()
+    order = method_order(table["method"])
+    for shift, label in zip(_spread(len(order), 0.6), order, strict=True):
+        rows, look = table[table["method"] == label], method_look(label)
+        ax.errorbar(
+            counts.index.get_indexer(rows["n_k"]) + shift,
+            rows["mean"],
+            yerr=_whiskers(rows),
+            linestyle="none",
+            color=look.color,
+            marker=look.marker,
+            markersize=5,
+            capsize=2,
+            linewidth=1.2,
+            label=label,
+        )
+    ax.axhline(0, color=GREY, linewidth=0.8, zorder=0)
+    ticks = [f"{n_k}\n({n} class{'es' * (n > 1)})" for n_k, n in counts.items()]
+    ax.set_xticks(range(len(ticks)), ticks)
+    ax.set(xlabel="training pictures of the class, $n_k$", ylabel="gain over zero-shot (points)")
+    ax.set_xlim(-0.5, len(ticks) - 0.5)
+    ax.grid(False, axis="x")
+    ax.tick_params(axis="x", length=0)
+    return ax
+
+
+def few_shot_panels(frame: pd.DataFrame, fig: Figure) -> list[Axes]:
+    """Mean accuracy over seeds with its interval against the number of shots, a panel per method.
+
+    In each panel a grey line is the mean of IVLP and a dotted level that of zero-shot, where the
+    frame has them.
+
+    Args:
+        frame: columns "method", "shots", "seed" and "all", the accuracy in percent.
+        fig: empty figure to fill; its height is set to what the panels need.
+
+    Returns:
+        The axes with a method, in the fixed order of methods.
+
+    Raises:
+        ValueError: on missing columns, several rows for one seed, or no method that learns.
+    """
+    order = [label for label in method_order(frame["method"]) if label != "Zero-shot"]
+    if not order:
+        raise ValueError("There is nothing to draw: give runs of a method other than zero-shot.")
+    across = min(4, len(order))
+    down = -(-len(order) // across)
+    fig.set_figheight(0.8 + 1.6 * down)
+    axes = list(fig.subplots(down, across, sharex=True, sharey=True, squeeze=False).flat)
+    means = frame.groupby(["method", "shots"])["all"].mean()
+    beside = {}
+    for ax, label in zip(axes, order, strict=False):
+        if "IVLP" in means and label != "IVLP":
+            line = means["IVLP"]
+            (beside["IVLP"],) = ax.plot(line.index, line, color=GREY, linewidth=1.2, zorder=1)
+        if "Zero-shot" in means:
+            level = means["Zero-shot"].mean()
+            beside["Zero-shot"] = ax.axhline(level, color=BLACK, linestyle=":", linewidth=1.2)
+        own = frame[frame["method"] == label]
+        training_curves(own, y="all", ax=ax, x="shots", band="interval")
+        ax.get_legend().remove()
+        ax.set_title(label, fontsize=9)
+        ax.set(xlabel="", ylabel="")
+        _in_powers_of_two(ax, frame["shots"].max())
+    for ax in axes[len(order) :]:
+        ax.set_axis_off()
+    for ax in axes[: len(order)][-across:]:  # some have an empty place below
+        ax.tick_params(labelbottom=True)
+    fig.supxlabel("training pictures of every class", fontsize=9)
+    fig.supylabel("accuracy on all classes (%)", fontsize=9)
+    if beside:
+        fig.legend(beside.values(), beside, loc="outside upper right", ncols=len(beside))
+    return axes[: len(order)]
+
+
+def thirds_bars(frame: pd.DataFrame, ax: Axes) -> Axes:
+    """Accuracy of the head, medium and tail third of the classes: a bar per method with interval.
+
+    Args:
+        frame: a row per run: columns "method", "seed", and "head", "medium", "tail" in percent.
+        ax: axes to draw on; the legend is the caller's.
+
+    Raises:
+        ValueError: on missing columns or several rows for one seed.
+    """
+    table = method_table(frame, THIRDS, by=["method"])
+    order = method_order(frame["method"])
+    width = 0.82 / len(order)
+    for shift, label in zip(_spread(len(order), 0.82 - width), order, strict=True):
+        rows = table[table["method"] == label].set_index("metric").loc[THIRDS]
+        x, look = np.arange(len(THIRDS)) + shift, method_look(label)
+        ax.bar(x, rows["mean"], 0.9 * width, color=look.color, alpha=0.35)
+        ax.errorbar(
+            x,
+            rows["mean"],
+            yerr=_whiskers(rows),
+            marker=look.marker,
+            linestyle="none",
+            color=look.color,
+            markersize=5,
+            capsize=2,
+            linewidth=1.2,
+            label=label,
+        )
+    ax.set_xticks(range(len(THIRDS)), [f"{name} third" for name in THIRDS])
+    ax.set(ylabel="class accuracy (%)", ylim=(0, None))
+    ax.grid(False, axis="x")
+    ax.tick_params(axis="x", length=0)
+    return ax
+
+
+def _in_powers_of_two(ax: Axes, largest: int) -> None:
+    """Logarithmic x axis with ticks at 1, 2, 4, ..."""
+    ax.set_xscale("log", base=2)
+    powers = 2 ** np.arange(np.ceil(np.log2(largest)) + 1)
+    ax.xaxis.set_major_locator(FixedLocator(powers))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda number, _: f"{number:g}"))
+
+
+def _whiskers(rows: pd.DataFrame) -> np.ndarray:
+    """(2, n) lengths below and above the means; 0 where there is no interval."""
+    return np.nan_to_num([rows["mean"] - rows["lower"], rows["upper"] - rows["mean"]])
+
+
+def _spread(n: int, width: float) -> np.ndarray:
+    """(n,) shifts around 0, `width` from first to last."""
+    return np.linspace(-width / 2, width / 2, n) if n > 1 else np.zeros(n)

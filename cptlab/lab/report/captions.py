@@ -1,0 +1,135 @@
+"""What each figure shows: one paragraph that stands by itself, with the runs of a profile."""
+
+from __future__ import annotations
+
+import dataclasses
+from itertools import groupby
+
+from cptlab.lab.study.profiles import Part, Profile
+from cptlab.lab.study.studies import hardest, imbalanced
+
+INTERVAL = "means with 95 % intervals (Student's) over seeds"
+GRID = f"{INTERVAL}, dotted: zero-shot. Where an interval goes on, there is an arrow"
+RANKS = "Mean rank of each method by {}, 1 is best, with 95 % intervals over {}; dotted: zero-shot."
+
+BAND = "mean over seeds, band of one standard deviation"
+CONTROLS, RIVALS = "CPT and its controls", "other methods beside IVLP"
+
+CAPTIONS = {
+    "tour_drawings": "Training and test drawings of some classes, one row per vendor; the number "
+    "of training pictures in brackets. On {tour}.",
+    "tour_predictions": "Test drawings with the predictions of zero-shot and of CPT, changed ones "
+    "first. On {tour}.",
+    "tour_gain_by_shots": "Gain in class accuracy from zero-shot to CPT by the number of training "
+    "pictures, means with 95 % intervals over classes. On {tour}.",
+    "fig1_similarity": "Cosine similarity of the class prototypes, at most 96, clusters side "
+    "by side (Fig. 1 a-c). On {similarity}.",
+    "fig1d_training_curves": "H along training: mean over seeds, band of one standard deviation; "
+    "dotted: zero-shot (Fig. 1 d). On {curves}.",
+    "fig3_sensitivity": f"H of CPT against each loss weight, {INTERVAL}, dotted: the default "
+    "(Fig. 3). On {imbalanced}.",
+    "fig3_weights_heatmap": "H of CPT on a grid of two loss weights, mean and standard deviation "
+    "over seeds. On {hardest}.",
+    "tab1_ablation": f"All combinations of the three losses, {INTERVAL}; filled: rows that the "
+    "paper prints (Table 1), dotted: the mean without any loss (IVLP). Rows without TETF are the "
+    "same runs in both blocks; every panel has its own axis. H: {imbalanced}; transfer: "
+    "{ablation_transfer}.",
+    "tab2_base_to_new": "H, base, new and tail accuracy by method and imbalance ratio, averaged "
+    f"over data sets (Table 2): {GRID}. On {{comparison}}.",
+    "fig4_seed_violins": "Distribution of H over seeds, with the mean and its 95 % interval; "
+    "dotted: zero-shot (Fig. 4). On {violins}.",
+    "tab2_ranks": f"{RANKS.format('H', 'data sets')} On {{comparison}}.",
+    "tail_accuracy": "Accuracy by thirds of the long tail, averaged over data sets, with 95 % "
+    "intervals over seeds; gain over zero-shot by the number of training pictures, with 95 % "
+    "intervals over classes. On {smallest}.",
+    "tab3_cross_dataset": f"Accuracy on other data sets than the source, their mean and each "
+    f"(Table 3): {GRID}. Source: {{transfer}}.",
+    "tab3_cross_dataset_ranks": f"{RANKS.format('accuracy', 'target data sets')} Source: "
+    "{transfer}.",
+    "tab4_domain_generalization": "Accuracy on drawings of vendors, or in domains, that these "
+    f"runs did not train on, their mean and each (Table 4): {GRID}. Source: {{transfer}}.",
+    "tab4_domain_generalization_ranks": f"{RANKS.format('accuracy', 'domains')} Source: "
+    "{transfer}.",
+    "claims_ledger": "Verdict on each claim of the paper under each reading of the losses: "
+    "a 95 % bootstrap interval of paired differences against the claimed bound. "
+    "Against what, with how many pairs and how large: claims_ledger.csv.",
+    "cluster_number": "Silhouette of the frozen class texts by the number of clusters; dotted: the "
+    "number that runs use. On {maps}.",
+    "fig5_cluster_map": "UMAP of the class texts before and after tuning, CPT's clusters outlined. "
+    "Each cluster is named, in bold, for the class in its middle, which has a black rim. "
+    "On {similarity}.",
+    "fig5_cluster_map_drawings": "UMAP of the class texts, zero-shot and CPT, with a test drawing "
+    "of each class. On {similarity}.",
+    "tab5_algorithms": f"H of CPT by clustering algorithm: dots are seeds, {INTERVAL}, and the "
+    "standard deviation over seeds in points (Table 5). On {imbalanced}.",
+    "fig5_cluster_size": f"H of CPT by the number of classes per cluster, {INTERVAL} (Fig. 5). "
+    "On {balanced}.",
+    "collapse_along_training": f"Neural collapse along training, {CONTROLS}: {BAND}. On "
+    "{curves}.",
+    "collapse_along_training_rivals": f"Neural collapse along training, {RIVALS}: {BAND}. On "
+    "{curves}.",
+    "collapse_by_imbalance": f"Neural collapse at the end of training by imbalance ratio, "
+    f"{CONTROLS}: {BAND}. On {{followed}}.",
+    "collapse_by_imbalance_rivals": f"Neural collapse at the end of training by imbalance ratio, "
+    f"{RIVALS}: {BAND}. On {{followed}}.",
+    "few_shot": "Accuracy on all classes by the number of training pictures of each, a panel per "
+    f"method: {INTERVAL}; grey: IVLP, dotted: zero-shot. On {{few_shot}}.",
+    "long_tail_classics": f"H, head and tail accuracy with long-tail classics added: dots are "
+    f"seeds, {INTERVAL}, and the standard deviation over seeds in points. On {{hardest}}.",
+    "cost": f"H and tail accuracy, {INTERVAL}, against the time to train a run, with its range, "
+    "and the number of trained parameters; left of the dotted line: "
+    "nothing. On {smallest}.",
+    "published_averages": "Averages that the paper prints, by method and imbalance ratio "
+    "(published, ViT-B/16).",
+    "throughput": "Time and memory of plain towers over those of ours, by the number of classes "
+    "(ViT-B/16, IVLP, batch 4), and runs per hour by replicas in a pass (EmojiCLIP; dotted: in "
+    "proportion), on a CPU.",
+    "throughput_gpu": "Time and memory of plain towers over those of ours, by number of classes, "
+    "and training of replicas in a pass (dotted: in proportion), on a GPU: ViT-B/16 in bf16.",
+}
+"""Figure -> what it shows, in the order of the contact sheet; names in braces are `_parts`."""
+
+
+def captions(profile: Profile) -> dict[str, str]:
+    """Caption of each figure, with the data sets, imbalance ratios and seeds behind it."""
+    parts = {name: in_words(part) for name, part in _parts(profile).items()}
+    parts["maps"] = f"the base classes of {profile.similarity_dataset}"
+    parts["few_shot"] = parts["few_shot"].replace("τ = 1", "no long tail")
+    return {name: text.format(**parts) for name, text in CAPTIONS.items()}
+
+
+def in_words(part: Part) -> str:
+    """Data sets, imbalance ratios and numbers of seeds: "food; τ = 1 (3 seeds); 0.06 (5 seeds)"."""
+    sets = ", ".join(part.datasets)
+    if len(part.datasets) > 3:
+        sets = f"{len(part.datasets)} data sets"
+    groups = [
+        f"{', '.join(f'{tau:g}' for tau in taus)} ({n} seed{'s' * (n > 1)})"
+        for n, taus in groupby(part.imbalances, lambda tau: len(part.seeds_at(tau)))
+    ]
+    return f"{sets}; τ = {'; '.join(groups)}" if groups else sets
+
+
+def _parts(profile: Profile) -> dict[str, Part]:
+    """What the figures draw, as `cptlab.lab.study.studies` has it."""
+    main, transfer = profile.comparison, profile.transfer
+    smallest = main.at(min(main.imbalances))
+    followed = dataclasses.replace(smallest, datasets=(profile.curve_dataset,))
+    tour = dataclasses.replace(followed, seeds=main.seeds[:1])
+    return {
+        "comparison": main,
+        "smallest": smallest,
+        "violins": dataclasses.replace(smallest, datasets=main.datasets[:1]),
+        "curves": followed,
+        "followed": dataclasses.replace(
+            main, datasets=(profile.curve_dataset,), imbalances=profile.curve_imbalances
+        ),
+        "tour": tour,
+        "similarity": dataclasses.replace(tour, datasets=(profile.similarity_dataset,)),
+        "imbalanced": imbalanced(profile),
+        "hardest": hardest(profile),
+        "balanced": profile.details.at(max(profile.details.imbalances)),
+        "transfer": transfer,
+        "ablation_transfer": transfer.at(min(transfer.imbalances)),
+        "few_shot": profile.few_shot,
+    }

@@ -1,0 +1,187 @@
+"""Result files: one folder a run, `result.json` written last; only what validates counts as done.
+
+A run lives in `<store>/<run id>/`: `prompts.safetensors` (the learned tokens) and `result.json`,
+which stands alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from cptlab import clip
+from cptlab.clip import Prompts
+from cptlab.data.own import some
+from cptlab.lab.runs import world
+from cptlab.lab.runs.provenance import environment
+from cptlab.training.model import PromptedCLIP
+from cptlab.training.spec import FORMAT, RunSpec, spec_from_dict
+
+RESULT, PROMPTS = "result.json", "prompts.safetensors"
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished run as read from its result file."""
+
+    spec: RunSpec
+    metrics: dict[str, float]
+    classes: pd.DataFrame
+    log: pd.DataFrame
+    details: dict[str, Any]
+    folder: Path
+
+    def model(self) -> PromptedCLIP:
+        """The prompted CLIP with this run's learned tokens.
+
+        Raises ValueError if the result came from an archive that left them out.
+        """
+        if self.details.get("archived"):
+            raise ValueError(
+                f"Run {self.details['run_id']} came from an archive without its prompts: delete "
+                f"{self.folder} and start again, then it is trained anew."
+            )
+        backbone = world.backbone_of(self.spec)
+        prompts = clip.load_prompts(self.folder / PROMPTS).to(backbone.device)
+        learned = next(iter(world.roles_of(self.spec).values()))
+        return PromptedCLIP(
+            backbone, prompts, self.spec.method, learned.class_names, learned.template
+        )
+
+
+def save_result(store: Path, spec: RunSpec, prompts: Prompts, values: dict[str, Any]) -> None:
+    """Write prompts, then `result.json` as the last act, each moved into place in one step."""
+    folder = store / spec.run_id
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = folder / f"{PROMPTS}.{os.getpid()}"
+    clip.save_prompts(prompts, partial)
+    partial.replace(folder / PROMPTS)
+    values = {
+        "format": FORMAT,
+        "run_id": spec.run_id,
+        "spec": spec.as_dict(),
+        "weights": clip.weights_id(spec.backbone, spec.pretrained),
+        "data": world.content_of(spec),
+        **values,
+        "environment": environment(spec),
+    }
+    partial = folder / f"{RESULT}.{os.getpid()}"
+    partial.write_text(json.dumps(values, indent=1))
+    partial.replace(folder / RESULT)
+
+
+def load_result(store: Path, spec: RunSpec) -> Result | None:
+    """The stored result of a specification; None if missing, damaged, or of other weights or data.
+
+    Other data: a folder or file of the user's own that has changed since.
+    """
+    return _examined(store, spec)[0]
+
+
+def missing(specs: Iterable[RunSpec], store: Path) -> list[RunSpec]:
+    """Specifications without a valid result, each once, in order."""
+    return [spec for spec in dict.fromkeys(specs) if load_result(store, spec) is None]
+
+
+def remarks(specs: Sequence[RunSpec], store: Path) -> list[str]:
+    """What a user should know about stored results: which are not used and why, a sentence each."""
+    unused: dict[str, list[str]] = {}
+    versions = Counter()
+    for spec in dict.fromkeys(specs):
+        result, reason = _examined(store, spec)
+        if reason:
+            unused.setdefault(reason, []).append(spec.run_id)
+        if result is not None:
+            versions[result.details["environment"]["versions"]["cptlab"]] += 1
+    found = [
+        f"{len(ids)} stored results {reason} and will be computed anew: {some(ids)}."
+        for reason, ids in unused.items()
+    ]
+    current = metadata.version("cptlab")
+    found += [
+        f"{count} results were computed by cptlab {version} (this is {current}); they are used, "
+        "and tables name both versions."
+        for version, count in sorted(versions.items())
+        if version != current
+    ]
+    told = {spec.run_id for spec in specs}
+    others = (path for path in store.glob(f"*/{RESULT}") if path.parent.name not in told)
+    older = sum(map(_other_format, others))
+    if older:
+        found.append(
+            f"{older} other results in {store} have another format than this version's ({FORMAT}) "
+            "and are not used."
+        )
+    return found
+
+
+def _examined(store: Path, spec: RunSpec) -> tuple[Result | None, str]:
+    """The stored result of a specification, or why the one that is there cannot be used."""
+    folder = store / spec.run_id
+    damaged = "are damaged or incomplete"
+    try:
+        values = json.loads((folder / RESULT).read_text())
+        if values["format"] != FORMAT:
+            return None, "have another format than this version's"
+        if spec_from_dict(values["spec"]) != spec:
+            return None, "belong to other defaults"
+        if values["weights"] != clip.weights_id(spec.backbone, spec.pretrained):
+            return None, "belong to other weights"
+        if values.get("data") != world.content_of(spec):
+            return None, "belong to data that have changed"
+        whole = (
+            values["metrics"]
+            and all(isinstance(v, int | float) for v in values["metrics"].values())
+            and values["classes"]
+            and isinstance(values["trained_parameters"], int)
+            and isinstance(values["seconds"], int | float)
+        )
+        if not whole:
+            return None, damaged
+        if not values.get("archived"):  # else they were left out (`cptlab.lab.runs.archive`)
+            clip.load_prompts(folder / PROMPTS)  # raises if they are missing or damaged
+        result = Result(
+            spec,
+            values["metrics"],
+            pd.DataFrame(values["classes"]),
+            pd.DataFrame(values["log"]),
+            values,
+            folder,
+        )
+        return result, ""
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None, damaged if (folder / RESULT).exists() else ""
+
+
+def _other_format(path: Path) -> bool:
+    with path.open("rb") as file:
+        start = file.read(64)
+    return b'"format":' in start and f'"format": {FORMAT},'.encode() not in start
+
+
+def table(results: Iterable[Result]) -> pd.DataFrame:
+    """Tidy frame, one row per run: data set, method, tau, seed, protocol, metrics (accuracies in
+    percent, effective rank of the class texts' cosine matrix), trained parameters and seconds.
+    """
+    return pd.DataFrame(
+        {
+            "dataset": result.spec.dataset,
+            "method": result.spec.method.name,
+            "tau": result.spec.imbalance,
+            "seed": result.spec.seed,
+            "protocol": result.spec.protocol,
+            **result.metrics,
+            "trained_parameters": result.details["trained_parameters"],
+            "seconds": result.details["seconds"],
+            "run_id": result.details["run_id"],
+        }
+        for result in results
+    )

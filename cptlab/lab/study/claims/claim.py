@@ -1,0 +1,45 @@
+"""What a claim is, and the one rule by which all of them are judged."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from cptlab.lab.study.claims.comparisons import Comparison
+
+Direction = Literal[">", "<"]
+Verdict = Literal["supported", "contradicted", "undecided", "not run"]
+VERDICTS: tuple[Verdict, ...] = ("supported", "contradicted", "undecided", "not run")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One statement of the paper as a test.
+
+    name: short, for tables. source: section, figure or table. text: the statement in our words.
+    quantity: a metric of a run. The claim says that the comparison comes out above (">") or below
+    ("<") the threshold. taus, protocol: the runs that it speaks of; all data sets that the
+    compared methods share take part.
+    """
+
+    name: str
+    source: str
+    text: str
+    quantity: str
+    comparison: Comparison
+    direction: Direction
+    threshold: float
+    taus: tuple[float, ...]
+    protocol: Literal["base_to_new", "transfer"] = "base_to_new"
+
+
+def verdict(lower: float, upper: float, direction: Direction, threshold: float) -> Verdict:
+    """The rule, one for all claims.
+
+    Supported if the whole interval lies on the claimed side of the threshold, contradicted if all
+    of it lies on the other; undecided otherwise, if a bound touches, or if there is no interval
+    (NaN).
+    """
+    if lower > threshold:
+        return "supported" if direction == ">" else "contradicted"
+    if upper < threshold:
+        return "supported" if direction == "<" else "contradicted"
+    return "undecided"

@@ -1,0 +1,269 @@
+"""Profiles: how large a study is. The same notebooks run with any of them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from cptlab.checks import check_values, did_you_mean, option
+from cptlab.clip import Precision
+from cptlab.data import PAPER_DATASETS, Protocol
+from cptlab.emoji.catalog import CATEGORIES
+from cptlab.lab.study.claims import READINGS, Reading
+from cptlab.methods import Method
+from cptlab.methods.schedule import Schedule, scaled
+from cptlab.training.spec import RunSpec
+
+EMBEDDED_SCHEDULE = Schedule(epochs=6, lr=0.001, batch_size=32)
+"""CPT's; chosen once by `cptlab tune`, on a held-out training vendor (docs/log.md)."""
+
+TAUS = (1.0, 0.25, 0.06)
+"""The paper's imbalance ratios."""
+
+
+@dataclass(frozen=True)
+class Depths:
+    """What methods count in layers of the backbone: EmojiCLIP has 4 text and 6 image layers.
+
+    text_depth, vision_depth: prompted layers of independent prompts; depth: those of coupled ones;
+    block: where DeKg's class-aware tokens enter.
+    """
+
+    text_depth: int = 3
+    vision_depth: int = 4
+    depth: int = 3
+    block: int = 2
+
+
+@dataclass(frozen=True)
+class Part:
+    """Data sets, imbalance ratios and seeds of one part of a study.
+
+    milder_seeds: seeds at all but the smallest ratio, if fewer (their runs have more pictures and
+    take longest).
+    """
+
+    datasets: tuple[str, ...]
+    imbalances: tuple[float, ...]
+    seeds: tuple[int, ...]
+    milder_seeds: tuple[int, ...] | None = None
+
+    def seeds_at(self, imbalance: float) -> tuple[int, ...]:
+        """Seeds of the runs at an imbalance ratio."""
+        if imbalance > min(self.imbalances) and self.milder_seeds is not None:
+            return self.milder_seeds
+        return self.seeds
+
+    def at(self, imbalance: float) -> Part:
+        """The runs of this part at one of its imbalance ratios."""
+        return Part(self.datasets, (imbalance,), self.seeds_at(imbalance))
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Size of a study.
+
+    comparison: the methods side by side, base to new; its first data set also carries the violins,
+    at the smallest ratio. curve_dataset: one of them, which carries the training curves, at the
+    ratios `curve_imbalances`, and the tour. details: CPT's losses, weights, clusters and readings.
+    transfer: sources of cross-dataset transfer and domain shift. few_shot: data sets and seeds of
+    few-shot learning with `shots` pictures of every class. readings: those of the losses
+    under which weights and clusters are varied (tables show both readings of L_TETF anyway).
+    ablate_transfer: run the combinations of losses in transfer too. rivals: labels of the other
+    prompt-tuning methods that take part; None for all of them (`cptlab.lab.study.lineup`).
+    similarity_dataset: source of the similarity matrices, about 96 training classes. schedule:
+    CPT's, whatever the protocol; those of other methods keep their published proportion to it.
+    depths: of prompts in this backbone. None for schedule or depths: as published for each method
+    and protocol, made for ViT-B/16. crop, device, precision, compile, threads: as in
+    `RunSpec`.
+    """
+
+    name: str
+    comparison: Part
+    details: Part
+    transfer: Part
+    few_shot: Part
+    similarity_dataset: str
+    curve_dataset: str = "activities"
+    rivals: tuple[str, ...] | None = None
+    readings: tuple[Reading, ...] = READINGS
+    ablate_transfer: bool = True
+    curve_imbalances: tuple[float, ...] = TAUS
+    shots: tuple[int, ...] = (1, 2, 4, 8, 16)
+    schedule: Schedule | None = field(default_factory=lambda: EMBEDDED_SCHEDULE)
+    backbone: str = "EmojiCLIP"
+    pretrained: str | None = None
+    depths: Depths | None = Depths()
+    crop: bool = False
+    device: Literal["cpu", "cuda"] = "cpu"
+    precision: Precision = "fp32"
+    compile: bool = False
+    threads: int = 1
+
+    def spec(
+        self,
+        dataset: str,
+        method: Method,
+        imbalance: float,
+        seed: int,
+        protocol: Protocol = "base_to_new",
+    ) -> RunSpec:
+        """One run with the method's schedule in this profile, on its backbone and machine.
+
+        Where the method has its defaults and others were published for the data set, it gets these.
+        """
+        return RunSpec(
+            dataset=dataset,
+            method=_published_for(dataset, method),
+            imbalance=imbalance,
+            seed=seed,
+            schedule=self.schedule_of(method, protocol, dataset),
+            protocol=protocol,
+            crop=self.crop,
+            backbone=self.backbone,
+            pretrained=self.pretrained,
+            device=self.device,
+            precision=self.precision,
+            compile=self.compile,
+            threads=self.threads,
+        )
+
+    def schedule_of(self, method: Method, protocol: Protocol, dataset: str) -> Schedule:
+        """A method's schedule in this profile."""
+        if self.schedule is not None:
+            return scaled(method.schedule(), self.schedule)
+        published = {**method.elsewhere.get(protocol, {}), **method.elsewhere.get(dataset, {})}
+        return dataclasses.replace(method.schedule(), **_fields_of(Schedule, published))
+
+    def make(
+        self, method: type[Method], protocol: Protocol = "base_to_new", **options: object
+    ) -> Method:
+        """A method with these hyper-parameters and as many prompted layers as the profile has."""
+        return method(**{**self.depths_of(method, protocol), **options})
+
+    def depths_of(
+        self, method: type[Method], protocol: Protocol = "base_to_new"
+    ) -> dict[str, float]:
+        """The fields of a method that were published for a protocol, or that this profile sets."""
+        depths = {} if self.depths is None else dataclasses.asdict(self.depths)
+        return _fields_of(method, {**method.elsewhere.get(protocol, {}), **depths})
+
+    def datasets(self) -> list[str]:
+        """Every data set that some study uses, each once."""
+        parts = (self.comparison, self.details, self.transfer, self.few_shot)
+        used = [name for part in parts for name in part.datasets]
+        return list(dict.fromkeys((*used, self.similarity_dataset)))
+
+
+def _published_for(dataset: str, method: Method) -> Method:
+    values = _fields_of(type(method), method.elsewhere.get(dataset, {}))
+    unset = {k: v for k, v in values.items() if getattr(method, k) == getattr(type(method), k)}
+    return dataclasses.replace(method, **unset)
+
+
+def _fields_of(kind: type, values: Mapping[str, float]) -> dict[str, float]:
+    """The values that name fields of a dataclass."""
+    own = {f.name for f in dataclasses.fields(kind)}
+    return {name: value for name, value in values.items() if name in own}
+
+
+SMOKE = Profile(
+    "smoke",
+    comparison=Part(("activities",), (0.06,), (1, 2)),
+    details=Part(("activities",), (0.06,), (1,)),
+    transfer=Part(("activities",), (0.06,), (1,)),
+    few_shot=Part(("activities",), (1.0,), (1,)),
+    shots=(1, 4),
+    rivals=("CoOp", "IVLP", "MaPLe", "DPC (CoOp)"),
+    similarity_dataset="activities",
+    readings=(Reading("pair mean"),),
+    ablate_transfer=False,
+    curve_imbalances=(0.06,),
+    schedule=Schedule(epochs=2, lr=EMBEDDED_SCHEDULE.lr, batch_size=32),
+)
+DEMO = Profile(
+    "demo",
+    # no balanced data (tau = 1), a sixth of the work: it is to take less than a quarter of an hour
+    comparison=Part(("activities",), TAUS[1:], (1, 2, 3, 4, 5), milder_seeds=(1, 2, 3)),
+    details=Part(("activities",), (0.06,), (1, 2, 3)),
+    transfer=Part(("activities",), (0.06,), (1, 2, 3)),
+    rivals=("CoOp", "IVLP"),
+    few_shot=Part(("activities",), (1.0,), (1, 2)),
+    shots=(1, 2, 4),
+    similarity_dataset="travel",
+    readings=(Reading("pair mean"),),
+    ablate_transfer=False,
+    curve_imbalances=(0.06,),
+)
+FULL = Profile(
+    "full",
+    comparison=Part(tuple(CATEGORIES), TAUS, (1, 2, 3, 4, 5), milder_seeds=(1, 2, 3)),
+    details=Part(("activities",), TAUS, (1, 2, 3)),
+    transfer=Part(("activities",), TAUS, (1, 2, 3)),
+    few_shot=Part(("activities",), (1.0,), (1, 2, 3)),
+    similarity_dataset="travel",
+)
+PAPER = Profile(
+    "paper",
+    comparison=Part(PAPER_DATASETS, TAUS, (1, 2, 3, 4, 5)),
+    details=Part(PAPER_DATASETS, TAUS, (1, 2, 3, 4, 5)),
+    transfer=Part(("imagenet",), TAUS, (1, 2, 3, 4, 5)),
+    few_shot=Part(PAPER_DATASETS, (1.0,), (1, 2, 3)),
+    similarity_dataset="flowers102",
+    curve_dataset="eurosat",
+    schedule=None,
+    backbone="ViT-B-16-quickgelu",
+    pretrained="openai",
+    depths=None,
+    crop=True,
+    device="cuda",
+    precision="bf16",
+)
+PROFILES = {profile.name: profile for profile in (SMOKE, DEMO, FULL, PAPER)}
+
+
+PARTS_BY_TAU = ("comparison", "details", "transfer")
+MACHINE = ("backbone", "pretrained", "device", "precision", "compile", "threads")
+"""What may be changed where a profile is named: another model, another machine."""
+
+
+def profile_named(text: str) -> Profile:
+    """Profile by name, with changes if need be: "paper", or "paper,device=cpu,compile=True".
+
+    "full,tau=0.06" is the study of this imbalance ratio alone, and few-shot learning as it is.
+
+    Raises ValueError listing the choices for an unknown name, change or value.
+    """
+    name, *changes = text.split(",")
+    if name not in PROFILES:
+        raise ValueError(
+            f"Unknown profile {name!r}; choose one of {', '.join(PROFILES)}."
+            f"{did_you_mean(name, PROFILES)} Changes go behind a comma, as in full,tau=0.06."
+        )
+    if not changes:
+        return PROFILES[name]
+    values = dict(option(f"Behind a comma, profile {name}", change) for change in changes)
+    tau = values.pop("tau", None)
+    unknown = sorted(values.keys() - set(MACHINE))
+    if unknown:
+        choices = ", ".join(("tau", *MACHINE))
+        raise ValueError(f"A profile cannot change {', '.join(unknown)}; it can change {choices}.")
+    profile = dataclasses.replace(PROFILES[name], name=text, **values)
+    check_values(profile)
+    return profile if tau is None else _at(profile, tau)
+
+
+def _at(profile: Profile, tau: object) -> Profile:
+    """A profile at one imbalance ratio."""
+    parts = {name: getattr(profile, name) for name in PARTS_BY_TAU}
+    common = [t for t in TAUS if all(t in part.imbalances for part in parts.values())]
+    if tau not in common:
+        raise ValueError(
+            f"Profile {profile.name.split(',')[0]} cannot be had at tau={tau} alone; choose one "
+            f"of {', '.join(f'{t:g}' for t in common)}."
+        )
+    curves = tuple(t for t in profile.curve_imbalances if t == tau)
+    at = {name: part.at(tau) for name, part in parts.items()}
+    return dataclasses.replace(profile, curve_imbalances=curves, **at)

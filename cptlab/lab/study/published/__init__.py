@@ -1,0 +1,55 @@
+"""Numbers that the paper prints, as data, and what can be computed from them alone.
+
+Source: arXiv:2605.11939v1, Tables 1 to 5 and the running text. A file per table in long form:
+table, tau (imbalance ratio of the block), method, column (data set or metric), value (accuracy,
+its harmonic mean H or a standard deviation, in percentage points, two decimals in print).
+
+Table 1 names its rows by number; which losses a row has on (`components`) is inferred from the
+text, and the column `inferred` says so. `statements` holds numbers of text and captions: section
+or caption, a short name of ours, value, unit and, where a table prints the same number, its cell.
+No table prints base and new accuracy, so that no harmonic mean can be recomputed.
+"""
+
+from importlib.resources import files
+
+import pandas as pd
+
+from cptlab.lab.study.published.arithmetic import (
+    averages,
+    mean_ranks,
+    proportional_rows,
+    ranks,
+    repeated,
+    row_ratios,
+    shared_values,
+)
+
+__all__ = [
+    "averages",
+    "mean_ranks",
+    "proportional_rows",
+    "published",
+    "ranks",
+    "repeated",
+    "row_ratios",
+    "shared_values",
+]
+
+
+def published(table: int | str) -> pd.DataFrame:
+    """One table as printed: a number from 1 to 5, or "statements".
+
+    Returns:
+        Long frame with the columns of the module's docstring, rows in the order of print.
+
+    Raises:
+        ValueError: for a table that is not there; names those that are.
+    """
+    folder = files(__name__)
+    path = folder / (f"{table}.csv" if table == "statements" else f"table{table}.csv")
+    if not path.is_file():
+        stems = sorted(p.name.removesuffix(".csv") for p in folder.iterdir() if ".csv" in p.name)
+        names = ", ".join(stem.removeprefix("table") for stem in stems)
+        raise ValueError(f"No published table {table!r}; choose from {names}.")
+    with path.open(encoding="utf-8") as lines:
+        return pd.read_csv(lines, dtype={"tau": float, "value": float})

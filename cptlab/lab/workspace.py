@@ -1,0 +1,63 @@
+"""Where things are: the notebooks, what is stored, and the folders that runs and figures go to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+CHECKOUT = Path(__file__).parents[2]
+IN_CHECKOUT = (CHECKOUT / "pyproject.toml").is_file()
+"""Whether the package lies in its checkout; if not, it was installed from a wheel."""
+CARRIED = CHECKOUT if IN_CHECKOUT else Path(__file__).parents[1] / "carried"
+"""The folder of the notebooks and stored measurements; a wheel carries its own (`setup.py`)."""
+NOTEBOOKS = CARRIED / "notebooks"
+DEFAULT_OUT = "cptlab-out"
+"""Below the current folder: where everything goes if the package lies in no checkout."""
+DEFAULT_PROFILE = "demo"
+COMMITTED_PROFILE = "full"
+"""The profile whose figures are part of the repository."""
+
+PARTS = ("figures", "runs", "notebooks", "report")
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Folders of one batch: figures and tables, run results, executed notebooks and pages, report.
+
+    root: the folder that the user chose for all of them, absolute; empty for the checkout's own.
+    """
+
+    figures: Path
+    runs: Path
+    notebooks: Path
+    report: Path
+    root: str = ""
+
+
+def workspace(profile: str, out: str | Path | None = None) -> Workspace:
+    """Folders for a profile.
+
+    With `out`, everything goes below it. Without, figures go to the checkout's `figures/` and the
+    rest to its `runs/`, which git ignores. Only the profile of the committed pictures writes to
+    `figures/` itself, the others to `figures/<profile>/`: a quick run must not replace them.
+    Outside of a checkout, everything goes below `cptlab-out/<profile>/` in the current folder.
+    """
+    profile = profile.replace("/", "_")  # changes to it may hold a path (`profile_named`)
+    if not out and not IN_CHECKOUT:
+        out = Path(DEFAULT_OUT, profile)
+    if out:
+        root = Path(out).expanduser().resolve()
+        return Workspace(*(root / name for name in PARTS), str(root))
+    figures = CHECKOUT / "figures"
+    if profile != COMMITTED_PROFILE:
+        figures = figures / profile
+    own = CHECKOUT / "runs"
+    return Workspace(
+        figures, own / "results", own / "notebooks" / profile, own / "report" / profile
+    )
+
+
+def stored(name: str) -> Path:
+    """A file beside the committed figures: the user's own, or else the one that cptlab carries."""
+    own = workspace(COMMITTED_PROFILE).figures / name
+    return own if own.is_file() else CARRIED / "figures" / name

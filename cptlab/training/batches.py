@@ -1,0 +1,194 @@
+"""Training pictures of a pass, and the batches that its runs draw from them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from cptlab.data import ImageDataset, Subset
+from cptlab.methods.parts.balance import Balance
+from cptlab.methods.parts.negatives import hard_negatives
+from cptlab.methods.parts.views import augmented
+from cptlab.seeds import stream, torch_stream
+from cptlab.training.model import READERS, PromptedCLIP, normalised, pictures, pixels
+from cptlab.training.optimisation import batches
+from cptlab.training.spec import RunSpec
+
+
+class TrainingSet:
+    """The replicas' subsets: positions (R, N) in one pool of the pictures that any of them has.
+
+    The pool holds normalised pictures, the features of the frozen image tower, or both: whatever
+    the steps of the model's method read; nothing where every step reads new crops.
+
+    Raises ValueError if crops are asked for of a data set that has no image files.
+    """
+
+    def __init__(
+        self,
+        model: PromptedCLIP,
+        dataset: ImageDataset,
+        subsets: Sequence[Subset],
+        crop: bool = False,
+    ):
+        if crop and dataset.crops is None:
+            raise ValueError(
+                f"Data set {dataset.name!r} has no image files to crop; its training pictures are "
+                "random views already. Run it with crop=False."
+            )
+        device, method = model.backbone.device, model.method
+        samples = list(dict.fromkeys(sample for subset in subsets for sample in subset.samples))
+        place = {sample: row for row, sample in enumerate(samples)}
+        rows = [[place[sample] for sample in subset.samples] for subset in subsets]
+        labels = [[sample.label for sample in subset.samples] for subset in subsets]
+        self.model, self.dataset, self.size = model, dataset, len(rows[0])
+        self.samples, self.own = samples, subsets[0].samples
+        self.crop = crop and not method.views  # a method with views of its own takes no crops
+        self.rows, self.labels = (torch.tensor(t, device=device) for t in (rows, labels))
+        prompted = len(method.tokens(model.prompts, "training").vision) > 0
+        self.pictures = self.frozen = None
+        if (prompted or method.views) and not self.crop:
+            self.pictures = pictures(model.backbone, dataset, samples)
+        if not (method.views or self.crop) and (method.frozen_images or not prompted):
+            # A frozen image tower needs to see each picture only once.
+            self.frozen = model.unprompted().encode_samples(dataset, samples)[0]
+
+    def features(
+        self, batch: Tensor, views: Sequence[Tensor] = ()
+    ) -> tuple[Tensor, Tensor | None, Tensor]:
+        """Image features (R, B, d), those of the frozen tower if there are any, labels (R, B).
+
+        Of the pictures at the positions (R, B) of a batch, or of views of them, the first one for
+        the learned features and the last one for the frozen ones.
+        """
+        rows, labels = self.rows.gather(1, batch), self.labels.gather(1, batch)
+        if views:
+            needed = self.model.method.frozen_images
+            frozen = self.model.frozen_features(views[-1]) if needed else None
+            return self.model.image_features(views[0], "training"), frozen, labels
+        frozen = None if self.frozen is None else self.frozen[rows]
+        if self.pictures is None:
+            return self.model.method.adapt_images(self.model.prompts, frozen), frozen, labels
+        return self.model.image_features(self.pictures[rows], "training"), frozen, labels
+
+    def views(self, batch: Tensor, seeds: Sequence[int]) -> Tensor:
+        """One augmented view (R, B, 3, H, W) of the pictures of a batch, replica r by seed r."""
+        backbone, rows = self.model.backbone, self.rows.gather(1, batch)
+        return torch.stack(
+            [
+                normalised(backbone, augmented(pixels(backbone, self.pictures[row]), seed))
+                for row, seed in zip(rows, seeds, strict=True)
+            ]
+        )
+
+    def crops(self, steps: Sequence[Tensor], seeds: Sequence[Sequence[int]]) -> Iterator[Tensor]:
+        """For each step, new crops (R, B, 3, H, W) of the pictures at its positions (R, B).
+
+        seeds: of each step, one for each replica.
+        """
+        backbone = self.model.backbone
+        on_gpu = backbone.device.type == "cuda"
+        keys = [
+            [[self.samples[i].key for i in row] for row in self.rows.gather(1, batch).tolist()]
+            for batch in steps
+        ]
+        loader = DataLoader(
+            _Crops(self.dataset, keys, seeds, backbone.image_size),
+            batch_size=None,
+            num_workers=READERS if on_gpu else 0,
+            pin_memory=on_gpu,
+            generator=torch.Generator(),  # it would draw from the global one
+        )
+        for part in loader:
+            yield normalised(backbone, part.to(backbone.device, non_blocking=True))
+
+    @torch.no_grad()
+    def ranked(self, top: int) -> list[list[int]]:
+        """For each picture of the first replica, the classes that the model ranks first for it."""
+        names = self.model.trained_on
+        prototypes = self.model.prototypes(self.model.bind(names, "training"))
+        features = self.model.encode_samples(self.dataset, self.own, "training")
+        return self.model.logits(features, prototypes)[0].topk(top).indices.tolist()
+
+
+class _Crops(Dataset):
+    """Random crops (R, B, 3, size, size) of a step's pictures, by the number of the step."""
+
+    def __init__(
+        self,
+        dataset: ImageDataset,
+        keys: Sequence[Sequence[Sequence[str]]],
+        seeds: Sequence[Sequence[int]],
+        size: int,
+    ):
+        self.dataset, self.keys, self.seeds, self.size = dataset, keys, seeds, size
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def __getitem__(self, step: int) -> Tensor:
+        return torch.stack(
+            [
+                self.dataset.crops(
+                    row, self.size, [stream("picture", seed, i) for i in range(len(row))]
+                )
+                for row, seed in zip(self.keys[step], self.seeds[step], strict=True)
+            ]
+        )
+
+
+class BatchPlan:
+    """The batches of a pass: what is drawn for every step, before the step is computed."""
+
+    def __init__(self, specs: Sequence[RunSpec], learned: TrainingSet, balance: Balance):
+        self.specs, self.learned, self.method = specs, learned, specs[0].method
+        self.batch_size = specs[0].schedule.batch_size
+        self.weights = [balance.picture_weights(labels.cpu()) for labels in learned.labels]
+        self.by_class: list[list[int]] = []
+        if self.method.hard_negatives:
+            self.ranked = learned.ranked(self.method.hard_negatives)
+            self.by_class = [[] for _ in learned.model.trained_on]
+            for position, label in enumerate(learned.labels[0].tolist()):
+                self.by_class[label].append(position)
+
+    def of_epoch(self, epoch: int) -> Iterator[tuple[Tensor, ...]]:
+        """For each step: positions (R, B), a random number (R,), views (R, B, 3, H, W) if any."""
+        device, seeds = self.learned.rows.device, [spec.seed for spec in self.specs]
+        orders = [
+            batches(self.learned.size, self.batch_size, seed, epoch, weights)
+            for seed, weights in zip(seeds, self.weights, strict=True)
+        ]
+        count = len(orders[0])
+        chances = torch.stack(
+            [torch.rand(count, generator=torch_stream("chance", seed, epoch)) for seed in seeds]
+        )
+        steps = [torch.stack(list(parts)).to(device) for parts in zip(*orders, strict=True)]
+        if self.by_class:
+            steps = [
+                self._with_negatives(batch[0].tolist(), seeds[0], epoch, i)[None].to(device)
+                for i, batch in enumerate(steps)
+            ]
+        if self.learned.crop:
+            drawn = [[stream("crop", seed, epoch, i) for seed in seeds] for i in range(count)]
+            for i, view in enumerate(self.learned.crops(steps, drawn)):
+                yield steps[i], chances[:, i].to(device), view
+            return
+        for i, batch in enumerate(steps):
+            views = [
+                self.learned.views(batch, [stream("view", seed, epoch, i, v) for seed in seeds])
+                for v in range(self.method.views)
+            ]
+            yield batch, chances[:, i].to(device), *views
+
+    def _with_negatives(self, positions: list[int], seed: int, epoch: int, step: int) -> Tensor:
+        """The positions of one replica's batch, with a drawn one for every hard negative."""
+        labels = self.learned.labels[0, positions].tolist()
+        ranked = [self.ranked[position] for position in positions]
+        chance = random.Random(stream("negatives", seed, epoch, step))
+        own = iter(positions)
+        _, drawn = hard_negatives(labels, ranked, self.by_class, chance)
+        return torch.tensor([next(own) if place is None else place for place in drawn])

@@ -1,0 +1,75 @@
+"""Optimiser, epochs and batches of a schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from cptlab.methods.schedule import Schedule
+from cptlab.seeds import torch_stream
+from cptlab.training.spec import RunSpec
+
+
+def optimiser_for(parameters: Iterable[Tensor], schedule: Schedule) -> Optimizer:
+    """The optimiser of a schedule; `set_rate` sets the rate of an epoch."""
+    parameters = list(parameters)
+    on_gpu = parameters[0].is_cuda
+    rate = schedule.warmup_lr
+    # A captured step reads its rate from the device.
+    rate = torch.tensor(rate, device=parameters[0].device) if on_gpu else rate
+    common = {"lr": rate, "weight_decay": schedule.weight_decay, "fused": on_gpu}
+    if schedule.optimiser == "adam":
+        return torch.optim.Adam(parameters, capturable=on_gpu, **common)
+    return torch.optim.SGD(parameters, momentum=schedule.momentum, **common)
+
+
+def set_rate(optimiser: Optimizer, rate: float) -> None:
+    """Set the learning rate, in place where it is a tensor."""
+    group = optimiser.param_groups[0]
+    if isinstance(group["lr"], Tensor):
+        group["lr"].fill_(rate)
+    else:
+        group["lr"] = rate
+
+
+@torch.no_grad()
+def rewind(optimiser: Optimizer, start: Sequence[tuple[Tensor, Tensor]]) -> None:
+    """Undo steps in place: tensors get their values at the start, the optimiser forgets."""
+    for tensor, value in start:
+        tensor.copy_(value)
+    for state in optimiser.state.values():
+        for memory in state.values():
+            if isinstance(memory, Tensor):
+                memory.zero_()
+
+
+def planned_epochs(spec: RunSpec, n_classes: int, n_samples: int) -> int:
+    """Epochs of a run, after `match_balanced_steps`."""
+    epochs, batch_size = spec.schedule.epochs, spec.schedule.batch_size
+    if not spec.schedule.match_balanced_steps:
+        return epochs
+    wanted = epochs * steps_per_epoch(n_classes * spec.n_max, batch_size)
+    return round(wanted / steps_per_epoch(n_samples, batch_size))
+
+
+def steps_per_epoch(n_samples: int, batch_size: int) -> int:
+    """Full batches; an incomplete one counts only if it is alone."""
+    return max(1, n_samples // batch_size)
+
+
+def batches(
+    n_samples: int, batch_size: int, seed: int, epoch: int, weights: Tensor | None = None
+) -> list[Tensor]:
+    """Seeded shuffle cut into `steps_per_epoch` batches; what remains is left out this epoch.
+
+    With weights (N,) samples are drawn with replacement and these chances instead.
+    """
+    generator = torch_stream("batches", seed, epoch)
+    if weights is None:
+        order = torch.randperm(n_samples, generator=generator)
+    else:
+        order = torch.multinomial(weights, n_samples, replacement=True, generator=generator)
+    return list(order.split(batch_size))[: steps_per_epoch(n_samples, batch_size)]

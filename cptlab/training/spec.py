@@ -1,0 +1,134 @@
+"""Run specifications: everything that decides a run's numbers, as frozen dataclasses."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from cptlab.checks import build, check_values, did_you_mean
+from cptlab.clip import Precision
+from cptlab.data import Protocol
+from cptlab.data.long_tail import ClassOrder, class_counts
+from cptlab.methods import METHODS, Method
+from cptlab.methods.parts.balance import Balance
+from cptlab.methods.schedule import Schedule
+
+FORMAT = 2
+"""Version of the result format and of the meaning of specifications; part of every run id."""
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """One training run: backbone, data, imbalance, seed, method and schedule.
+
+    `protocol` says what is learned and tested (`cptlab.data.open_roles`). `curve` also evaluates
+    and measures neural collapse after every epoch. `balance` adds long-tail classics to the method.
+    `crop` trains on random resized crops, half of them flipped (the CoOp family's augmentation), in
+    place of the centres of image files.
+    `device` ("cpu", "cuda"), `precision` of the frozen towers, `compile` (the forward pass through
+    torch.compile) and `threads`, the number of torch threads on the CPU, are here because results
+    depend on them.
+    """
+
+    dataset: str
+    method: Method
+    imbalance: float = 1.0
+    seed: int = 1
+    schedule: Schedule = field(default_factory=Schedule)
+    backbone: str = "EmojiCLIP"
+    pretrained: str | None = None
+    n_max: int = 16
+    class_order: ClassOrder = "name"
+    protocol: Protocol = "base_to_new"
+    curve: bool = False
+    balance: Balance | None = None
+    crop: bool = False
+    device: Literal["cpu", "cuda"] = "cpu"
+    precision: Precision = "fp32"
+    compile: bool = False
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        check_values(self)
+        check_values(self.method)
+        _check_templates(self.method.anchor_templates)
+        class_counts(1, self.imbalance, self.n_max)  # its checks are ours
+        if self.threads < 1:
+            raise ValueError(f"threads must be at least 1, got {self.threads}.")
+        if self.balance and not self.method.weights():
+            raise ValueError(f"{self.method.name} learns nothing: a Balance would do nothing.")
+        if self.balance and self.balance.acts_on_loss() and not self.method.class_logits():
+            raise ValueError(
+                "This loss has no logits over classes that a Balance could act on: balance by "
+                "sampling, or choose clip_loss='class_ce'."
+            )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Every resolved value, ready for JSON."""
+        values = dataclasses.asdict(self)
+        values["method"] = {"name": self.method.name, **values["method"]}
+        return json.loads(json.dumps(values))
+
+    @property
+    def run_id(self) -> str:
+        """Readable prefix and a hash of what is not default: `food-cpt-tau0.06-seed1-1a2b3c4d5e`.
+
+        An option added later, at its default, thus leaves the ids of older runs as they were; the
+        stored specification holds every value, so a changed default is noticed all the same.
+        """
+        values = {"format": FORMAT, "name": self.method.name, **_changed(self)}
+        # Equal specifications get equal ids, and 1 == 1.0: every number is written as a float.
+        values = json.loads(json.dumps(values), parse_int=float)
+        canonical = json.dumps(values, sort_keys=True)
+        digest = hashlib.sha256(canonical.encode()).hexdigest()[:10]
+        dataset = Path(self.dataset).stem  # it may be a path
+        return f"{dataset}-{self.method.name}-tau{self.imbalance:g}-seed{self.seed}-{digest}"
+
+
+def _changed(options: Any) -> dict[str, Any]:
+    """Fields of a dataclass that differ from their defaults, and of the dataclasses in it."""
+    values = {}
+    for f in dataclasses.fields(options):
+        value = getattr(options, f.name)
+        if dataclasses.is_dataclass(value):
+            values[f.name] = _changed(value)
+        elif value != f.default:
+            values[f.name] = value
+    return values
+
+
+def _check_templates(templates: tuple[str, ...] | None) -> None:
+    """None stands for the data set's own sentence."""
+    if templates is not None and (not templates or any(t.count("{}") != 1 for t in templates)):
+        raise ValueError(
+            f"anchor_templates are {templates!r}: give one sentence or more, each with one {{}} "
+            "where the class name goes."
+        )
+
+
+def spec_from_dict(values: dict[str, Any]) -> RunSpec:
+    """Rebuild a specification from `as_dict`; unknown keys are errors that list the valid ones."""
+    values = dict(values)
+    method = dict(values.pop("method", {}))
+    built_method = make_method(method.pop("name", ""), **method)
+    schedule = build(Schedule, values.pop("schedule", {}))
+    if values.get("balance") is not None:
+        values["balance"] = build(Balance, values["balance"])
+    return build(RunSpec, {**values, "method": built_method, "schedule": schedule})
+
+
+def make_method(name: str, /, **options: Any) -> Method:
+    """Method by name with some hyper-parameters set.
+
+    Raises ValueError for an unknown name or hyper-parameter, listing what exists.
+    """
+    if name not in METHODS:
+        raise ValueError(
+            f"Unknown method {name!r}; choose one of {', '.join(METHODS)}."
+            f"{did_you_mean(name, METHODS)}"
+        )
+    return build(METHODS[name], options)
