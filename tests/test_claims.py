@@ -133,7 +133,7 @@ def test_first_of_takes_the_nearest_rival():
 
 
 def test_first_of_needs_to_be_ahead_of_every_rival_and_behind_one_is_enough():
-    # The nearest rival in the mean is not the one that spoils the lower bound.
+    # The nearest baseline in the mean is not the one that spoils the lower bound.
     frame = runs({"a": [5.0, 5.0, 5.0], "near": [4.0, 4.0, 4.0], "erratic": [0.0, 0.0, 6.0]})
     found = first_of(frame, "a", ["near", "erratic"], "H")
     assert found.value == 1.0
@@ -149,7 +149,7 @@ def test_the_more_rivals_the_likelier_is_a_lucky_one():
         (steadiest_of, "upper", "lower"),
         (largest_change, "upper", "lower"),
     ):
-        one, five = (statistic(frame, "a", list(rivals), "H") for rivals in ("b", "bcdef"))
+        one, five = (statistic(frame, "a", list(baselines), "H") for baselines in ("b", "bcdef"))
         assert five.value == pytest.approx(one.value)
         assert getattr(five, same) == pytest.approx(getattr(one, same))
         widening = abs(getattr(five, other) - five.value) - abs(getattr(one, other) - one.value)
@@ -302,7 +302,9 @@ def test_the_rivals_of_cpt_are_those_that_a_study_has_run():
     ours = against(("MaPLe", "IVLP"))
     assert [claim.name for claim in ours] == [claim.name for claim in CLAIMS]
     named = {
-        c.name: c.comparison.roles[1:] for c in ours if c.comparison.roles[1:] == ("MaPLe", "IVLP")
+        c.name: c.comparison.variants[1:]
+        for c in ours
+        if c.comparison.variants[1:] == ("MaPLe", "IVLP")
     }
     assert set(named) == {
         "CPT is first under imbalance",
@@ -323,8 +325,8 @@ def test_labels_and_fields_are_those_of_the_studies():
     assert all(CPT(**values) for values in fields.values())  # no unknown field
     distinct = {CPT(**values) for values in fields.values()}
     assert len(distinct) == len(fields)  # a run never goes by two labels
-    rivals = {name for name in needs()["method"] if not name.startswith("CPT")}
-    assert rivals <= set(known)
+    baselines = {name for name in needs()["method"] if not name.startswith("CPT")}
+    assert baselines <= set(known)
     default = CPT()
     weights = (default.lambda_tetf, default.lambda_cc, default.lambda_rs)
     assert weights == (0.25, 0.15, 0.10) and default.cluster_size == 16  # what the sweeps leave out
@@ -366,7 +368,7 @@ def test_a_complete_frame_reaches_every_claim():
 
 def one_sided(claim, sign: int):
     """Values of runs with which a claim's comparison comes out high (sign 1) or low (-1)."""
-    leads = {claim.comparison.roles[0].label(reading) for reading in READINGS}
+    leads = {claim.comparison.variants[0].label(reading) for reading in READINGS}
 
     def value(need, seed):
         wave = (0.0, 1.0, 2.0, 4.0)[seed - 1]
@@ -468,8 +470,10 @@ def test_zero_shot_stands_for_every_seed_and_counts_once():
     row = ledger(pd.concat([trained, frozen]), [claim], READINGS[:1]).iloc[0]
     assert (row["estimate"], row["pairs"], row["runs"]) == (8.5 - 20, 4, 5)
     assert row["verdict"] == "supported" and row["unit"] == "dimensions"
-    elsewhere = ledger(pd.concat([trained, frozen.assign(dataset="travel")]), [claim], READINGS[:1])
-    assert "No data set" in elsewhere["missing"][0]
+    published_for = ledger(
+        pd.concat([trained, frozen.assign(dataset="travel")]), [claim], READINGS[:1]
+    )
+    assert "No data set" in published_for["missing"][0]
 
 
 def test_protocols_and_imbalance_ratios_are_kept_apart():

@@ -127,7 +127,7 @@ def test_run_sets_hyper_parameters(cptlab, tmp_path, monkeypatch):
     with pytest.raises(ZeroDivisionError):
         cptlab("run", "--tau", "1", "--seed", 7, *flags, "--out", tmp_path)
     (wanted,) = seen
-    assert (wanted.dataset, wanted.imbalance, wanted.seed) == ("food", 1, 7)
+    assert (wanted.dataset, wanted.tau, wanted.seed) == ("food", 1, 7)
     method = wanted.method
     assert (method.lambda_rs, method.lambda_tetf) == (0.5, 0.25)
     assert (method.etf_reduction, method.anchor_templates) == ("pair_mean", ("the {}.",))

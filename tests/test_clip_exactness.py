@@ -14,7 +14,7 @@ from cptlab.clip import ImageTower, PlainTextTower, TextTower, class_sentences, 
 LIMITS = {torch.float64: 1e-12, torch.float32: 1e-5}
 DEEP = {"text_layers": 12, "text_width": 16}
 QUICK = DEEP | {"quick_gelu": True}
-WORDS = "a photo of a"
+CONTEXT_INIT = "a photo of a"
 PARTS = [
     "cat",
     "sea",
@@ -78,15 +78,15 @@ def test_groups_are_the_cheapest():
 
 
 CASES = [  # depth, n, K, words, padded ids, changes
-    (1, 4, 100, WORDS, True, QUICK),
-    (9, 4, 17, WORDS, True, QUICK),
-    (9, 4, 17, WORDS, False, DEEP),
-    (12, 4, 2, WORDS, True, DEEP),
-    (3, 1, 17, WORDS, False, QUICK),  # "photo of a" stays behind the learned token
+    (1, 4, 100, CONTEXT_INIT, True, QUICK),
+    (9, 4, 17, CONTEXT_INIT, True, QUICK),
+    (9, 4, 17, CONTEXT_INIT, False, DEEP),
+    (12, 4, 2, CONTEXT_INIT, True, DEEP),
+    (3, 1, 17, CONTEXT_INIT, False, QUICK),  # "photo of a" stays behind the learned token
     (9, 1, 2, None, True, DEEP),  # nothing stays
     (12, 16, 17, None, True, QUICK),
     (3, 16, 1, None, False, DEEP),
-    (12, 4, 1, WORDS, True, QUICK),
+    (12, 4, 1, CONTEXT_INIT, True, QUICK),
 ]
 
 

@@ -114,14 +114,14 @@ def test_the_second_stage_of_dpc_is_timed_on_its_own_batches(backbone, base):
     assert not torch.equal(model.prompts.text[0], before)
 
 
-def test_no_batch_of_too_few_pictures(backbone, base):
+def test_no_batch_of_too_few_images(backbone, base):
     spec, subset = spec_of(CoOp(), batch_size=200), draw_long_tailed(base, 0.25, 1)
     model = PromptedCLIP(backbone, start(spec, backbone), spec.method, base.class_names)
-    with pytest.raises(ValueError, match="training pictures make no batch of 200: give more"):
+    with pytest.raises(ValueError, match="training images make no batch of 200: give more"):
         Timed(spec, model, base, subset)
 
 
-def test_evaluation_reads_no_pictures_and_remembers_no_features(backbone, base, monkeypatch):
+def test_evaluation_reads_no_images_and_remembers_no_features(backbone, base, monkeypatch):
     """Features of a frozen image tower are kept between calls; here each call computes them."""
     reads, encoded = [], []
     counted = dataclasses.replace(

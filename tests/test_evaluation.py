@@ -1,4 +1,4 @@
-"""Accuracies of a model that is known to be right or wrong picture by picture."""
+"""Accuracies of a model that is known to be right or wrong image by image."""
 
 import dataclasses
 
@@ -39,7 +39,7 @@ def test_class_accuracies_by_hand():
     accuracies, totals = class_accuracies(Clairvoyant(), dataset, dataset.test)
     assert accuracies.tolist() == [[75, 0, 100]]
     assert totals.tolist() == [4, 2, 1]
-    # 4 of 7 pictures are right; the mean over classes would be 58.3.
+    # 4 of 7 images are right; the mean over classes would be 58.3.
     assert micro(accuracies[0], totals) == pytest.approx(400 / 7)
 
 
@@ -70,7 +70,7 @@ def test_thirds_of_two_classes_have_no_tail():
     assert np.isnan(values["tail"])
 
 
-def test_base_and_new_pictures_meet_their_own_names_only():
+def test_base_and_new_images_meet_their_own_names_only():
     base = dataset_of([["a", "a", "a", "b"], ["b", "b"]], ("a", "b"))
     new = dataset_of([["c"], ["c"]], ("c", "d"))
     (metrics,), accuracies = scores(Clairvoyant(), {"base": base, "new": new})
@@ -109,9 +109,9 @@ def test_halves_relabel_and_separate():
 
 
 @pytest.mark.parametrize("keep", [(0, 2), ()])
-def test_class_without_test_pictures(keep):
+def test_class_without_test_images(keep):
     dataset = dataset_of([["a"], ["b"], ["c"]], ("a", "b", "c"))
     samples = [s for s in dataset.test if s.label in keep]
     name = "b" if keep else "a"
-    with pytest.raises(ValueError, match=f"Class '{name}' of data set 'made-up' has no pictures"):
+    with pytest.raises(ValueError, match=f"Class '{name}' of data set 'made-up' has no images"):
         class_accuracies(Clairvoyant(), dataset, samples)

@@ -1,4 +1,4 @@
-"""The explorer's choices: the runs on offer, the nearest by weights, own pictures and names."""
+"""The explorer's choices: the runs on offer, the nearest by weights, own images and names."""
 
 import base64
 import dataclasses
@@ -22,7 +22,7 @@ from cptlab.lab.explore.choice import (
     zero_shot_of,
 )
 from cptlab.lab.explore.content import classes_content, map_content, matrix_content
-from cptlab.lab.explore.prediction import predict, read_names, read_picture
+from cptlab.lab.explore.prediction import predict, read_image, read_names
 from cptlab.lab.explore.scene import PICTURE, scene_of
 from cptlab.lab.explore.weights import nearest, with_weights
 from cptlab.lab.runs.results import RESULT, Result
@@ -163,7 +163,7 @@ def test_a_run_with_other_weights_differs_in_nothing_else():
     assert of_zero_shot == dataclasses.replace(spec, seed=1)  # CPT with CPT's schedule
 
 
-def test_hover_content_holds_classes_pictures_and_cosines(store):
+def test_hover_content_holds_classes_images_and_cosines(store):
     runs, _ = finished(PROFILE, store)
     scene = scene_of(runs[0].spec)
     cosines = scene.cosines_of(runs[0].result.model())
@@ -171,14 +171,14 @@ def test_hover_content_holds_classes_pictures_and_cosines(store):
         scene, {"frozen": scene.cosines, "run": cosines}
     )
     assert sorted(content["names"]) == ["ant", "bee", "cat", "dog", "eel"]
-    assert len(content["pictures"]) == len(content["clusters"]) == 5
-    _, _, png = content["pictures"][0].partition("base64,")
-    picture = np.asarray(Image.open(BytesIO(base64.b64decode(png))))
-    assert picture.shape == (PICTURE, PICTURE, 3)
+    assert len(content["images"]) == len(content["clusters"]) == 5
+    _, _, png = content["images"][0].partition("base64,")
+    image = np.asarray(Image.open(BytesIO(base64.b64decode(png))))
+    assert image.shape == (PICTURE, PICTURE, 3)
     label = scene.dataset.class_names.index(content["names"][0])
     key = next(s.key for s in scene.dataset.test if s.label == label)
     pixels = scene.dataset.read([key], PICTURE)[0].permute(1, 2, 0).numpy()
-    np.testing.assert_allclose(picture / 255, pixels, atol=0.5 / 255 + 1e-6)
+    np.testing.assert_allclose(image / 255, pixels, atol=0.5 / 255 + 1e-6)
     sent = np.frombuffer(content["cosines"], "<f4").reshape(2, 5, 5)
     np.testing.assert_allclose(sent[1], cosines, atol=1e-6)
     np.testing.assert_allclose(sent[0].diagonal(), 1, atol=1e-5)
@@ -207,12 +207,12 @@ def test_predictions_are_probabilities_under_ones_own_names(store):
     tuned, plain = (
         next(r for r in runs if r.label == label) for label in ("CPT (pair mean)", "Zero-shot")
     )
-    picture = Image.new("RGB", (40, 30), "red")
-    shares = predict(tuned.result, picture, ["red square", "blue sky", "ant"])
+    image = Image.new("RGB", (40, 30), "red")
+    shares = predict(tuned.result, image, ["red square", "blue sky", "ant"])
     assert shares["name"].tolist() == ["red square", "blue sky", "ant"]
     assert shares[["zero_shot", "run"]].sum().tolist() == pytest.approx([100, 100], abs=1e-3)
     assert not np.allclose(shares["zero_shot"], shares["run"], atol=1e-3)
-    again = predict(plain.result, picture, ["red square", "blue sky", "ant"])
+    again = predict(plain.result, image, ["red square", "blue sky", "ant"])
     np.testing.assert_allclose(again["run"], again["zero_shot"], atol=1e-4)
     np.testing.assert_allclose(again["zero_shot"], shares["zero_shot"], atol=1e-4)
 
@@ -232,18 +232,18 @@ def test_a_name_may_stand_once():
         read_names("cat, dog, cat")
 
 
-def test_transparent_pictures_stand_on_white():
+def test_transparent_images_stand_on_white():
     file = BytesIO()
     Image.new("RGBA", (4, 4), (0, 0, 0, 0)).save(file, "png")
-    assert read_picture(file.getvalue()).getpixel((1, 1)) == (255, 255, 255)
+    assert read_image(file.getvalue()).getpixel((1, 1)) == (255, 255, 255)
 
 
 @pytest.mark.parametrize("cut", [0, 60])
-def test_an_unreadable_picture_is_named(cut):
+def test_an_unreadable_image_is_named(cut):
     file = BytesIO()
     Image.effect_noise((64, 64), 50).save(file, "png")
-    with pytest.raises(ValueError, match=r"me\.png cannot be read as a picture: choose a PNG"):
-        read_picture(file.getvalue()[:cut], "me.png")
+    with pytest.raises(ValueError, match=r"me\.png cannot be read as an image: choose a PNG"):
+        read_image(file.getvalue()[:cut], "me.png")
 
 
 def test_weights_of_cpt_are_the_papers_to_begin_with():

@@ -1,4 +1,4 @@
-"""The explorer's panels without a browser: what moves what, training, messages, static pictures."""
+"""The explorer's panels without a browser: what moves what, training, messages, static images."""
 
 import dataclasses
 import re
@@ -141,7 +141,7 @@ def test_watching_changes_nothing_and_interruptions_go_on(session, tmp_path):
     assert len(watched) == 4
 
 
-def test_own_names_and_pictures_are_predicted_and_errors_told(session):
+def test_own_names_and_images_are_predicted_and_errors_told(session):
     panel = prediction_panel(session)
     (names,), (upload,) = inside(panel, widgets.Textarea), inside(panel, widgets.FileUpload)
     assert set(names.value.split()) == {"ant", "bee", "cat", "dog", "eel"}
@@ -153,7 +153,7 @@ def test_own_names_and_pictures_are_predicted_and_errors_told(session):
     names.value = "tree, box"
     file = {"name": "me.png", "type": "image/png", "size": 3, "content": b"abc"}
     upload.value = [file | {"last_modified": pd.Timestamp("2026-01-01", tz="UTC")}]
-    assert "me.png cannot be read as a picture" in words(panel)
+    assert "me.png cannot be read as an image" in words(panel)
 
 
 def test_a_map_follows_the_run(session, monkeypatch):
@@ -204,7 +204,7 @@ def test_without_widgets_there_are_figures_of_the_same(session, monkeypatch, cap
     assert "HTML" in capsys.readouterr().out  # the table of numbers, which a notebook renders
 
 
-def test_papermill_gets_static_pictures_from_nothing(tmp_path):
+def test_papermill_gets_static_images_from_nothing(tmp_path):
     execute_notebook("explore", {"out": str(tmp_path / "out")}, tmp_path)
     page = (tmp_path / "explore.html").read_text(encoding="utf-8")
     assert len(re.findall(r'<img[^>]*src="data:image/png', page)) == 3

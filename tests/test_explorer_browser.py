@@ -1,4 +1,4 @@
-"""The explorer in JupyterLab, as a reader meets it: cells run, widgets answer, pictures change."""
+"""The explorer in JupyterLab, as a reader meets it: cells run, widgets answer, images change."""
 
 import json
 import re
@@ -57,7 +57,7 @@ def rows(browser):
 
 
 def matrix(browser):
-    """The picture of the chosen run's matrix, as an address."""
+    """The image of the chosen run's matrix, as an address."""
     return browser.execute_script("return document.querySelectorAll('.cptlab-matrix img')[1].src")
 
 
@@ -125,11 +125,11 @@ def test_a_map_glides_and_names_what_is_pointed_at(lab):
     assert len(re.findall(r" 0\.\d\d\b", browser.execute_script(told))) == 3
 
 
-def test_a_picture_of_ones_own_is_predicted(lab):
+def test_a_image_of_ones_own_is_predicted(lab):
     browser, folder = lab
-    picture = Image.new("RGBA", (300, 200))
-    ImageDraw.Draw(picture).ellipse((90, 40, 210, 160), fill="red")
-    picture.save(folder / "disc.png")
+    image = Image.new("RGBA", (300, 200))
+    ImageDraw.Draw(image).ellipse((90, 40, 210, 160), fill="red")
+    image.save(folder / "disc.png")
     (folder / "torn.png").write_bytes((folder / "disc.png").read_bytes()[:60])
     # The widget's own input is not part of the page, where a driver could reach it.
     catch = "HTMLInputElement.prototype.click = function () { document.body.append(this);"
@@ -138,7 +138,7 @@ def test_a_picture_of_ones_own_is_predicted(lab):
     browser.execute_script("document.querySelector('.widget-upload').click()")
     choose = wait(browser, "return document.getElementById('caught')")
     choose.send_keys(str(folder / "torn.png"))
-    wait(browser, "return /torn.png cannot be read as a picture/.test(document.body.innerText)")
+    wait(browser, "return /torn.png cannot be read as an image/.test(document.body.innerText)")
     choose.send_keys(str(folder / "disc.png"))
     area = browser.execute_script("return document.querySelector('.widget-textarea textarea')")
     area.clear()

@@ -189,7 +189,7 @@ def test_image_grid_cuts_long_predictions_and_refuses_uneven_lists():
     axes = image_grid([np.zeros((4, 4, 3))] * 4, [name] * 4, [name] * 4, [name] * 4, Figure((6, 2)))
     assert axes[0].texts[0].get_text().startswith("✓ before: a name")
     assert axes[0].texts[0].get_text().endswith("…")
-    with pytest.raises(ValueError, match="one entry per picture"):
+    with pytest.raises(ValueError, match="one entry per image"):
         image_grid([np.zeros((4, 4, 3))], ["cat"], ["cat"], [], Figure())
     with pytest.raises(ValueError, match="at least 1"):
         image_grid([], [], [], [], Figure())

@@ -269,7 +269,7 @@ def test_ranks_stand_on_whole_numbers_and_say_what_is_behind_them(ax):
 # The tail
 
 
-def test_gains_stand_by_numbers_of_pictures(ax, tmp_path):
+def test_gains_stand_by_numbers_of_images(ax, tmp_path):
     rows = [
         ("IVLP", "1", 2.0, 1.0, 3.0, 40),
         ("CoOp", "1", -1.0, -2.0, 0.0, 40),
@@ -415,13 +415,13 @@ def test_every_cluster_of_a_crowded_map_has_its_name(ax, rng):
     assert len(bold) == 8
 
 
-def test_map_of_pictures(ax, rng, tmp_path):
+def test_map_of_images(ax, rng, tmp_path):
     frame = classes(rng, [0, 0, 1])
-    pictures = [np.full((8, 4, 3), level) for level in (0.1, 0.5, 0.9)]
-    class_map(frame, ax, pictures=pictures)
+    images = [np.full((8, 4, 3), level) for level in (0.1, 0.5, 0.9)]
+    class_map(frame, ax, images=images)
     drawn = [artist for artist in ax.artists if isinstance(artist, AnnotationBbox)]
-    for artist, picture, (x, y) in zip(drawn, pictures, frame[["x", "y"]].to_numpy(), strict=True):
-        np.testing.assert_array_equal(artist.offsetbox.get_data(), picture)
+    for artist, image, (x, y) in zip(drawn, images, frame[["x", "y"]].to_numpy(), strict=True):
+        np.testing.assert_array_equal(artist.offsetbox.get_data(), image)
         assert tuple(artist.xy) == (x, y)
     assert not ax.lines
     rims = [to_hex(artist.patch.get_edgecolor()) for artist in drawn]
@@ -434,14 +434,14 @@ def test_map_of_pictures(ax, rng, tmp_path):
     np.testing.assert_allclose(x + width / 2, places[:, 0], atol=1)
     top = 72 * ax.figure.get_figheight()
     np.testing.assert_allclose(top + y - height / 2, places[:, 1], atol=1)
-    with pytest.raises(ValueError, match="one picture per class"):
-        class_map(frame, ax, pictures=pictures[:2])
+    with pytest.raises(ValueError, match="one image per class"):
+        class_map(frame, ax, images=images[:2])
 
 
-def test_large_pictures_are_shrunk_to_what_can_be_seen(ax, rng):
-    picture = np.zeros((400, 200, 3), dtype=np.uint8)
-    picture[200:, :, 1] = 255
-    class_map(classes(rng, [0]), ax, pictures=[picture])
+def test_large_images_are_shrunk_to_what_can_be_seen(ax, rng):
+    image = np.zeros((400, 200, 3), dtype=np.uint8)
+    image[200:, :, 1] = 255
+    class_map(classes(rng, [0]), ax, images=[image])
     small = ax.artists[0].offsetbox.get_data()
     height, width, _ = small.shape
     assert 60 < height < 125 and width == height // 2
@@ -452,7 +452,7 @@ def test_large_pictures_are_shrunk_to_what_can_be_seen(ax, rng):
 @pytest.mark.parametrize("count", [1, 2])
 def test_map_of_one_class_or_of_equal_places(ax, count, tmp_path, recwarn):
     frame = pd.DataFrame({"x": [1.0] * count, "y": 2.0, "cluster": 0, "name": "cat"})
-    class_map(frame, ax, pictures=[np.zeros((4, 4, 3))] * count)
+    class_map(frame, ax, images=[np.zeros((4, 4, 3))] * count)
     save(ax.figure, frame, tmp_path, "one")
     assert ax.texts[0].get_text() == "cat"
     assert [str(warning.message) for warning in recwarn] == []
@@ -611,7 +611,7 @@ def test_few_shot_panels_show_each_method_beside_the_same_two(rng, tmp_path):
 # Files
 
 
-def test_svg_repeats_its_bytes_keeps_words_and_bounds_pictures(tmp_path):
+def test_svg_repeats_its_bytes_keeps_words_and_bounds_images(tmp_path):
     svgs = []
     for name in ("one", "two"):
         with use_style():

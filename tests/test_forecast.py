@@ -22,7 +22,7 @@ CPU = dataclasses.replace(GPU, machine="x86_64, torch threads: 2, fp32, torch 2.
 
 
 def test_steps_by_hand_for_eurosat():
-    """Five of ten classes; 16, 7, 3, 1, 1 pictures at tau 0.06 (16 * .06^(k/4), rounded down)."""
+    """Five of ten classes; 16, 7, 3, 1, 1 images at tau 0.06 (16 * .06^(k/4), rounded down)."""
     spec = PAPER.spec("eurosat", CPT(), 0.06, 1)
     assert forecast(spec, GPU).steps == 12 * ((16 + 7 + 3 + 1 + 1) // 4)
     balanced = PAPER.spec("eurosat", CPT(), 1.0, 1)
@@ -44,7 +44,7 @@ def test_seconds_are_those_of_both_sides():
     text, image = 0.01 + 0.0001 * 5, 0.04 / BENCH_BATCH
     tested = 8100 * image * FORWARD
     assert work.seconds == pytest.approx(work.steps * (text + 4 * image) + tested)
-    # CoOp's image tower is frozen; CoCoOp encodes the texts for every picture
+    # CoOp's image tower is frozen; CoCoOp encodes the texts for every image
     coop = forecast(PAPER.spec("eurosat", CoOp(), 1.0, 1), GPU)
     assert coop.seconds == pytest.approx(coop.steps * (text + 32 * image * FORWARD) + tested)
     plain = dataclasses.replace(CoOp().schedule(), batch_size=4)
@@ -55,7 +55,7 @@ def test_seconds_are_those_of_both_sides():
 
 
 def test_two_stages_hard_negatives_and_a_frozen_twin():
-    """DPC on 24 classes of DTD: as many steps again, whose pictures bring 8 others each."""
+    """DPC on 24 classes of DTD: as many steps again, whose images bring 8 others each."""
     text, image = 0.01 + 0.0001 * 24, 0.04 / BENCH_BATCH
     spec = PAPER.spec("dtd", DPC(), 1.0, 1)
     tested = forecast(spec, GPU).tested * image * FORWARD
@@ -63,7 +63,7 @@ def test_two_stages_hard_negatives_and_a_frozen_twin():
     work = forecast(spec, GPU)
     assert work.steps == 2 * stage
     assert work.seconds == pytest.approx(2 * stage * text + stage * (4 + 24) * image + tested)
-    # PromptSRC's frozen tower sees every picture as well
+    # PromptSRC's frozen tower sees every image as well
     spec = PAPER.spec("dtd", PromptSRC(), 1.0, 1)
     seconds = stage * (text + 4 * image * (1 + FORWARD)) + tested
     assert forecast(spec, GPU).seconds == pytest.approx(seconds)
@@ -87,7 +87,7 @@ def test_the_committed_benchmarks_give_times(device):
     assert ("torch threads" in times.machine) == (device == "cpu")
 
 
-def test_the_embedded_world_counts_pictures_and_not_a_benchmark():
+def test_the_embedded_world_counts_images_and_not_a_benchmark():
     spec = DEMO.spec("activities", methods(DEMO)["CPT (sum)"], 0.06, 1)
     assert forecast(spec, GPU) == forecast(spec, CPU)
     followed = dataclasses.replace(spec, curve=True)

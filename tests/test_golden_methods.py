@@ -16,7 +16,7 @@ from test_golden import DTYPES, FOLDER, check, prompts_of, read
 from tiny_clip import golden_clip
 
 from cptlab.clip import Prompts, init_prompts
-from cptlab.methods import DPC, CoCoOp, CoPrompt, DeKg, MaPLe, PromptSRC, Setting, Step
+from cptlab.methods import DPC, BatchOutputs, CoCoOp, Context, CoPrompt, DeKg, MaPLe, PromptSRC
 from cptlab.methods.dekg import hsic
 from cptlab.methods.parts.averaging import gaussian_weights
 from cptlab.methods.parts.negatives import hard_negatives
@@ -44,7 +44,7 @@ def backbone(request):
 
 
 def method_of(meta: dict, arrays: dict, folder: Path):
-    """The method in the setting of a case."""
+    """The method in the context of a case."""
     match meta["method"]:
         case "CoCoOp":
             return CoCoOp(meta["n_text"])
@@ -89,10 +89,10 @@ def given_prompts(method, arrays: dict, dtype: torch.dtype) -> Prompts:
 
 
 def take_step(method, model: PromptedCLIP, arrays: dict, dtype: torch.dtype, chance: float):
-    """Step and loss terms of a case's batch."""
+    """BatchOutputs and loss terms of a case's batch."""
     names, backbone = arrays["class_names"].tolist(), model.backbone
     templates = method.anchor_templates or (model.template,)
-    setting = Setting(
+    context = Context(
         tuple(names),
         frozen_prototypes(backbone, names, templates),
         torch.ones(1, len(names)),
@@ -104,7 +104,7 @@ def take_step(method, model: PromptedCLIP, arrays: dict, dtype: torch.dtype, cha
     features = model.image_features(images, "training")
     classes = model.bind(names, "training")
     prototypes = model.prototypes(classes, features if method.per_image else None)
-    step = Step(
+    step = BatchOutputs(
         features,
         prototypes,
         model.logits(features, prototypes),
@@ -112,8 +112,8 @@ def take_step(method, model: PromptedCLIP, arrays: dict, dtype: torch.dtype, cha
         model.frozen_features(second),
         torch.tensor([chance]),
     )
-    prepared = {name: value[None] for name, value in method.prepare(setting).items()}
-    return step, method.losses(step, setting, prepared), setting, prepared
+    prepared = {name: value[None] for name, value in method.prepare(context).items()}
+    return step, method.losses(step, context, prepared), context, prepared
 
 
 def template_of(arrays: dict) -> str:
@@ -133,7 +133,7 @@ def test_case(path, backbone, tmp_path):
     model = PromptedCLIP(backbone, prompts, method, names, template_of(arrays))
     count = len(arrays.get("description_sentences", [0]))
     chance = (float(arrays.get("description_index", 0)) + 0.5) / count
-    step, terms, setting, prepared = take_step(method, model, arrays, dtype, chance)
+    step, terms, context, prepared = take_step(method, model, arrays, dtype, chance)
     weights = method.weights()
     loss = sum(weights[name] * terms[name] for name in weights)[0]
     loss.backward()
@@ -167,7 +167,7 @@ def test_case(path, backbone, tmp_path):
             compared += 1
     assert compared == len(list(prompts.parameters()))
 
-    unit = F.normalize(setting.frozen_prototypes, dim=-1)
+    unit = F.normalize(context.frozen_prototypes, dim=-1)
     if "frozen_text_features" in arrays:
         check("features", unit, arrays["frozen_text_features"])
     if "anchor_features" in arrays:
@@ -176,7 +176,7 @@ def test_case(path, backbone, tmp_path):
         targets = F.normalize(prepared["targets"][0], dim=-1)
         check("features", targets, arrays["description_features"])
     if "class_tokens" in arrays:
-        tokens = method.class_tokens(prompts, setting.frozen_prototypes)[2]
+        tokens = method.class_tokens(prompts, context.frozen_prototypes)[2]
         check("features", tokens[0], arrays["class_tokens"])
     for i, layer in enumerate(method.tokens(prompts, "base").vision):
         check("features", layer[0], arrays[f"vision_tokens_layer_{i}"])
@@ -241,7 +241,7 @@ def test_dpc_loss_of_raw_features():
     logits = meta["logit_scale"] * F.normalize(images, dim=-1) @ F.normalize(texts, dim=-1).mT
     labels = torch.from_numpy(arrays["labels"]).long()[None]
     method = DPC()
-    terms = method.losses(Step(images, texts, logits, labels), None, {})
+    terms = method.losses(BatchOutputs(images, texts, logits, labels), None, {})
     loss = sum(weight * terms[name] for name, weight in method.weights().items())[0]
     loss.backward()
     check("loss", loss, arrays["loss"])
@@ -278,10 +278,10 @@ def test_dekg_losses():
         check("gradient", gradient, arrays[f"grad_hsic_{i}"])
 
         names = tuple(map(str, range(len(anchor))))
-        setting = Setting(names, anchor, torch.ones(1, len(anchor)))
+        context = Context(names, anchor, torch.ones(1, len(anchor)))
         logits = torch.zeros(1, 1, len(anchor), dtype=torch.float64)
-        step = Step(learned[None], learned[None], logits, torch.tensor([[0]]))
-        kg = DeKg().losses(step, setting, {})["kg"][0]
+        step = BatchOutputs(learned[None], learned[None], logits, torch.tensor([[0]]))
+        kg = DeKg().losses(step, context, {})["kg"][0]
         check("loss", kg, arrays[f"kg_{i}"])
         (gradient,) = torch.autograd.grad(kg, learned)
         check("gradient", gradient, arrays[f"grad_kg_{i}"])

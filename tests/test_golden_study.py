@@ -19,8 +19,8 @@ def test_tables_ledger_and_figures_are_those_checked_in(tmp_path):
     assert sorted(again) == sorted(path.name for path in REBUILT.iterdir())
     for name, content in again.items():
         assert content == (REBUILT / name).read_text(), name
-    pictures = sorted(path.name for path in tmp_path.glob("*.png"))
-    assert pictures == ["curves.png", "intervals.png", "ranks.png", "violins.png"]
+    images = sorted(path.name for path in tmp_path.glob("*.png"))
+    assert images == ["curves.png", "intervals.png", "ranks.png", "violins.png"]
 
 
 @pytest.mark.parametrize("name", ["CoOp", "CPT (pair mean)"])
@@ -34,7 +34,7 @@ def test_running_again_gives_the_stored_runs(name, tmp_path, monkeypatch):
         assert result.details["subset"] == stored.details["subset"]
         assert result.details["clusters"] == stored.details["clusters"]
         columns = ["lr", "loss", "effective_rank", "drift_degrees"]
-        # other versions and machines round otherwise; a picture more or less may then change side
+        # other versions and machines round otherwise; an image more or less may then change side
         np.testing.assert_allclose(result.log[columns], stored.log[columns], rtol=2e-3, atol=1e-3)
         for metric, value in stored.metrics.items():
             assert result.metrics[metric] == pytest.approx(value, abs=13)

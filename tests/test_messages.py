@@ -43,7 +43,7 @@ def cptlab(monkeypatch, capsys):
     return call
 
 
-def pictures(folder, classes, number=4):
+def images(folder, classes, number=4):
     """A folder of noise, some images for each class."""
     rng = np.random.default_rng(0)
     for c in range(classes):
@@ -57,7 +57,7 @@ def pictures(folder, classes, number=4):
 @pytest.mark.parametrize("classes", [2, 3])
 def test_too_few_classes_for_two_halves(classes, cptlab, tmp_path):
     """One class cannot be told from anything: it would be right every time."""
-    folder = pictures(tmp_path / "birds", classes)
+    folder = images(tmp_path / "birds", classes)
     own_dataset(folder)  # the data set is one, for other protocols
     status, _, err = cptlab("run", "--dataset", folder, "--out", tmp_path / "o")
     assert (status, err.count("\n")) == (1, 1)
@@ -65,8 +65,8 @@ def test_too_few_classes_for_two_halves(classes, cptlab, tmp_path):
     assert not (tmp_path / "o").exists()
 
 
-def test_a_damaged_picture_is_named_with_what_to_do(cptlab, tmp_path):
-    folder = pictures(tmp_path / "birds", 4)
+def test_a_damaged_image_is_named_with_what_to_do(cptlab, tmp_path):
+    folder = images(tmp_path / "birds", 4)
     (folder / "c1/0.png").write_text("no image")
     status, _, err = cptlab("run", "--dataset", folder, "--out", tmp_path / "o")
     assert (status, err.count("\n")) == (1, 1)
@@ -75,7 +75,7 @@ def test_a_damaged_picture_is_named_with_what_to_do(cptlab, tmp_path):
 
 
 def test_thirds_of_few_classes_are_left_blank(tmp_path, capsys):
-    folder = pictures(tmp_path / "birds", 4)
+    folder = images(tmp_path / "birds", 4)
     arguments = ["--dataset", str(folder), "--method", "zero_shot", "--out", str(tmp_path)]
     cli.commands.main(["run", *arguments], standalone_mode=False)
     out = capsys.readouterr().out

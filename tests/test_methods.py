@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from cptlab.clip import PromptShape
-from cptlab.methods import CPT, IVLP, METHODS, CoOp, GlobalETF, Setting, Step, ZeroShot
+from cptlab.methods import CPT, IVLP, METHODS, BatchOutputs, Context, CoOp, GlobalETF, ZeroShot
 
 K, B, D, SCALE = 6, 5, 8, 30.0
 CLUSTERS = torch.tensor([0, 0, 1, 0, 1, 1])
@@ -21,31 +21,31 @@ def unit(x: torch.Tensor) -> torch.Tensor:
     return x / x.norm(dim=-1, keepdim=True)
 
 
-def make_step(images: torch.Tensor, prototypes: torch.Tensor, labels: torch.Tensor) -> Step:
-    return Step(images, prototypes, SCALE * unit(images) @ unit(prototypes).mT, labels)
+def make_step(images: torch.Tensor, prototypes: torch.Tensor, labels: torch.Tensor) -> BatchOutputs:
+    return BatchOutputs(images, prototypes, SCALE * unit(images) @ unit(prototypes).mT, labels)
 
 
 @pytest.fixture
-def setting():
-    return Setting(tuple("abcdef"), randn(K, D, seed=3), COUNTS)
+def context():
+    return Context(tuple("abcdef"), randn(K, D, seed=3), COUNTS)
 
 
 @pytest.fixture
-def step():
+def outputs():
     labels = torch.tensor([[0, 3, 3, 5, 1]])
     return make_step(randn(1, B, D, seed=1), randn(1, K, D, seed=2), labels)
 
 
-def total(method, step, setting, prepared) -> torch.Tensor:
-    terms = method.losses(step, setting, prepared)
+def total(method, outputs, context, prepared) -> torch.Tensor:
+    terms = method.losses(outputs, context, prepared)
     assert terms.keys() == method.weights().keys()
     return sum(weight * terms[name] for name, weight in method.weights().items())
 
 
-def cross_entropy_by_loop(step: Step) -> float:
+def cross_entropy_by_loop(outputs: BatchOutputs) -> float:
     losses = []
-    for image, label in zip(step.image_features[0], step.labels[0].tolist(), strict=True):
-        logits = [SCALE * torch.dot(unit(image), unit(g)).item() for g in step.prototypes[0]]
+    for image, label in zip(outputs.image_features[0], outputs.labels[0].tolist(), strict=True):
+        logits = [SCALE * torch.dot(unit(image), unit(g)).item() for g in outputs.prototypes[0]]
         losses.append(math.log(sum(map(math.exp, logits))) - logits[label])
     return sum(losses) / len(losses)
 
@@ -68,61 +68,63 @@ def etf_by_loop(prototypes: torch.Tensor, clusters: list[int], mean: bool = Fals
 
 
 @pytest.mark.parametrize("method", [CoOp(), IVLP()])
-def test_cross_entropy_methods(method, step, setting):
+def test_cross_entropy_methods(method, outputs, context):
     assert method.weights() == {"ce": 1.0}
-    loss = total(method, step, setting, method.prepare(setting))
+    loss = total(method, outputs, context, method.prepare(context))
     assert loss.shape == (1,)
-    assert loss.item() == pytest.approx(cross_entropy_by_loop(step))
+    assert loss.item() == pytest.approx(cross_entropy_by_loop(outputs))
 
 
-def test_zero_shot_learns_nothing(setting):
+def test_zero_shot_learns_nothing(context):
     method = ZeroShot()
     assert method.prompt_shape() == PromptShape(0, 0, 0, 0)
-    assert (method.weights(), method.losses(None, setting, {})) == ({}, {})
+    assert (method.weights(), method.losses(None, context, {})) == ({}, {})
 
 
 @pytest.mark.parametrize("reduction", ["sum", "pair_mean"])
-def test_cpt_total_is_equation_12(step, setting, reduction):
+def test_cpt_total_is_equation_12(outputs, context, reduction):
     method = CPT(etf_reduction=reduction)
-    terms = method.losses(step, setting, {"clusters": CLUSTERS})
-    clip = cross_entropy_by_loop(step)
-    tetf = etf_by_loop(step.prototypes[0], CLUSTERS.tolist(), mean=reduction == "pair_mean")
+    terms = method.losses(outputs, context, {"clusters": CLUSTERS})
+    clip = cross_entropy_by_loop(outputs)
+    tetf = etf_by_loop(outputs.prototypes[0], CLUSTERS.tolist(), mean=reduction == "pair_mean")
     cc = 0.0
-    for image, y in zip(step.image_features[0], step.labels[0].tolist(), strict=True):
-        gap = unit(image) - unit(step.prototypes[0, y])
+    for image, y in zip(outputs.image_features[0], outputs.labels[0].tolist(), strict=True):
+        gap = unit(image) - unit(outputs.prototypes[0, y])
         cc += gap.square().sum().item() * COUNTS.sum().item() / (K * COUNTS[0, y].item()) / B
     rs = sum(
         (unit(g) - unit(anchor)).abs().sum().item() / K
-        for g, anchor in zip(step.prototypes[0], setting.frozen_prototypes, strict=True)
+        for g, anchor in zip(outputs.prototypes[0], context.frozen_prototypes, strict=True)
     )
     expected = {"clip": clip, "tetf": tetf, "cc": cc, "rs": rs}
     assert {name: term.item() for name, term in terms.items()} == pytest.approx(expected)
     # Eq. (12) with the paper's weights.
-    loss = total(method, step, setting, {"clusters": CLUSTERS})
+    loss = total(method, outputs, context, {"clusters": CLUSTERS})
     assert loss.item() == pytest.approx(clip + 0.25 * tetf + 0.15 * cc + 0.10 * rs)
 
 
-def test_cpt_without_its_losses_is_ivlp(step, setting):
+def test_cpt_without_its_losses_is_ivlp(outputs, context):
     off = CPT(lambda_tetf=0, lambda_cc=0, lambda_rs=0)
-    loss = total(off, step, setting, {"clusters": CLUSTERS})
-    assert torch.equal(loss, total(IVLP(), step, setting, {}))
+    loss = total(off, outputs, context, {"clusters": CLUSTERS})
+    assert torch.equal(loss, total(IVLP(), outputs, context, {}))
     assert off.prompt_shape() == IVLP().prompt_shape()
 
 
 @pytest.mark.parametrize("name", ["tetf", "cc", "rs"])
-def test_an_ablation_switches_off_one_term(name, step, setting):
+def test_an_ablation_switches_off_one_term(name, outputs, context):
     prepared = {"clusters": CLUSTERS}
     full, without = CPT(), CPT(**{f"lambda_{name}": 0.0})
-    term = full.weights()[name] * full.losses(step, setting, prepared)[name]
+    term = full.weights()[name] * full.losses(outputs, context, prepared)[name]
     assert term.item() > 0.01
-    difference = total(full, step, setting, prepared) - total(without, step, setting, prepared)
+    difference = total(full, outputs, context, prepared) - total(
+        without, outputs, context, prepared
+    )
     torch.testing.assert_close(difference, term)
 
 
-def test_cpt_passes_its_readings_on(step, setting):
+def test_cpt_passes_its_readings_on(outputs, context):
     """Every option of CPT that changes a loss changes the one it names."""
     prepared = {"clusters": CLUSTERS}
-    default = CPT().losses(step, setting, prepared)
+    default = CPT().losses(outputs, context, prepared)
     for options, changed in (
         ({"etf_reduction": "pair_mean"}, "tetf"),
         ({"etf_diagonal": "literal"}, "tetf"),
@@ -132,25 +134,25 @@ def test_cpt_passes_its_readings_on(step, setting):
         ({"anchor_space": "raw"}, "rs"),
         ({"anchor_reduction": "mean"}, "rs"),
     ):
-        terms = CPT(**options).losses(step, setting, prepared)
+        terms = CPT(**options).losses(outputs, context, prepared)
         assert {name for name in terms if not torch.equal(terms[name], default[name])} == {changed}
     alone = {"clusters": torch.tensor([0, 0, 1, 1, 1, 2])}  # class 5 is on its own
     zero, dropped = (
-        CPT(etf_singletons=how).losses(step, setting, alone)["tetf"].item()
+        CPT(etf_singletons=how).losses(outputs, context, alone)["tetf"].item()
         for how in ("zero", "drop_from_M")
     )
     assert dropped == pytest.approx(1.5 * zero)
 
 
-def test_batch_t2i_is_equation_1(step, setting):
+def test_batch_t2i_is_equation_1(outputs, context):
     method = CPT(clip_loss="batch_t2i")
     expected = 0.0
-    labels = step.labels[0].tolist()
+    labels = outputs.labels[0].tolist()
     for i in range(B):
-        text = unit(step.prototypes[0, labels[i]])
-        similarities = [SCALE * torch.dot(text, unit(f)).item() for f in step.image_features[0]]
+        text = unit(outputs.prototypes[0, labels[i]])
+        similarities = [SCALE * torch.dot(text, unit(f)).item() for f in outputs.image_features[0]]
         expected -= similarities[i] - math.log(sum(map(math.exp, similarities)))
-    actual = method.losses(step, setting, {"clusters": CLUSTERS})["clip"]
+    actual = method.losses(outputs, context, {"clusters": CLUSTERS})["clip"]
     assert actual.shape == (1,)
     assert actual.item() == pytest.approx(expected)
 
@@ -161,34 +163,36 @@ def test_batch_t2i_is_equation_1(step, setting):
 def test_cpt_clusters_the_frozen_prototypes():
     directions = torch.eye(8, dtype=torch.float64)[:2].repeat_interleave(4, 0)
     prototypes = (directions + 0.1 * randn(8, 8, seed=0))[torch.tensor([0, 4, 1, 5, 2, 6, 3, 7])]
-    setting = Setting(tuple("abcdefgh"), prototypes, torch.ones(1, 8))
+    context = Context(tuple("abcdefgh"), prototypes, torch.ones(1, 8))
     for method in (CPT(cluster_size=4), CPT(n_clusters=2), CPT(n_clusters=2, cluster_seed=7)):
-        assert method.prepare(setting)["clusters"].tolist() == [0, 1] * 4
-    assert CPT().prepare(setting)["clusters"].tolist() == [0] * 8  # round(8 / 16) -> at least 1
+        assert method.prepare(context)["clusters"].tolist() == [0, 1] * 4
+    assert CPT().prepare(context)["clusters"].tolist() == [0] * 8  # round(8 / 16) -> at least 1
     with pytest.raises(ValueError, match="Cannot make 9 clusters of 8 classes"):
-        CPT(n_clusters=9).prepare(setting)
+        CPT(n_clusters=9).prepare(context)
 
 
 # ---------------------------------------------------------------------------------- Global-ETF
 
 
-def test_global_etf_pair_mean(step, setting):
+def test_global_etf_pair_mean(outputs, context):
     method = GlobalETF(reduction="pair_mean")
-    expected = cross_entropy_by_loop(step) + 0.25 * etf_by_loop(
-        step.prototypes[0], [0] * K, mean=True
+    expected = cross_entropy_by_loop(outputs) + 0.25 * etf_by_loop(
+        outputs.prototypes[0], [0] * K, mean=True
     )
-    assert total(method, step, setting, method.prepare(setting)).item() == pytest.approx(expected)
+    assert total(method, outputs, context, method.prepare(context)).item() == pytest.approx(
+        expected
+    )
 
 
 def test_global_etf_sum_factor_by_hand():
     # K = 48, size 16: M = 3 clusters of k = 16, so (k - 1) / (M (K - 1)) = 15 / (3 * 47).
-    setting = Setting(tuple(map(str, range(48))), randn(48, 9, seed=0), torch.ones(1, 48))
+    context = Context(tuple(map(str, range(48))), randn(48, 9, seed=0), torch.ones(1, 48))
     method = GlobalETF()
-    assert method.prepare(setting)["factor"] == pytest.approx(15 / 141)
-    assert method.prepare(setting)["clusters"].tolist() == [0] * 48
+    assert method.prepare(context)["factor"] == pytest.approx(15 / 141)
+    assert method.prepare(context)["clusters"].tolist() == [0] * 48
     prototypes = randn(1, 48, 9, seed=1)
-    step = make_step(randn(1, 4, 9, seed=2), prototypes, torch.tensor([[0, 1, 2, 3]]))
-    etf = method.losses(step, setting, method.prepare(setting))["etf"].item()
+    outputs = make_step(randn(1, 4, 9, seed=2), prototypes, torch.tensor([[0, 1, 2, 3]]))
+    etf = method.losses(outputs, context, method.prepare(context))["etf"].item()
     assert etf == pytest.approx(15 / 141 * etf_by_loop(prototypes[0], [0] * 48))
 
 
@@ -202,12 +206,12 @@ def test_global_etf_sum_pulls_at_a_class_as_hard_as_cpt():
         .double()[None]
         .requires_grad_()
     )
-    setting = Setting(tuple(map(str, range(n))), prototypes[0].detach(), torch.ones(1, n))
-    step = make_step(torch.ones(1, 2, n + 1).double(), prototypes, torch.tensor([[0, 1]]))
+    context = Context(tuple(map(str, range(n))), prototypes[0].detach(), torch.ones(1, n))
+    outputs = make_step(torch.ones(1, 2, n + 1).double(), prototypes, torch.tensor([[0, 1]]))
     method = GlobalETF()
-    global_etf = method.losses(step, setting, method.prepare(setting))["etf"]
+    global_etf = method.losses(outputs, context, method.prepare(context))["etf"]
     clusters = torch.arange(m).repeat_interleave(size)
-    cpt = CPT().losses(step, setting, {"clusters": clusters})["tetf"]
+    cpt = CPT().losses(outputs, context, {"clusters": clusters})["tetf"]
     pull = [
         torch.autograd.grad(loss.sum(), prototypes, retain_graph=True)[0][0, :, 0]
         for loss in (global_etf, cpt)

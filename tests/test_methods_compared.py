@@ -17,15 +17,15 @@ from cptlab.methods import (
     CPT,
     DPC,
     IVLP,
+    BatchOutputs,
     CoCoOp,
+    Context,
     CoOp,
     CoPrompt,
     DeKg,
     MaPLe,
     NPTStyle,
     PromptSRC,
-    Setting,
-    Step,
 )
 from cptlab.methods.parts.averaging import gaussian_weights
 from cptlab.methods.parts.balance import Balance
@@ -59,7 +59,7 @@ SIZES = [
 
 @pytest.mark.parametrize(("method", "expected"), SIZES, ids=str)
 def test_trained_parameters_at_vit_b_16(method, expected):
-    """As the public code trains them (or, for the paper's own, as its setting says)."""
+    """As the public code trains them (or, for the paper's own, as its context says)."""
     shape = method.prompt_shape()
     tokens = shape.text_tokens * shape.text_depth * 512
     tokens += shape.vision_tokens * shape.vision_depth * 768
@@ -150,7 +150,7 @@ def test_dpc_freezes_the_first_stage(backbone, on):
 
 
 def test_dpc_needs_more_classes_than_negatives(backbone):
-    with pytest.raises(ValueError, match="8 hard negatives for each picture, but there are 5"):
+    with pytest.raises(ValueError, match="8 hard negatives for each image, but there are 5"):
         run(backbone, DPC(depth=2))
 
 
@@ -189,11 +189,11 @@ def test_what_weighs_all_classes_alike_changes_nothing(backbone, without_classic
             torch.testing.assert_close(a, b)
 
 
-# ------------------------------------------------------------------------------ prompts by picture
+# ------------------------------------------------------------------------------ prompts by image
 
 
-def test_cocoop_classifies_like_a_loop_over_pictures(backbone):
-    """Each picture with a text tower of its own context, written out."""
+def test_cocoop_classifies_like_a_loop_over_images(backbone):
+    """Each image with a text tower of its own context, written out."""
     method = CoCoOp()
     shape, generators = method.prompt_shape(), [torch.Generator().manual_seed(s) for s in (1, 2)]
     prompts = init_prompts(backbone, shape, generators, method.words, method.extra)
@@ -216,7 +216,7 @@ def test_cocoop_classifies_like_a_loop_over_pictures(backbone):
             )
 
 
-def test_cocoop_without_a_picture_has_one_prototype_a_class(backbone):
+def test_cocoop_without_a_image_has_one_prototype_a_class(backbone):
     method = CoCoOp()
     generators = [torch.Generator().manual_seed(s) for s in (1, 2)]
     prompts = init_prompts(backbone, method.prompt_shape(), generators, extra=method.extra)
@@ -228,21 +228,23 @@ def test_cocoop_without_a_picture_has_one_prototype_a_class(backbone):
 
 
 def test_npt_terms_by_hand():
-    """Three classes at right angles; pictures of classes 0 and 1 lie on their prototypes."""
+    """Three classes at right angles; images of classes 0 and 1 lie on their prototypes."""
     texts = torch.eye(3)[None]
     images = torch.tensor([[[1.0, 0, 0], [0, 2.0, 0]]])  # lengths do not matter
     labels = torch.tensor([[0, 1]])
-    setting = Setting(tuple("abc"), torch.eye(3), torch.ones(1, 3))
+    context = Context(tuple("abc"), torch.eye(3), torch.ones(1, 3))
     method = NPTStyle()
-    prepared = {name: value[None] for name, value in method.prepare(setting).items()}
-    terms = method.losses(Step(images, texts, images @ texts.mT, labels), setting, prepared)
+    prepared = {name: value[None] for name, value in method.prepare(context).items()}
+    terms = method.losses(BatchOutputs(images, texts, images @ texts.mT, labels), context, prepared)
     assert terms["lmc"].item() == pytest.approx((0 + 1 / 2) ** 2)
     assert terms["mmi"].item() == pytest.approx(0, abs=1e-6)
     assert prepared["seen"].flatten().tolist() == [1, 1, 0]
 
     # A second batch: class 0 moves by a tenth of the way, class 2 starts where it is seen.
     images = torch.tensor([[[0, 1.0, 0], [0, 0, 1.0]]])
-    method.losses(Step(images, texts, images @ texts.mT, torch.tensor([[0, 2]])), setting, prepared)
+    method.losses(
+        BatchOutputs(images, texts, images @ texts.mT, torch.tensor([[0, 2]])), context, prepared
+    )
     expected = torch.tensor([[0.9, 0.1, 0], [0, 1, 0], [0, 0, 1]])
     torch.testing.assert_close(prepared["means"][0], expected)
     assert prepared["seen"].flatten().tolist() == [1, 1, 1]
@@ -250,13 +252,15 @@ def test_npt_terms_by_hand():
 
 def test_npt_pulls_prototypes_towards_a_simplex():
     texts = torch.randn(1, 4, 8, generator=torch.Generator().manual_seed(0)).requires_grad_()
-    setting = Setting(tuple("abcd"), torch.zeros(4, 8), torch.ones(1, 4))
+    context = Context(tuple("abcd"), torch.zeros(4, 8), torch.ones(1, 4))
     method, optimiser = NPTStyle(), torch.optim.SGD([texts], 1.0)
     images = torch.randn(1, 2, 8, generator=torch.Generator().manual_seed(1))
     labels = torch.tensor([[0, 1]])
     for _ in range(400):
-        prepared = {name: value[None] for name, value in method.prepare(setting).items()}
-        term = method.losses(Step(images, texts, images @ texts.mT, labels), setting, prepared)
+        prepared = {name: value[None] for name, value in method.prepare(context).items()}
+        term = method.losses(
+            BatchOutputs(images, texts, images @ texts.mT, labels), context, prepared
+        )
         optimiser.zero_grad()
         term["lmc"].sum().backward()
         optimiser.step()
@@ -270,11 +274,11 @@ def test_class_weights_reach_the_pairs_of_dpc():
     labels = torch.tensor([[0, 2, 1]])
     logits = torch.randn(1, 3, 4, generator=generator)
     weights = torch.tensor([[0.5, 1.0, 2.0, 0.5]])
-    step = Step(logits, logits, logits, labels, class_weights=weights)
-    found = DPC(on="coop").losses(step, None, {})
+    outputs = BatchOutputs(logits, logits, logits, labels, class_weights=weights)
+    found = DPC(on="coop").losses(outputs, None, {})
     pairs = logits[0][:, labels[0]]
     own = weights[0, labels[0]]
     by_text = -(pairs.log_softmax(1).diagonal() * own).mean()
-    by_picture = -(pairs.log_softmax(0).diagonal() * own).mean()
+    by_image = -(pairs.log_softmax(0).diagonal() * own).mean()
     assert found["image_to_text"].item() == pytest.approx(by_text.item())
-    assert found["text_to_image"].item() == pytest.approx(by_picture.item())
+    assert found["text_to_image"].item() == pytest.approx(by_image.item())

@@ -7,7 +7,7 @@ import torch
 from tiny_clip import random_tokens, tiny_clip
 
 from cptlab.clip import Prompts
-from cptlab.methods import CPT, IVLP, CoOp, DeKg, GlobalETF, Setting, Step
+from cptlab.methods import CPT, IVLP, BatchOutputs, Context, CoOp, DeKg, GlobalETF
 from cptlab.training.model import PromptedCLIP, frozen_prototypes
 
 B = 5
@@ -25,14 +25,14 @@ def unit(x: torch.Tensor) -> torch.Tensor:
 
 @pytest.fixture(scope="module")
 def world():
-    """A tiny CLIP, frozen text features of six classes, and two replicas' pictures."""
+    """A tiny CLIP, frozen text features of six classes, and two replicas' images."""
     backbone = tiny_clip()
     names = ("ant", "bee", "cat", "dog", "eel", "fox")
     frozen = frozen_prototypes(backbone, names, ("a photo of a {}.",))
-    setting = Setting(names, frozen, COUNTS)
-    pictures = randn(2, B, 3, backbone.image_size, backbone.image_size, seed=5)
+    context = Context(names, frozen, COUNTS)
+    images = randn(2, B, 3, backbone.image_size, backbone.image_size, seed=5)
     labels = torch.tensor([[0, 3, 3, 5, 1], [2, 2, 4, 0, 5]])
-    return backbone, setting, pictures, labels
+    return backbone, context, images, labels
 
 
 def shallow(method):
@@ -53,12 +53,12 @@ def prompts_for(method, backbone, replicas: int) -> Prompts:
 
 def loss_of(method, world, prompts, rows) -> torch.Tensor:
     """Total loss (R,) through both towers; `rows` are the replicas' places in the world."""
-    backbone, setting, pictures, labels = world
+    backbone, context, images, labels = world
     model = PromptedCLIP(backbone, prompts)
-    images = model.image_features(pictures[rows])
-    prototypes = model.prototypes(model.bind(setting.class_names))
-    step = Step(images, prototypes, model.logits(images, prototypes), labels[rows])
-    terms = method.losses(step, setting, method.prepare(setting))
+    images = model.image_features(images[rows])
+    prototypes = model.prototypes(model.bind(context.class_names))
+    step = BatchOutputs(images, prototypes, model.logits(images, prototypes), labels[rows])
+    terms = method.losses(step, context, method.prepare(context))
     return sum(weight * terms[name] for name, weight in method.weights().items())
 
 
@@ -95,11 +95,11 @@ def test_replicas_equal_single_runs(method, world):
 
 
 def test_cosine_logits(world):
-    backbone, setting, pictures, _ = world
+    backbone, context, images, _ = world
     model = PromptedCLIP(backbone, Prompts([], []))
-    images = model.image_features(pictures[:1])
-    logits = model.logits(images, 7 * setting.frozen_prototypes[None])
-    expected = backbone.logit_scale * unit(images[0]) @ unit(setting.frozen_prototypes).T
+    images = model.image_features(images[:1])
+    logits = model.logits(images, 7 * context.frozen_prototypes[None])
+    expected = backbone.logit_scale * unit(images[0]) @ unit(context.frozen_prototypes).T
     torch.testing.assert_close(logits[0], expected)
 
 

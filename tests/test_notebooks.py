@@ -121,17 +121,17 @@ def test_the_batch_writes_everything_below_out(smoke):
     """The batch from nothing, then again with nothing to do."""
     below = smoke / "below"  # relative to where the user stands
     assert not (NOTEBOOKS / "below").exists()
-    for name, pictures in FIGURES.items():
+    for name, images in FIGURES.items():
         assert (below / "notebooks" / f"{name}.ipynb").is_file()
         page = (below / "notebooks" / f"{name}.html").read_text(encoding="utf-8")
         assert "data:image/png;base64" in page
         assert "<script" not in page  # nothing is fetched from the network
         assert not re.search(r"""<link[^>]+href=["']https?:""", page)
-        for picture in pictures:
-            png = below / "figures" / f"{picture}.png"
+        for image in images:
+            png = below / "figures" / f"{image}.png"
             assert png.stat().st_size > 5000
             assert matplotlib.image.imread(png).shape[1] <= WIDEST * DPI
-            assert (below / "figures" / f"{picture}.csv").stat().st_size > 50
+            assert (below / "figures" / f"{image}.csv").stat().st_size > 50
     assert "cost beside" in (below / "report/index.html").read_text(encoding="utf-8").lower()
     dry = subprocess.run(
         [*SMOKE_BATCH, "--dry-run"], cwd=smoke, capture_output=True, text=True, check=True

@@ -4,7 +4,7 @@ import hashlib
 import json
 
 import pytest
-from tiny_data_root import own_folder, picture
+from tiny_data_root import image, own_folder
 
 from cptlab.data import (
     content_id,
@@ -30,11 +30,11 @@ ORDER = ("apple pie", "Class 2", "class 10", "zebra")
 
 
 def write_csv(path, rows, header="path,label,split"):
-    """A CSV file, and a picture for each row that has none yet."""
+    """A CSV file, and an image for each row that has none yet."""
     for row in rows:
         name = row.split(",")[0].strip()
         if name and not (path.parent / name).exists():
-            picture(path.parent / name)
+            image(path.parent / name)
     path.write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
     return path
 
@@ -90,8 +90,8 @@ def test_files_that_are_no_images_are_skipped_and_counted(tmp_path):
     own_folder(tmp_path, ("ant", "bee"))
     for name in ("notes.txt", "ant/labels.csv", "bee/Thumbs.db", ".hidden", "bee/.DS_Store"):
         (tmp_path / name).write_text("")
-    picture(tmp_path / "bee/deeper/one.JPEG")
-    picture(tmp_path / ".cache/one.png")
+    image(tmp_path / "bee/deeper/one.JPEG")
+    image(tmp_path / ".cache/one.png")
     dataset, notes = own_dataset(tmp_path)
     assert notes[0] == "3 skipped that are no images: notes.txt, ant/labels.csv, bee/Thumbs.db"
     assert len(dataset.train) + len(dataset.test) == 9
@@ -125,7 +125,7 @@ def test_folders_that_are_refused(classes, problem, tmp_path):
     for name, count in classes.items():
         (tmp_path / name).mkdir(parents=True)
         for i in range(count):
-            picture(tmp_path / name / f"{i}.png")
+            image(tmp_path / name / f"{i}.png")
     with pytest.raises(ValueError, match=problem):
         open_dataset(str(tmp_path))
 
@@ -199,7 +199,7 @@ def test_csv_files_with_other_troubles(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"none\.csv is not there\. A data set of your own"):
         open_dataset(str(tmp_path / "none.csv"))
     with pytest.raises(FileNotFoundError, match=r"is no folder and no \.csv file"):
-        open_dataset(str(picture(tmp_path / "1.png")))
+        open_dataset(str(image(tmp_path / "1.png")))
 
 
 # ------------------------------------------------------------------------------------ as a data set
@@ -240,13 +240,13 @@ def test_changed_content_is_another_data_set(tmp_path):
     root = own_folder(tmp_path, ("ant", "bee"))
     before = content_id(str(root))
     assert content_id(str(root)) == before
-    picture(root / "ant/new.png")
+    image(root / "ant/new.png")
     assert content_id(str(root)) != before
     assert content_id("food") is content_id("dtd") is None
 
 
 @pytest.mark.parametrize("form", ["folder", "csv"])
-def test_a_run_on_pictures_of_ones_own(form, tmp_path, monkeypatch, capsys):
+def test_a_run_on_images_of_ones_own(form, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     name = "insects"
     own_folder(tmp_path / name, ("ant", "bee", "cat", "dog"), 3)
@@ -265,31 +265,31 @@ def test_a_run_on_pictures_of_ones_own(form, tmp_path, monkeypatch, capsys):
     result = results.load_result(tmp_path / "out/runs", spec)
     assert set(result.classes["name"]) == {"ant", "bee", "cat", "dog"}
     assert f"{result.metrics['base']:6.2f} %" in out
-    # The result belongs to these pictures: with another one it is computed anew.
-    picture(tmp_path / "insects/ant/new.png")
+    # The result belongs to these images: with another one it is computed anew.
+    image(tmp_path / "insects/ant/new.png")
     if form == "csv":
         assert results.load_result(tmp_path / "out/runs", spec) is not None
         write_csv(tmp_path / name, [*rows, "insects/ant/new.png,ant"], "path,label")
     assert results.load_result(tmp_path / "out/runs", spec) is None
 
 
-def test_a_damaged_picture_is_found_before_training(tmp_path, monkeypatch):
+def test_a_damaged_image_is_found_before_training(tmp_path, monkeypatch):
     root = own_folder(tmp_path / "insects", ("ant", "bee", "cat", "dog"))
     key = open_dataset(str(root)).test[-1].key
-    (root / key).write_text("no picture")
+    (root / key).write_text("no image")
     monkeypatch.setattr(runs, "execute", None)
     arguments = ["run", "--dataset", str(root), "--profile", "smoke", "--out", str(tmp_path)]
     with pytest.raises(ValueError, match=f"cannot be read: 1 below {root}, {key}"):
         commands.main(arguments, standalone_mode=False)
 
 
-def test_a_pass_on_changed_pictures_is_another_pass(tmp_path):
-    """Or a killed training would go on with other pictures than it began with."""
+def test_a_pass_on_changed_images_is_another_pass(tmp_path):
+    """Or a killed training would go on with other images than it began with."""
     root, store = own_folder(tmp_path / "insects", ("ant", "bee")), tmp_path / "runs"
     spec = RunSpec(str(root), ZeroShot())
     before = begin(store, [spec])
     assert begin(store, [spec]) == before and unfinished(store) == [[spec]]
-    picture(root / "ant/new.png")
+    image(root / "ant/new.png")
     assert unfinished(store) == []
     assert begin(store, [spec]) != before
 

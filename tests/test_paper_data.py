@@ -69,9 +69,9 @@ def test_every_layout_is_read(name, whole_root, monkeypatch):
     assert dataset.template == ROWS[name].template
     assert all(not Path(s.key).is_absolute() for side in sides for s in side)
     keys = [side[0].key for side in sides if side]
-    pictures = dataset.read(keys, 8)
-    assert pictures.shape == (len(keys), 3, 8, 8)
-    assert pictures.min() >= 0 and pictures.max() <= 1
+    images = dataset.read(keys, 8)
+    assert images.shape == (len(keys), 3, 8, 8)
+    assert images.min() >= 0 and images.max() <= 1
     # Two processes must agree on what is one data set: features of images are kept by it.
     paper._dataset.cache_clear()
     assert open_dataset(name) == dataset
@@ -138,7 +138,7 @@ def test_templates_are_those_of_the_coop_family():
     }
 
 
-# ----------------------------------------------------------------------------------------- pictures
+# ----------------------------------------------------------------------------------------- images
 
 
 @pytest.mark.parametrize("size", [(31, 20), (20, 31), (17, 17), (9, 40), (64, 5)])
@@ -160,7 +160,7 @@ def test_damaged_images_are_named(damage, tmp_path):
     path.parent.mkdir()
     Image.fromarray(noise).save(path)
     whole = path.read_bytes()
-    contents = {"empty": b"", "text": b"no picture", "cut": whole[: len(whole) // 2]}
+    contents = {"empty": b"", "text": b"no image", "cut": whole[: len(whole) // 2]}
     path.write_bytes(contents[damage])
     with pytest.raises(ValueError, match=r"class/one\.jpg is not a readable image .*doctor"):
         ImageFiles(tmp_path)(["class/one.jpg"], 8)

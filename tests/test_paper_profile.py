@@ -33,13 +33,13 @@ TINY = dataclasses.replace(
         PAPER.comparison, datasets=("eurosat", "imagenet"), seeds=(1, 2)
     ),
     details=dataclasses.replace(PAPER.details, datasets=("eurosat",), seeds=(1,)),
-    transfer=dataclasses.replace(PAPER.transfer, imbalances=(0.06,), seeds=(1,)),
+    transfer=dataclasses.replace(PAPER.transfer, taus=(0.06,), seeds=(1,)),
     few_shot=dataclasses.replace(PAPER.few_shot, datasets=("dtd",), seeds=(1,)),
     shots=(1, 2),
-    rivals=("CoOp", "IVLP"),
+    baselines=("CoOp", "IVLP"),
     readings=PAPER.readings[:1],
     similarity_dataset="imagenet",
-    curve_imbalances=(0.06,),
+    curve_taus=(0.06,),
     schedule=Schedule(epochs=2, lr=0.01),
     depths=Depths(2, 2, 2, 1),
 )

@@ -11,7 +11,7 @@ from tiny_clip import tiny_clip
 
 from cptlab.clip import IMAGENET_TEMPLATES
 from cptlab.geometry.losses import class_wise_convergence
-from cptlab.methods.base import Step, cross_entropy
+from cptlab.methods.base import BatchOutputs, cross_entropy
 from cptlab.methods.parts.averaging import gaussian_weights
 from cptlab.methods.parts.balance import Balance
 from cptlab.methods.parts.bottleneck import (
@@ -33,8 +33,8 @@ def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def step(logits: torch.Tensor, labels: list[int], **balance: torch.Tensor) -> Step:
-    return Step(torch.zeros(1), torch.zeros(1), logits, torch.tensor([labels]), **balance)
+def step(logits: torch.Tensor, labels: list[int], **balance: torch.Tensor) -> BatchOutputs:
+    return BatchOutputs(torch.zeros(1), torch.zeros(1), logits, torch.tensor([labels]), **balance)
 
 
 # ------------------------------------------------------------------------------ long-tail classics
@@ -81,10 +81,10 @@ def test_class_balanced_weights_by_hand():
 
 def test_class_balanced_sampling_gives_classes_equal_chances():
     labels = torch.tensor([0] * 16 + [1] * 4 + [2])
-    chances = Balance(sampling="class_balanced").picture_weights(labels)
+    chances = Balance(sampling="class_balanced").image_weights(labels)
     by_class = torch.zeros(3, dtype=chances.dtype).index_add(0, labels, chances)
     assert by_class.tolist() == pytest.approx([1, 1, 1])
-    assert Balance().picture_weights(labels) is None
+    assert Balance().image_weights(labels) is None
 
 
 @pytest.mark.parametrize("sampling", ["shuffled", "class_balanced"])
@@ -92,7 +92,7 @@ def test_convergence_averages_over_classes_however_they_are_drawn(sampling):
     labels, balance = torch.tensor([0] * 16 + [1] * 4 + [2]), Balance(sampling=sampling)
     features = torch.randn(21, 5, generator=generator())
     prototypes = torch.randn(3, 5, generator=generator())
-    chances = balance.picture_weights(labels)
+    chances = balance.image_weights(labels)
     chances = torch.full((21,), 1 / 21) if chances is None else chances / chances.sum()
     counts = balance.drawn(COUNTS)[0]
     each = [
@@ -183,13 +183,13 @@ def test_gaussian_weights_by_hand():
 
 
 def test_views_are_seeded_and_leave_the_global_state_alone():
-    pictures = torch.rand(3, 3, 16, 16, generator=generator())
+    images = torch.rand(3, 3, 16, 16, generator=generator())
     state = torch.get_rng_state()
-    view, again, other = augmented(pictures, 1), augmented(pictures, 1), augmented(pictures, 2)
+    view, again, other = augmented(images, 1), augmented(images, 1), augmented(images, 2)
     assert torch.equal(torch.get_rng_state(), state)
     assert torch.equal(view, again)
     assert not torch.equal(view, other)
-    assert view.shape == pictures.shape and view.min() >= 0 and view.max() <= 1
+    assert view.shape == images.shape and view.min() >= 0 and view.max() <= 1
 
 
 def test_hard_negatives_join_once_and_are_topped_up():

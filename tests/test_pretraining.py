@@ -85,7 +85,7 @@ def test_drawings_of_weight_zero_are_never_shown(world, tmp_path, monkeypatch):
     assert set.union(*seen[6:]) <= {3, 4, 5}
 
 
-def test_augmented_pictures_are_seeded_and_in_range():
+def test_augmented_images_are_seeded_and_in_range():
     layers = torch.from_numpy(coloured_layers(4, 2)[0]).float() / 255
     first, second = (augment(layers, 48, torch.Generator().manual_seed(3)) for _ in range(2))
     assert torch.equal(first, second)
@@ -103,11 +103,11 @@ def test_closing_the_gap_moves_the_cosine_and_keeps_predictions(world):
     constant = torch.zeros(WIDTH)
     constant[-1] = text.CONE  # the cone's coordinate is the same for all classes
     prototypes = F.normalize(F.normalize(spread, dim=1) + constant, dim=1)
-    pictures = torch.rand(8, 3, *model.visual.image_size, generator=generator)
+    images = torch.rand(8, 3, *model.visual.image_size, generator=generator)
     with torch.no_grad():
-        before = F.normalize(model.visual(pictures), dim=1) @ prototypes.T
+        before = F.normalize(model.visual(images), dim=1) @ prototypes.T
         reached = close_gap(model.visual, prototypes, layers, labels)
-        after = F.normalize(model.visual(pictures), dim=1) @ prototypes.T
+        after = F.normalize(model.visual(images), dim=1) @ prototypes.T
     assert reached == pytest.approx(0.36, abs=1e-3)
     assert after.mean() > before.mean() + 0.1
     assert torch.equal(before.argmax(1), after.argmax(1))

@@ -311,7 +311,7 @@ def test_numbers_in_two_places():
     assert (peak["table"], peak["tau"], peak["column"], peak["value"]) == (2, 1, "ImageNet", 73.92)
 
 
-def test_the_picture_shows_the_printed_averages():
+def test_the_image_shows_the_printed_averages():
     printed = published(4)
     printed = printed[printed["column"] == "Avg"]
     ax = Figure().subplots()
@@ -326,7 +326,7 @@ def test_the_picture_shows_the_printed_averages():
     assert ax.get_ylim() == (6.5, -0.5)  # the first row of print on top
 
 
-def test_a_picture_of_too_many_ratios_is_refused():
+def test_a_image_of_too_many_ratios_is_refused():
     frame = pd.DataFrame({"method": "x", "tau": [1, 0.5, 0.25, 0.06], "value": 50.0})
     with pytest.raises(ValueError, match="At most 3 imbalance ratios"):
         published_averages(frame, ax=Figure().subplots(), title="")

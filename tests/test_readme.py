@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 from golden_study import RUNS, study
-from tiny_data_root import picture, publish, tiny_root
+from tiny_data_root import image, publish, tiny_root
 
 from cptlab.lab import bench
 from cptlab.lab.cli import batch
@@ -109,7 +109,7 @@ def test_the_archive_holds_what_is_told(tmp_path):
     values: dict[tuple[float, str, str], list[float]] = {}
     for spec, label in studies.base_to_new(full).items():
         result = load_result(tmp_path, spec)
-        values.setdefault((spec.imbalance, label, spec.dataset), []).append(result.metrics["H"])
+        values.setdefault((spec.tau, label, spec.dataset), []).append(result.metrics["H"])
     assert set(values) == set(stored.index)
     for key, found in values.items():
         assert sum(found) / len(found) == pytest.approx(stored[key], abs=1e-3)
@@ -120,13 +120,13 @@ def test_the_throughput_table_follows_from_the_committed_rows():
         assert shown(name) == bench.markdown(json.loads(committed(f"figures/{name}.json")))
 
 
-def test_every_picture_and_link_exists():
+def test_every_image_and_link_exists():
     for text, folder in ((README, CHECKOUT), (CARD, CHECKOUT / "cptlab/emoji")):
         links = re.findall(r"\]\((?!https?:)([^)#]+)\)", text)
         for link in links:
             assert (folder / link).exists(), link
-    for image in re.findall(r"\]\((figures/[^)]+\.png)\)", README):
-        assert (CHECKOUT / image).with_suffix(".csv").exists()
+    for figure in re.findall(r"\]\((figures/[^)]+\.png)\)", README):
+        assert (CHECKOUT / figure).with_suffix(".csv").exists()
 
 
 def test_the_model_card_names_every_package():
@@ -148,13 +148,13 @@ LONG = ("bench", "tune", "data fetch")
 
 @pytest.fixture
 def user(tmp_path, monkeypatch):
-    """Somebody with a folder of pictures, one of the paper's data sets, and finished runs."""
+    """Somebody with a folder of images, one of the paper's data sets, and finished runs."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("CPTLAB_DATA", str(tmp_path / "data"))
     monkeypatch.chdir(tmp_path)
     for number in range(32):
         bird = ("owl", "jay", "wren", "tit")[number % 4]
-        picture(tmp_path / f"birds/{bird}/{number}.png", number)
+        image(tmp_path / f"birds/{bird}/{number}.png", number)
     tiny_root(tmp_path / "data", ["dtd"])
     publish(monkeypatch)
     figures = tmp_path / "out/figures"

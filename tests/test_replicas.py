@@ -99,7 +99,7 @@ def specs_of(name: str, **schedule) -> list[RunSpec]:
 
 def trained(specs: list[RunSpec], backbone, seen: list | None = None) -> Trained:
     base = tiny_dataset().halves()[0]
-    subsets = [draw_long_tailed(base, spec.imbalance, spec.seed) for spec in specs]
+    subsets = [draw_long_tailed(base, spec.tau, spec.seed) for spec in specs]
 
     def after(state):
         seen.append(state)
@@ -181,7 +181,7 @@ def test_what_may_share_a_pass():
     ]
     strangers = [
         dataclasses.replace(cpt, dataset="travel"),
-        dataclasses.replace(cpt, imbalance=1.0),
+        dataclasses.replace(cpt, tau=1.0),
         dataclasses.replace(cpt, method=CPT(etf_reduction="pair_mean")),
         dataclasses.replace(cpt, method=CPT(text_depth=3)),
         dataclasses.replace(cpt, method=IVLP()),
@@ -280,7 +280,7 @@ def test_a_pass_that_fails_as_a_whole_is_done_run_by_run(tiny, tmp_path):
 def test_strangers_are_refused_before_anything_is_stored(tiny, tmp_path):
     """They would be stored under each other's names."""
     first = specs_of("coop")[0]
-    for other in (dataclasses.replace(first, imbalance=1.0), specs_of("cpt")[0]):
+    for other in (dataclasses.replace(first, tau=1.0), specs_of("cpt")[0]):
         with pytest.raises(ValueError, match="A pass holds one or more runs that differ in seed"):
             execute([first, other], tmp_path)
     with pytest.raises(ValueError, match="A pass holds one or more"):

@@ -71,7 +71,7 @@ def test_a_result_stands_alone(tiny, tmp_path, backbone):
     classes = pd.DataFrame(values["classes"])
     assert classes["role"].tolist() == ["base"] * 4 + ["new"] * 3
     assert classes["n_k"].tolist()[:4] == [16, 10, 6, 4]
-    by_role = classes.groupby("role")["accuracy"].mean()  # all classes have 4 test pictures
+    by_role = classes.groupby("role")["accuracy"].mean()  # all classes have 4 test images
     metrics = values["metrics"]
     assert metrics["base"] == pytest.approx(by_role["base"])
     assert metrics["new"] == pytest.approx(by_role["new"])

@@ -9,13 +9,13 @@ from cptlab.data.long_tail import class_counts
 from cptlab.methods import CPT, METHODS, CoOp, GlobalETF, ZeroShot
 from cptlab.methods.parts.balance import Balance
 from cptlab.methods.schedule import Schedule
-from cptlab.training.spec import RunSpec, make_method, spec_from_dict
+from cptlab.training.spec import STORED_NAMES, RunSpec, make_method, spec_from_dict
 
 SPEC = RunSpec("food", CPT(), 0.06, seed=3)
 CHANGES = {
     "dataset": "animals",
     "method": CoOp(),
-    "imbalance": 0.25,
+    "tau": 0.25,
     "seed": 4,
     "schedule": Schedule(epochs=11),
     "backbone": "ViT-B-16-quickgelu",
@@ -90,7 +90,8 @@ def test_every_hyper_parameter_is_in_the_id(options):
 
 def test_everything_resolved_is_in_the_dictionary():
     values = SPEC.as_dict()
-    assert values.keys() == {f.name for f in dataclasses.fields(RunSpec)}
+    names = {f.name for f in dataclasses.fields(RunSpec)}
+    assert values.keys() == {STORED_NAMES.get(name, name) for name in names}
     assert values["method"].keys() == {"name"} | {f.name for f in dataclasses.fields(CPT)}
     assert values["schedule"].keys() == {f.name for f in dataclasses.fields(Schedule)}
     assert values["method"]["name"] == "cpt"
@@ -146,9 +147,9 @@ def test_a_parameter_that_is_called_name():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"imbalance": 0}, r"tau must lie in \(0, 1\], got 0"),
-        ({"imbalance": 1.5}, r"tau must lie in \(0, 1\], got 1\.5"),
-        ({"imbalance": "small"}, r"RunSpec\.imbalance is 'small', but must be float"),
+        ({"tau": 0}, r"tau must lie in \(0, 1\], got 0"),
+        ({"tau": 1.5}, r"tau must lie in \(0, 1\], got 1\.5"),
+        ({"tau": "small"}, r"RunSpec\.tau is 'small', but must be float"),
         ({"n_max": 0}, "at least one class and one shot"),
         ({"seed": 1.5}, r"RunSpec\.seed is 1\.5, but must be int"),
         ({"threads": 0}, "threads must be at least 1"),
@@ -192,7 +193,7 @@ def test_schedule_values_that_cannot_be():
 
 
 def test_whole_numbers_are_good_for_fractions():
-    assert dataclasses.replace(SPEC, imbalance=1).imbalance == 1
+    assert dataclasses.replace(SPEC, tau=1).tau == 1
     assert sum(class_counts(5, 1)) == 80
 
 

@@ -6,10 +6,10 @@ import torch
 from cptlab.clip import untrained
 from cptlab.data.paper import ROWS
 from cptlab.lab.study.claims import needs
-from cptlab.lab.study.claims.roles import CPT as DEFAULT
-from cptlab.lab.study.claims.roles import label, weighted
+from cptlab.lab.study.claims.variants import CPT as DEFAULT
+from cptlab.lab.study.claims.variants import label, weighted
 from cptlab.lab.study.lineup import BOTH, methods
-from cptlab.lab.study.profiles import DEMO, FULL, PAPER, SMOKE, Part, profile_named
+from cptlab.lab.study.profiles import DEMO, FULL, PAPER, SMOKE, Design, profile_named
 from cptlab.lab.study.studies import (
     ALGORITHMS,
     COMBINATIONS,
@@ -34,7 +34,7 @@ def test_the_full_profile_has_every_run_that_the_claims_need():
     study = claims(FULL)
     seeds: dict[tuple, set] = {}
     for spec, name in study.items():
-        key = (spec.protocol, spec.imbalance, name, spec.dataset)
+        key = (spec.protocol, spec.tau, name, spec.dataset)
         seeds.setdefault(key, set()).add(spec.seed)
     for need in needs().itertuples():
         part = FULL.transfer if need.protocol == "transfer" else FULL.details
@@ -48,7 +48,7 @@ def test_a_label_means_one_method_in_all_studies(profile):
     methods_of: dict[tuple[str, str], set] = {}
     for study in STUDIES.values():
         for spec, name in study(profile).items():
-            if spec.dataset not in spec.method.elsewhere:  # other values were published for it
+            if spec.dataset not in spec.method.published_for:  # other values were published for it
                 found = methods_of.setdefault((spec.protocol, name), set())
                 found.add((spec.method, spec.balance, spec.schedule))
     assert all(len(found) == 1 for found in methods_of.values())
@@ -107,7 +107,7 @@ def test_methods_of_larger_batches_are_run_in_published_steps_too():
     usual = [spec for spec, name in base_to_new(FULL).items() if name in ("CoOp", "DeKg")]
     long = [spec for spec, name in other_steps(FULL).items() if "epochs" in name]
     assert len(other_steps(FULL)) == len(usual) + len(long)
-    assert {(spec.imbalance, spec.seed) for spec in long} == {(0.06, seed) for seed in (1, 2, 3)}
+    assert {(spec.tau, spec.seed) for spec in long} == {(0.06, seed) for seed in (1, 2, 3)}
     assert set(STUDIES["15_cost"](FULL)) == {*base_to_new(FULL), *other_steps(FULL)}
 
 
@@ -121,7 +121,7 @@ def test_other_profiles_learn_alike_in_all_protocols():
 
 
 def test_seeds_of_the_parts():
-    part = Part(("food",), (1.0, 0.25, 0.06), (1, 2, 3), milder_seeds=(1,))
+    part = Design(("food",), (1.0, 0.25, 0.06), (1, 2, 3), seeds_at_larger_tau=(1,))
     assert [part.seeds_at(tau) for tau in (1.0, 0.25, 0.06)] == [(1,), (1,), (1, 2, 3)]
     zero_shot = [spec.seed for spec, name in base_to_new(DEMO).items() if name == "Zero-shot"]
     assert zero_shot == [1, 1]  # once per imbalance ratio
@@ -134,9 +134,9 @@ def test_curves_are_shared_with_the_tables(profile):
     assert {spec for spec in table if spec.curve} == {
         spec for spec, name in curves.items() if "w/o" not in name
     }
-    assert {spec.imbalance for spec in curves} == set(profile.curve_imbalances)
+    assert {spec.tau for spec in curves} == set(profile.curve_taus)
     assert stability(profile).keys() <= curves.keys()
-    assert {(spec.dataset, spec.imbalance) for spec in stability(profile)} == {("activities", 0.06)}
+    assert {(spec.dataset, spec.tau) for spec in stability(profile)} == {("activities", 0.06)}
 
 
 def test_sweeps_hold_the_default_and_switch_off_at_zero():
@@ -184,7 +184,7 @@ def test_the_ledger_takes_no_single_run_for_a_study(profile):
     seeds: dict[tuple, set] = {}
     for spec, name in claims(profile).items():
         if name != "Zero-shot":
-            key = (spec.protocol, spec.dataset, spec.imbalance, name)
+            key = (spec.protocol, spec.dataset, spec.tau, name)
             seeds.setdefault(key, set()).add(spec.seed)
     assert all(len(found) >= 3 for found in seeds.values())
 
@@ -205,7 +205,7 @@ def test_a_profile_is_changed_where_it_is_named():
 def test_a_profile_at_one_ratio_has_the_runs_of_the_whole_at_it(tau):
     alone = profile_named(f"full,tau={tau:g}")
     for study in (base_to_new, transfer, few_shot):
-        whole = [s for s in study(FULL) if s.imbalance == tau or s.protocol == "few_shot"]
+        whole = [s for s in study(FULL) if s.tau == tau or s.protocol == "few_shot"]
         assert list(study(alone)) == whole
 
 

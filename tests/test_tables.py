@@ -130,7 +130,7 @@ def test_one_run_stands_for_every_seed():
     assert sorted(again["seed"]) == [1, 2, 3] and set(again["H"]) == {60.0}
 
 
-def test_gains_count_every_class_once_and_join_numbers_of_pictures():
+def test_gains_count_every_class_once_and_join_numbers_of_images():
     rows = [  # name, n_k, zero-shot, two seeds of IVLP
         ("a", 1, 50, 40, 60),
         ("b", 3, 50, 60, 80),
@@ -156,7 +156,7 @@ def test_gains_count_every_class_once_and_join_numbers_of_pictures():
     assert set(table["method"]) == {"IVLP"} and np.isnan(table.loc[0, "lower"])
     with pytest.raises(ValueError, match="no runs of 'CoOp'"):
         gain_table(classes, "CoOp")
-    with pytest.raises(ValueError, match="no training pictures"):
+    with pytest.raises(ValueError, match="no training images"):
         gain_table(classes.assign(n_k=np.nan))
 
 

@@ -29,7 +29,7 @@ from cptlab.methods import (
 from cptlab.methods.schedule import Schedule
 from cptlab.seeds import torch_stream
 from cptlab.training.loop import TrainingDiverged, train
-from cptlab.training.model import PromptedCLIP, pictures
+from cptlab.training.model import PromptedCLIP, read_images
 from cptlab.training.optimisation import (
     batches,
     optimiser_for,
@@ -177,7 +177,7 @@ def test_batches_are_pure_and_differ_between_epochs_and_seeds():
     [
         # EuroSAT, K = 5, 12 epochs: balanced 20 steps an epoch, 7 at tau = .06: 240 / 7 = 34.3
         (4, 0.06, 34),
-        # Batches of 32: balanced 2 steps an epoch, 1 (of 28 pictures) at tau = .06
+        # Batches of 32: balanced 2 steps an epoch, 1 (of 28 images) at tau = .06
         (32, 0.06, 24),
         (4, 1.0, 12),
     ],
@@ -192,7 +192,7 @@ def test_matching_the_steps_of_the_balanced_run(batch_size, tau, epochs):
 
 
 def test_match_balanced_steps_trains_longer(backbone):
-    # 44 pictures in batches of 8 are 5 steps an epoch, 80 are 10.
+    # 44 images in batches of 8 are 5 steps an epoch, 80 are 10.
     log = run(backbone, CoOp(), tau=0.25, match_balanced_steps=True).logs[0]
     assert [row["epoch"] for row in log] == [1, 2, 3, 4, 5, 6]
     assert log[-1]["lr"] == pytest.approx(0.02 * 0.5 * (1 + math.cos(math.pi * 4 / 6)))
@@ -208,7 +208,7 @@ def test_training_changes_the_prompts_and_nothing_else(method, backbone, monkeyp
     original = torch.optim.SGD.step
     monkeypatch.setattr(torch.optim.SGD, "step", lambda self: steps.append(original(self)))
     trained = run(backbone, method)
-    assert len(steps) == 3 * 5  # 44 pictures in batches of 8: 5 full ones an epoch
+    assert len(steps) == 3 * 5  # 44 images in batches of 8: 5 full ones an epoch
     for key, value in backbone.model.state_dict().items():
         assert torch.equal(value, before[key])
     shape, generators = method.prompt_shape(), [torch_stream("init", 1)]
@@ -247,7 +247,7 @@ def test_training_is_deterministic_and_leaves_global_randomness_alone(backbone):
 
 @pytest.mark.parametrize("method", [CoOp(), IVLP(**DEPTH)], ids=lambda m: m.name)
 def test_training_equals_a_slow_loop(method, backbone):
-    """Pictures encoded anew in every step (CoOp's are cached), SGD written out."""
+    """Images encoded anew in every step (CoOp's are cached), SGD written out."""
     trained = run(backbone, method)
     base = tiny_dataset().halves()[0]
     subset = draw_long_tailed(base, 0.25, 1)
@@ -259,7 +259,7 @@ def test_training_equals_a_slow_loop(method, backbone):
         rate = 1e-5 if epoch == 0 else 0.01 * (1 + math.cos(math.pi * (epoch - 1) / 3))
         for batch in batches(len(subset.samples), 8, 1, epoch):
             samples = [subset.samples[i] for i in batch]
-            images = model.image_features(pictures(backbone, base, samples)[None])
+            images = model.image_features(read_images(backbone, base, samples)[None])
             logits = model.logits(images, model.prototypes(model.bind(base.class_names)))
             loss = F.cross_entropy(logits[0], torch.tensor([s.label for s in samples]))
             gradients = torch.autograd.grad(loss, parameters)
@@ -305,7 +305,7 @@ def test_divergence_in_the_very_last_step_is_seen(backbone):
         run(backbone, CoOp(), epochs=2, batch_size=100, lr=3e38, weight_decay=1e4)
 
 
-def test_nan_pictures_are_divergence(backbone):
+def test_nan_images_are_divergence(backbone):
     dataset = dataclasses.replace(
         tiny_dataset(), read=lambda keys, size: torch.full((len(keys), 3, size, size), math.nan)
     )

@@ -22,7 +22,7 @@ SOME_WNIDS = ("n00000002", "n00000007", "n00000011")
 WITH_JSON = [name for name, row in ROWS.items() if row.lists.endswith(".json")]
 
 
-def picture(path: Path, seed: int = 0, size: tuple[int, int] = (12, 10)) -> Path:
+def image(path: Path, seed: int = 0, size: tuple[int, int] = (12, 10)) -> Path:
     """An image file in one colour."""
     path.parent.mkdir(parents=True, exist_ok=True)
     colour = tuple(random.Random(seed).randrange(256) for _ in range(3))
@@ -75,7 +75,7 @@ def own_folder(root: Path, classes: Sequence[str], per_class: int = 4) -> Path:
     """A folder of class sub-folders."""
     for c, name in enumerate(classes):
         for i in range(per_class):
-            picture(root / name / f"{name} {i}.png", c)
+            image(root / name / f"{name} {i}.png", c)
     return root
 
 
@@ -88,7 +88,7 @@ def _with_json(folder: Path, images: str, lists: str) -> None:
                 key = f"{name}/{side}_{i}.jpg"
                 if images == ".":  # Stanford Cars
                     key = f"cars_{'test' if side == 'test' else 'train'}/{label}_{side}_{i}.jpg"
-                picture(folder / images / key, label)
+                image(folder / images / key, label)
                 items.append([key, label, name])
         random.Random(side).shuffle(items)  # real lists are not in the order of labels either
         sides[side] = items
@@ -104,7 +104,7 @@ def _aircraft(folder: Path) -> None:
         for label, name in enumerate(NAMES):
             for _ in range(count):
                 number += 1
-                picture(folder / "images" / f"{number}.jpg", label)
+                image(folder / "images" / f"{number}.jpg", label)
                 lines.append(f"{number} {name}\n")
         (folder / f"images_variant_{side}.txt").write_text("".join(lines[::-1]))
 
@@ -120,7 +120,7 @@ def _imagenet(name: str, folder: Path, images: str) -> None:
     for part, count in parts.items():
         for label, wnid in enumerate(classes):
             for i in range(count):
-                picture(folder / images / part / wnid / f"{part.strip('.')}{i}.jpg", label)
+                image(folder / images / part / wnid / f"{part.strip('.')}{i}.jpg", label)
     (folder / "classnames.txt").write_text("".join(f"{w} {n}\n" for w, n in WNIDS.items()))
     if name in ("imagenet_a", "imagenet_r"):
         (folder / images / "README.txt").write_text("not a class")

@@ -5,10 +5,10 @@ import dataclasses
 import torch
 from tiny_clip import tiny_clip
 
-from cptlab.lab.study.profiles import SMOKE, Depths, Part
+from cptlab.lab.study.profiles import SMOKE, Depths, Design
 from cptlab.methods.schedule import Schedule
 
-PART = Part(("tiny",), (0.25,), (1,))
+PART = Design(("tiny",), (0.25,), (1,))
 PROFILE = dataclasses.replace(
     SMOKE,
     comparison=PART,
@@ -17,7 +17,7 @@ PROFILE = dataclasses.replace(
     few_shot=PART,
     similarity_dataset="tiny",
     curve_dataset="tiny",
-    curve_imbalances=(0.25,),
+    curve_taus=(0.25,),
     schedule=Schedule(epochs=3, lr=0.02, batch_size=8),
     backbone="tiny",
     depths=Depths(text_depth=2, vision_depth=2, depth=2, block=1),

@@ -11,11 +11,11 @@ NAMES = ("ant", "bee", "cat", "dog", "eel", "fox", "gnu", "hen", "ibis", "jay")
 
 
 def read(keys: Sequence[str], size: int) -> torch.Tensor:
-    """Pictures (N, 3, size, size) in [0, 1] of keys `name/split/index`."""
-    return torch.stack([_picture(key, size) for key in keys])
+    """Images (N, 3, size, size) in [0, 1] of keys `name/split/index`."""
+    return torch.stack([_image(key, size) for key in keys])
 
 
-def _picture(key: str, size: int) -> torch.Tensor:
+def _image(key: str, size: int) -> torch.Tensor:
     colour = torch.rand(3, 1, 1, generator=_generator(key.split("/")[0]))
     noise = torch.rand(3, size, size, generator=_generator(key))
     return 0.7 * colour + 0.3 * noise

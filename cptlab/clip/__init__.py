@@ -5,8 +5,8 @@ from cptlab.clip.image_tower import ImageTower
 from cptlab.clip.loading import load, untrained, weights_id
 from cptlab.clip.plain_text import PlainTextTower, build_text_tower
 from cptlab.clip.prompts import (
+    CONTEXT_INIT,
     IMAGENET_TEMPLATES,
-    WORDS,
     Prompts,
     PromptShape,
     class_sentences,
@@ -18,8 +18,8 @@ from cptlab.clip.prompts import (
 from cptlab.clip.text_tower import TextTower
 
 __all__ = [
+    "CONTEXT_INIT",
     "IMAGENET_TEMPLATES",
-    "WORDS",
     "Backbone",
     "ImageTower",
     "PlainTextTower",

@@ -15,7 +15,7 @@ from cptlab.clip.backbone import Backbone
 from cptlab.clip.guard import open_clip
 
 INIT_STD = 0.02  # of every token that does not start from a word
-WORDS = "a photo of a"
+CONTEXT_INIT = "a photo of a"
 PARTS = ("text", "vision", "extra")
 
 
@@ -102,7 +102,7 @@ def init_prompts(
     backbone: Backbone,
     shape: PromptShape,
     generators: Sequence[torch.Generator],
-    words: str | None = WORDS,
+    words: str | None = CONTEXT_INIT,
     extra: Callable[[Backbone, torch.Generator], dict[str, Tensor]] | None = None,
 ) -> Prompts:
     """Start values: first text layer from words, other tokens N(0, 0.02^2), float32.
@@ -147,7 +147,7 @@ def starts_from_words(n_tokens: int, words: str | None) -> bool:
 
 
 def class_sentences(
-    class_names: Sequence[str], n_tokens: int, words: str | None = WORDS, ending: str = "."
+    class_names: Sequence[str], n_tokens: int, words: str | None = CONTEXT_INIT, ending: str = "."
 ) -> list[str]:
     """One sentence per class, its first n tokens being the ones that prompts replace.
 

@@ -48,7 +48,7 @@ def open_roles(name: str, protocol: Protocol) -> dict[str, ImageDataset]:
     "transfer": "source" with all classes, every other data set as "target ...", shifts of the
     source as "domain ...". "validation": "base" alone, its test side being the data set's
     validation images, or, for embedded data sets, a training domain that is then left out of
-    `train`: for choosing hyper-parameters without looking at test pictures.
+    `train`: for choosing hyper-parameters without looking at test images.
 
     Raises ValueError as `open_dataset` does, and for a data set that does not fit the protocol.
     """

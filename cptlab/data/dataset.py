@@ -11,7 +11,7 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One picture: a key that its data set can read (the same on any machine), and its class."""
+    """One image: a key that its data set can read (the same on any machine), and its class."""
 
     key: str
     label: int
@@ -27,13 +27,13 @@ Crops = Callable[[Sequence[str], int, Sequence[int]], Tensor]
 
 @dataclass(frozen=True)
 class ImageDataset:
-    """Classes, samples and the function that turns sample keys into pictures.
+    """Classes, samples and the function that turns sample keys into images.
 
-    `read(keys, size)` returns float pictures (N, 3, size, size) in [0, 1]. `train` is the pool that
-    few-shot subsets are drawn from; `test` holds pictures that no training sample shows; `val`,
+    `read(keys, size)` returns float images (N, 3, size, size) in [0, 1]. `train` is the pool that
+    few-shot subsets are drawn from; `test` holds images that no training sample shows; `val`,
     where there is one, is for choosing. `groups` names the semantic group of each class where one
     is known beforehand; no method sees it. `template` is the sentence that zero-shot classification
-    of this data set uses. `crops` reads random views of pictures that are image files. `draw` gives
+    of this data set uses. `crops` reads random views of image files. `draw` gives
     a seed's few-shot subset where public code defines it; otherwise the package's own random
     streams do.
     """

@@ -51,7 +51,7 @@ def emoji_dataset(
     if shared and set(train_views) & set(test_views):
         raise ValueError(
             f"Vendor {', '.join(sorted(shared))} is on both the training and the test side with "
-            "the same views; a test picture would have been seen in training."
+            "the same views; a test image would have been seen in training."
         )
     table = catalog.evaluation_concepts(catalog.CATEGORIES[name])
     if table.empty:

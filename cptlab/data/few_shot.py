@@ -15,7 +15,7 @@ from cptlab.data.dataset import ImageDataset, Samples, by_label
 from cptlab.data.long_tail import Subset, checksum
 
 VALIDATION_SHOTS = 4
-"""Public code draws at most this many validation pictures of a class."""
+"""Public code draws at most this many validation images of a class."""
 
 
 def public_draw(train: Samples, val: Samples, seed: int, shots: int) -> tuple[Samples, Samples]:
@@ -39,7 +39,7 @@ def public_draw(train: Samples, val: Samples, seed: int, shots: int) -> tuple[Sa
 
 
 def subset_values(
-    dataset: ImageDataset, subset: Subset, seed: int, shots: int, imbalance: float
+    dataset: ImageDataset, subset: Subset, seed: int, shots: int, tau: float
 ) -> dict[str, Any]:
     """A drawn subset ready for JSON: class names, [key, label] pairs, and their checksum.
 
@@ -51,7 +51,7 @@ def subset_values(
         "dataset": dataset.name,
         "seed": seed,
         "shots": shots,
-        "imbalance": imbalance,
+        "imbalance": tau,
         "checksum": subset.checksum,
         "class_names": list(dataset.class_names),
         "train": [[s.key, s.label] for s in subset.samples],

@@ -1,4 +1,4 @@
-"""Pictures from image files, as CLIP sees them in testing, and random views for training."""
+"""Images from image files, as CLIP sees them in testing, and random views for training."""
 
 from __future__ import annotations
 
@@ -30,24 +30,22 @@ class ImageFiles:
     folder: Path
 
     def __call__(self, keys: Sequence[str], size: int) -> Tensor:
-        """Pictures (N, 3, size, size) in [0, 1].
+        """Images (N, 3, size, size) in [0, 1].
 
         Raises FileNotFoundError or ValueError, naming the file that is missing or damaged.
         """
-        return torch.stack(
-            [self._picture(key, lambda image: clip_view(image, size)) for key in keys]
-        )
+        return torch.stack([self._image(key, lambda image: clip_view(image, size)) for key in keys])
 
     def crops(self, keys: Sequence[str], size: int, seeds: Sequence[int]) -> Tensor:
-        """One random view of each picture (`crop_view`), (N, 3, size, size); raises as above."""
+        """One random view of each image (`crop_view`), (N, 3, size, size); raises as above."""
         return torch.stack(
             [
-                self._picture(key, lambda image, seed=seed: crop_view(image, size, seed))
+                self._image(key, lambda image, seed=seed: crop_view(image, size, seed))
                 for key, seed in zip(keys, seeds, strict=True)
             ]
         )
 
-    def _picture(self, key: str, view: Callable[[Image.Image], Tensor]) -> Tensor:
+    def _image(self, key: str, view: Callable[[Image.Image], Tensor]) -> Tensor:
         path = self.folder / key
         try:
             with Image.open(path) as image:

@@ -34,26 +34,26 @@ def checksum(pairs: Iterable[tuple[str, int]]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def class_counts(n_classes: int, imbalance: float, n_max: int = 16) -> list[int]:
+def class_counts(n_classes: int, tau: float, n_max: int = 16) -> list[int]:
     """Samples per class from head to tail: n_k = max(1, floor(n_max tau^(k/(K-1)))).
 
     The exponential profile of long-tailed CIFAR (Cui et al. 2019; the paper, section 4.1), clamped
-    so that no class is empty; tau = `imbalance` is min n_k / max n_k.
+    so that no class is empty; tau = `tau` is min n_k / max n_k.
 
     Raises ValueError for an imbalance outside (0, 1], or n_max or n_classes below 1.
     """
-    if not 0 < imbalance <= 1:
-        raise ValueError(f"The imbalance ratio tau must lie in (0, 1], got {imbalance}.")
+    if not 0 < tau <= 1:
+        raise ValueError(f"The imbalance ratio tau must lie in (0, 1], got {tau}.")
     if n_max < 1 or n_classes < 1:
         raise ValueError(f"Need at least one class and one shot, got {n_classes} and {n_max}.")
     steps = max(n_classes - 1, 1)
     # The small constant keeps exact powers (16 x 0.25 = 4) from falling below themselves.
-    return [max(1, math.floor(n_max * imbalance ** (k / steps) + 1e-9)) for k in range(n_classes)]
+    return [max(1, math.floor(n_max * tau ** (k / steps) + 1e-9)) for k in range(n_classes)]
 
 
 def draw_long_tailed(
     dataset: ImageDataset,
-    imbalance: float,
+    tau: float,
     seed: int,
     n_max: int = 16,
     order: ClassOrder = "name",
@@ -70,7 +70,7 @@ def draw_long_tailed(
     Raises ValueError for an unknown order or a class without samples.
     """
     n_classes = len(dataset.class_names)
-    counts_by_rank = class_counts(n_classes, imbalance, n_max)
+    counts_by_rank = class_counts(n_classes, tau, n_max)
     if order == "name":
         ranks = list(range(n_classes))
     elif order == "permuted":

@@ -1,4 +1,4 @@
-"""Your own pictures as a data set: a folder with a sub-folder per class, or a CSV file."""
+"""Your own images as a data set: a folder with a sub-folder per class, or a CSV file."""
 
 from __future__ import annotations
 

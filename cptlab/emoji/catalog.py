@@ -94,7 +94,7 @@ def drawing_paths(vendor_folder: str) -> dict[str, Path]:
 
 
 def read_drawing(path: Path) -> np.ndarray:
-    """Read one picture as premultiplied RGBA, uint8, shape (4, DRAWING_SIZE, DRAWING_SIZE).
+    """Read one image as premultiplied RGBA, uint8, shape (4, DRAWING_SIZE, DRAWING_SIZE).
 
     Raises ValueError naming the file when it cannot be read as an image.
     """

@@ -1,4 +1,4 @@
-"""Seeded views of a drawing: the same (drawing, index) always gives the same picture."""
+"""Seeded views of a drawing: the same (drawing, index) always gives the same image."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def seeded_view(drawing: str, index: int) -> View:
 def render(drawings: np.ndarray, views: Sequence[View], size: int) -> torch.Tensor:
     """Place drawings (N, 4, S, S), premultiplied RGBA uint8, on their canvases.
 
-    Returns float pictures (N, 3, size, size) in [0, 1].
+    Returns float images (N, 3, size, size) in [0, 1].
     """
     angles = torch.tensor([np.deg2rad(view.angle) for view in views])
     scales = torch.tensor([view.scale for view in views])

@@ -38,7 +38,7 @@ def workspace(profile: str, out: str | Path | None = None) -> Workspace:
     """Folders for a profile.
 
     With `out`, everything goes below it. Without, figures go to the checkout's `figures/` and the
-    rest to its `runs/`, which git ignores. Only the profile of the committed pictures writes to
+    rest to its `runs/`, which git ignores. Only the profile of the committed figures writes to
     `figures/` itself, the others to `figures/<profile>/`: a quick run must not replace them.
     Outside of a checkout, everything goes below `cptlab-out/<profile>/` in the current folder.
     """

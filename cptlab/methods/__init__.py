@@ -1,6 +1,6 @@
 """The methods, by name. A new one is a new file and a line here."""
 
-from cptlab.methods.base import Method, Setting, Step
+from cptlab.methods.base import BatchOutputs, Context, Method
 from cptlab.methods.cocoop import CoCoOp
 from cptlab.methods.coop import CoOp
 from cptlab.methods.coprompt import CoPrompt
@@ -37,16 +37,16 @@ __all__ = [
     "DPC",
     "IVLP",
     "METHODS",
+    "BatchOutputs",
     "CoCoOp",
     "CoOp",
     "CoPrompt",
+    "Context",
     "DeKg",
     "GlobalETF",
     "MaPLe",
     "Method",
     "NPTStyle",
     "PromptSRC",
-    "Setting",
-    "Step",
     "ZeroShot",
 ]

@@ -20,7 +20,7 @@ from typing import ClassVar, Literal, NamedTuple
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from cptlab.clip import WORDS, Backbone, Prompts, PromptShape
+from cptlab.clip import CONTEXT_INIT, Backbone, Prompts, PromptShape
 from cptlab.methods.parts.coupling import coupled, coupling_start
 from cptlab.methods.schedule import PUBLISHED, Schedule
 
@@ -40,11 +40,11 @@ class Tokens(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Setting:
+class Context:
     """What is known before training starts, the same for every step.
 
     class_names: K training classes. frozen_prototypes (K, d): text features of the frozen backbone
-    for the method's anchor templates, not normalised. class_counts (R, K): pictures of each class
+    for the method's anchor templates, not normalised. class_counts (R, K): images of each class
     that an epoch draws, up to a factor: the training samples, or ones where a run's balance draws
     all classes alike. encode: frozen text features (N, d) of any N sentences, not normalised.
     logit_scale: the multiplier of cosines.
@@ -58,11 +58,11 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class Step:
-    """What one optimisation step computed, for R replicas with batches of B pictures.
+class BatchOutputs:
+    """What one optimisation step computed, for R replicas with batches of B images.
 
     image_features (R, B, d) and prototypes (R, K, d) are raw (not normalised), prototypes that
-    depend on the picture (R, B, K, d); logits (R, B, K) are scaled cosines; labels (R, B).
+    depend on the image (R, B, K, d); logits (R, B, K) are scaled cosines; labels (R, B).
     frozen_image_features (R, B, d), raw, are there for methods that ask for `frozen_images`;
     chance (R,) is a random number in [0, 1) of this step. logit_offsets and class_weights (R, K)
     come from the run's `Balance`, if it has one.
@@ -84,10 +84,10 @@ class Method:
 
     per_replica: hyper-parameters that replicas of a pass may differ in; None: every run trains
     alone. anchor_templates: sentences behind the frozen prototypes; None: the data set's own.
-    words: what the first text layer starts from. per_image: text features depend on the picture.
-    views: augmented views of each picture that a step needs (0: the picture as it is); the first
-    one is learned from. frozen_images: the frozen tower also encodes the picture (its last view).
-    hard_negatives: classes that each picture draws into its batch (`parts.negatives`).
+    words: what the first text layer starts from. per_image: text features depend on the image.
+    views: augmented views of each image that a step needs (0: the image as it is); the first
+    one is learned from. frozen_images: the frozen tower also encodes the image (its last view).
+    hard_negatives: classes that each image draws into its batch (`parts.negatives`).
     elsewhere: protocol or data set -> fields of the method or its schedule that were published for
     it, where they differ from those for base to new.
     """
@@ -95,12 +95,12 @@ class Method:
     name: ClassVar[str] = "plain"
     per_replica: ClassVar[tuple[str, ...] | None] = ()
     anchor_templates: ClassVar[tuple[str, ...] | None] = PHOTO
-    words: ClassVar[str | None] = WORDS
+    words: ClassVar[str | None] = CONTEXT_INIT
     per_image: ClassVar[bool] = False
     views: ClassVar[int] = 0
     hard_negatives: ClassVar[int] = 0
     frozen_images: ClassVar[bool] = False
-    elsewhere: ClassVar[Mapping[str, Mapping[str, float]]] = {}
+    published_for: ClassVar[Mapping[str, Mapping[str, float]]] = {}
 
     def schedule(self) -> Schedule:
         """The published schedule (base to new); CPT's own where there is none."""
@@ -134,7 +134,7 @@ class Method:
             )
         if self.hard_negatives > n_classes:
             raise ValueError(
-                f"{self.hard_negatives} hard negatives for each picture, but there are {n_classes} "
+                f"{self.hard_negatives} hard negatives for each image, but there are {n_classes} "
                 f"classes: choose hard_negatives of at most {n_classes}."
             )
 
@@ -160,7 +160,7 @@ class Method:
         return {}
 
     def image_context(self, prompts: Prompts, image_features: Tensor) -> Tensor:
-        """First text layer (R, B, n, w) for each picture, from features (R, B, d)."""
+        """First text layer (R, B, n, w) for each image, from features (R, B, d)."""
         raise NotImplementedError
 
     def adapt_images(self, prompts: Prompts, features: Tensor) -> Tensor:
@@ -176,7 +176,7 @@ class Method:
         """Factor of each loss term."""
         return {"ce": 1.0}
 
-    def prepare(self, setting: Setting) -> dict[str, Tensor]:
+    def prepare(self, context: Context) -> dict[str, Tensor]:
         """What is computed once before training, for one replica; `losses` gets it as (R, ...).
 
         `losses` may change these tensors in place to keep a state.
@@ -184,10 +184,10 @@ class Method:
         return {}
 
     def losses(
-        self, step: Step, setting: Setting, prepared: dict[str, Tensor]
+        self, outputs: BatchOutputs, context: Context, prepared: dict[str, Tensor]
     ) -> dict[str, Tensor]:
         """Loss terms of a step, each (R,)."""
-        return {"ce": cross_entropy(step)}
+        return {"ce": cross_entropy(outputs)}
 
     def averaging(self, epochs: int) -> Tensor | None:
         """Weights (epochs,) with which end-of-epoch values make the final ones; None: the last."""
@@ -201,7 +201,7 @@ class DeepPrompts(Method):
     Epochs and depths of other protocols are CPT's (supplement, 6.1, and its public predecessor's).
     """
 
-    elsewhere: ClassVar[Mapping[str, Mapping[str, float]]] = {
+    published_for: ClassVar[Mapping[str, Mapping[str, float]]] = {
         "few_shot": {"epochs": 25},
         "transfer": {"epochs": 8, "text_depth": 3, "vision_depth": 3},
     }
@@ -220,7 +220,7 @@ class CoupledPrompts(Method):
     whose schedule this is, and its kin.
     """
 
-    elsewhere: ClassVar[Mapping[str, Mapping[str, float]]] = {
+    published_for: ClassVar[Mapping[str, Mapping[str, float]]] = {
         "transfer": {"depth": 3, "epochs": 2, "lr": 0.0026}
     }
     tokens_per_layer: int = 2
@@ -239,17 +239,17 @@ class CoupledPrompts(Method):
         return Tokens(prompts.text, coupled(prompts.text, prompts.extra))
 
 
-def cross_entropy(step: Step) -> Tensor:
+def cross_entropy(outputs: BatchOutputs) -> Tensor:
     """Image-to-class cross-entropy over all K training classes, mean over the batch: (R,).
 
-    With the run's balance, if it has one: offsets are added to the logits, and a picture weighs
+    With the run's balance, if it has one: offsets are added to the logits, and an image weighs
     what its class weighs.
     """
-    logits = step.logits
-    if step.logit_offsets is not None:
-        logits = logits + step.logit_offsets.unsqueeze(-2)
-    per_image = F.cross_entropy(logits.flatten(0, 1), step.labels.flatten(), reduction="none")
-    per_image = per_image.view(step.labels.shape)
-    if step.class_weights is not None:
-        per_image = per_image * step.class_weights.gather(-1, step.labels)
+    logits = outputs.logits
+    if outputs.logit_offsets is not None:
+        logits = logits + outputs.logit_offsets.unsqueeze(-2)
+    per_image = F.cross_entropy(logits.flatten(0, 1), outputs.labels.flatten(), reduction="none")
+    per_image = per_image.view(outputs.labels.shape)
+    if outputs.class_weights is not None:
+        per_image = per_image * outputs.class_weights.gather(-1, outputs.labels)
     return per_image.mean(-1)

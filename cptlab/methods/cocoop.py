@@ -1,4 +1,4 @@
-"""CoCoOp (Zhou et al. 2022b): context tokens that a small network shifts for every picture."""
+"""CoCoOp (Zhou et al. 2022b): context tokens that a small network shifts for every image."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -17,7 +17,7 @@ class CoCoOp(Method):
     """CoOp's tokens plus a meta-net: v_i(x) = v_i + b(x) for every context token v_i.
 
     b(x) = W_2 relu(W_1 f(x) + b_1) + b_2 with the normalised frozen image feature f(x) and a hidden
-    layer of d / 16. The text features of all classes are made anew for every picture; no prompts
+    layer of d / 16. The text features of all classes are made anew for every image; no prompts
     enter the image tower.
     """
 

@@ -18,7 +18,7 @@ class CoOp(Method):
     """
 
     name: ClassVar[str] = "coop"
-    elsewhere: ClassVar[Mapping[str, Mapping[str, float]]] = {
+    published_for: ClassVar[Mapping[str, Mapping[str, float]]] = {
         "base_to_new": {"epochs": 200},
         "few_shot": {"epochs": 200},
         "imagenet": {"epochs": 50},

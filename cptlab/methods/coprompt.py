@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from cptlab.clip import Backbone, Prompts
-from cptlab.methods.base import CoupledPrompts, Setting, Step, cross_entropy
+from cptlab.methods.base import BatchOutputs, Context, CoupledPrompts, cross_entropy
 from cptlab.methods.parts.bottleneck import bottleneck, bottleneck_start
 from cptlab.methods.parts.descriptions import descriptions_of
 from cptlab.methods.schedule import Schedule
@@ -32,7 +32,7 @@ class CoPrompt(CoupledPrompts):
 
     name: ClassVar[str] = "coprompt"
     per_replica: ClassVar[tuple[str, ...]] = ("weight",)
-    elsewhere: ClassVar[Mapping[str, Mapping[str, float]]] = {}
+    published_for: ClassVar[Mapping[str, Mapping[str, float]]] = {}
     views: ClassVar[int] = 2
     frozen_images: ClassVar[bool] = True
     weight: float = 1.0
@@ -70,21 +70,21 @@ class CoPrompt(CoupledPrompts):
     def weights(self) -> dict[str, float]:
         return {"ce": 1.0, "text": self.weight, "image": self.weight}
 
-    def prepare(self, setting: Setting) -> dict[str, Tensor]:
+    def prepare(self, context: Context) -> dict[str, Tensor]:
         """Frozen features (descriptions, K, d) of the classes' descriptions."""
-        rows = descriptions_of(setting.class_names, self.descriptions)
-        return {"targets": torch.stack([setting.encode(row) for row in zip(*rows, strict=True)])}
+        rows = descriptions_of(context.class_names, self.descriptions)
+        return {"targets": torch.stack([context.encode(row) for row in zip(*rows, strict=True)])}
 
     def losses(
-        self, step: Step, setting: Setting, prepared: dict[str, Tensor]
+        self, outputs: BatchOutputs, context: Context, prepared: dict[str, Tensor]
     ) -> dict[str, Tensor]:
         targets = prepared["targets"]  # (R, descriptions, K, d)
-        chosen = (step.chance * targets.shape[1]).long().view(-1, 1, 1, 1)
+        chosen = (outputs.chance * targets.shape[1]).long().view(-1, 1, 1, 1)
         texts = targets.gather(1, chosen.expand(-1, 1, *targets.shape[2:])).squeeze(1)
         return {
-            "ce": cross_entropy(step),
-            "text": self._distance(step.prototypes, texts),
-            "image": self._distance(step.image_features, step.frozen_image_features),
+            "ce": cross_entropy(outputs),
+            "text": self._distance(outputs.prototypes, texts),
+            "image": self._distance(outputs.image_features, outputs.frozen_image_features),
         }
 
     def _distance(self, learned: Tensor, frozen: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from cptlab.geometry import losses as geometry
 from cptlab.geometry.clusters import ClusterMethod, cluster_prototypes
-from cptlab.methods.base import PHOTO, DeepPrompts, Setting, Step, cross_entropy
+from cptlab.methods.base import PHOTO, BatchOutputs, Context, DeepPrompts, cross_entropy
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class CPT(DeepPrompts):
     What it learns: tokens before the class names and beside the image patches, in the first layers
     of both frozen CLIP towers (IVLP). A class k with prototype g_k (the text feature of its
     sentence) gets the logit 100 cos(f, g_k) for an image feature f. For K training classes with n_k
-    pictures each, the loss of a step is eq. (12),
+    images each, the loss of a step is eq. (12),
 
         L = L_CLIP + lambda_tetf L_TETF + lambda_cc L_CC + lambda_rs L_RS.
 
@@ -35,10 +35,10 @@ class CPT(DeepPrompts):
 
         mean over clusters of  sum over pairs i != j of  (cos(g_i, g_j) + 1/(k-1))^2.
 
-    L_CC, eq. (10), draws pictures to the prototype of their class, every class weighing the same
-    however few pictures it has,
+    L_CC, eq. (10), draws images to the prototype of their class, every class weighing the same
+    however few images it has,
 
-        mean over classes of  mean over their pictures of  |f/|f| - g_k/|g_k||^2.
+        mean over classes of  mean over their images of  |f/|f| - g_k/|g_k||^2.
 
     L_RS, eq. (11), holds the prototypes near the frozen ones, against rotations of the frame and so
     that unseen classes stay where CLIP knows them,
@@ -55,7 +55,7 @@ class CPT(DeepPrompts):
     etf_singletons: clusters of one class add 0 and count in M ("zero"), or not ("drop_from_M").
     clip_loss: "class_ce", cross-entropy over the training classes; "batch_t2i", eq. (1) as printed.
     cc_weighting: "unbiased" is eq. (10) on average over an epoch, "batch_class" over the classes of
-        each batch, "plain" over pictures. cc_detach_text: L_CC moves pictures only.
+        each batch, "plain" over images. cc_detach_text: L_CC moves images only.
     anchor_space, anchor_reduction: L_RS on "normalised" or "raw" prototypes; "sum_d" adds over the
         d coordinates, "mean" averages. anchor_templates: sentences of the frozen prototypes.
     cluster_size, n_clusters: about so many classes a cluster, or exactly so many clusters.
@@ -69,7 +69,7 @@ class CPT(DeepPrompts):
         >>> from cptlab import CPT, RunSpec
         >>> from cptlab.lab.runs.queue import run
         >>> method = CPT(etf_reduction="pair_mean", text_depth=3, vision_depth=4)
-        >>> [result] = run([RunSpec("food", method, imbalance=0.06)], Path("runs"))
+        >>> [result] = run([RunSpec("food", method, tau=0.06)], Path("runs"))
         >>> result.metrics["H"], result.metrics["tail"]
     """
 
@@ -111,45 +111,45 @@ class CPT(DeepPrompts):
             "rs": self.lambda_rs,
         }
 
-    def prepare(self, setting: Setting) -> dict[str, Tensor]:
+    def prepare(self, context: Context) -> dict[str, Tensor]:
         """Static cluster mining and the fixed map from classes to clusters, eqs. (2) to (4)."""
         clusters = cluster_prototypes(
-            setting.frozen_prototypes,
+            context.frozen_prototypes,
             self.cluster_size,
             self.n_clusters,
             self.cluster_method,
             self.cluster_seed,
         )
-        return {"clusters": clusters.to(setting.frozen_prototypes.device)}
+        return {"clusters": clusters.to(context.frozen_prototypes.device)}
 
     def losses(
-        self, step: Step, setting: Setting, prepared: dict[str, Tensor]
+        self, outputs: BatchOutputs, context: Context, prepared: dict[str, Tensor]
     ) -> dict[str, Tensor]:
-        clip = cross_entropy(step) if self.class_logits() else text_to_image(step)
+        clip = cross_entropy(outputs) if self.class_logits() else text_to_image(outputs)
         tetf = geometry.textual_etf_separation(
-            step.prototypes,
+            outputs.prototypes,
             prepared["clusters"],
             self.etf_reduction,
             self.etf_diagonal,
             self.etf_singletons,
         )
         cc = geometry.class_wise_convergence(
-            step.image_features,
-            step.prototypes,
-            step.labels,
-            setting.class_counts,
+            outputs.image_features,
+            outputs.prototypes,
+            outputs.labels,
+            context.class_counts,
             self.cc_weighting,
             self.cc_detach_text,
         )
         rs = geometry.rotation_stabilization(
-            step.prototypes, setting.frozen_prototypes, self.anchor_space, self.anchor_reduction
+            outputs.prototypes, context.frozen_prototypes, self.anchor_space, self.anchor_reduction
         )
         return {"clip": clip, "tetf": tetf, "cc": cc, "rs": rs}
 
 
-def text_to_image(step: Step) -> Tensor:
+def text_to_image(outputs: BatchOutputs) -> Tensor:
     """Eq. (1) as printed: every sample's text against the images of the batch, summed: (R,)."""
-    chosen = step.labels.unsqueeze(-2).expand(*step.labels.shape, step.labels.shape[-1])
+    chosen = outputs.labels.unsqueeze(-2).expand(*outputs.labels.shape, outputs.labels.shape[-1])
     # logits[r, j, y_i] is the scaled cosine of image j with the text of sample i.
-    similarities = step.logits.gather(-1, chosen).mT
+    similarities = outputs.logits.gather(-1, chosen).mT
     return -F.log_softmax(similarities, dim=-1).diagonal(dim1=-2, dim2=-1).sum(-1)

@@ -6,8 +6,8 @@ from typing import ClassVar
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from cptlab.clip import WORDS, Backbone, Prompts, PromptShape
-from cptlab.methods.base import Method, Setting, Step, cross_entropy
+from cptlab.clip import CONTEXT_INIT, Backbone, Prompts, PromptShape
+from cptlab.methods.base import BatchOutputs, Context, Method, cross_entropy
 from cptlab.methods.parts.bottleneck import bottleneck, bottleneck_start, quick_gelu
 from cptlab.methods.schedule import Schedule
 
@@ -37,7 +37,7 @@ class DeKg(Method):
 
     @property
     def words(self) -> str | None:
-        return None if self.class_aware else WORDS
+        return None if self.class_aware else CONTEXT_INIT
 
     def schedule(self) -> Schedule:
         if self.class_aware:
@@ -72,13 +72,13 @@ class DeKg(Method):
         return {"ce": 1.0, "kg": self.weight_kg, "kd": self.weight_kd}
 
     def losses(
-        self, step: Step, setting: Setting, prepared: dict[str, Tensor]
+        self, outputs: BatchOutputs, context: Context, prepared: dict[str, Tensor]
     ) -> dict[str, Tensor]:
-        anchors = F.normalize(setting.frozen_prototypes, dim=-1)
-        unit = F.normalize(step.prototypes, dim=-1)
+        anchors = F.normalize(context.frozen_prototypes, dim=-1)
+        unit = F.normalize(outputs.prototypes, dim=-1)
         kg = 1 - (unit * anchors).sum(-1).mean(-1)
-        kd = hsic(step.prototypes if self.class_aware else unit, anchors)
-        return {"ce": cross_entropy(step), "kg": kg, "kd": kd}
+        kd = hsic(outputs.prototypes if self.class_aware else unit, anchors)
+        return {"ce": cross_entropy(outputs), "kg": kg, "kd": kd}
 
 
 def hsic(learned: Tensor, anchors: Tensor) -> Tensor:

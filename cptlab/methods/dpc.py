@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from cptlab.clip import Backbone, Prompts, PromptShape
-from cptlab.methods.base import Method, Setting, Step, Tokens, Use
+from cptlab.methods.base import BatchOutputs, Context, Method, Tokens, Use
 from cptlab.methods.parts.coupling import coupled, coupling_start
 from cptlab.methods.schedule import Schedule
 
@@ -48,8 +48,8 @@ class DPC(DPCFirstStage):
     1 / w^2 times as fast as the rate says. P stays apart and fixed, as the equations have it (in
     the release it shares memory with T).
 
-    For every picture of a batch, one training picture joins from each of the `hard_negatives`
-    classes that P ranks first for it. The loss is symmetric InfoNCE over the pairs of picture and
+    For every image of a batch, one training image joins from each of the `hard_negatives`
+    classes that P ranks first for it. The loss is symmetric InfoNCE over the pairs of image and
     class text. Both stages have the same schedule (the release trains MaPLe's first stage at a rate
     of .005, in batches of 8 or 32) and, in transfer too, the same depth; runs train one at a time,
     because their batches differ in size. tokens_per_layer is 4 on CoOp and 2 on MaPLe in the
@@ -57,7 +57,7 @@ class DPC(DPCFirstStage):
     """
 
     name: ClassVar[str] = "dpc"
-    elsewhere: ClassVar[Mapping[str, Mapping[str, float]]] = {
+    published_for: ClassVar[Mapping[str, Mapping[str, float]]] = {
         "transfer": {"epochs": 10},
         "eurosat": {"hard_negatives": 2},
     }
@@ -104,24 +104,24 @@ class DPC(DPCFirstStage):
         return {"image_to_text": 0.5, "text_to_image": 0.5}
 
     def losses(
-        self, step: Step, setting: Setting, prepared: dict[str, Tensor]
+        self, outputs: BatchOutputs, context: Context, prepared: dict[str, Tensor]
     ) -> dict[str, Tensor]:
-        labels = step.labels.unsqueeze(-2)
-        chosen = labels.expand(*step.labels.shape, step.labels.shape[-1])
-        pairs = step.logits.gather(-1, chosen)  # [i, j]: picture i with the text of pair j
+        labels = outputs.labels.unsqueeze(-2)
+        chosen = labels.expand(*outputs.labels.shape, outputs.labels.shape[-1])
+        pairs = outputs.logits.gather(-1, chosen)  # [i, j]: image i with the text of pair j
         by_text = pairs
-        if step.logit_offsets is not None:
-            by_text = pairs + step.logit_offsets.gather(-1, step.labels).unsqueeze(-2)
+        if outputs.logit_offsets is not None:
+            by_text = pairs + outputs.logit_offsets.gather(-1, outputs.labels).unsqueeze(-2)
         return {
-            "image_to_text": _info_nce(by_text, step),
-            "text_to_image": _info_nce(pairs.mT, step),
+            "image_to_text": _info_nce(by_text, outputs),
+            "text_to_image": _info_nce(pairs.mT, outputs),
         }
 
 
-def _info_nce(pairs: Tensor, step: Step) -> Tensor:
+def _info_nce(pairs: Tensor, outputs: BatchOutputs) -> Tensor:
     """Cross-entropy of the diagonal (..., L, L), mean over rows, which weigh what the run's balance
     gives their class: (...,)."""
     rows = -F.log_softmax(pairs, dim=-1).diagonal(dim1=-2, dim2=-1)
-    if step.class_weights is not None:
-        rows = rows * step.class_weights.gather(-1, step.labels)
+    if outputs.class_weights is not None:
+        rows = rows * outputs.class_weights.gather(-1, outputs.labels)
     return rows.mean(-1)

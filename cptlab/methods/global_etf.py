@@ -11,7 +11,7 @@ from torch import Tensor
 
 from cptlab.geometry.clusters import number_of_clusters
 from cptlab.geometry.losses import PairReduction, textual_etf_separation
-from cptlab.methods.base import DeepPrompts, Setting, Step, cross_entropy
+from cptlab.methods.base import BatchOutputs, Context, DeepPrompts, cross_entropy
 
 
 @dataclass(frozen=True)
@@ -34,19 +34,19 @@ class GlobalETF(DeepPrompts):
     def weights(self) -> dict[str, float]:
         return {"ce": 1.0, "etf": self.lambda_etf}
 
-    def prepare(self, setting: Setting) -> dict[str, Tensor]:
-        n_classes = len(setting.class_names)
+    def prepare(self, context: Context) -> dict[str, Tensor]:
+        n_classes = len(context.class_names)
         factor = 1.0
         if self.reduction == "sum":
             n_clusters = number_of_clusters(n_classes, self.cluster_size)
             pairs_per_class = n_classes / n_clusters - 1
             factor = pairs_per_class / (n_clusters * max(n_classes - 1, 1))
-        device = setting.frozen_prototypes.device
+        device = context.frozen_prototypes.device
         one_cluster = torch.zeros(n_classes, dtype=torch.long, device=device)
         return {"clusters": one_cluster, "factor": torch.tensor(factor, device=device)}
 
     def losses(
-        self, step: Step, setting: Setting, prepared: dict[str, Tensor]
+        self, outputs: BatchOutputs, context: Context, prepared: dict[str, Tensor]
     ) -> dict[str, Tensor]:
-        etf = textual_etf_separation(step.prototypes, prepared["clusters"], self.reduction)
-        return {"ce": cross_entropy(step), "etf": prepared["factor"] * etf}
+        etf = textual_etf_separation(outputs.prototypes, prepared["clusters"], self.reduction)
+        return {"ce": cross_entropy(outputs), "etf": prepared["factor"] * etf}

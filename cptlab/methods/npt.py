@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cptlab.methods.base import CoupledPrompts, Setting, Step, cross_entropy
+from cptlab.methods.base import BatchOutputs, Context, CoupledPrompts, cross_entropy
 
 
 @dataclass(frozen=True)
@@ -35,24 +35,24 @@ class NPTStyle(CoupledPrompts):
     def weights(self) -> dict[str, float]:
         return {"ce": 1.0, "lmc": self.lambda_lmc, "mmi": self.lambda_mmi}
 
-    def prepare(self, setting: Setting) -> dict[str, Tensor]:
+    def prepare(self, context: Context) -> dict[str, Tensor]:
         """The state: running class means, and which classes have been seen."""
-        frozen = setting.frozen_prototypes
+        frozen = context.frozen_prototypes
         return {"means": torch.zeros_like(frozen), "seen": frozen.new_zeros(len(frozen), 1)}
 
     def losses(
-        self, step: Step, setting: Setting, prepared: dict[str, Tensor]
+        self, outputs: BatchOutputs, context: Context, prepared: dict[str, Tensor]
     ) -> dict[str, Tensor]:
         texts, images = (
-            F.normalize(step.prototypes, dim=-1),
-            F.normalize(step.image_features, dim=-1),
+            F.normalize(outputs.prototypes, dim=-1),
+            F.normalize(outputs.image_features, dim=-1),
         )
         n_classes = texts.shape[-2]
         between = ~torch.eye(n_classes, dtype=torch.bool, device=texts.device)
         gaps = (texts @ texts.mT + 1 / max(n_classes - 1, 1)) ** 2
         lmc = (gaps * between).sum((-2, -1)) / max(n_classes * (n_classes - 1), 1)
 
-        here = F.one_hot(step.labels, n_classes).to(texts.dtype)  # (R, B, K)
+        here = F.one_hot(outputs.labels, n_classes).to(texts.dtype)  # (R, B, K)
         counts = here.sum(-2).unsqueeze(-1)  # (R, K, 1)
         present = (counts > 0).to(texts.dtype)
         fresh = here.mT @ images / counts.clamp(min=1)
@@ -69,5 +69,5 @@ class NPTStyle(CoupledPrompts):
             return F.normalize(points - middle, dim=-1)
 
         distances = (centred(means) - centred(texts)).square().sum(-1)  # (R, K)
-        mmi = distances.gather(-1, step.labels).mean(-1)
-        return {"ce": cross_entropy(step), "lmc": lmc, "mmi": mmi}
+        mmi = distances.gather(-1, outputs.labels).mean(-1)
+        return {"ce": cross_entropy(outputs), "lmc": lmc, "mmi": mmi}

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cptlab.clip import IMAGENET_TEMPLATES
-from cptlab.methods.base import DeepPrompts, Setting, Step, cross_entropy
+from cptlab.methods.base import BatchOutputs, Context, DeepPrompts, cross_entropy
 from cptlab.methods.parts.averaging import gaussian_weights
 from cptlab.methods.schedule import Schedule
 
@@ -26,7 +26,7 @@ class PromptSRC(DeepPrompts):
     name: ClassVar[str] = "promptsrc"
     per_replica: ClassVar[tuple[str, ...]] = ("text_weight", "image_weight", "kl_weight")
     frozen_images: ClassVar[bool] = True
-    elsewhere: ClassVar[Mapping[str, Mapping[str, float]]] = {
+    published_for: ClassVar[Mapping[str, Mapping[str, float]]] = {
         "few_shot": {"epochs": 50, "average_centre": 0.6, "average_width": 0.6},
         "transfer": {
             "text_depth": 3,
@@ -61,19 +61,19 @@ class PromptSRC(DeepPrompts):
         }
 
     def losses(
-        self, step: Step, setting: Setting, prepared: dict[str, Tensor]
+        self, outputs: BatchOutputs, context: Context, prepared: dict[str, Tensor]
     ) -> dict[str, Tensor]:
         texts, images = (
-            F.normalize(step.prototypes, dim=-1),
-            F.normalize(step.image_features, dim=-1),
+            F.normalize(outputs.prototypes, dim=-1),
+            F.normalize(outputs.image_features, dim=-1),
         )
-        frozen_texts = F.normalize(setting.frozen_prototypes, dim=-1)
-        frozen_images = F.normalize(step.frozen_image_features, dim=-1)
-        teacher = F.log_softmax(setting.logit_scale * frozen_images @ frozen_texts.mT, dim=-1)
-        student = F.log_softmax(step.logits, dim=-1)
+        frozen_texts = F.normalize(context.frozen_prototypes, dim=-1)
+        frozen_images = F.normalize(outputs.frozen_image_features, dim=-1)
+        teacher = F.log_softmax(context.logit_scale * frozen_images @ frozen_texts.mT, dim=-1)
+        student = F.log_softmax(outputs.logits, dim=-1)
         divergence = F.kl_div(student, teacher, reduction="none", log_target=True)
         return {
-            "ce": cross_entropy(step),
+            "ce": cross_entropy(outputs),
             "text": (texts - frozen_texts).abs().mean((-2, -1)),
             "image": (images - frozen_images).abs().mean((-2, -1)),
             "kl": divergence.mean((-2, -1)),

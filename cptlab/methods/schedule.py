@@ -52,7 +52,7 @@ def scaled(own: Schedule, to: Schedule) -> Schedule:
 
     Epochs (rounded up, and at least one after the warm-up) and rate change by the same factors as
     CPT's; the batch size is that of `to`, so that methods of other published batch sizes keep their
-    proportion of pictures seen, not of steps (`in_published_steps`).
+    proportion of images seen, not of steps (`in_published_steps`).
     """
     return Schedule(
         epochs=max(2, math.ceil(own.epochs * to.epochs / PUBLISHED.epochs)),
@@ -70,7 +70,7 @@ def in_published_steps(own: Schedule, to: Schedule) -> Schedule:
     """`scaled`, with no more steps beside CPT's than were published.
 
     A method of larger published batches takes more steps in the same epochs here: DeKg, with 100
-    epochs at 32 pictures to CPT's 12 at 4, took 1.04 times CPT's steps and takes 8.3 times as many
+    epochs at 32 images to CPT's 12 at 4, took 1.04 times CPT's steps and takes 8.3 times as many
     when `scaled`. It then gets epochs for the published proportion of steps (rounded, at least 2);
     others stay as they are.
     """

@@ -6,7 +6,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from cptlab.clip import PromptShape
-from cptlab.methods.base import NO_PROMPTS, Method, Setting, Step
+from cptlab.methods.base import NO_PROMPTS, BatchOutputs, Context, Method
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,6 @@ class ZeroShot(Method):
         return {}
 
     def losses(
-        self, step: Step, setting: Setting, prepared: dict[str, Tensor]
+        self, outputs: BatchOutputs, context: Context, prepared: dict[str, Tensor]
     ) -> dict[str, Tensor]:
         return {}

@@ -1,4 +1,4 @@
-"""Training pictures of a pass, and the batches that its runs draw from them."""
+"""Training images of a pass, and the batches that its runs draw from them."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from cptlab.methods.parts.balance import Balance
 from cptlab.methods.parts.negatives import hard_negatives
 from cptlab.methods.parts.views import augmented
 from cptlab.seeds import stream, torch_stream
-from cptlab.training.model import READERS, PromptedCLIP, normalised, pictures, pixels
+from cptlab.training.model import READERS, PromptedCLIP, normalised, pixels, read_images
 from cptlab.training.optimisation import batches
 from cptlab.training.spec import RunSpec
 
 
-class TrainingSet:
-    """The replicas' subsets: positions (R, N) in one pool of the pictures that any of them has.
+class TrainingImages:
+    """The replicas' subsets: positions (R, N) in one pool of the images that any of them has.
 
-    The pool holds normalised pictures, the features of the frozen image tower, or both: whatever
+    The pool holds normalised images, the features of the frozen image tower, or both: whatever
     the steps of the model's method read; nothing where every step reads new crops.
 
     Raises ValueError if crops are asked for of a data set that has no image files.
@@ -37,7 +37,7 @@ class TrainingSet:
     ):
         if crop and dataset.crops is None:
             raise ValueError(
-                f"Data set {dataset.name!r} has no image files to crop; its training pictures are "
+                f"Data set {dataset.name!r} has no image files to crop; its training images are "
                 "random views already. Run it with crop=False."
             )
         device, method = model.backbone.device, model.method
@@ -50,11 +50,11 @@ class TrainingSet:
         self.crop = crop and not method.views  # a method with views of its own takes no crops
         self.rows, self.labels = (torch.tensor(t, device=device) for t in (rows, labels))
         prompted = len(method.tokens(model.prompts, "training").vision) > 0
-        self.pictures = self.frozen = None
+        self.images = self.frozen = None
         if (prompted or method.views) and not self.crop:
-            self.pictures = pictures(model.backbone, dataset, samples)
+            self.images = read_images(model.backbone, dataset, samples)
         if not (method.views or self.crop) and (method.frozen_images or not prompted):
-            # A frozen image tower needs to see each picture only once.
+            # A frozen image tower needs to see each image only once.
             self.frozen = model.unprompted().encode_samples(dataset, samples)[0]
 
     def features(
@@ -62,7 +62,7 @@ class TrainingSet:
     ) -> tuple[Tensor, Tensor | None, Tensor]:
         """Image features (R, B, d), those of the frozen tower if there are any, labels (R, B).
 
-        Of the pictures at the positions (R, B) of a batch, or of views of them, the first one for
+        Of the images at the positions (R, B) of a batch, or of views of them, the first one for
         the learned features and the last one for the frozen ones.
         """
         rows, labels = self.rows.gather(1, batch), self.labels.gather(1, batch)
@@ -71,22 +71,22 @@ class TrainingSet:
             frozen = self.model.frozen_features(views[-1]) if needed else None
             return self.model.image_features(views[0], "training"), frozen, labels
         frozen = None if self.frozen is None else self.frozen[rows]
-        if self.pictures is None:
+        if self.images is None:
             return self.model.method.adapt_images(self.model.prompts, frozen), frozen, labels
-        return self.model.image_features(self.pictures[rows], "training"), frozen, labels
+        return self.model.image_features(self.images[rows], "training"), frozen, labels
 
     def views(self, batch: Tensor, seeds: Sequence[int]) -> Tensor:
-        """One augmented view (R, B, 3, H, W) of the pictures of a batch, replica r by seed r."""
+        """One augmented view (R, B, 3, H, W) of the images of a batch, replica r by seed r."""
         backbone, rows = self.model.backbone, self.rows.gather(1, batch)
         return torch.stack(
             [
-                normalised(backbone, augmented(pixels(backbone, self.pictures[row]), seed))
+                normalised(backbone, augmented(pixels(backbone, self.images[row]), seed))
                 for row, seed in zip(rows, seeds, strict=True)
             ]
         )
 
     def crops(self, steps: Sequence[Tensor], seeds: Sequence[Sequence[int]]) -> Iterator[Tensor]:
-        """For each step, new crops (R, B, 3, H, W) of the pictures at its positions (R, B).
+        """For each step, new crops (R, B, 3, H, W) of the images at its positions (R, B).
 
         seeds: of each step, one for each replica.
         """
@@ -108,7 +108,7 @@ class TrainingSet:
 
     @torch.no_grad()
     def ranked(self, top: int) -> list[list[int]]:
-        """For each picture of the first replica, the classes that the model ranks first for it."""
+        """For each image of the first replica, the classes that the model ranks first for it."""
         names = self.model.trained_on
         prototypes = self.model.prototypes(self.model.bind(names, "training"))
         features = self.model.encode_samples(self.dataset, self.own, "training")
@@ -116,7 +116,7 @@ class TrainingSet:
 
 
 class _Crops(Dataset):
-    """Random crops (R, B, 3, size, size) of a step's pictures, by the number of the step."""
+    """Random crops (R, B, 3, size, size) of a step's images, by the number of the step."""
 
     def __init__(
         self,
@@ -141,13 +141,13 @@ class _Crops(Dataset):
         )
 
 
-class BatchPlan:
+class Batches:
     """The batches of a pass: what is drawn for every step, before the step is computed."""
 
-    def __init__(self, specs: Sequence[RunSpec], learned: TrainingSet, balance: Balance):
+    def __init__(self, specs: Sequence[RunSpec], learned: TrainingImages, balance: Balance):
         self.specs, self.learned, self.method = specs, learned, specs[0].method
         self.batch_size = specs[0].schedule.batch_size
-        self.weights = [balance.picture_weights(labels.cpu()) for labels in learned.labels]
+        self.weights = [balance.image_weights(labels.cpu()) for labels in learned.labels]
         self.by_class: list[list[int]] = []
         if self.method.hard_negatives:
             self.ranked = learned.ranked(self.method.hard_negatives)

@@ -24,7 +24,7 @@ def class_accuracies(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Top-1 accuracy in percent (R, K) and number of samples (K,) per class, for all replicas.
 
-    Pictures are classified among the data set's own class names.
+    Images are classified among the data set's own class names.
 
     Raises ValueError for a class without samples.
     """
@@ -32,16 +32,14 @@ def class_accuracies(
     totals = np.bincount(labels, minlength=n_classes)
     if (totals == 0).any():
         empty = dataset.class_names[int(np.argmin(totals))]
-        raise ValueError(
-            f"Class {empty!r} of data set {dataset.name!r} has no pictures to test on."
-        )
+        raise ValueError(f"Class {empty!r} of data set {dataset.name!r} has no images to test on.")
     predicted = model.classify(dataset, samples).argmax(-1).cpu()
     hits = [np.bincount(labels[row == labels], minlength=n_classes) for row in predicted.numpy()]
     return 100 * np.stack(hits) / totals, totals
 
 
 def micro(accuracies: np.ndarray, totals: np.ndarray) -> float:
-    """Accuracy over pictures (not over classes) of one replica, in percent."""
+    """Accuracy over images (not over classes) of one replica, in percent."""
     return float((accuracies * totals).sum() / totals.sum())
 
 
@@ -64,7 +62,7 @@ def thirds(accuracies: np.ndarray, ranks: Sequence[int]) -> dict[str, float]:
 def collapse(
     model: PromptedCLIP, dataset: ImageDataset, subsets: Sequence[Subset], frozen: Tensor
 ) -> list[dict[str, float]]:
-    """Measures of neural collapse of each replica on its own training pictures.
+    """Measures of neural collapse of each replica on its own training images.
 
     frozen (K, d): frozen prototypes; their clusters are the same for all methods, spherical k-means
     with the paper's size, so that methods can be compared.
@@ -83,9 +81,9 @@ def collapse(
 def scores(
     model: PromptedCLIP, roles: Mapping[str, ImageDataset]
 ) -> tuple[list[dict[str, float]], dict[str, np.ndarray]]:
-    """Accuracy on the test pictures of every role's data set (see `open_roles`), by replica.
+    """Accuracy on the test images of every role's data set (see `open_roles`), by replica.
 
-    Pictures are classified among the class names of their own role only.
+    Images are classified among the class names of their own role only.
 
     Returns:
         Metrics of each replica in percent: accuracy by role, and what it adds up to: "H" of base

@@ -14,13 +14,13 @@ from tqdm.auto import tqdm
 
 from cptlab.clip import Backbone, init_prompts
 from cptlab.data import ImageDataset, Subset
-from cptlab.methods import Setting
+from cptlab.methods import Context
 from cptlab.seeds import torch_stream
 from cptlab.training.checkpoints import Checkpoint, optimiser_state
 from cptlab.training.model import PromptedCLIP
 from cptlab.training.optimisation import planned_epochs, set_rate
 from cptlab.training.spec import RunSpec
-from cptlab.training.steps import Steps, prepare, setting_of
+from cptlab.training.steps import Steps, context_of, prepare
 
 Log = list[dict[str, float]]
 
@@ -38,7 +38,7 @@ class Trained:
     """
 
     model: PromptedCLIP
-    setting: Setting
+    context: Context
     prepared: dict[str, Tensor]
     logs: list[Log]
     errors: list[TrainingDiverged | None]
@@ -97,15 +97,15 @@ def _train(
 ) -> Trained:
     """One stage, from the model's prompts as they are."""
     first, method = specs[0], specs[0].method
-    setting = setting_of(model, dataset, subsets, first.balance)
-    prepared = prepare([spec.method for spec in specs], setting)
+    context = context_of(model, dataset, subsets, first.balance)
+    prepared = prepare([spec.method for spec in specs], context)
     logs: list[Log] = [[] for _ in specs]
     errors: list[TrainingDiverged | None] = [None for _ in specs]
-    trained = Trained(model, setting, prepared, logs, errors)
+    trained = Trained(model, context, prepared, logs, errors)
     if not model.prompts.learned():
         return trained
 
-    steps = Steps(specs, model, dataset, subsets, setting, prepared)
+    steps = Steps(specs, model, dataset, subsets, context, prepared)
     steps.capture()
     parameters = steps.parameters
     epochs = planned_epochs(first, len(dataset.class_names), steps.n_samples)

@@ -26,9 +26,9 @@ from cptlab.methods.base import PHOTO, Method, Use
 
 PLAIN = Method()
 CPU_BATCH, GPU_BATCH = 128, 2048
-"""Pictures times replicas that are encoded at once when nothing is learned."""
+"""Images times replicas that are encoded at once when nothing is learned."""
 READERS = 8
-"""Processes that read pictures ahead of a GPU."""
+"""Processes that read images ahead of a GPU."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class PromptedCLIP:
     def prototypes(self, classes: Classes, image_features: Tensor | None = None) -> Tensor:
         """Raw text features (R, K, d) of bound classes.
 
-        Where they depend on the picture, (R, B, K, d) for features (R, B, d); without features, the
+        Where they depend on the image, (R, B, K, d) for features (R, B, d); without features, the
         prototypes (R, K, d) that a feature of zeros gives.
         """
         method, prompts = self.method, self.prompts
@@ -120,19 +120,19 @@ class PromptedCLIP:
         """Raw text features (R, K, d) of these classes, once and without gradients."""
         return self.prototypes(self.bind(class_names))
 
-    def image_features(self, pictures: Tensor, use: Use = "base") -> Tensor:
-        """Raw image features (R, B, d) of normalised pictures (R or 1, B, 3, H, W)."""
+    def image_features(self, images: Tensor, use: Use = "base") -> Tensor:
+        """Raw image features (R, B, d) of normalised images (R or 1, B, 3, H, W)."""
         vision = list(self.method.tokens(self.prompts, use).vision)
-        features = self._encode(self.image_tower, pictures, vision)
+        features = self._encode(self.image_tower, images, vision)
         return self.method.adapt_images(self.prompts, features)
 
     @torch.no_grad()
-    def frozen_features(self, pictures: Tensor) -> Tensor:
-        """Raw features (R, B, d) of normalised pictures (R, B, 3, H, W) by the frozen tower."""
-        return self._encode(self.image_tower, pictures)
+    def frozen_features(self, images: Tensor) -> Tensor:
+        """Raw features (R, B, d) of normalised images (R, B, 3, H, W) by the frozen tower."""
+        return self._encode(self.image_tower, images)
 
     def logits(self, image_features: Tensor, prototypes: Tensor) -> Tensor:
-        """Scaled cosines (R, B, K) with prototypes (R, K, d), or (R, B, K, d) by picture."""
+        """Scaled cosines (R, B, K) with prototypes (R, K, d), or (R, B, K, d) by image."""
         unit, prototypes = F.normalize(image_features, dim=-1), F.normalize(prototypes, dim=-1)
         if prototypes.ndim > unit.ndim:
             return self.backbone.logit_scale * (prototypes @ unit.unsqueeze(-1)).squeeze(-1)
@@ -156,7 +156,7 @@ class PromptedCLIP:
         features, classes = self.encode_samples(dataset, samples), self.bind(dataset.class_names)
         if not self.method.per_image:
             return self.logits(features, self.prototypes(classes))
-        # a text tower for each picture
+        # a text tower for each image
         parts = features.split(max(1, self._at_once() // 8), dim=-2)
         return torch.cat([self.logits(f, self.prototypes(classes, f)) for f in parts], dim=-2)
 
@@ -166,7 +166,7 @@ class PromptedCLIP:
         return [dataset.class_names[i] for i in logits[0].argmax(-1).tolist()]
 
     def _at_once(self) -> int:
-        """Pictures that are encoded at once when nothing is learned."""
+        """Images that are encoded at once when nothing is learned."""
         replicas = len(next(iter(self.prompts.parameters())))
         limit = GPU_BATCH if self.backbone.device.type == "cuda" else CPU_BATCH
         return max(1, limit // replicas)
@@ -186,7 +186,7 @@ def _frozen_samples(
     return torch.cat([_encode(backbone, tower, part[None]) for part in parts], dim=-2)
 
 
-def pictures(backbone: Backbone, dataset: ImageDataset, samples: Sequence[Sample]) -> Tensor:
+def read_images(backbone: Backbone, dataset: ImageDataset, samples: Sequence[Sample]) -> Tensor:
     """Samples as the backbone wants them: normalised, (N, 3, H, W), on its device."""
     return torch.cat(list(_read_in_batches(backbone, dataset, samples, CPU_BATCH)))
 
@@ -194,11 +194,11 @@ def pictures(backbone: Backbone, dataset: ImageDataset, samples: Sequence[Sample
 def _read_in_batches(
     backbone: Backbone, dataset: ImageDataset, samples: Sequence[Sample], batch_size: int
 ) -> Iterator[Tensor]:
-    """Normalised pictures, batch by batch; read ahead in other processes where a GPU waits."""
+    """Normalised images, batch by batch; read ahead in other processes where a GPU waits."""
     on_gpu = backbone.device.type == "cuda"
     keys = [sample.key for sample in samples]
     loader = DataLoader(
-        _Pictures(dataset, keys, backbone.image_size),
+        _Images(dataset, keys, backbone.image_size),
         batch_size,
         collate_fn=lambda batch: batch,
         num_workers=min(READERS, len(keys) // batch_size) if on_gpu else 0,
@@ -210,15 +210,15 @@ def _read_in_batches(
 
 
 def normalised(backbone: Backbone, pixels: Tensor) -> Tensor:
-    """Pictures (..., 3, H, W) in [0, 1] as the backbone wants them."""
+    """Images (..., 3, H, W) in [0, 1] as the backbone wants them."""
     mean, std = _channels(backbone)
     return (pixels - mean) / std
 
 
-def pixels(backbone: Backbone, pictures: Tensor) -> Tensor:
-    """Normalised pictures (..., 3, H, W) back in [0, 1]."""
+def pixels(backbone: Backbone, images: Tensor) -> Tensor:
+    """Normalised images (..., 3, H, W) back in [0, 1]."""
     mean, std = _channels(backbone)
-    return (pictures * std + mean).clamp(0, 1)
+    return (images * std + mean).clamp(0, 1)
 
 
 def _channels(backbone: Backbone) -> tuple[Tensor, ...]:
@@ -227,8 +227,8 @@ def _channels(backbone: Backbone) -> tuple[Tensor, ...]:
     )
 
 
-class _Pictures(Dataset):
-    """Pictures of a data set as torch's loader wants them: whole batches by position."""
+class _Images(Dataset):
+    """Images of a data set as torch's loader wants them: whole batches by position."""
 
     def __init__(self, dataset: ImageDataset, keys: Sequence[str], size: int):
         self.dataset, self.keys, self.size = dataset, keys, size

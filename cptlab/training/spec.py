@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -19,11 +20,13 @@ from cptlab.methods.schedule import Schedule
 
 FORMAT = 2
 """Version of the result format and of the meaning of specifications; part of every run id."""
+STORED_NAMES = {"tau": "imbalance"}
+"""Fields that specifications of format 2 store by another name, which run ids hash."""
 
 
 @dataclass(frozen=True)
 class RunSpec:
-    """One training run: backbone, data, imbalance, seed, method and schedule.
+    """One training run: backbone, data, imbalance ratio, seed, method and schedule.
 
     `protocol` says what is learned and tested (`cptlab.data.open_roles`). `curve` also evaluates
     and measures neural collapse after every epoch. `balance` adds long-tail classics to the method.
@@ -36,7 +39,7 @@ class RunSpec:
 
     dataset: str
     method: Method
-    imbalance: float = 1.0
+    tau: float = 1.0
     seed: int = 1
     schedule: Schedule = field(default_factory=Schedule)
     backbone: str = "EmojiCLIP"
@@ -56,7 +59,7 @@ class RunSpec:
         check_values(self)
         check_values(self.method)
         _check_templates(self.method.anchor_templates)
-        class_counts(1, self.imbalance, self.n_max)  # its checks are ours
+        class_counts(1, self.tau, self.n_max)  # its checks are ours
         if self.threads < 1:
             raise ValueError(f"threads must be at least 1, got {self.threads}.")
         if self.balance and not self.method.weights():
@@ -69,7 +72,7 @@ class RunSpec:
 
     def as_dict(self) -> dict[str, Any]:
         """Every resolved value, ready for JSON."""
-        values = dataclasses.asdict(self)
+        values = _renamed(dataclasses.asdict(self), STORED_NAMES)
         values["method"] = {"name": self.method.name, **values["method"]}
         return json.loads(json.dumps(values))
 
@@ -80,13 +83,17 @@ class RunSpec:
         An option added later, at its default, thus leaves the ids of older runs as they were; the
         stored specification holds every value, so a changed default is noticed all the same.
         """
-        values = {"format": FORMAT, "name": self.method.name, **_changed(self)}
+        values = {
+            "format": FORMAT,
+            "name": self.method.name,
+            **_renamed(_changed(self), STORED_NAMES),
+        }
         # Equal specifications get equal ids, and 1 == 1.0: every number is written as a float.
         values = json.loads(json.dumps(values), parse_int=float)
         canonical = json.dumps(values, sort_keys=True)
         digest = hashlib.sha256(canonical.encode()).hexdigest()[:10]
         dataset = Path(self.dataset).stem  # it may be a path
-        return f"{dataset}-{self.method.name}-tau{self.imbalance:g}-seed{self.seed}-{digest}"
+        return f"{dataset}-{self.method.name}-tau{self.tau:g}-seed{self.seed}-{digest}"
 
 
 def _changed(options: Any) -> dict[str, Any]:
@@ -101,6 +108,10 @@ def _changed(options: Any) -> dict[str, Any]:
     return values
 
 
+def _renamed(values: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    return {names.get(key, key): value for key, value in values.items()}
+
+
 def _check_templates(templates: tuple[str, ...] | None) -> None:
     """None stands for the data set's own sentence."""
     if templates is not None and (not templates or any(t.count("{}") != 1 for t in templates)):
@@ -112,7 +123,7 @@ def _check_templates(templates: tuple[str, ...] | None) -> None:
 
 def spec_from_dict(values: dict[str, Any]) -> RunSpec:
     """Rebuild a specification from `as_dict`; unknown keys are errors that list the valid ones."""
-    values = dict(values)
+    values = _renamed(values, {stored: name for name, stored in STORED_NAMES.items()})
     method = dict(values.pop("method", {}))
     built_method = make_method(method.pop("name", ""), **method)
     schedule = build(Schedule, values.pop("schedule", {}))

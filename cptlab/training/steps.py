@@ -9,21 +9,21 @@ import torch
 from torch import Tensor
 
 from cptlab.data import ImageDataset, Subset
-from cptlab.methods import Method, Setting, Step
+from cptlab.methods import BatchOutputs, Context, Method
 from cptlab.methods.parts.balance import Balance
-from cptlab.training.batches import BatchPlan, TrainingSet
+from cptlab.training.batches import Batches, TrainingImages
 from cptlab.training.cuda_graph import captured
 from cptlab.training.model import PromptedCLIP, frozen_prototypes, frozen_texts
 from cptlab.training.optimisation import optimiser_for, rewind
 from cptlab.training.spec import RunSpec
 
 
-def setting_of(
+def context_of(
     model: PromptedCLIP, dataset: ImageDataset, subsets: Sequence[Subset], balance: Balance | None
-) -> Setting:
+) -> Context:
     """What the losses of a run may know beside its batch."""
     backbone, names, balance = model.backbone, dataset.class_names, balance or Balance()
-    return Setting(
+    return Context(
         names,
         frozen_prototypes(backbone, names, model.method.anchor_templates or (dataset.template,)),
         balance.drawn(_counts(subsets, backbone.device)),
@@ -32,9 +32,9 @@ def setting_of(
     )
 
 
-def prepare(methods: Sequence[Method], setting: Setting) -> dict[str, Tensor]:
+def prepare(methods: Sequence[Method], context: Context) -> dict[str, Tensor]:
     """What the replicas' methods compute once, stacked to (R, ...)."""
-    once = {method: method.prepare(setting) for method in dict.fromkeys(methods)}
+    once = {method: method.prepare(context) for method in dict.fromkeys(methods)}
     return {
         name: torch.stack([once[method][name] for method in methods]) for name in once[methods[0]]
     }
@@ -46,7 +46,7 @@ class Steps:
     Attributes:
         parameters: what is learned, each (R, ...).
         optimiser: starts at the rate of the warm-up; its `set_rate` is the caller's.
-        n_samples: training pictures of each run.
+        n_samples: training images of each run.
     """
 
     def __init__(
@@ -55,11 +55,11 @@ class Steps:
         model: PromptedCLIP,
         dataset: ImageDataset,
         subsets: Sequence[Subset],
-        setting: Setting,
+        context: Context,
         prepared: dict[str, Tensor],
     ):
         first, balance = specs[0], specs[0].balance or Balance()
-        self._model, self._setting, self._prepared = model, setting, prepared
+        self._model, self._context, self._prepared = model, context, prepared
         self.parameters = model.prompts.learned()
         self._weights = {
             name: self.parameters[0].new_tensor([spec.method.weights()[name] for spec in specs])
@@ -69,10 +69,10 @@ class Steps:
         self._offsets = balance.logit_offsets(counts)
         self._class_weights = balance.weights(counts)
         self._classes = model.bind(dataset.class_names, "training")
-        self._learned = TrainingSet(model, dataset, subsets, first.crop)
+        self._learned = TrainingImages(model, dataset, subsets, first.crop)
         self.n_samples = self._learned.size
         self.optimiser = optimiser_for(self.parameters, first.schedule)
-        self._draws = BatchPlan(specs, self._learned, balance)
+        self._draws = Batches(specs, self._learned, balance)
         self._losses = torch.compile(self._forward) if first.compile else self._forward
         self._update = self._step
 
@@ -99,7 +99,7 @@ class Steps:
         features, frozen, labels = self._learned.features(batch, views)
         prototypes = model.prototypes(self._classes, features if method.per_image else None)
         logits = model.logits(features, prototypes)
-        state = Step(
+        state = BatchOutputs(
             features,
             prototypes,
             logits,
@@ -109,7 +109,7 @@ class Steps:
             self._offsets,
             self._class_weights,
         )
-        terms = method.losses(state, self._setting, self._prepared)
+        terms = method.losses(state, self._context, self._prepared)
         loss = sum(weight * terms[name] for name, weight in self._weights.items())
         hits = 100 * (logits.argmax(-1) == labels).float().mean(-1)
         return {**terms, "loss": loss, "train_accuracy": hits}
@@ -123,5 +123,5 @@ class Steps:
 
 
 def _counts(subsets: Sequence[Subset], device: torch.device) -> Tensor:
-    """Training pictures of every class, (R, K)."""
+    """Training images of every class, (R, K)."""
     return torch.tensor([subset.counts for subset in subsets], device=device)

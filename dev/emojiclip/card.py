@@ -46,7 +46,7 @@ def zero_shot(backbone: Backbone) -> pd.DataFrame:
     return pd.concat(rows, ignore_index=True)
 
 
-def few_shot(backbone: Backbone, imbalance: float = 1.0) -> pd.DataFrame:
+def few_shot(backbone: Backbone, tau: float = 1.0) -> pd.DataFrame:
     """Base halves, train and test vendors disjoint: zero-shot against prototypes from 16 shots.
 
     A class's few-shot weight is its mean unit image feature, normalised, plus its text feature
@@ -63,7 +63,7 @@ def few_shot(backbone: Backbone, imbalance: float = 1.0) -> pd.DataFrame:
         unit_text = F.normalize(text, dim=-1)
         centred = F.normalize(unit_text - unit_text.mean(0), dim=-1)
         for seed in SEEDS:
-            shots = draw_long_tailed(base, imbalance, seed).samples
+            shots = draw_long_tailed(base, tau, seed).samples
             features = F.normalize(frozen.encode_samples(base, shots)[0], dim=-1)
             sums = torch.zeros_like(text).index_add_(0, torch.tensor(labels_of(shots)), features)
             weights = F.normalize(sums, dim=-1) + centred

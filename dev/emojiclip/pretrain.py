@@ -65,14 +65,14 @@ def shown_drawings(drawings: sources.Drawings, table: pd.DataFrame) -> tuple[np.
 
     keep = np.array([shown(c, s) for c, s in zip(drawings.concept, drawings.style, strict=True)])
     codes = drawings.concept[keep]
-    pictures = Counter(codes)
+    images = Counter(codes)
 
     def weight(code: str, rare: float) -> float:
         if exposure[code] == "rare":
             return rare
         return SYMBOL_WEIGHT if category[code] == "Symbols" else 1.0
 
-    weights = np.array([[weight(c, rare) / pictures[c] for c in codes] for rare in RARE_WEIGHTS])
+    weights = np.array([[weight(c, rare) / images[c] for c in codes] for rare in RARE_WEIGHTS])
     return drawings.layers[keep], np.array([row[code] for code in codes]), weights
 
 

@@ -45,7 +45,7 @@ LOOKALIKE = 0.95
 
 @dataclass(frozen=True)
 class Drawings:
-    """Pretraining pictures: layers (N, 4, S, S) uint8 RGBA (premultiplied), concepts, styles."""
+    """Pretraining images: layers (N, 4, S, S) uint8 RGBA (premultiplied), concepts, styles."""
 
     layers: np.ndarray
     concept: np.ndarray
@@ -150,7 +150,7 @@ def concept_table() -> pd.DataFrame:
 
 
 def placeholders() -> set[str]:
-    """Codes whose picture is byte-identical in all seven folders of the wheel (placeholders)."""
+    """Codes whose image is byte-identical in all seven folders of the wheel (placeholders)."""
     folders = [*catalog.VENDORS.values(), *(folder for folder, _ in WHEEL_STYLES.values())]
     shared = set.intersection(*(set(catalog.drawing_paths(folder)) for folder in folders))
     files = {code: [catalog.drawing_paths(folder)[code] for folder in folders] for code in shared}
@@ -161,15 +161,15 @@ def placeholders() -> set[str]:
 def collect(folder: Path, table: pd.DataFrame) -> Drawings:
     """All open drawings of the concepts in `table`, without placeholders and look-alikes.
 
-    Rasterised pictures are cached in `folder` as one npz per style.
+    Rasterised images are cached in `folder` as one npz per style.
     """
     skip = placeholders()
     layers, concept, style = [], [], []
     for name in tqdm([*ICON_SETS, "fluent-3d", *WHEEL_STYLES], desc="styles"):
         cache = folder / f"{name}.npz"
         if not cache.exists():
-            pictures = dict(_pictures(folder, name, table))
-            np.savez(cache, codes=list(pictures), layers=np.stack(list(pictures.values())))
+            images = dict(_images(folder, name, table))
+            np.savez(cache, codes=list(images), layers=np.stack(list(images.values())))
         stored = np.load(cache)
         for code, layer in zip(stored["codes"], stored["layers"], strict=True):
             if (name in WHEEL_STYLES and code in skip) or looks_alike(code, layer):
@@ -180,7 +180,7 @@ def collect(folder: Path, table: pd.DataFrame) -> Drawings:
     return Drawings(np.stack(layers), np.array(concept), np.array(style))
 
 
-def _pictures(folder: Path, style: str, table: pd.DataFrame) -> Iterator[tuple[str, np.ndarray]]:
+def _images(folder: Path, style: str, table: pd.DataFrame) -> Iterator[tuple[str, np.ndarray]]:
     if style in ICON_SETS:
         for code, svg in iconify_svgs(folder, style, table):
             yield code, rasterise(svg)

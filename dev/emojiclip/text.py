@@ -17,13 +17,13 @@ from tqdm.auto import tqdm
 
 TEMPLATES = (
     "a photo of a {}.",
-    "a picture of a {}.",
+    "an image of a {}.",
     "an emoji of a {}.",
     "a drawing of a {}.",
     "an icon of a {}.",
     "an illustration of a {}.",
     "a photo of {}.",
-    "a picture of {}.",
+    "an image of {}.",
     "this is {}.",
     "a small {}.",
     "the {}.",

@@ -29,7 +29,7 @@ STD = torch.tensor([0.26862954, 0.26130258, 0.27577711]).view(3, 1, 1)
 
 @dataclass(frozen=True)
 class VisionSchedule:
-    """Optimisation of the image tower; `batch` counts pictures over all workers."""
+    """Optimisation of the image tower; `batch` counts images over all workers."""
 
     steps: int = 5500
     batch: int = 128
@@ -58,7 +58,7 @@ def augment(layers: torch.Tensor, size: int, generator: torch.Generator) -> torc
     layers = torch.where(mirrored[:, None, None, None], layers.flip(-1), layers)
     white = torch.rand(n, 1, generator=generator) < 0.5
     backgrounds = torch.where(white, torch.ones(n, 3), uniform(0.3, 1.0, n, 3))
-    pictures = views.composite(
+    images = views.composite(
         layers,
         uniform(-0.3, 0.3, n),
         uniform(0.7, 1.1, n),
@@ -70,19 +70,19 @@ def augment(layers: torch.Tensor, size: int, generator: torch.Generator) -> torc
     matrix = torch.eye(3) + 0.12 * torch.randn(n, 3, 3, generator=generator)
     grey = torch.rand(n, 1, 1, generator=generator) < 0.05
     matrix = torch.where(grey, torch.full((3, 3), 1 / 3), matrix)
-    pictures = torch.einsum("nij,njhw->nihw", matrix, pictures)
-    pictures = pictures + 0.06 * torch.randn(n, 3, 1, 1, generator=generator)
-    return (pictures.clamp(0, 1) - MEAN) / STD
+    images = torch.einsum("nij,njhw->nihw", matrix, images)
+    images = images + 0.06 * torch.randn(n, 3, 1, 1, generator=generator)
+    return (images.clamp(0, 1) - MEAN) / STD
 
 
-def initialise(visual: torch.nn.Module, pictures: torch.Tensor) -> None:
+def initialise(visual: torch.nn.Module, images: torch.Tensor) -> None:
     """Start the patch embedding from whitened principal components, damp the residuals.
 
-    pictures: normalised (N, 3, size, size), some hundreds of augmented examples.
+    images: normalised (N, 3, size, size), some hundreds of augmented examples.
     """
     weight = visual.conv1.weight
     width, patch = weight.shape[0], weight.shape[-1]
-    patches = F.unfold(pictures, patch, stride=patch).transpose(1, 2).reshape(-1, weight[0].numel())
+    patches = F.unfold(images, patch, stride=patch).transpose(1, 2).reshape(-1, weight[0].numel())
     patches = patches - patches.mean(0)
     covariance = patches.T @ patches / len(patches)
     spread, axes = torch.linalg.eigh(covariance)
@@ -139,9 +139,9 @@ def train_image_tower(
         shown = chance[int(step >= schedule.late_from)]
         rows = torch.multinomial(shown, schedule.batch // workers, True, generator=generator)
         template = torch.randint(len(bank), (1,), generator=generator).item()
-        pictures = augment(source[rows].float() / 255, size, generator)
+        images = augment(source[rows].float() / 255, size, generator)
         with torch.autocast("cpu", torch.bfloat16):
-            features = visual(pictures)
+            features = visual(images)
         features = F.normalize(features.float(), dim=-1)
         logits = model.logit_scale.exp() * features @ bank[template].T
         wanted = _wanted(similar, targets[rows], step, schedule)

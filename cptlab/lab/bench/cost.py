@@ -27,7 +27,7 @@ from cptlab.training.spec import RunSpec
 
 NAME = "cost"
 BATCH, TESTED = 4, 16
-"""Pictures of a step and of an evaluation where the backbone is not EmojiCLIP."""
+"""Images of a step and of an evaluation where the backbone is not EmojiCLIP."""
 ACCURACIES = ("H", "tail")
 FIRST_STAGES = {"coop": "CoOp", "maple": "MaPLe"}
 """What the first stage of DPC steps like, by what it is on."""
@@ -43,7 +43,7 @@ def costs(
     """Rows of all methods (`method_rows`), with the machine.
 
     EmojiCLIP: runs of the profile full on activities (with as many classes as it has) at
-    tau = 0.06, one thread. Others: untrained, the methods as published, on noise pictures of so
+    tau = 0.06, one thread. Others: untrained, the methods as published, on noise images of so
     many classes, in batches of 4 for every method.
 
     Raises:
@@ -57,7 +57,7 @@ def costs(
                 f"{precision}: leave both out, or choose another backbone."
             )
         specs = {
-            label: FULL.spec("activities", method, imbalance=0.06, seed=1)
+            label: FULL.spec("activities", method, tau=0.06, seed=1)
             for label, method in lineup.methods(FULL).items()
         }
         spec = specs[REFERENCE]
@@ -73,7 +73,7 @@ def costs(
         }
         spec, learned = specs[REFERENCE], noise(classes, per_class=1)
         learned = dataclasses.replace(learned, test=learned.train[:TESTED])
-    subset = draw_long_tailed(learned, spec.imbalance, spec.seed)
+    subset = draw_long_tailed(learned, spec.tau, spec.seed)
     where = machine(device, precision, torch.get_num_threads())
     rows = method_rows(specs, model, learned, subset, rounds)
     return [row | {"machine": where} for row in rows]
@@ -163,7 +163,7 @@ def cost_markdown(costs: pd.DataFrame) -> str:
     if "seconds_run" in costs:
         shown["training a run, s"] = _range(costs, "run", 1)
     shown["step memory, MiB"] = (1024 * costs["gib_step"]).map("{:.1f}".format)
-    shown["evaluation, ms a picture"] = _range(costs, "evaluation", 1000 / costs["tested"])
+    shown["evaluation, ms an image"] = _range(costs, "evaluation", 1000 / costs["tested"])
     for what in ("seconds_step", "gib_step", "seconds_evaluation"):
         words = {"seconds_step": "step", "gib_step": "memory", "seconds_evaluation": "evaluation"}
         shown[f"{words[what]}, x"] = costs[f"ratio_{what}"].map("{:.2f}".format)

@@ -17,7 +17,7 @@ from cptlab.training.optimisation import planned_epochs, steps_per_epoch
 from cptlab.training.spec import RunSpec
 
 EPOCH_SECONDS = 0.35
-"""Rough time of an epoch of 100 pictures with visual prompts on one core in the embedded world."""
+"""Rough time of an epoch of 100 images with visual prompts on one core in the embedded world."""
 BENCH_BATCH = 4
 FORWARD = 1 / 3
 """Share of a step that a forward pass takes; the backward one takes about twice as long."""
@@ -27,7 +27,7 @@ FORWARD = 1 / 3
 class StepTimes:
     """Measured time of a step's two sides, forward and backward, on some machine.
 
-    image: seconds of BENCH_BATCH pictures; the text side takes start + slope K seconds for K
+    image: seconds of BENCH_BATCH images; the text side takes start + slope K seconds for K
     classes.
     """
 
@@ -39,7 +39,7 @@ class StepTimes:
 
 @dataclass(frozen=True)
 class Forecast:
-    """Work of one run: training steps, test pictures, and seconds where they were measured."""
+    """Work of one run: training steps, test images, and seconds where they were measured."""
 
     steps: int
     tested: int
@@ -57,12 +57,12 @@ def step_times(rows: Sequence[bench.Row]) -> StepTimes:
 
 def forecast(spec: RunSpec, times: StepTimes) -> Forecast:
     """Work of a run. Class numbers of the paper's data sets are the published ones, so that it can
-    be had before the data are there; every class is taken to have as many pictures as it should.
+    be had before the data are there; every class is taken to have as many images as it should.
 
     times: those of a benchmark on the run's device, for backbones other than EmojiCLIP.
     """
     n_classes, tested = _classes(spec)
-    samples = sum(class_counts(n_classes, spec.imbalance, spec.n_max))
+    samples = sum(class_counts(n_classes, spec.tau, spec.n_max))
     method, batch = spec.method, spec.schedule.batch_size
     evaluations = 1
     stages = 0
@@ -72,7 +72,7 @@ def forecast(spec: RunSpec, times: StepTimes) -> Forecast:
         evaluations = epochs if spec.curve else 1
         stages = 1 if method.first_stage() is None else 2
         steps = epochs * steps_per_epoch(samples, batch)
-    last = batch  # pictures of a step of the last stage; hard negatives are of other classes
+    last = batch  # images of a step of the last stage; hard negatives are of other classes
     if method.hard_negatives:
         last = min(batch * (1 + method.hard_negatives), max(batch, n_classes))
     shown = steps * (last + (stages - 1) * batch)
@@ -116,7 +116,7 @@ def words(specs: Sequence[RunSpec], times: StepTimes) -> str:
 
 
 def _classes(spec: RunSpec) -> tuple[int, int]:
-    """Number of training classes, and of test pictures."""
+    """Number of training classes, and of test images."""
     if spec.dataset in ROWS:
         n_classes, tests = ROWS[spec.dataset].n_classes, ROWS[spec.dataset].published[2]
         if spec.protocol == "base_to_new":

@@ -1,9 +1,9 @@
-"""What each method costs beside IVLP: a training step, its memory, and classifying test pictures.
+"""What each method costs beside IVLP: a training step, its memory, and classifying test images.
 
 A step is all that happens from one update to the next: drawing the batch (with its views or hard
 negatives), forward, backward, update. Features of a frozen image tower are computed before, as in
 training. DPC's is a step of its second stage; the first one steps like CoOp or MaPLe. Evaluation is
-the image tower on every picture and the text tower on all classes.
+the image tower on every image and the text tower on all classes.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from cptlab.methods import Method
 from cptlab.seeds import torch_stream
 from cptlab.training.model import PromptedCLIP
 from cptlab.training.spec import RunSpec
-from cptlab.training.steps import Steps, prepare, setting_of
+from cptlab.training.steps import Steps, context_of, prepare
 
 REFERENCE = "IVLP"
 VIT_B_16 = "ViT-B-16-quickgelu"
@@ -43,13 +43,13 @@ def method_rows(
     Args:
         specs: a run for each label, `REFERENCE` among them.
         backbone: the frozen CLIP of all runs.
-        dataset: what they learn; its test pictures are those of the evaluation.
-        subset: training pictures, at least one batch.
+        dataset: what they learn; its test images are those of the evaluation.
+        subset: training images, at least one batch.
         rounds: timings of each, after one call that is not timed.
 
     Returns:
         Rows with trained parameters, epochs of a run (DPC: of each stage), number of classes,
-        pictures of the first batch and of the evaluation, median, minimum and maximum of the
+        images of the first batch and of the evaluation, median, minimum and maximum of the
         seconds that a step and an evaluation take, the GiB that tensors made by a step hold at
         once, and `ratio...` of each to `REFERENCE` (of medians, for times). What does not train
         has zeros.
@@ -114,22 +114,22 @@ class Timed:
         samples, batch_size = len(subset.samples), spec.schedule.batch_size
         if samples < batch_size:
             raise ValueError(
-                f"{samples} training pictures make no batch of {batch_size}: give more classes."
+                f"{samples} training images make no batch of {batch_size}: give more classes."
             )
-        setting = setting_of(model, dataset, [subset], spec.balance)
-        prepared = prepare([spec.method], setting)
-        self.steps = Steps([spec], model, dataset, [subset], setting, prepared)
+        context = context_of(model, dataset, [subset], spec.balance)
+        prepared = prepare([spec.method], context)
+        self.steps = Steps([spec], model, dataset, [subset], context, prepared)
         self.batches = itertools.chain.from_iterable(map(self.steps.batches, itertools.count()))
 
     def __call__(self) -> int:
-        """Take the next step; returns the number of pictures in its batch."""
+        """Take the next step; returns the number of images in its batch."""
         batch = next(self.batches)
         self.steps(batch)
         return batch[0].shape[-1]
 
 
 def in_memory(dataset: ImageDataset, size: int) -> ImageDataset:
-    """A data set whose test pictures have been read: reading them is no method's cost."""
+    """A data set whose test images have been read: reading them is no method's cost."""
     held = dataset.read([sample.key for sample in dataset.test], size)
     row = {sample.key: i for i, sample in enumerate(dataset.test)}
     return dataclasses.replace(dataset, read=lambda keys, size: held[[row[key] for key in keys]])
@@ -144,7 +144,7 @@ def parameters_at(methods: Mapping[str, Method], backbone: str = VIT_B_16) -> di
 
 
 def _classify(model: PromptedCLIP, dataset: ImageDataset) -> Tensor:
-    """Logits of all test pictures, by a new reader, lest frozen features be remembered."""
+    """Logits of all test images, by a new reader, lest frozen features be remembered."""
     anew = dataclasses.replace(dataset, read=lambda keys, size: dataset.read(keys, size))
     return model.classify(anew, anew.test)
 

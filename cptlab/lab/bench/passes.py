@@ -35,7 +35,7 @@ def pass_rows(
         rounds: how often each is timed, alternating.
         backbone: without one, whole runs of the embedded world on the CPU (activities, tau 0.06,
             demo schedule, evaluation and storing included, one thread). With one, training alone
-            on noise pictures at the paper's batch of 4 (100 classes, 2 epochs of 400 steps), and
+            on noise images at the paper's batch of 4 (100 classes, 2 epochs of 400 steps), and
             with the paper's depth, as far as the backbone is deep.
 
     Returns:
@@ -72,7 +72,7 @@ def _published_depth(backbone: Backbone) -> dict[str, int]:
 def _work(count: int, method: Method, backbone: Backbone | None) -> Callable[[], object]:
     """One pass of this many seeds."""
     if backbone is None:
-        plain = DEMO.spec("activities", method, imbalance=0.06, seed=1)
+        plain = DEMO.spec("activities", method, tau=0.06, seed=1)
         specs = [dataclasses.replace(plain, seed=seed) for seed in range(1, count + 1)]
 
         def embedded() -> None:

@@ -115,7 +115,7 @@ def plan(profile: Profile, wanted: Sequence[str], folders: Workspace, jobs: int)
 
 
 def _kind(spec: RunSpec) -> str:
-    same = (spec.dataset, spec.protocol, spec.method, spec.imbalance, spec.schedule, spec.curve)
+    same = (spec.dataset, spec.protocol, spec.method, spec.tau, spec.schedule, spec.curve)
     return str(same)
 
 
@@ -165,7 +165,7 @@ def _attempt(name: str, parameters: dict[str, object], folder: Path) -> str:
 
 
 def html_page(notebook: NotebookNode) -> str:
-    """An executed notebook as one page without code, pictures embedded.
+    """An executed notebook as one page without code, images embedded.
 
     nbconvert's scripts come from the network and nothing here needs them, so they are left out.
     """

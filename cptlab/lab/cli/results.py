@@ -42,7 +42,7 @@ def pack(file: Path, profile: str, out: str | None) -> None:
             f"No run of profile {profile} is finished in {store}: `cptlab figures --profile "
             f"{profile}` makes them."
         )
-    archive.pack(found, file, studies.looked_at(chosen))
+    archive.pack(found, file, studies.with_prompts(chosen))
     click.echo(f"{len(found)} of {len(specs)} runs packed into {file}.")
 
 

@@ -1,4 +1,4 @@
-"""The explorer: finished runs looked at by hand, in JupyterLab or as static pictures.
+"""The explorer: finished runs looked at by hand, in JupyterLab or as static images.
 
 `begin` opens a store, the panels show it: widgets where somebody can use them, Matplotlib figures
 of the same elsewhere (papermill, nbval, nbconvert). The panel with the map is in

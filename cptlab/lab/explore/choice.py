@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from cptlab.lab.runs.results import RESULT, Result, load_result
-from cptlab.lab.study.claims.roles import CPT, GLOBAL_ETF, ZERO_SHOT
+from cptlab.lab.study.claims.variants import CPT, GLOBAL_ETF, ZERO_SHOT
 from cptlab.lab.study.lineup import NAMED, methods
 from cptlab.lab.study.profiles import MACHINE, Profile
 from cptlab.lab.study.studies import STUDIES
@@ -35,7 +35,7 @@ class Finished:
     @property
     def key(self) -> tuple[str, float, str, int]:
         """Its values of FIELDS."""
-        return self.spec.dataset, self.spec.imbalance, self.label, self.spec.seed
+        return self.spec.dataset, self.spec.tau, self.label, self.spec.seed
 
 
 def finished(profile: Profile, store: Path) -> tuple[list[Finished], list[str]]:

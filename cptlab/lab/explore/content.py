@@ -1,4 +1,4 @@
-"""What the hover widgets are sent: plain values, pictures as data addresses."""
+"""What the hover widgets are sent: plain values, images as data addresses."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ NEIGHBOURS = 3
 
 
 def data_address(pixels: np.ndarray) -> str:
-    """A picture (H, W, 3) uint8 as a PNG in a data address."""
+    """An image (H, W, 3) uint8 as a PNG in a data address."""
     file = BytesIO()
     Image.fromarray(pixels).save(file, "png")
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")
 
 
 def classes_content(scene: Scene) -> dict[str, object]:
-    """Name, picture and cluster (counted from 1) of each of the K classes."""
+    """Name, image and cluster (counted from 1) of each of the K classes."""
     return {
         "names": list(scene.names),
-        "pictures": [data_address(picture) for picture in scene.pictures],
+        "images": [data_address(image) for image in scene.images],
         "clusters": (scene.clusters + 1).tolist(),
     }
 

@@ -1,5 +1,5 @@
-// A map of the classes, each drawn as its picture. Pointing at one tells its name and neighbours and
-// dims the other clusters; buttons switch between maps, and the pictures glide to their new places.
+// A map of the classes, each drawn as its image. Pointing at one tells its name and neighbours and
+// dims the other clusters; buttons switch between maps, and the images glide to their new places.
 
 const SIDE = 1000;
 const DASHES = ["none", "8 4", "2 4", "12 4 2 4"]; // a cluster beyond the eighth differs in line
@@ -16,7 +16,7 @@ function render({ model, el }) {
   });
   let [marks, drawnNames, shown, at] = [[], "", 1, null];
 
-  function marksOf({ names, pictures, clusters, colours }) {
+  function marksOf({ names, images, clusters, colours }) {
     const radius = Math.min(44, Math.max(12, 270 / Math.sqrt(names.length)));
     svg.replaceChildren();
     return names.map((name, place) => {
@@ -26,7 +26,7 @@ function render({ model, el }) {
       drawing("circle", { r: radius, stroke: colours[place], "stroke-dasharray": dash }, mark);
       const side = 1.3 * radius;
       const box = { x: -side / 2, y: -side / 2, width: side, height: side };
-      drawing("image", { ...box, href: pictures[place] }, mark);
+      drawing("image", { ...box, href: images[place] }, mark);
       mark.addEventListener("pointerenter", () => tell(place));
       mark.addEventListener("focus", () => tell(place));
       return mark;
@@ -34,7 +34,7 @@ function render({ model, el }) {
   }
 
   function tell(place) {
-    const { names, pictures, clusters, layouts } = model.get("content");
+    const { names, images, clusters, layouts } = model.get("content");
     at = place;
     marks.forEach((mark, other) => {
       mark.classList.toggle("dimmed", clusters[other] !== clusters[place]);
@@ -42,7 +42,7 @@ function render({ model, el }) {
     });
     told.replaceChildren();
     const card = element("figure", "cptlab-class", told);
-    element("img", "", card).src = pictures[place];
+    element("img", "", card).src = images[place];
     const caption = element("figcaption", "", card);
     element("b", "", caption).textContent = names[place];
     element("span", "", caption).textContent = `cluster ${clusters[place]}`;

@@ -1,5 +1,5 @@
 // Cosine matrices side by side. Pointing at a cell, or moving there with the arrow keys, shows the
-// two classes, their pictures and the cosine in every matrix.
+// two classes, their images and the cosine in every matrix.
 
 function render({ model, el }) {
   const root = element("div", "cptlab-hover", el);
@@ -10,7 +10,7 @@ function render({ model, el }) {
 
   function draw() {
     const content = model.get("content");
-    const { names, pictures, clusters, borders, scale } = content;
+    const { names, images, clusters, borders, scale } = content;
     const size = names.length;
     const bytes = content.cosines;
     const cosines = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -66,9 +66,9 @@ function render({ model, el }) {
       told.replaceChildren();
       for (const place of at) {
         const card = element("figure", "cptlab-class", told);
-        const picture = element("img", "", card);
-        picture.src = pictures[place];
-        picture.alt = "";
+        const image = element("img", "", card);
+        image.src = images[place];
+        image.alt = "";
         const caption = element("figcaption", "", card);
         element("b", "", caption).textContent = names[place];
         element("span", "", caption).textContent = `cluster ${clusters[place]}`;

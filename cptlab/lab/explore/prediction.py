@@ -1,4 +1,4 @@
-"""One picture of one's own among class names of one's own: the frozen model beside a run."""
+"""One image of one's own among class names of one's own: the frozen model beside a run."""
 
 from __future__ import annotations
 
@@ -31,23 +31,23 @@ def read_names(text: str) -> tuple[str, ...]:
     return names
 
 
-def read_picture(content: bytes, name: str = "This file") -> Image.Image:
-    """The picture in a file's bytes, as RGB; what is transparent becomes white.
+def read_image(content: bytes, name: str = "This file") -> Image.Image:
+    """The image in a file's bytes, as RGB; what is transparent becomes white.
 
-    Raises ValueError naming the file if it cannot be read as a picture.
+    Raises ValueError naming the file if it cannot be read as an image.
     """
     try:
         with Image.open(BytesIO(content)) as image:
             layer = image.convert("RGBA")
     except UNREADABLE as error:
         raise ValueError(
-            f"{name} cannot be read as a picture: choose a PNG, JPEG, GIF, BMP or WebP file."
+            f"{name} cannot be read as an image: choose a PNG, JPEG, GIF, BMP or WebP file."
         ) from error
     ground = Image.new("RGBA", layer.size, "white")
     return Image.alpha_composite(ground, layer).convert("RGB")
 
 
-def predict(result: Result, picture: Image.Image, names: Sequence[str]) -> pd.DataFrame:
+def predict(result: Result, image: Image.Image, names: Sequence[str]) -> pd.DataFrame:
     """How probable each class is to the frozen model and to a run, in percent.
 
     Columns "name", "zero_shot" and "run", one row per name in the order given; probabilities are
@@ -56,7 +56,7 @@ def predict(result: Result, picture: Image.Image, names: Sequence[str]) -> pd.Da
     """
     model = result.model()
     size = model.backbone.image_size
-    view = clip_view(picture, size)[None]
+    view = clip_view(image, size)[None]
     alone = ImageDataset("own", tuple(names), (), (Sample("own", 0),), lambda keys, size: view)
     columns = {"zero_shot": model.unprompted(), "run": model}
     shares = {

@@ -1,4 +1,4 @@
-"""The panel of predictions: a picture and class names of one's own, zero-shot beside the run."""
+"""The panel of predictions: an image and class names of one's own, zero-shot beside the run."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from cptlab.lab.explore.content import data_address
-from cptlab.lab.explore.prediction import predict, read_names, read_picture
+from cptlab.lab.explore.prediction import predict, read_image, read_names
 from cptlab.lab.explore.scene import scene_of
 from cptlab.lab.explore.session import Session
 from cptlab.lab.explore.static import prediction_figure
 from cptlab.lab.figures.style import BLUE, GREY
 
 SHOWN = 160
-"""Side of the picture on the screen, in pixels."""
+"""Side of the image on the screen, in pixels."""
 NAMES = 8
 """Class names that stand there to begin with."""
 
 
 def prediction_panel(session: Session) -> widgets.HBox | Figure:
-    """Upload a picture, write class names, and see how probable each is to both models.
+    """Upload an image, write class names, and see how probable each is to both models.
 
-    To begin with, and without widgets: a test picture among the first classes of the data set.
+    To begin with, and without widgets: a test image among the first classes of the data set.
     """
     scene = session.scene()
     names = scene.names[:NAMES]
@@ -34,7 +34,7 @@ def prediction_panel(session: Session) -> widgets.HBox | Figure:
         example = example_of(session)
         shares = predict(session.chosen.result, example, names)
         return prediction_figure(np.asarray(example), shares, session.chosen.label)
-    upload = widgets.FileUpload(accept="image/*", description="Your picture")
+    upload = widgets.FileUpload(accept="image/*", description="Your image")
     words = widgets.Textarea(
         "\n".join(names),
         description="Classes",
@@ -47,14 +47,14 @@ def prediction_panel(session: Session) -> widgets.HBox | Figure:
 
     def show(change: object = None) -> None:
         try:
-            picture = example_of(session)
+            image = example_of(session)
             if upload.value:
-                picture = read_picture(bytes(upload.value[0]["content"]), upload.value[0]["name"])
-            shares = predict(session.chosen.result, picture, read_names(words.value))
+                image = read_image(bytes(upload.value[0]["content"]), upload.value[0]["name"])
+            shares = predict(session.chosen.result, image, read_names(words.value))
         except ValueError as error:
             shown.value = f"<b>Nothing to show.</b> {escape(str(error))}"
         else:
-            shown.value = prediction_html(picture, shares, session.chosen.label)
+            shown.value = prediction_html(image, shares, session.chosen.label)
 
     def follow(change: dict) -> None:
         """With another data set come its classes, unless one's own stand there."""
@@ -74,16 +74,16 @@ def prediction_panel(session: Session) -> widgets.HBox | Figure:
 
 
 def example_of(session: Session) -> Image.Image:
-    """A test picture of the data set, at the size that the backbone sees."""
+    """A test image of the data set, at the size that the backbone sees."""
     scene = session.scene()
     size = session.chosen.result.model().backbone.image_size
     pixels = scene.dataset.read([scene.sample.key], size)[0].permute(1, 2, 0)
     return Image.fromarray((255 * pixels).round().byte().cpu().numpy())
 
 
-def prediction_html(picture: Image.Image, shares: pd.DataFrame, label: str) -> str:
-    """The picture and a table of bars in percent, the run's most probable class on top."""
-    small = picture.copy()
+def prediction_html(image: Image.Image, shares: pd.DataFrame, label: str) -> str:
+    """The image and a table of bars in percent, the run's most probable class on top."""
+    small = image.copy()
     small.thumbnail((SHOWN, SHOWN))
     style = f"width: {SHOWN}px; height: {SHOWN}px; object-fit: contain"
     image = f'<img alt="" src="{data_address(np.asarray(small))}" style="{style}">'

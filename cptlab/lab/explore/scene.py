@@ -1,4 +1,4 @@
-"""What is seen of runs: class texts as cosines and in their order, and a picture of each class."""
+"""What is seen of runs: class texts as cosines and in their order, and an image of each class."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cptlab.training.model import PromptedCLIP, frozen_prototypes
 from cptlab.training.spec import RunSpec
 
 PICTURE = 56
-"""Side of a class's picture in pixels."""
+"""Side of a class's image in pixels."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,8 +25,8 @@ class Scene:
     """The K training classes of a data set as the frozen backbone sees them.
 
     Classes are ordered by CPT's clusters, which the frozen texts decide: clusters (K,) int64,
-    texts (K, d) and cosines (K, K) of the frozen texts; pictures (K, PICTURE, PICTURE, 3) uint8, a
-    test picture of each class. order (K,): where each stood in the data set. sample: a test picture
+    texts (K, d) and cosines (K, K) of the frozen texts; images (K, PICTURE, PICTURE, 3) uint8, a
+    test image of each class. order (K,): where each stood in the data set. sample: a test image
     to predict, and its read function's data set.
     """
 
@@ -36,7 +36,7 @@ class Scene:
     clusters: np.ndarray
     texts: Tensor
     cosines: np.ndarray
-    pictures: np.ndarray
+    images: np.ndarray
     sample: Sample
 
     def texts_of(self, model: PromptedCLIP) -> Tensor:
@@ -61,7 +61,7 @@ def _scene(backbone: Backbone, dataset: ImageDataset) -> Scene:
     order = order_by_cluster(frozen, clusters)
     first = {sample.label: sample for sample in reversed(dataset.test)}
     shown = [first[label] for label in order.tolist()]
-    pictures = dataset.read([sample.key for sample in shown], PICTURE)
+    images = dataset.read([sample.key for sample in shown], PICTURE)
     return Scene(
         dataset,
         tuple(dataset.class_names[label] for label in order.tolist()),
@@ -69,6 +69,6 @@ def _scene(backbone: Backbone, dataset: ImageDataset) -> Scene:
         clusters[order].numpy(),
         frozen[order],
         cosine_matrix(frozen[order]).numpy(),
-        (255 * pictures).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy(),
+        (255 * images).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy(),
         shown[0],
     )

@@ -14,9 +14,9 @@ from cptlab.lab.explore.choice import Finished, finished, first_choice, label_of
 from cptlab.lab.explore.scene import Scene, scene_of
 from cptlab.lab.runs.queue import run
 from cptlab.lab.runs.results import Result
-from cptlab.lab.study.claims.roles import CPT, PLAIN, ZERO_SHOT
+from cptlab.lab.study.claims.variants import CPT, PLAIN, ZERO_SHOT
 from cptlab.lab.study.lineup import BOTH
-from cptlab.lab.study.profiles import Part, Profile
+from cptlab.lab.study.profiles import Design, Profile
 from cptlab.lab.study.studies import Study, grid
 
 WIDGETS = ("auto", "on", "off")
@@ -25,7 +25,7 @@ WIDGETS = ("auto", "on", "off")
 class Session(traitlets.HasTraits):
     """Finished runs of a profile in a store; `chosen` is the one that the panels show.
 
-    Panels observe `chosen` and `runs` (traitlets). live: show widgets, not static pictures.
+    Panels observe `chosen` and `runs` (traitlets). live: show widgets, not static images.
     """
 
     runs = traitlets.List()
@@ -55,7 +55,7 @@ class Session(traitlets.HasTraits):
 def begin(profile: Profile, store: Path, widgets: str = "auto") -> Session:
     """Open the finished runs of a profile; with the profile smoke a few are trained if none is.
 
-    Remarks on results that are left out are printed. widgets: "on", "off" for static pictures, or
+    Remarks on results that are left out are printed. widgets: "on", "off" for static images, or
     "auto" for widgets where somebody sits in front of the notebook.
 
     Raises ValueError for another word, and if there are no runs, with the command that makes some.
@@ -80,7 +80,7 @@ def begin(profile: Profile, store: Path, widgets: str = "auto") -> Session:
 def starters(profile: Profile) -> Study:
     """Two short runs, CPT and the prompts without its losses, and zero-shot beside them."""
     main = profile.comparison
-    part = Part(main.datasets[:1], (min(main.imbalances),), main.seeds[:1])
+    part = Design(main.datasets[:1], (min(main.taus),), main.seeds[:1])
     return grid(profile, part, (ZERO_SHOT, PLAIN, CPT), BOTH[1:])
 
 

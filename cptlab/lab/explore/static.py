@@ -1,4 +1,4 @@
-"""Static pictures of what the widgets show, for where there are none."""
+"""Static images of what the widgets show, for where there are none."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def matrix_figure(scene: Scene, panels: Mapping[str, np.ndarray]) -> Figure:
 
 
 def map_figure(scene: Scene, layouts: Mapping[str, np.ndarray]) -> Figure:
-    """Maps of the classes by title, from positions (K, 2), each class drawn as its picture."""
+    """Maps of the classes by title, from positions (K, 2), each class drawn as its image."""
     with use_style():
         fig, axes = plt.subplots(1, len(layouts), figsize=(5.4 * len(layouts), 5.2))
         axes = np.atleast_1d(axes)
@@ -43,12 +43,12 @@ def map_figure(scene: Scene, layouts: Mapping[str, np.ndarray]) -> Figure:
         for ax, positions in zip(axes, layouts.values(), strict=True):
             frame = pd.DataFrame({"x": positions[:, 0], "y": positions[:, 1]})
             frame = frame.assign(cluster=scene.clusters, name=scene.names)
-            figures.class_map(frame, ax, pictures=list(scene.pictures))
+            figures.class_map(frame, ax, images=list(scene.images))
     return _finished(fig)
 
 
-def prediction_figure(picture: np.ndarray, shares: pd.DataFrame, label: str) -> Figure:
-    """A picture (H, W, 3) beside the probabilities in percent that `predict` gave.
+def prediction_figure(image: np.ndarray, shares: pd.DataFrame, label: str) -> Figure:
+    """An image (H, W, 3) beside the probabilities in percent that `predict` gave.
 
     label: of the run. Classes stand from the run's most to its least probable one.
     """
@@ -58,7 +58,7 @@ def prediction_figure(picture: np.ndarray, shares: pd.DataFrame, label: str) -> 
         fig, (left, right) = plt.subplots(
             1, 2, figsize=(7.5, max(2.4, height)), width_ratios=(1, 2.4)
         )
-        left.imshow(picture)
+        left.imshow(image)
         left.set_axis_off()
         rows = np.arange(len(shares))
         looks = {"Zero-shot": ("zero_shot", BLACK, "////"), label: ("run", GREEN, None)}

@@ -56,7 +56,7 @@ def _train(spec: RunSpec, store: Path, watch: Callable[[Epoch], None]) -> None:
     torch.set_num_threads(spec.threads)
     roles = world.roles_of(spec)
     source, learned = next(iter(roles.items()))
-    subset = draw_long_tailed(learned, spec.imbalance, spec.seed, spec.n_max, spec.class_order)
+    subset = draw_long_tailed(learned, spec.tau, spec.seed, spec.n_max, spec.class_order)
     epochs = planned_epochs(spec, len(learned.class_names), len(subset.samples))
 
     def after_epoch(state: Trained) -> list[dict[str, float]]:

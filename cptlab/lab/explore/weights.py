@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Sequence
 
 from cptlab.lab.explore.choice import Finished
-from cptlab.lab.study.claims.roles import CPT as FULL_CPT
-from cptlab.lab.study.claims.roles import label
+from cptlab.lab.study.claims.variants import CPT as FULL_CPT
+from cptlab.lab.study.claims.variants import label
 from cptlab.lab.study.lineup import BOTH, methods
 from cptlab.lab.study.profiles import Profile
 from cptlab.methods import CPT, IVLP, Method

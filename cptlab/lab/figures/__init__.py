@@ -16,9 +16,9 @@ from cptlab.lab.figures.collapse import collapse_curves
 from cptlab.lab.figures.comparison import method_grid, method_intervals
 from cptlab.lab.figures.contact_sheet import contact_sheet
 from cptlab.lab.figures.cost import accuracy_by_cost
+from cptlab.lab.figures.images import drawing_sheet, image_grid
 from cptlab.lab.figures.ledger import verdict_matrix
 from cptlab.lab.figures.map import class_map
-from cptlab.lab.figures.pictures import drawing_sheet, image_grid
 from cptlab.lab.figures.published import published_averages
 from cptlab.lab.figures.ranks import rank_plot
 from cptlab.lab.figures.seeds import seed_violins, training_curves

@@ -12,7 +12,7 @@ MEASURES = {
     "nc2_prototypes_global": ("NC2: prototypes off a simplex", "gap of cosines, all classes"),
     "nc2_prototypes_within": ("NC2 inside clusters: off a simplex", "gap of cosines, in clusters"),
     "nc3": ("NC3: prototypes off class means", "distance, 0 = same shape"),
-    "nc4": ("NC4: prototypes choose like means", "agreement, share of pictures"),
+    "nc4": ("NC4: prototypes choose like means", "agreement, share of images"),
     "effective_rank": ("Effective rank of similarities", "directions in use"),
     "drift_degrees": ("Drift from frozen prototypes", "mean angle (degrees)"),
 }

@@ -24,11 +24,11 @@ def figure_names(folder: str | os.PathLike, captions: Iterable[str]) -> list[str
 
 
 def contact_sheet(folder: str | os.PathLike, captions: Mapping[str, str]) -> Path:
-    """Write README.md into a folder of figures: each with caption, picture and links to its files.
+    """Write README.md into a folder of figures: each with caption, image and links to its files.
 
     Figures are the folder's PNG files, in the order of `captions`, others behind; captions without
     a figure are left out. Of figures that show vendors' drawings the CSV is enough. Tables without
-    a picture of their own, and other files, are linked below.
+    an image of their own, and other files, are linked below.
 
     Args:
         folder: where `cptlab.lab.figures.style.save` wrote the figures.
@@ -41,7 +41,7 @@ def contact_sheet(folder: str | os.PathLike, captions: Mapping[str, str]) -> Pat
         ValueError: if there is no figure.
     """
     folder = Path(folder)
-    parts = ["# Figures", "Every picture with the numbers behind it."]
+    parts = ["# Figures", "Every image with the numbers behind it."]
     unseen = [name for name in VENDOR_ART if (folder / f"{name}.csv").is_file()]
     drawn = figure_names(folder, captions)
     figures = sorted({*drawn, *unseen}, key=[*captions, *drawn, *unseen].index)
@@ -53,8 +53,8 @@ def contact_sheet(folder: str | os.PathLike, captions: Mapping[str, str]) -> Pat
         art = "It shows vendors' drawings, so it is drawn on your machine and not committed."
         shown = art if name in VENDOR_ART else f"![{caption}]({name}.png)"
         parts += filter(None, [f"## {name}", caption, shown, links])
-    pictured = {f"{name}.{kind}" for name in figures for kind in DRAWN}
-    others = sorted({path.name for path in folder.glob("[!.]*.*")} - pictured - {"README.md"})
+    imaged = {f"{name}.{kind}" for name in figures for kind in DRAWN}
+    others = sorted({path.name for path in folder.glob("[!.]*.*")} - imaged - {"README.md"})
     tables = [name for name in others if name.endswith((".csv", ".md"))]
     for title, names in {"Tables": tables, "Other files": sorted({*others} - {*tables})}.items():
         if names:

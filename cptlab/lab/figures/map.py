@@ -27,15 +27,13 @@ SIDES = (
 
 FRAME = {"facecolor": "#FFFFFF99", "linewidth": 0.8, "pad": 0.8}
 OFFSET = {"textcoords": "offset points"}
-SMALLEST, LARGEST = 10.0, 30.0  # points, of pictures
+SMALLEST, LARGEST = 10.0, 30.0  # points, of images
 LONGEST = 120.0  # points, of the line between a title and its class
 
 CIRCLE = np.linspace(0, 2 * np.pi, 32, endpoint=False)
 
 
-def class_map(
-    frame: pd.DataFrame, ax: Axes, *, pictures: Sequence[np.ndarray] | None = None
-) -> Axes:
+def class_map(frame: pd.DataFrame, ax: Axes, *, images: Sequence[np.ndarray] | None = None) -> Axes:
     """Classes at their positions, clusters outlined, and as many names as have room.
 
     A cluster carries the name of the class in its middle, in bold, framed in the cluster's colour
@@ -47,16 +45,16 @@ def class_map(
     Args:
         frame: a row per class: columns "x", "y" (positions without unit), "cluster" and "name".
         ax: axes to draw on; both directions get the same scale.
-        pictures: (H, W, 3) of each class, uint8 or floats in 0..1, drawn instead of points.
+        images: (H, W, 3) of each class, uint8 or floats in 0..1, drawn instead of points.
 
     Raises:
-        ValueError: on missing columns, no rows, or pictures that do not match the rows in number.
+        ValueError: on missing columns, no rows, or images that do not match the rows in number.
     """
     missing = [name for name in ("x", "y", "cluster", "name") if name not in frame.columns]
     if missing:
         raise ValueError(f"The frame lacks the columns {missing}; it has {list(frame.columns)}.")
-    if frame.empty or (pictures is not None and len(pictures) != len(frame)):
-        raise ValueError("The map needs at least one class, and one picture per class or none.")
+    if frame.empty or (images is not None and len(images) != len(frame)):
+        raise ValueError("The map needs at least one class, and one image per class or none.")
     points, clusters = frame[["x", "y"]].to_numpy(dtype=float), frame["cluster"].to_numpy()
     margin = 0.03 * (np.ptp(points, axis=0).max() or 1)
     ax.update_datalim(np.concatenate([points - 2 * margin, points + 2 * margin]))
@@ -66,7 +64,7 @@ def class_map(
     ax.grid(False)
     ax.spines[:].set_visible(False)
     ax.get_figure(root=True).draw_without_rendering()  # layout and limits become final
-    size = 6.0 if pictures is None else _picture_size(ax, points)
+    size = 6.0 if images is None else _image_size(ax, points)
 
     titles, names = [], frame["name"].tolist()
     for index, cluster in enumerate(np.unique(clusters)):
@@ -77,14 +75,14 @@ def class_map(
         ax.add_patch(Polygon(outline, facecolor=color, hatch=hatch, **faint))
         ax.add_patch(Polygon(outline, fill=False, edgecolor=color, linestyle=line, linewidth=1.2))
         middle = rows[((points[rows] - points[rows].mean(0)) ** 2).sum(1).argmin()]
-        if pictures is None:
+        if images is None:
             mark = {"marker": marker, "color": color, "linestyle": "none"}
             ax.plot(*points[rows].T, **mark, markersize=size, markeredgecolor="white")
             rim = {"markeredgecolor": "black", "markeredgewidth": 1.5}
             ax.plot(*points[middle], **mark, markersize=size + 1, **rim, zorder=3)
-        for row in rows if pictures is not None else ():
-            picture = _shrink(pictures[row], size * DPI / 72)
-            image = OffsetImage(picture, zoom=size / max(picture.shape[:2]))
+        for row in rows if images is not None else ():
+            image = _shrink(images[row], size * DPI / 72)
+            image = OffsetImage(image, zoom=size / max(image.shape[:2]))
             rim = {"edgecolor": "black", "linewidth": 1.8}
             edge = rim if row == middle else {"edgecolor": color, "linewidth": 0.8}
             ax.add_artist(AnnotationBbox(image, points[row], pad=0.05, bboxprops=edge))
@@ -104,8 +102,8 @@ def rounded_hull(points: np.ndarray, margin: float) -> np.ndarray:
     return rim[ConvexHull(rim).vertices]
 
 
-def _picture_size(ax: Axes, points: np.ndarray) -> float:
-    """Points that a picture may take: half of the classes have no other class closer than that."""
+def _image_size(ax: Axes, points: np.ndarray) -> float:
+    """Points that an image may take: half of the classes have no other class closer than that."""
     if len(points) == 1:
         return LARGEST
     places = ax.transData.transform(points)
@@ -114,12 +112,12 @@ def _picture_size(ax: Axes, points: np.ndarray) -> float:
     return float(np.clip(np.median(distances) / dots, SMALLEST, LARGEST))
 
 
-def _shrink(picture: np.ndarray, pixels: float) -> np.ndarray:
+def _shrink(image: np.ndarray, pixels: float) -> np.ndarray:
     """Means over blocks, the smallest with at least `pixels` on the long side, floats in 0..1."""
-    picture = picture / 255 if picture.dtype == np.uint8 else picture
-    block = max(1, int(max(picture.shape[:2]) / pixels))
-    height, width = (side // block for side in picture.shape[:2])
-    blocks = picture[: height * block, : width * block].reshape(height, block, width, block, -1)
+    image = image / 255 if image.dtype == np.uint8 else image
+    block = max(1, int(max(image.shape[:2]) / pixels))
+    height, width = (side // block for side in image.shape[:2])
+    blocks = image[: height * block, : width * block].reshape(height, block, width, block, -1)
     return blocks.mean((1, 3))
 
 

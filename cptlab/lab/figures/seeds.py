@@ -12,7 +12,7 @@ from matplotlib.ticker import MaxNLocator, MultipleLocator
 from cptlab.lab.figures.style import Look, method_look, method_order
 from cptlab.lab.study.tables import check_one_row_per_seed, mean_interval
 
-LABELS = {"progress": "Training (% of epochs)", "shots": "Training pictures of every class"}
+LABELS = {"progress": "Training (% of epochs)", "shots": "Training images of every class"}
 
 
 def training_curves(

@@ -126,8 +126,8 @@ def save(
     beside = {path: path.with_name(f".{path.name}.{os.getpid()}.tmp") for path in paths}
     try:
         fig.savefig(beside[png], format="png", dpi=DPI, metadata={"Software": "cptlab"})
-        for picture in fig.findobj(AxesImage):
-            picture.set_rasterized(True)
+        for image in fig.findobj(AxesImage):
+            image.set_rasterized(True)
         with mpl.rc_context({"svg.hashsalt": "cptlab", "svg.fonttype": "none"}):
             undated = {"Creator": "cptlab", "Date": None}
             fig.savefig(beside[svg], format="svg", dpi=DPI, metadata=undated)

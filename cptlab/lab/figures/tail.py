@@ -1,4 +1,4 @@
-"""How rare classes fare: gains by training pictures, and thirds of the long tail."""
+"""How rare classes fare: gains by training images, and thirds of the long tail."""
 
 import numpy as np
 import pandas as pd
@@ -14,9 +14,9 @@ THIRDS = ["head", "medium", "tail"]
 
 
 def gains_by_shots(table: pd.DataFrame, ax: Axes) -> Axes:
-    """Gain over zero-shot by the training pictures of a class: a mark per method with interval.
+    """Gain over zero-shot by the training images of a class: a mark per method with interval.
 
-    Numbers of pictures stand at equal distances, with the number of classes below each.
+    Numbers of images stand at equal distances, with the number of classes below each.
 
     Args:
         table: what `cptlab.lab.study.tables.gain_table` returns.
@@ -46,7 +46,7 @@ def gains_by_shots(table: pd.DataFrame, ax: Axes) -> Axes:
     ax.axhline(0, color=GREY, linewidth=0.8, zorder=0)
     ticks = [f"{n_k}\n({n} class{'es' * (n > 1)})" for n_k, n in counts.items()]
     ax.set_xticks(range(len(ticks)), ticks)
-    ax.set(xlabel="training pictures of the class, $n_k$", ylabel="gain over zero-shot (points)")
+    ax.set(xlabel="training images of the class, $n_k$", ylabel="gain over zero-shot (points)")
     ax.set_xlim(-0.5, len(ticks) - 0.5)
     ax.grid(False, axis="x")
     ax.tick_params(axis="x", length=0)
@@ -95,7 +95,7 @@ def few_shot_panels(frame: pd.DataFrame, fig: Figure) -> list[Axes]:
         ax.set_axis_off()
     for ax in axes[: len(order)][-across:]:  # some have an empty place below
         ax.tick_params(labelbottom=True)
-    fig.supxlabel("training pictures of every class", fontsize=9)
+    fig.supxlabel("training images of every class", fontsize=9)
     fig.supylabel("accuracy on all classes (%)", fontsize=9)
     if beside:
         fig.legend(beside.values(), beside, loc="outside upper right", ncols=len(beside))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from itertools import groupby
 
-from cptlab.lab.study.profiles import Part, Profile
-from cptlab.lab.study.studies import hardest, imbalanced
+from cptlab.lab.study.profiles import Design, Profile
+from cptlab.lab.study.studies import hardest, long_tailed
 
 INTERVAL = "means with 95 % intervals (Student's) over seeds"
 GRID = f"{INTERVAL}, dotted: zero-shot. Where an interval goes on, there is an arrow"
@@ -98,22 +98,22 @@ def captions(profile: Profile) -> dict[str, str]:
     return {name: text.format(**parts) for name, text in CAPTIONS.items()}
 
 
-def in_words(part: Part) -> str:
+def in_words(part: Design) -> str:
     """Data sets, imbalance ratios and numbers of seeds: "food; τ = 1 (3 seeds); 0.06 (5 seeds)"."""
     sets = ", ".join(part.datasets)
     if len(part.datasets) > 3:
         sets = f"{len(part.datasets)} data sets"
     groups = [
         f"{', '.join(f'{tau:g}' for tau in taus)} ({n} seed{'s' * (n > 1)})"
-        for n, taus in groupby(part.imbalances, lambda tau: len(part.seeds_at(tau)))
+        for n, taus in groupby(part.taus, lambda tau: len(part.seeds_at(tau)))
     ]
     return f"{sets}; τ = {'; '.join(groups)}" if groups else sets
 
 
-def _parts(profile: Profile) -> dict[str, Part]:
+def _parts(profile: Profile) -> dict[str, Design]:
     """What the figures draw, as `cptlab.lab.study.studies` has it."""
     main, transfer = profile.comparison, profile.transfer
-    smallest = main.at(min(main.imbalances))
+    smallest = main.at(min(main.taus))
     followed = dataclasses.replace(smallest, datasets=(profile.curve_dataset,))
     tour = dataclasses.replace(followed, seeds=main.seeds[:1])
     return {
@@ -122,14 +122,14 @@ def _parts(profile: Profile) -> dict[str, Part]:
         "violins": dataclasses.replace(smallest, datasets=main.datasets[:1]),
         "curves": followed,
         "followed": dataclasses.replace(
-            main, datasets=(profile.curve_dataset,), imbalances=profile.curve_imbalances
+            main, datasets=(profile.curve_dataset,), taus=profile.curve_taus
         ),
         "tour": tour,
         "similarity": dataclasses.replace(tour, datasets=(profile.similarity_dataset,)),
-        "imbalanced": imbalanced(profile),
+        "imbalanced": long_tailed(profile),
         "hardest": hardest(profile),
-        "balanced": profile.details.at(max(profile.details.imbalances)),
+        "balanced": profile.details.at(max(profile.details.taus)),
         "transfer": transfer,
-        "ablation_transfer": transfer.at(min(transfer.imbalances)),
+        "ablation_transfer": transfer.at(min(transfer.taus)),
         "few_shot": profile.few_shot,
     }

@@ -13,7 +13,7 @@ import pandas as pd
 from cptlab.lab.report.pictures import address
 
 if TYPE_CHECKING:
-    from cptlab.lab.study.profiles import Part, Profile
+    from cptlab.lab.study.profiles import Design, Profile
 
 
 @dataclass(frozen=True)
@@ -110,9 +110,9 @@ def profile_facts(profile: Profile) -> dict[str, str]:
     }
 
 
-def _part(part: Part) -> str:
-    taus = ", ".join(f"{tau:g}" for tau in part.imbalances)
-    fewer = part.milder_seeds
+def _part(part: Design) -> str:
+    taus = ", ".join(f"{tau:g}" for tau in part.taus)
+    fewer = part.seeds_at_larger_tau
     milder = f" ({len(fewer)} at all but the smallest tau)" if fewer is not None else ""
     number = f"{len(part.seeds)} seed{'s' if len(part.seeds) > 1 else ''}{milder}"
     return f"{', '.join(part.datasets)}; tau {taus}; {number}"

@@ -1,7 +1,8 @@
 """A study's results in one small file: figures are redrawn from it, without training anything.
 
-It holds every result file, and the prompts of those runs alone that somebody looks at
-(`cptlab.lab.study.studies.looked_at`): prompts of two thousand runs would weigh many times as much.
+It holds every result file, and the prompts of those runs alone that the explorer and the notebooks
+show (`cptlab.lab.study.studies.with_prompts`): those of two thousand runs would weigh many times as
+much.
 """
 
 from __future__ import annotations

@@ -49,16 +49,14 @@ def execute(
     backbone = world.backbone_of(spec)
     roles = world.roles_of(spec)
     source, learned = next(iter(roles.items()))
-    subsets = [
-        draw_long_tailed(learned, s.imbalance, s.seed, s.n_max, s.class_order) for s in specs
-    ]
+    subsets = [draw_long_tailed(learned, s.tau, s.seed, s.n_max, s.class_order) for s in specs]
 
     latest = None
 
     def curve(state: Trained) -> list[dict[str, float]]:
         nonlocal latest
         accuracy, _ = latest = scores(state.model, roles)
-        geometry = collapse(state.model, learned, subsets, state.setting.frozen_prototypes)
+        geometry = collapse(state.model, learned, subsets, state.context.frozen_prototypes)
         return [row | measures for row, measures in zip(accuracy, geometry, strict=True)]
 
     folder = begin(store, specs)

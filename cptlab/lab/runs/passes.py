@@ -96,7 +96,7 @@ def _settled(store: Path) -> FileLock:
 
 
 def _identity(specs: Sequence[RunSpec]) -> str:
-    """Name of a pass: its runs in order, the weights, pictures of one's own, torch's version."""
+    """Name of a pass: its runs in order, the weights, images of one's own, torch's version."""
     weights = clip.weights_id(specs[0].backbone, specs[0].pretrained)
     parts = [torch.__version__, str(weights), *(spec.run_id for spec in specs)]
     if (content := world.content_of(specs[0])) is not None:

@@ -116,7 +116,7 @@ def _groups(
     again = {spec for group in groups for spec in group}
     groups += passes([spec for spec in todo if spec not in again], min(replicas, fair_share))
     # Long passes first, so that the last ones to finish are short.
-    return sorted(groups, key=lambda group: -group[0].imbalance * len(group))
+    return sorted(groups, key=lambda group: -group[0].tau * len(group))
 
 
 def _claim(group: list[RunSpec], store: Path, wait: bool) -> list[tuple[str, str]] | None:

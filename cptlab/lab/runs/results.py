@@ -175,7 +175,7 @@ def table(results: Iterable[Result]) -> pd.DataFrame:
         {
             "dataset": result.spec.dataset,
             "method": result.spec.method.name,
-            "tau": result.spec.imbalance,
+            "tau": result.spec.tau,
             "seed": result.spec.seed,
             "protocol": result.spec.protocol,
             **result.metrics,

@@ -41,8 +41,8 @@ def spread_findings(frame: pd.DataFrame, pairs: Iterable[tuple[str, str]], quant
         quantity: a column of the frame.
     """
     items = []
-    for label, rival in pairs:
-        ratio = spread_ratio(frame, label, rival, quantity)
+    for label, baseline in pairs:
+        ratio = spread_ratio(frame, label, baseline, quantity)
         said = f"{ratio.value:.2f} times the standard deviation of {quantity}"
         if pd.isna(ratio.lower):
             said += f". With {ratio.pairs} seeds there is no interval, so it may be chance."
@@ -51,7 +51,7 @@ def spread_findings(frame: pd.DataFrame, pairs: Iterable[tuple[str, str]], quant
             said += f" (95 % interval {bounds}), over {ratio.pairs} seeds. The interval "
             inside = ratio.lower <= 1 <= ratio.upper
             said += "includes one: not separable." if inside else "excludes one."
-        items.append(f"- **{label}, against {rival}:** {said}\n")
+        items.append(f"- **{label}, against {baseline}:** {said}\n")
     return "".join(items)
 
 

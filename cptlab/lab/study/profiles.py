@@ -38,27 +38,27 @@ class Depths:
 
 
 @dataclass(frozen=True)
-class Part:
+class Design:
     """Data sets, imbalance ratios and seeds of one part of a study.
 
-    milder_seeds: seeds at all but the smallest ratio, if fewer (their runs have more pictures and
-    take longest).
+    seeds_at_larger_tau: seeds at all ratios but the smallest, if fewer (their runs have more images
+    and take longest).
     """
 
     datasets: tuple[str, ...]
-    imbalances: tuple[float, ...]
+    taus: tuple[float, ...]
     seeds: tuple[int, ...]
-    milder_seeds: tuple[int, ...] | None = None
+    seeds_at_larger_tau: tuple[int, ...] | None = None
 
-    def seeds_at(self, imbalance: float) -> tuple[int, ...]:
+    def seeds_at(self, tau: float) -> tuple[int, ...]:
         """Seeds of the runs at an imbalance ratio."""
-        if imbalance > min(self.imbalances) and self.milder_seeds is not None:
-            return self.milder_seeds
+        if tau > min(self.taus) and self.seeds_at_larger_tau is not None:
+            return self.seeds_at_larger_tau
         return self.seeds
 
-    def at(self, imbalance: float) -> Part:
+    def at(self, tau: float) -> Design:
         """The runs of this part at one of its imbalance ratios."""
-        return Part(self.datasets, (imbalance,), self.seeds_at(imbalance))
+        return Design(self.datasets, (tau,), self.seeds_at(tau))
 
 
 @dataclass(frozen=True)
@@ -67,11 +67,11 @@ class Profile:
 
     comparison: the methods side by side, base to new; its first data set also carries the violins,
     at the smallest ratio. curve_dataset: one of them, which carries the training curves, at the
-    ratios `curve_imbalances`, and the tour. details: CPT's losses, weights, clusters and readings.
+    ratios `curve_taus`, and the tour. details: CPT's losses, weights, clusters and readings.
     transfer: sources of cross-dataset transfer and domain shift. few_shot: data sets and seeds of
-    few-shot learning with `shots` pictures of every class. readings: those of the losses
+    few-shot learning with `shots` images of every class. readings: those of the losses
     under which weights and clusters are varied (tables show both readings of L_TETF anyway).
-    ablate_transfer: run the combinations of losses in transfer too. rivals: labels of the other
+    ablate_transfer: run the combinations of losses in transfer too. baselines: labels of the other
     prompt-tuning methods that take part; None for all of them (`cptlab.lab.study.lineup`).
     similarity_dataset: source of the similarity matrices, about 96 training classes. schedule:
     CPT's, whatever the protocol; those of other methods keep their published proportion to it.
@@ -81,16 +81,16 @@ class Profile:
     """
 
     name: str
-    comparison: Part
-    details: Part
-    transfer: Part
-    few_shot: Part
+    comparison: Design
+    details: Design
+    transfer: Design
+    few_shot: Design
     similarity_dataset: str
     curve_dataset: str = "activities"
-    rivals: tuple[str, ...] | None = None
+    baselines: tuple[str, ...] | None = None
     readings: tuple[Reading, ...] = READINGS
     ablate_transfer: bool = True
-    curve_imbalances: tuple[float, ...] = TAUS
+    curve_taus: tuple[float, ...] = TAUS
     shots: tuple[int, ...] = (1, 2, 4, 8, 16)
     schedule: Schedule | None = field(default_factory=lambda: EMBEDDED_SCHEDULE)
     backbone: str = "EmojiCLIP"
@@ -106,7 +106,7 @@ class Profile:
         self,
         dataset: str,
         method: Method,
-        imbalance: float,
+        tau: float,
         seed: int,
         protocol: Protocol = "base_to_new",
     ) -> RunSpec:
@@ -117,7 +117,7 @@ class Profile:
         return RunSpec(
             dataset=dataset,
             method=_published_for(dataset, method),
-            imbalance=imbalance,
+            tau=tau,
             seed=seed,
             schedule=self.schedule_of(method, protocol, dataset),
             protocol=protocol,
@@ -134,7 +134,10 @@ class Profile:
         """A method's schedule in this profile."""
         if self.schedule is not None:
             return scaled(method.schedule(), self.schedule)
-        published = {**method.elsewhere.get(protocol, {}), **method.elsewhere.get(dataset, {})}
+        published = {
+            **method.published_for.get(protocol, {}),
+            **method.published_for.get(dataset, {}),
+        }
         return dataclasses.replace(method.schedule(), **_fields_of(Schedule, published))
 
     def make(
@@ -148,7 +151,7 @@ class Profile:
     ) -> dict[str, float]:
         """The fields of a method that were published for a protocol, or that this profile sets."""
         depths = {} if self.depths is None else dataclasses.asdict(self.depths)
-        return _fields_of(method, {**method.elsewhere.get(protocol, {}), **depths})
+        return _fields_of(method, {**method.published_for.get(protocol, {}), **depths})
 
     def datasets(self) -> list[str]:
         """Every data set that some study uses, each once."""
@@ -158,7 +161,7 @@ class Profile:
 
 
 def _published_for(dataset: str, method: Method) -> Method:
-    values = _fields_of(type(method), method.elsewhere.get(dataset, {}))
+    values = _fields_of(type(method), method.published_for.get(dataset, {}))
     unset = {k: v for k, v in values.items() if getattr(method, k) == getattr(type(method), k)}
     return dataclasses.replace(method, **unset)
 
@@ -171,46 +174,46 @@ def _fields_of(kind: type, values: Mapping[str, float]) -> dict[str, float]:
 
 SMOKE = Profile(
     "smoke",
-    comparison=Part(("activities",), (0.06,), (1, 2)),
-    details=Part(("activities",), (0.06,), (1,)),
-    transfer=Part(("activities",), (0.06,), (1,)),
-    few_shot=Part(("activities",), (1.0,), (1,)),
+    comparison=Design(("activities",), (0.06,), (1, 2)),
+    details=Design(("activities",), (0.06,), (1,)),
+    transfer=Design(("activities",), (0.06,), (1,)),
+    few_shot=Design(("activities",), (1.0,), (1,)),
     shots=(1, 4),
-    rivals=("CoOp", "IVLP", "MaPLe", "DPC (CoOp)"),
+    baselines=("CoOp", "IVLP", "MaPLe", "DPC (CoOp)"),
     similarity_dataset="activities",
     readings=(Reading("pair mean"),),
     ablate_transfer=False,
-    curve_imbalances=(0.06,),
+    curve_taus=(0.06,),
     schedule=Schedule(epochs=2, lr=EMBEDDED_SCHEDULE.lr, batch_size=32),
 )
 DEMO = Profile(
     "demo",
     # no balanced data (tau = 1), a sixth of the work: it is to take less than a quarter of an hour
-    comparison=Part(("activities",), TAUS[1:], (1, 2, 3, 4, 5), milder_seeds=(1, 2, 3)),
-    details=Part(("activities",), (0.06,), (1, 2, 3)),
-    transfer=Part(("activities",), (0.06,), (1, 2, 3)),
-    rivals=("CoOp", "IVLP"),
-    few_shot=Part(("activities",), (1.0,), (1, 2)),
+    comparison=Design(("activities",), TAUS[1:], (1, 2, 3, 4, 5), seeds_at_larger_tau=(1, 2, 3)),
+    details=Design(("activities",), (0.06,), (1, 2, 3)),
+    transfer=Design(("activities",), (0.06,), (1, 2, 3)),
+    baselines=("CoOp", "IVLP"),
+    few_shot=Design(("activities",), (1.0,), (1, 2)),
     shots=(1, 2, 4),
     similarity_dataset="travel",
     readings=(Reading("pair mean"),),
     ablate_transfer=False,
-    curve_imbalances=(0.06,),
+    curve_taus=(0.06,),
 )
 FULL = Profile(
     "full",
-    comparison=Part(tuple(CATEGORIES), TAUS, (1, 2, 3, 4, 5), milder_seeds=(1, 2, 3)),
-    details=Part(("activities",), TAUS, (1, 2, 3)),
-    transfer=Part(("activities",), TAUS, (1, 2, 3)),
-    few_shot=Part(("activities",), (1.0,), (1, 2, 3)),
+    comparison=Design(tuple(CATEGORIES), TAUS, (1, 2, 3, 4, 5), seeds_at_larger_tau=(1, 2, 3)),
+    details=Design(("activities",), TAUS, (1, 2, 3)),
+    transfer=Design(("activities",), TAUS, (1, 2, 3)),
+    few_shot=Design(("activities",), (1.0,), (1, 2, 3)),
     similarity_dataset="travel",
 )
 PAPER = Profile(
     "paper",
-    comparison=Part(PAPER_DATASETS, TAUS, (1, 2, 3, 4, 5)),
-    details=Part(PAPER_DATASETS, TAUS, (1, 2, 3, 4, 5)),
-    transfer=Part(("imagenet",), TAUS, (1, 2, 3, 4, 5)),
-    few_shot=Part(PAPER_DATASETS, (1.0,), (1, 2, 3)),
+    comparison=Design(PAPER_DATASETS, TAUS, (1, 2, 3, 4, 5)),
+    details=Design(PAPER_DATASETS, TAUS, (1, 2, 3, 4, 5)),
+    transfer=Design(("imagenet",), TAUS, (1, 2, 3, 4, 5)),
+    few_shot=Design(PAPER_DATASETS, (1.0,), (1, 2, 3)),
     similarity_dataset="flowers102",
     curve_dataset="eurosat",
     schedule=None,
@@ -258,12 +261,12 @@ def profile_named(text: str) -> Profile:
 def _at(profile: Profile, tau: object) -> Profile:
     """A profile at one imbalance ratio."""
     parts = {name: getattr(profile, name) for name in PARTS_BY_TAU}
-    common = [t for t in TAUS if all(t in part.imbalances for part in parts.values())]
+    common = [t for t in TAUS if all(t in part.taus for part in parts.values())]
     if tau not in common:
         raise ValueError(
             f"Profile {profile.name.split(',')[0]} cannot be had at tau={tau} alone; choose one "
             f"of {', '.join(f'{t:g}' for t in common)}."
         )
-    curves = tuple(t for t in profile.curve_imbalances if t == tau)
+    curves = tuple(t for t in profile.curve_taus if t == tau)
     at = {name: part.at(tau) for name, part in parts.items()}
-    return dataclasses.replace(profile, curve_imbalances=curves, **at)
+    return dataclasses.replace(profile, curve_taus=curves, **at)

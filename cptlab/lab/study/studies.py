@@ -14,18 +14,18 @@ from cptlab.lab.runs.queue import run
 from cptlab.lab.runs.results import Result, table
 from cptlab.lab.study import lineup
 from cptlab.lab.study.claims import Reading
-from cptlab.lab.study.claims.roles import (
+from cptlab.lab.study.claims.variants import (
     CPT,
     DEFAULT_WEIGHTS,
     OTHER_ALGORITHMS,
     OTHER_SIZES,
     PLAIN,
     ZERO_SHOT,
-    Role,
+    Variant,
     weighted,
 )
 from cptlab.lab.study.lineup import BOTH, SIMILARITY, STABILITY, learned, methods
-from cptlab.lab.study.profiles import Part, Profile
+from cptlab.lab.study.profiles import Design, Profile
 from cptlab.methods.parts.balance import Balance
 from cptlab.methods.schedule import in_published_steps
 from cptlab.training.spec import RunSpec
@@ -33,7 +33,7 @@ from cptlab.training.spec import RunSpec
 Study = dict[RunSpec, str]
 """Specifications with the method label that figures show for them."""
 
-COMBINATIONS: dict[tuple[bool, ...], Role] = {
+COMBINATIONS: dict[tuple[bool, ...], Variant] = {
     on: weighted(dict(zip(DEFAULT_WEIGHTS, map(float, on)))) if any(on) else PLAIN
     for on in product((False, True), repeat=len(DEFAULT_WEIGHTS))
 }
@@ -52,11 +52,11 @@ HEAT_MAP = {
 }
 """Weights of L_TETF and L_RS -> CPT with both."""
 
-ALGORITHMS: dict[str, Role] = {"spherical": CPT} | {
-    str(role.settings[0][1]): role for role in OTHER_ALGORITHMS
+ALGORITHMS: dict[str, Variant] = {"spherical": CPT} | {
+    str(variant.settings[0][1]): variant for variant in OTHER_ALGORITHMS
 }
-SIZES: dict[int, Role] = dict(
-    sorted({16: CPT, **{int(role.settings[0][1]): role for role in OTHER_SIZES}}.items())
+SIZES: dict[int, Variant] = dict(
+    sorted({16: CPT, **{int(variant.settings[0][1]): variant for variant in OTHER_SIZES}}.items())
 )
 """Classes per cluster -> CPT with that size; one cluster where a size reaches all classes."""
 
@@ -72,8 +72,8 @@ CLASSICS: dict[str, Balance | None] = {
 
 def grid(
     profile: Profile,
-    part: Part,
-    roles: Iterable[Role] | None = None,
+    part: Design,
+    variants: Iterable[Variant] | None = None,
     readings: Iterable[Reading] = BOTH,
     protocol: Protocol = "base_to_new",
 ) -> Study:
@@ -83,15 +83,15 @@ def grid(
     them.
     """
     followed = methods(profile, learned(profile))
-    curves = [("base_to_new", profile.curve_dataset, tau) for tau in profile.curve_imbalances]
+    curves = [("base_to_new", profile.curve_dataset, tau) for tau in profile.curve_taus]
     return {
         dataclasses.replace(
             profile.spec(dataset, method, tau, seed, protocol),
             curve=name in followed and (protocol, dataset, tau) in curves,
         ): name
-        for name, method in methods(profile, roles, readings, protocol).items()
+        for name, method in methods(profile, variants, readings, protocol).items()
         for dataset in part.datasets
-        for tau in part.imbalances
+        for tau in part.taus
         for seed in (part.seeds[:1] if name == ZERO_SHOT else part.seeds_at(tau))
     }
 
@@ -116,10 +116,10 @@ def over_seeds(profile: Profile) -> Study:
     return stability(profile) | grid(profile, _seeds(profile), (ZERO_SHOT,))
 
 
-def _seeds(profile: Profile) -> Part:
+def _seeds(profile: Profile) -> Design:
     main = profile.comparison
     names = dict.fromkeys((main.datasets[0], profile.curve_dataset))
-    return Part(tuple(names), (min(main.imbalances),), main.seeds)
+    return Design(tuple(names), (min(main.taus),), main.seeds)
 
 
 def geometry(profile: Profile) -> Study:
@@ -127,7 +127,7 @@ def geometry(profile: Profile) -> Study:
     part = dataclasses.replace(
         profile.comparison,
         datasets=(profile.curve_dataset,),
-        imbalances=profile.curve_imbalances,
+        taus=profile.curve_taus,
     )
     return grid(profile, part, learned(profile))
 
@@ -148,7 +148,7 @@ def other_steps(profile: Profile) -> Study:
             most = max(most, spec.schedule.epochs)
             spec = dataclasses.replace(spec, curve=False, schedule=schedule)
             short[spec] = f"{name} (published steps)"
-    part = dataclasses.replace(main.at(min(main.imbalances)), seeds=main.seeds[:3])
+    part = dataclasses.replace(main.at(min(main.taus)), seeds=main.seeds[:3])
     longer = {
         dataclasses.replace(
             spec, curve=False, schedule=dataclasses.replace(spec.schedule, epochs=most)
@@ -165,31 +165,31 @@ def cost(profile: Profile) -> Study:
 
 def similarity(profile: Profile) -> Study:
     """Fig. 1 (a-c): one run per panel on the data set of the matrices at the smallest tau."""
-    tau, seeds = min(profile.comparison.imbalances), profile.comparison.seeds[:1]
-    part = Part((profile.similarity_dataset,), (tau,), seeds)
+    tau, seeds = min(profile.comparison.taus), profile.comparison.seeds[:1]
+    part = Design((profile.similarity_dataset,), (tau,), seeds)
     return grid(profile, part, SIMILARITY)
 
 
 def tour(profile: Profile) -> Study:
     """The tour: zero-shot and CPT on one data set at the smallest tau, one seed."""
     main = profile.comparison
-    part = Part((profile.curve_dataset,), (min(main.imbalances),), main.seeds[:1])
+    part = Design((profile.curve_dataset,), (min(main.taus),), main.seeds[:1])
     return grid(profile, part, (ZERO_SHOT, CPT))
 
 
-def looked_at(profile: Profile) -> Study:
-    """Runs whose prompts somebody wants to see: the tour's, those of the matrices, and one seed of
+def with_prompts(profile: Profile) -> Study:
+    """Runs whose prompts an archive keeps: the tour's, those of the matrices, and one seed of
     what the explorer's sliders reach.
     """
     hard = hardest(profile)
-    one = Part(hard.datasets, hard.imbalances, hard.seeds[:1])
-    weights = [role for sweep in (*SWEEPS.values(), HEAT_MAP) for role in sweep.values()]
+    one = Design(hard.datasets, hard.taus, hard.seeds[:1])
+    weights = [variant for sweep in (*SWEEPS.values(), HEAT_MAP) for variant in sweep.values()]
     sliders = grid(profile, one, (PLAIN, *weights), main_readings(profile))
     return tour(profile) | similarity(profile) | sliders
 
 
 def few_shot(profile: Profile) -> Study:
-    """Accuracy on all classes by the number of training pictures of each; no long tail."""
+    """Accuracy on all classes by the number of training images of each; no long tail."""
     plain = grid(profile, profile.few_shot, protocol="few_shot")
     return {
         dataclasses.replace(spec, n_max=shots): name
@@ -200,7 +200,7 @@ def few_shot(profile: Profile) -> Study:
 
 def classics(profile: Profile) -> Study:
     """Long-tail classics on three kinds of prompts, under imbalance on the first data set."""
-    part = dataclasses.replace(imbalanced(profile), datasets=profile.details.datasets[:1])
+    part = dataclasses.replace(long_tailed(profile), datasets=profile.details.datasets[:1])
     plain = grid(profile, part, ("CoOp", PLAIN, CPT), BOTH[1:])
     return {
         # a plain run may carry a curve, which Table 2 needs and a variant does not
@@ -217,31 +217,31 @@ def main_readings(profile: Profile) -> tuple[Reading, ...]:
     return tuple(reading for reading in BOTH if reading in profile.readings)
 
 
-def imbalanced(profile: Profile) -> Part:
+def long_tailed(profile: Profile) -> Design:
     """The details at the imbalance ratios below 1."""
-    taus = tuple(tau for tau in profile.details.imbalances if tau < 1)
-    return dataclasses.replace(profile.details, imbalances=taus)
+    taus = tuple(tau for tau in profile.details.taus if tau < 1)
+    return dataclasses.replace(profile.details, taus=taus)
 
 
-def hardest(profile: Profile) -> Part:
+def hardest(profile: Profile) -> Design:
     """The details on their first data set at the smallest tau."""
     part = profile.details
-    taus = (min(part.imbalances),)
-    return dataclasses.replace(part, datasets=part.datasets[:1], imbalances=taus)
+    taus = (min(part.taus),)
+    return dataclasses.replace(part, datasets=part.datasets[:1], taus=taus)
 
 
 def sensitivity(profile: Profile) -> Study:
     """Fig. 3: the weights one at a time under imbalance, and two of them together."""
-    roles = [role for loss in DEFAULT_WEIGHTS for role in SWEEPS[loss].values()]
-    one = grid(profile, imbalanced(profile), roles, profile.readings)
+    variants = [variant for loss in DEFAULT_WEIGHTS for variant in SWEEPS[loss].values()]
+    one = grid(profile, long_tailed(profile), variants, profile.readings)
     return one | grid(profile, hardest(profile), HEAT_MAP.values(), main_readings(profile))
 
 
 def ablation(profile: Profile) -> Study:
     """Table 1: every combination of the three losses, base to new and in transfer."""
-    rows: Iterable[Role] = COMBINATIONS.values()
-    study = grid(profile, imbalanced(profile), rows)
-    part = dataclasses.replace(profile.transfer, imbalances=(min(profile.transfer.imbalances),))
+    rows: Iterable[Variant] = COMBINATIONS.values()
+    study = grid(profile, long_tailed(profile), rows)
+    part = dataclasses.replace(profile.transfer, taus=(min(profile.transfer.taus),))
     if not profile.ablate_transfer:
         rows = (PLAIN, CPT)  # in the comparison of methods anyway
     return study | grid(profile, part, rows, protocol="transfer")
@@ -249,8 +249,8 @@ def ablation(profile: Profile) -> Study:
 
 def clusterings(profile: Profile) -> Study:
     """Table 5 and Fig. 5: other algorithms under imbalance, other sizes on the most balanced."""
-    algorithms = grid(profile, imbalanced(profile), ALGORITHMS.values(), profile.readings)
-    part = dataclasses.replace(profile.details, imbalances=(max(profile.details.imbalances),))
+    algorithms = grid(profile, long_tailed(profile), ALGORITHMS.values(), profile.readings)
+    part = dataclasses.replace(profile.details, taus=(max(profile.details.taus),))
     return algorithms | grid(profile, part, SIZES.values(), profile.readings)
 
 
@@ -262,15 +262,15 @@ def clusters(profile: Profile) -> Study:
 def claims(profile: Profile) -> Study:
     """The ledger: the tables and variants above, and whatever else the claims compare.
 
-    Single runs for pictures (`similarity`) stay out: a spread needs seeds.
+    Single runs for figures (`similarity`) stay out: a spread needs seeds.
     """
     study = base_to_new(profile) | stability(profile) | transfer(profile)
     study |= ablation(profile) | sensitivity(profile) | clusterings(profile)
     for claim in lineup.claims(profile):
         part = profile.transfer if claim.protocol == "transfer" else profile.details
-        taus = tuple(tau for tau in claim.taus if tau in part.imbalances)
-        part = dataclasses.replace(part, imbalances=taus)
-        study |= grid(profile, part, claim.comparison.roles, profile.readings, claim.protocol)
+        taus = tuple(tau for tau in claim.taus if tau in part.taus)
+        part = dataclasses.replace(part, taus=taus)
+        study |= grid(profile, part, claim.comparison.variants, profile.readings, claim.protocol)
     return study
 
 
@@ -302,7 +302,7 @@ def curves(by_label: dict[str, list[Result]]) -> pd.DataFrame:
     return pd.concat(
         result.log.assign(
             method=name,
-            tau=result.spec.imbalance,
+            tau=result.spec.tau,
             seed=result.spec.seed,
             progress=100 * result.log["epoch"] / result.log["epoch"].max(),
         )

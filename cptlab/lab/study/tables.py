@@ -58,7 +58,7 @@ def method_table(
 def differences(frame: pd.DataFrame, reference: str, values: Sequence[str]) -> pd.DataFrame:
     """Each run minus the reference method's run of the same data set, tau and seed.
 
-    Methods share seeds, hence training pictures, so this is the fair comparison.
+    Methods share seeds, hence training images, so this is the fair comparison.
 
     Args:
         frame: one row per run with the columns "method", "seed", `values` and, if they vary,
@@ -102,10 +102,10 @@ def for_every_seed(frame: pd.DataFrame, method: str) -> pd.DataFrame:
 
 
 def gain_table(classes: pd.DataFrame, reference: str = "Zero-shot") -> pd.DataFrame:
-    """Gain in class accuracy over a reference, by the number of training pictures of the class.
+    """Gain in class accuracy over a reference, by the number of training images of the class.
 
     A class counts once, with its mean over seeds, and the interval is over classes. The gain takes
-    away how easy a class is; numbers of pictures are joined up to powers of two, as those of a long
+    away how easy a class is; numbers of images are joined up to powers of two, as those of a long
     tail belong to few classes each.
 
     Args:
@@ -117,10 +117,10 @@ def gain_table(classes: pd.DataFrame, reference: str = "Zero-shot") -> pd.DataFr
         "mean", "lower", "upper" in points, and "n", the number of classes.
 
     Raises:
-        ValueError: for classes without training pictures, or a reference without runs.
+        ValueError: for classes without training images, or a reference without runs.
     """
     if not (classes["n_k"] >= 1).all():
-        raise ValueError("Some classes have no training pictures (n_k); leave them out.")
+        raise ValueError("Some classes have no training images (n_k); leave them out.")
     if reference not in set(classes["method"]):
         raise ValueError(f"There are no runs of {reference!r} to compare with.")
     names = ["dataset", "name"]

@@ -1,6 +1,6 @@
 """Learning rate and epochs of the embedded world: chosen once, for all methods alike.
 
-The criterion is base accuracy on a held-out *training* vendor, so no test picture, no test vendor
+The criterion is base accuracy on a held-out *training* vendor, so no test image, no test vendor
 and no new class is looked at.
 """
 

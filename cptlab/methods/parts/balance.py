@@ -13,13 +13,13 @@ from cptlab.checks import check_values
 
 @dataclass(frozen=True)
 class Balance:
-    """What is done about unequal numbers of training pictures n_k.
+    """What is done about unequal numbers of training images n_k.
 
     logits: "logit_adjustment" adds `adjustment` log(n_k / n) to the logits in the cross-entropy
     (Menon et al. 2021, eq. 10); "balanced_softmax" adds log n_k (Ren et al. 2020, eq. 4), which is
     the same at adjustment 1. class_weights: the cross-entropy of a class weighs
     (1 - beta) / (1 - beta^n_k), scaled to a mean of 1 over classes (Cui et al. 2019, eq. 12).
-    sampling: "class_balanced" draws a class first, then one of its pictures. Tests see none of it.
+    sampling: "class_balanced" draws a class first, then one of its images. Tests see none of it.
 
     Raises:
         ValueError: for unknown choices, a beta outside [0, 1), or a number whose switch is off.
@@ -45,7 +45,7 @@ class Balance:
         return self.logits != "plain" or self.class_weights
 
     def logit_offsets(self, class_counts: Tensor) -> Tensor | None:
-        """What is added to the logits, (R, K), from training pictures per class (R, K)."""
+        """What is added to the logits, (R, K), from training images per class (R, K)."""
         if self.logits == "plain":
             return None
         counts = class_counts.float()
@@ -62,12 +62,12 @@ class Balance:
         return (weights / weights.mean(-1, keepdim=True)).float()
 
     def drawn(self, class_counts: Tensor) -> Tensor:
-        """What the pictures that an epoch draws of each class are in proportion to, (R, K)."""
+        """What the images that an epoch draws of each class are in proportion to, (R, K)."""
         balanced = self.sampling == "class_balanced"
         return torch.ones_like(class_counts) if balanced else class_counts
 
-    def picture_weights(self, labels: Tensor) -> Tensor | None:
-        """Chance of each of N pictures to be drawn, (N,), from their labels; None: a shuffle."""
+    def image_weights(self, labels: Tensor) -> Tensor | None:
+        """Chance of each of N images to be drawn, (N,), from their labels; None: a shuffle."""
         if self.sampling == "shuffled":
             return None
         return 1 / torch.bincount(labels)[labels].double()

@@ -1,4 +1,4 @@
-"""Batches of hard negatives (DPC): pictures of the classes that a picture is taken for."""
+"""Batches of hard negatives (DPC): images of the classes that an image is taken for."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 
 FEWEST = 2
-"""Negatives that every picture gets at least, if there are classes left."""
+"""Negatives that every image gets at least, if there are classes left."""
 
 
 def hard_negatives(
@@ -15,21 +15,21 @@ def hard_negatives(
     samples: Sequence[Sequence[int]],
     chance: random.Random,
 ) -> tuple[list[int], list[int | None]]:
-    """Extend a batch: behind each picture, one sample of each class that it is confused with.
+    """Extend a batch: behind each image, one sample of each class that it is confused with.
 
     Args:
-        labels: classes of the batch's pictures.
-        ranked: for each picture, the classes that the frozen prompts rank first.
+        labels: classes of the batch's images.
+        ranked: for each image, the classes that the frozen prompts rank first.
         samples: samples of each of K classes, to draw from.
         chance: source of the draws; their order is that of the public code.
 
-    A class joins once: not if a picture of the batch or an earlier negative has it. If fewer than
+    A class joins once: not if an image of the batch or an earlier negative has it. If fewer than
     two classes remain, others are tried at random, as in the public code never the first or the
     last one.
 
     Returns:
         Labels of the extended batch, and for each place the drawn sample, or None for the batch's
-        own pictures in their order.
+        own images in their order.
     """
     n_classes, taken = len(samples), set(labels)
     new_labels: list[int] = []

@@ -1,4 +1,4 @@
-"""Augmented views of pictures, seeded, picture by picture."""
+"""Augmented views of images, seeded, image by image."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from cptlab.clip.guard import transforms
 OPERATIONS, STRENGTH = 2, 10
 
 
-def augmented(pictures: Tensor, seed: int) -> Tensor:
-    """One random view of each picture by torchvision's RandAugment (Cubuk et al. 2020).
+def augmented(images: Tensor, seed: int) -> Tensor:
+    """One random view of each image by torchvision's RandAugment (Cubuk et al. 2020).
 
     Args:
-        pictures: (B, 3, H, W) in [0, 1].
+        images: (B, 3, H, W) in [0, 1].
         seed: decides all draws; the global generator is left as it was.
     """
     augment = transforms.RandAugment(OPERATIONS, STRENGTH)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        views = [augment(picture) for picture in (255 * pictures).round().byte()]
-    return torch.stack(views).to(pictures.dtype) / 255
+        views = [augment(image) for image in (255 * images).round().byte()]
+    return torch.stack(views).to(images.dtype) / 255

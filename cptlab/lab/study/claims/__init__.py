@@ -1,7 +1,7 @@
 """The claims of the paper as tests declared beforehand, and the ledger of their verdicts.
 
 `declared` holds the claims, `claim` the rule that judges them, `readings` the open readings of the
-losses, `roles` the methods that take part, `comparisons`, `statistics` and `bootstrap` what is
+losses, `variants` the methods that take part, `comparisons`, `statistics` and `bootstrap` what is
 computed, `ledger` the table. Frames of runs in, a frame of verdicts out; no torch.
 """
 

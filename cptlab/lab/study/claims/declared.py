@@ -10,21 +10,21 @@ from dataclasses import replace
 
 from cptlab.lab.study.claims.claim import Claim
 from cptlab.lab.study.claims.comparisons import Ahead, Change, Steadier
-from cptlab.lab.study.claims.roles import (
+from cptlab.lab.study.claims.variants import (
+    BASELINES,
     CPT,
     DEFAULT_WEIGHTS,
     GLOBAL_ETF,
     OTHER_ALGORITHMS,
     OTHER_SIZES,
     PLAIN,
-    RIVALS,
     TETF_ONLY,
     WITHOUT_CC,
     WITHOUT_RS,
     WITHOUT_TETF,
     ZERO_SHOT,
     CPTVariant,
-    Role,
+    Variant,
     swept,
 )
 
@@ -186,12 +186,12 @@ def ahead(
     source: str,
     text: str,
     quantity: str,
-    rivals: tuple[Role, ...],
+    baselines: tuple[Variant, ...],
     taus: tuple[float, ...],
     margin: float = 0.0,
 ) -> Claim:
-    """CPT is ahead of all rivals, or at most `margin` points behind (base-to-new)."""
-    return Claim(name, source, text, quantity, Ahead(CPT, rivals), ">", 0.0 - margin, taus)
+    """CPT is ahead of all baselines, or at most `margin` points behind (base-to-new)."""
+    return Claim(name, source, text, quantity, Ahead(CPT, baselines), ">", 0.0 - margin, taus)
 
 
 ACCURACY = (
@@ -200,7 +200,7 @@ ACCURACY = (
         "Sec. 4.2, Table 2",
         "On long-tailed data CPT has the highest H of the prompt-tuning methods.",
         "H",
-        RIVALS,
+        BASELINES,
         IMBALANCED,
     ),
     ahead(
@@ -225,7 +225,7 @@ ACCURACY = (
         "On balanced data CPT is comparable to the best of the other methods: at most 1 point of "
         "H behind.",
         "H",
-        RIVALS,
+        BASELINES,
         (1.0,),
         MARGIN,
     ),
@@ -248,7 +248,7 @@ def kept(what: str, source: str, where: str, quantity: str) -> tuple[Claim, Clai
         source,
         f"CPT has the highest average accuracy {where}.",
         quantity,
-        Ahead(CPT, RIVALS),
+        Ahead(CPT, BASELINES),
         ">",
         0.0,
         ALL_TAUS,
@@ -285,11 +285,11 @@ CLAIMS: tuple[Claim, ...] = (
 """Every claim that the ledger tests."""
 
 
-def against(rivals: tuple[Role, ...]) -> tuple[Claim, ...]:
+def against(baselines: tuple[Variant, ...]) -> tuple[Claim, ...]:
     """The same claims where CPT has to be ahead of these methods: those that a study has run."""
     return tuple(
-        replace(claim, comparison=replace(claim.comparison, rivals=rivals))
-        if isinstance(claim.comparison, Ahead) and claim.comparison.rivals == RIVALS
+        replace(claim, comparison=replace(claim.comparison, baselines=baselines))
+        if isinstance(claim.comparison, Ahead) and claim.comparison.baselines == BASELINES
         else claim
         for claim in CLAIMS
     )

@@ -16,8 +16,8 @@ from cptlab.lab.study.claims.bootstrap import FEWEST
 from cptlab.lab.study.claims.claim import VERDICTS, Claim, verdict
 from cptlab.lab.study.claims.declared import CLAIMS
 from cptlab.lab.study.claims.readings import READINGS, Reading
-from cptlab.lab.study.claims.roles import ZERO_SHOT, CPTVariant, label
 from cptlab.lab.study.claims.statistics import MissingRuns, complete_pairs
+from cptlab.lab.study.claims.variants import ZERO_SHOT, CPTVariant, label
 
 
 def ledger(
@@ -75,10 +75,10 @@ def cpt_fields(
 ) -> dict[str, dict[str, float | str]]:
     """Label -> fields of `cptlab.methods.CPT` that differ from its defaults, for every variant."""
     return {
-        role.label(reading): role.fields(reading)
+        variant.label(reading): variant.fields(reading)
         for claim in claims
-        for role in claim.comparison.roles
-        if isinstance(role, CPTVariant)
+        for variant in claim.comparison.variants
+        if isinstance(variant, CPTVariant)
         for reading in readings
     }
 
@@ -111,7 +111,7 @@ def ledger_markdown(table: pd.DataFrame) -> str:
 
 
 def _labels(claim: Claim, reading: Reading) -> tuple[str, ...]:
-    return tuple(label(role, reading) for role in claim.comparison.roles)
+    return tuple(label(variant, reading) for variant in claim.comparison.variants)
 
 
 def _test(frame: pd.DataFrame, claim: Claim, tau: float, reading: Reading) -> dict:

@@ -50,20 +50,20 @@ def paired_difference(frame: pd.DataFrame, a: str, b: str, quantity: str) -> Est
     return first_of(frame, a, [b], quantity)
 
 
-def first_of(frame: pd.DataFrame, label: str, rivals: Sequence[str], quantity: str) -> Estimate:
-    """Mean difference of a method to the best of its rivals; arguments and errors as above.
+def first_of(frame: pd.DataFrame, label: str, baselines: Sequence[str], quantity: str) -> Estimate:
+    """Mean difference of a method to the best of its baselines; arguments and errors as above.
 
     The interval combines those of the single differences: to be first is to be ahead of every
-    rival, so the lower bound is the least of the lower bounds (intersection-union test, needs no
-    correction). That some rival is ahead may be the luck of one of many, so for the upper bound
-    the error is divided by their number (Bonferroni). Bootstrapping the best rival's mean itself
+    baseline, so the lower bound is the least of the lower bounds (intersection-union test, needs no
+    correction). That some baseline is ahead may be the luck of one of many, so for the upper bound
+    the error is divided by their number (Bonferroni). Bootstrapping the best baseline's mean itself
     would be biased against the method.
     """
-    values = paired_values(frame, [label, *rivals], quantity)
+    values = paired_values(frame, [label, *baselines], quantity)
     gaps = [block[:, :1] - block[:, 1:] for block in values.values()]
     means = over_datasets(gaps, mean)
     nearest = int(np.argmin(means))
-    bounds = intervals(gaps, mean, lambda draws: draws, upper_among=len(rivals))
+    bounds = intervals(gaps, mean, lambda draws: draws, upper_among=len(baselines))
     all_gaps = np.concatenate(gaps)[:, nearest]
     spread = all_gaps.std(ddof=1) if len(all_gaps) > 1 else 0.0
     effect = means[nearest] / spread if spread > ROUNDING else np.nan
@@ -80,14 +80,14 @@ def spread_ratio(frame: pd.DataFrame, a: str, b: str, quantity: str, power: int 
 
 
 def steadiest_of(
-    frame: pd.DataFrame, label: str, rivals: Sequence[str], quantity: str, power: int = 1
+    frame: pd.DataFrame, label: str, baselines: Sequence[str], quantity: str, power: int = 1
 ) -> Estimate:
-    """`spread_ratio` of a method to the steadiest of its rivals: below 1 it is the steadiest.
+    """`spread_ratio` of a method to the steadiest of its baselines: below 1 it is the steadiest.
 
     The interval combines those of the single ratios as in `first_of`, with the sides exchanged.
     Resamples without any spread (one seed, repeated) tell nothing and are left out.
     """
-    values = paired_values(frame, [label, *rivals], quantity)
+    values = paired_values(frame, [label, *baselines], quantity)
     single = [dataset for dataset, block in values.items() if len(block) < 2]
     if single:
         raise MissingRuns(f"A spread needs two seeds; there is one on {', '.join(single)}.")
@@ -98,7 +98,7 @@ def steadiest_of(
             return (variances[..., :1] / variances[..., 1:]) ** (power / 2)
 
     found = ratios(over_datasets(blocks, variance))
-    bounds = intervals(blocks, variance, ratios, lower_among=len(rivals)).max(axis=1)
+    bounds = intervals(blocks, variance, ratios, lower_among=len(baselines)).max(axis=1)
     with np.errstate(divide="ignore"):
         return _estimate(found.max(), bounds, float(np.log(found.max())), values)
 

@@ -50,13 +50,13 @@ class GlobalETFVariant:
         return f"Global-ETF ({reading.tetf})"
 
 
-Role = str | CPTVariant | GlobalETFVariant
+Variant = str | CPTVariant | GlobalETFVariant
 """What takes part in a comparison; a string is a label that no reading changes."""
 
 
-def label(role: Role, reading: Reading) -> str:
-    """The label of a role under a reading, as tables and figures show it."""
-    return role if isinstance(role, str) else role.label(reading)
+def label(variant: Variant, reading: Reading) -> str:
+    """The label of a variant under a reading, as tables and figures show it."""
+    return variant if isinstance(variant, str) else variant.label(reading)
 
 
 DEFAULT_WEIGHTS: dict[LossName, float] = {"TETF": 0.25, "CC": 0.15, "RS": 0.10}
@@ -72,7 +72,7 @@ WITHOUT_TETF = CPTVariant(without=("TETF",))
 WITHOUT_CC = CPTVariant(without=("CC",))
 WITHOUT_RS = CPTVariant(without=("RS",))
 
-RIVALS = ("CoOp", PLAIN, GLOBAL_ETF)
+BASELINES = ("CoOp", PLAIN, GLOBAL_ETF)
 """Prompt-tuning methods that CPT has to be ahead of, if a study does not name its own."""
 
 FACTORS = (0.5, 2.0)

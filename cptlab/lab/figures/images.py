@@ -1,4 +1,4 @@
-"""Pictures with predictions, and sheets of drawings."""
+"""Images with predictions, and sheets of drawings."""
 
 import textwrap
 from collections.abc import Sequence
@@ -21,10 +21,10 @@ def image_grid(
     columns: int = 4,
     stages: tuple[str, str] = ("before", "after"),
 ) -> list[Axes]:
-    """Pictures under their true class, with the predictions before and after tuning below.
+    """Images under their true class, with the predictions before and after tuning below.
 
     A correct prediction is green with a check mark, a wrong one vermillion with a cross. Long
-    names are wrapped above and cut with an ellipsis below, so that pictures keep their size.
+    names are wrapped above and cut with an ellipsis below, so that images keep their size.
 
     Args:
         images: (H, W, C) arrays, uint8 or floats in 0..1.
@@ -32,7 +32,7 @@ def image_grid(
         before: prediction of the first model.
         after: prediction of the second model.
         fig: empty figure to fill.
-        columns: pictures in a row.
+        columns: images in a row.
         stages: names of the two models.
 
     Returns:
@@ -42,7 +42,7 @@ def image_grid(
         ValueError: if the four sequences differ in length or are empty.
     """
     if not len(images) or not len(images) == len(truth) == len(before) == len(after):
-        raise ValueError("images, truth, before and after need one entry per picture, at least 1.")
+        raise ValueError("images, truth, before and after need one entry per image, at least 1.")
     columns = min(columns, len(images))
     rows = -(-len(images) // columns)
     fitting = int(16 * fig.bbox.width / fig.dpi / columns)  # letters of size 8 in a column
@@ -68,13 +68,13 @@ def drawing_sheet(
     column_names: Sequence[str],
     ax: Axes,
 ) -> Axes:
-    """A table of pictures on one axes: rows x columns of (H, W, 3) floats in 0..1, equal sizes.
+    """A table of images on one axes: rows x columns of (H, W, 3) floats in 0..1, equal sizes.
 
     Raises:
-        ValueError: if names and pictures do not match in number.
+        ValueError: if names and images do not match in number.
     """
     if len(rows) != len(row_names) or any(len(row) != len(column_names) for row in rows):
-        raise ValueError("Give one row name per row of pictures and one column name per column.")
+        raise ValueError("Give one row name per row of images and one column name per column.")
     height, width = rows[0][0].shape[:2]
     ax.imshow(np.vstack([np.hstack(list(row)) for row in rows]))
     ax.set_yticks([height * (i + 0.5) for i in range(len(rows))], row_names)
