@@ -1,4 +1,4 @@
-"""Dataclasses from outside: unknown names and impossible values become messages for people."""
+"""Values from outside: unknown names and impossible values become messages for people."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import dataclasses
 import difflib
 import math
 import typing
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from types import NoneType, UnionType
 from typing import Any, Literal
@@ -29,6 +29,11 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A sentence with the nearest of the known names, with a space before it; or nothing."""
     close = difflib.get_close_matches(name, list(known), n=1)
     return f" Did you mean {close[0]!r}?" if close else ""
+
+
+def first_few(names: Sequence[str]) -> str:
+    """The first three names, and dots if there are more: "a, b, c, ..."."""
+    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
 
 
 def option(name: str, text: str) -> tuple[str, object]:

@@ -11,10 +11,11 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
+from cptlab.checks import first_few
 from cptlab.data.dataset import Sample
 from cptlab.data.images import ImageFiles
 from cptlab.data.layouts import SIDES, Lists
-from cptlab.data.own import own_dataset, some
+from cptlab.data.own import own_dataset
 from cptlab.data.paper import ROWS, image_files, read_lists
 
 SPOT_CHECKS = 50
@@ -104,7 +105,7 @@ def _examine_paper(name: str, root: Path, full: bool) -> Checkup:
     for kind, samples in sides.items():
         if without := set(range(len(lists.class_names))) - {s.label for s in samples}:
             names = [lists.class_names[label] for label in sorted(without)]
-            checkup.problems.append(f"no {kind} images of {len(names)} classes: {some(names)}")
+            checkup.problems.append(f"no {kind} images of {len(names)} classes: {first_few(names)}")
     return checkup
 
 
@@ -130,7 +131,7 @@ def _examine(checkup: Checkup, lists: Lists, files: ImageFiles, full: bool) -> N
             if answer:
                 bad.setdefault(answer, []).append(sample.key)
     for answer, keys in bad.items():
-        checkup.problems.append(f"{answer}: {len(keys)} below {files.folder}, {some(keys)}")
+        checkup.problems.append(f"{answer}: {len(keys)} below {files.folder}, {first_few(keys)}")
 
 
 def _spot_checks(samples: Sequence[Sample]) -> set[Sample]:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from cptlab.checks import first_few
 from cptlab.data.dataset import ImageDataset, Sample, Samples
 from cptlab.data.images import ImageFiles
 from cptlab.data.layouts import SIDES, readable
@@ -88,11 +89,6 @@ def natural(name: str) -> tuple[list[str | int], str]:
     return [int(part) if part.isdecimal() else part.lower() for part in parts], name
 
 
-def some(names: Sequence[str]) -> str:
-    """The first three of some names."""
-    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
-
-
 def _halved(rows: Sequence[Row]) -> list[Row]:
     """Half of each class (the larger one, if odd) for training, by a hash of the file name.
 
@@ -147,7 +143,7 @@ def _folder_rows(root: Path) -> tuple[list[Row], list[str]]:
             raise ValueError(f"{root / part} holds no images. Add some, or take the class out.")
         skipped += [f for f in files if f not in set(images)]
         rows += [Row(key, posixpath.basename(part), side) for key in images]
-    notes = [f"{len(skipped)} skipped that are no images: {some(skipped)}"] if skipped else []
+    notes = [f"{len(skipped)} skipped that are no images: {first_few(skipped)}"] if skipped else []
     return rows, notes
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
-from cptlab.data.own import some
+from cptlab.checks import first_few
 from cptlab.lab.runs.engines import LOCAL, WorkerDied, engine
 from cptlab.lab.runs.locks import claimed
 from cptlab.lab.runs.one_pass import LOG, NO_ROOM, check_writable, execute
@@ -104,7 +104,7 @@ def _told(store: Path, ids: list[str], reason: str) -> str:
     """A line on runs that failed for one reason."""
     log = store / ids[0] / LOG
     where = f" (log: {log})" if log.is_file() and log.stat().st_size else ""  # the disk may be full
-    return f"  {some(ids)}: {reason}{where}"
+    return f"  {first_few(ids)}: {reason}{where}"
 
 
 def _groups(

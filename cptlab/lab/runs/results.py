@@ -18,8 +18,8 @@ from typing import Any
 import pandas as pd
 
 from cptlab import clip
+from cptlab.checks import first_few
 from cptlab.clip import Prompts
-from cptlab.data.own import some
 from cptlab.lab.runs import world
 from cptlab.lab.runs.provenance import environment
 from cptlab.training.model import PromptedCLIP
@@ -102,7 +102,7 @@ def remarks(specs: Sequence[RunSpec], store: Path) -> list[str]:
         if result is not None:
             versions[result.details["environment"]["versions"]["cptlab"]] += 1
     found = [
-        f"{len(ids)} stored results {reason} and will be computed anew: {some(ids)}."
+        f"{len(ids)} stored results {reason} and will be computed anew: {first_few(ids)}."
         for reason, ids in unused.items()
     ]
     current = metadata.version("cptlab")
