@@ -245,8 +245,6 @@ def test_wrong_usage_is_explained(arguments, cptlab):
         "doctor",
         "data fetch",
         "data subset",
-        "emojiclip train",
-        "emojiclip card",
     ],
 )
 def test_help_has_an_example(command, cptlab):

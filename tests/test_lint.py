@@ -1,5 +1,9 @@
-"""Notebooks are stored clean, and the hooks of pre-commit are the steps of `make lint`."""
+"""Notebooks are stored clean, pre-commit's hooks are `make lint`, and no file can run code.
 
+Most calls that could run what a file holds are errors of ruff (its S rules).
+"""
+
+import ast
 import importlib.util
 import shutil
 import subprocess
@@ -65,3 +69,30 @@ def test_pre_commit_uses_the_pinned_tools_and_what_make_lint_uses():
             check=False,
         )
         assert shown.returncode == 0
+
+
+def unpickling(source: str) -> list[str]:
+    """Calls that may run what a file holds and that ruff passes."""
+    found = []
+    for call in (node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Call)):
+        name = ast.unparse(call.func)
+        keywords = {word.arg: ast.unparse(word.value) for word in call.keywords}
+        if name == "torch.load" and keywords.get("weights_only") != "True":
+            found.append(name)
+        if name in ("joblib.load", "cloudpickle.load", "cloudpickle.loads"):
+            found.append(name)
+        if keywords.get("allow_pickle", "False") != "False":
+            found.append(name)
+    return found
+
+
+def test_weights_and_results_are_read_as_plain_data():
+    files = [path for room in ("cptlab", "dev") for path in (CHECKOUT / room).rglob("*.py")]
+    assert {str(path) for path in files if unpickling(path.read_text(encoding="utf-8"))} == set()
+    for source in (
+        "torch.load(path)",
+        "torch.load(path, weights_only=False)",
+        "np.load(path, allow_pickle=True)",
+        "joblib.load(path)",
+    ):
+        assert unpickling(source) != []

@@ -22,7 +22,7 @@ from cptlab.lab.study.studies import STUDIES
 from cptlab.lab.workspace import CHECKOUT, NOTEBOOKS, workspace
 
 NAMES = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
-SMOKE_BATCH = [sys.executable, "-m", "cptlab.lab.cli.main", "figures"]
+SMOKE_BATCH = [sys.executable, "-m", "cptlab", "figures"]
 SMOKE_BATCH += ["--profile", "smoke", "--out", "below"]
 INTERACTIVE = ("explore",)
 """Without a study or figures, as they show whatever runs there are; no part of the batch."""

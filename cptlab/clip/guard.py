@@ -38,4 +38,5 @@ def import_open_clip() -> ModuleType:
 
 
 open_clip = import_open_clip()
+datasets = importlib.import_module("torchvision.datasets")
 transforms = importlib.import_module("torchvision.transforms.v2")

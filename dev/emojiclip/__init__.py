@@ -1,1 +1,1 @@
-"""How EmojiCLIP was made: sources, text tower, image tower, model card (`cptlab emojiclip`)."""
+"""How EmojiCLIP was made: sources, text tower, image tower, model card; see `__main__`."""

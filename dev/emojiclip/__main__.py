@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from cptlab.lab.cli.errors import call
 from cptlab.lab.workspace import CHECKOUT
 
 
@@ -62,4 +63,4 @@ def emojiclip_card(weights: str | None, write: bool) -> None:
 
 
 if __name__ == "__main__":
-    emojiclip(prog_name="python -m dev.emojiclip")
+    call(emojiclip, "python -m dev.emojiclip")

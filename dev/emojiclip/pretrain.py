@@ -1,4 +1,4 @@
-"""EmojiCLIP from nothing to committed weights: `cptlab emojiclip train`.
+"""EmojiCLIP from nothing to committed weights: `python -m dev.emojiclip train`.
 
 Stage 1 teaches the text tower sentence embeddings, stage 2 trains the image tower against it. Every
 second concept of the six evaluation categories is rare: one style shows it, seldom. So the model

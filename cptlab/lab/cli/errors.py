@@ -1,8 +1,12 @@
-"""Errors of the command line in words."""
+"""Errors of the command line in words: one line on stderr, and the exit status."""
 
 from __future__ import annotations
 
 import errno
+import sys
+import warnings
+
+import click
 
 ADVICE = {
     errno.ENOENT: "Check the path.",
@@ -14,12 +18,32 @@ ADVICE = {
 }
 
 
+def call(command: click.Command, name: str) -> None:
+    """Do what the arguments of this process ask of a command; `name` is that of the program.
+
+    Expected errors become one line on stderr and exit status 1, wrong usage is explained with
+    status 2, an interrupt ends with 130.
+    """
+    warnings.formatwarning = lambda message, *_: f"cptlab: {message}\n"
+    try:
+        command.main(prog_name=name, standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrupted; finished runs are kept, start again to go on.", err=True)
+        sys.exit(130)
+    except (ValueError, OSError, RuntimeError, ModuleNotFoundError) as error:
+        click.echo(f"cptlab: {words(error)}", err=True)
+        sys.exit(1)
+
+
 def words(error: Exception) -> str:
     """What an expected error says; those of the system and of Python get a word on what to do."""
     if isinstance(error, ModuleNotFoundError):
         return (
-            f"The package {error.name} is not installed here: run cptlab in the environment that "
-            "`make env` or pip installed it into."
+            f"The package {error.name} is not installed here. What cptlab needs comes with "
+            "`pip install 'cptlab[lab]'`, or in a checkout with `make env`."
         )
     if isinstance(error, OSError) and error.strerror:  # ours have a sentence and nothing else
         where = f"{error.filename}: " if error.filename is not None else ""

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
-import warnings
 
 import click
 
 from cptlab.lab.cli.bench import bench, tune
 from cptlab.lab.cli.data import data, doctor
-from cptlab.lab.cli.errors import words
+from cptlab.lab.cli.errors import call
 from cptlab.lab.cli.names import ENGINES, NOTEBOOKS, one_of
 from cptlab.lab.cli.options import data_root_option, profile_option
 from cptlab.lab.cli.results import results
@@ -137,20 +135,5 @@ def _counted(number: int, what: str) -> str:
 
 
 def main() -> None:
-    """Entry point: expected errors become one line on stderr and exit status 1."""
-    warnings.formatwarning = lambda message, *_: f"cptlab: {message}\n"
-    try:
-        commands.main(prog_name="cptlab", standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("Interrupted; finished runs are kept, start again to go on.", err=True)
-        sys.exit(130)
-    except (ValueError, OSError, RuntimeError, ModuleNotFoundError) as error:
-        click.echo(f"cptlab: {words(error)}", err=True)
-        sys.exit(1)
-
-
-if __name__ == "__main__":
-    main()
+    """Entry point (`cptlab/__main__.py`)."""
+    call(commands, "cptlab")

@@ -8,12 +8,12 @@ import ipywidgets as widgets
 import numpy as np
 from matplotlib.figure import Figure
 
-from cptlab.geometry.plane import plane
 from cptlab.lab.explore.content import classes_content, map_content
 from cptlab.lab.explore.hover import HoverMap
 from cptlab.lab.explore.run_panel import FROZEN
 from cptlab.lab.explore.session import Session
 from cptlab.lab.explore.static import map_figure
+from cptlab.lab.study.plane import plane
 
 Layouts = dict[str, tuple[np.ndarray, np.ndarray]]
 

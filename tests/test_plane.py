@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.spatial.distance import pdist
 
-from cptlab.geometry.plane import plane
+from cptlab.lab.study.plane import plane
 
 
 @pytest.fixture(scope="module")
