@@ -4,8 +4,9 @@ import pytest
 from tiny_explorer import BACKBONE, PROFILE
 from tiny_world import tiny_dataset
 
+from cptlab.data import Task
 from cptlab.lab.explore import begin
-from cptlab.lab.runs import world
+from cptlab.lab.runs import inputs
 
 
 @pytest.fixture(scope="module")
@@ -13,8 +14,8 @@ def tiny():
     """The tiny world in place of the one that specifications name."""
     base, new = tiny_dataset(10).halves()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(world, "backbone_of", lambda spec: BACKBONE)
-        patch.setattr(world, "roles_of", lambda spec: {"base": base, "new": new})
+        patch.setattr(inputs, "backbone_of", lambda spec: BACKBONE)
+        patch.setattr(inputs, "task_of", lambda spec: Task("base", {"base": base, "new": new}))
         yield
 
 

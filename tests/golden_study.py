@@ -13,9 +13,10 @@ from matplotlib.figure import Figure
 from tiny_clip import tiny_clip
 from tiny_world import tiny_dataset
 
+from cptlab.data import Task
 from cptlab.lab.figures import method_intervals, rank_plot, seed_violins, training_curves
 from cptlab.lab.figures.style import save, use_style
-from cptlab.lab.runs import world
+from cptlab.lab.runs import inputs
 from cptlab.lab.runs.queue import run
 from cptlab.lab.runs.results import load_result, table
 from cptlab.lab.study import claims
@@ -60,8 +61,8 @@ def tiny_world() -> None:
     """Let specifications mean the tiny CLIP and data set."""
     backbone = tiny_clip(torch.float32)
     base, new = tiny_dataset(8).halves()
-    world.backbone_of = lambda spec: backbone
-    world.roles_of = lambda spec: {"base": base, "new": new}
+    inputs.backbone_of = lambda spec: backbone
+    inputs.task_of = lambda spec: Task("base", {"base": base, "new": new})
 
 
 def rebuilt(store: Path, folder: Path) -> dict[str, str]:

@@ -6,8 +6,9 @@ import torch
 from tiny_clip import tiny_clip
 from tiny_world import tiny_dataset
 
+from cptlab.data import Task
+from cptlab.lab.runs import inputs
 from cptlab.lab.runs import queue as runs
-from cptlab.lab.runs import world
 from cptlab.methods import CPT, DPC, NPTStyle, PromptSRC
 from cptlab.methods.schedule import Schedule
 from cptlab.training.spec import RunSpec
@@ -28,8 +29,8 @@ def work(store: Path) -> None:
     """Do what is missing of the study, in this process."""
     torch.set_num_threads(1)
     base, new = tiny_dataset(8).halves()
-    world.backbone_of = lambda spec: BACKBONE
-    world.roles_of = lambda spec: {"base": base, "new": new}
+    inputs.backbone_of = lambda spec: BACKBONE
+    inputs.task_of = lambda spec: Task("base", {"base": base, "new": new})
     plain = runs.execute
 
     def counted(specs, *rest):

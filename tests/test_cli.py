@@ -11,9 +11,9 @@ from cptlab.clip import loading
 from cptlab.data.paper import ROWS
 from cptlab.lab.cli import batch
 from cptlab.lab.cli import main as cli
+from cptlab.lab.runs import inputs, results
 from cptlab.lab.runs import one_pass as execution
 from cptlab.lab.runs import queue as runs
-from cptlab.lab.runs import results, world
 from cptlab.lab.study.lineup import methods
 from cptlab.lab.study.profiles import SMOKE
 from cptlab.lab.study.studies import STUDIES
@@ -190,7 +190,7 @@ def test_the_paper_profile_says_what_it_lacks(dry, cptlab, tmp_path, no_work):
 
 def test_missing_weights(cptlab, tmp_path, monkeypatch):
     monkeypatch.setattr(loading, "EMOJI_WEIGHTS", tmp_path / "EmojiCLIP.safetensors")
-    world.cached_backbone.cache_clear()
+    inputs.cached_backbone.cache_clear()
     status, _, err = cptlab("figures", "--profile", "smoke", "--dry-run", "--out", tmp_path)
     assert status == 1
     assert err.startswith(f"cptlab: No weights at {tmp_path / 'EmojiCLIP.safetensors'}")

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from cptlab.data import emoji as emoji_data
-from cptlab.data import open_dataset, open_roles
+from cptlab.data import open_dataset, open_task
 from cptlab.data.emoji import emoji_dataset, read_views
 from cptlab.emoji import catalog
 from cptlab.emoji.views import CANONICAL, render, seeded_view
@@ -118,7 +118,7 @@ def test_train_and_test_share_no_vendor_and_no_drawing(dataset):
 
 
 def test_validation_holds_out_a_training_vendor_and_sees_no_test_vendor(dataset):
-    tuning = open_roles(dataset.name, "validation")["base"]
+    tuning = open_task(dataset.name, "validation").learned
     sides = [{s.key.split("/")[1] for s in side} for side in (tuning.train, tuning.test)]
     assert not sides[0] & sides[1]
     assert sides[0] | sides[1] == set(catalog.TRAIN_VENDORS)
@@ -127,7 +127,7 @@ def test_validation_holds_out_a_training_vendor_and_sees_no_test_vendor(dataset)
 
 def test_every_class_has_enough_distinct_training_samples(dataset):
     assert len({s.key for s in dataset.train}) == len(dataset.train)
-    for pool in (dataset, open_roles(dataset.name, "validation")["base"]):
+    for pool in (dataset, open_task(dataset.name, "validation").learned):
         assert min(Counter(s.label for s in pool.train).values()) >= 16
 
 
@@ -270,9 +270,9 @@ def test_look_alikes_of_vendor_drawings_are_dropped():
 
 
 def test_transfer_learns_one_vendor_and_meets_all_others():
-    roles = open_roles("activities", "transfer")
-    source = roles["source"]
-    assert next(iter(roles)) == "source"
+    task = open_task("activities", "transfer")
+    roles, source = task.tests, task.learned
+    assert task.source == "source"
     assert sum(role.startswith("target ") for role in roles) == 5
     assert sum(role.startswith("domain ") for role in roles) == 4
     everything = open_dataset("activities").class_names

@@ -10,7 +10,8 @@ import torch
 from tiny_clip import tiny_clip
 from tiny_world import tiny_dataset
 
-from cptlab.lab.runs import world
+from cptlab.data import Task
+from cptlab.lab.runs import inputs
 from cptlab.lab.runs.queue import run
 from cptlab.lab.runs.results import load_result
 from cptlab.lab.study.profiles import Depths
@@ -31,14 +32,15 @@ def made(method: type[Method], **options) -> Method:
 ALL = [*map(made, METHODS.values()), made(DPC, on="coop")]
 
 
-def tiny_roles(protocol: str) -> dict:
+def tiny_task(protocol: str) -> Task:
     whole = tiny_dataset(8)
     base, new = whole.halves()
-    return {
+    tests = {
         "base_to_new": {"base": base, "new": new},
         "few_shot": {"all": whole},
         "transfer": {"source": base, "target other": whole, "domain shifted": base},
     }[protocol]
+    return Task(next(iter(tests)), tests)
 
 
 @pytest.fixture(scope="module")
@@ -48,8 +50,8 @@ def backbone():
 
 @pytest.fixture
 def tiny(monkeypatch, backbone):
-    monkeypatch.setattr(world, "backbone_of", lambda spec: backbone)
-    monkeypatch.setattr(world, "roles_of", lambda spec: tiny_roles(spec.protocol))
+    monkeypatch.setattr(inputs, "backbone_of", lambda spec: backbone)
+    monkeypatch.setattr(inputs, "task_of", lambda spec: tiny_task(spec.protocol))
 
 
 @pytest.mark.parametrize("method", ALL, ids=repr)
@@ -60,7 +62,7 @@ def test_every_method_runs_in_every_protocol(tiny, tmp_path, method):
         for seed in (1, 2)
     ]
     for result in run(specs, tmp_path, progress=False):
-        roles = tiny_roles(result.spec.protocol)
+        roles = tiny_task(result.spec.protocol).tests
         assert set(roles) <= set(result.metrics)
         # The stored prompts give the same predictions again.
         model = load_result(tmp_path, result.spec).model()

@@ -11,11 +11,11 @@ from tiny_clip import tiny_clip
 from tiny_data_root import own_folder
 from tiny_world import tiny_dataset
 
-from cptlab.data import open_roles
+from cptlab.data import Task, open_task
 from cptlab.lab.cli import batch
+from cptlab.lab.runs import inputs
 from cptlab.lab.runs import one_pass as execution
 from cptlab.lab.runs import queue as runs
-from cptlab.lab.runs import world
 from cptlab.lab.runs.one_pass import LOG, execute
 from cptlab.lab.runs.queue import RunsFailed, run
 from cptlab.lab.runs.results import missing, remarks
@@ -36,14 +36,14 @@ def spec(seed: int = 1, dataset: str = "tiny") -> RunSpec:
 def tiny(monkeypatch):
     backbone = tiny_clip(torch.float32)
     base, new = tiny_dataset(8).halves()
-    monkeypatch.setattr(world, "backbone_of", lambda spec: backbone)
+    monkeypatch.setattr(inputs, "backbone_of", lambda spec: backbone)
 
-    def roles(spec):
+    def task(spec):
         if spec.dataset == "tiny":
-            return {"base": base, "new": new}
-        return open_roles(spec.dataset, spec.protocol)
+            return Task("base", {"base": base, "new": new})
+        return open_task(spec.dataset, spec.protocol)
 
-    monkeypatch.setattr(world, "roles_of", roles)
+    monkeypatch.setattr(inputs, "task_of", task)
 
 
 def test_a_full_disk_is_named_and_trains_nothing_twice(tiny, tmp_path, monkeypatch):
@@ -109,7 +109,7 @@ def test_what_another_pass_has_done_meanwhile_is_not_done_again(tiny, tmp_path, 
 
 def test_a_truncated_image_stops_its_runs_alone_and_leaves_a_log(tiny, tmp_path):
     folder = own_folder(tmp_path / "birds", ["ant", "bee", "cat", "dog"], 6)
-    base = open_roles(str(folder), "base_to_new")["base"]
+    base = open_task(str(folder), "base_to_new").learned
     image = folder / base.train[0].key
     whole = image.read_bytes()
     image.write_bytes(whole[: len(whole) // 2])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from golden_study import REBUILT, RUNS, rebuilt, study, tiny_world
 
-from cptlab.lab.runs import world
+from cptlab.lab.runs import inputs
 from cptlab.lab.runs.queue import run
 from cptlab.lab.runs.results import load_result, missing, remarks
 
@@ -25,8 +25,8 @@ def test_tables_ledger_and_figures_are_those_checked_in(tmp_path):
 
 @pytest.mark.parametrize("name", ["CoOp", "CPT (pair mean)"])
 def test_running_again_gives_the_stored_runs(name, tmp_path, monkeypatch):
-    for attribute in ("backbone_of", "roles_of"):
-        monkeypatch.setattr(world, attribute, getattr(world, attribute))  # put back afterwards
+    for attribute in ("backbone_of", "task_of"):
+        monkeypatch.setattr(inputs, attribute, getattr(inputs, attribute))  # put back afterwards
     tiny_world()
     specs = [spec for spec, label in study().items() if label == name]
     for result in run(specs, tmp_path, progress=False):

@@ -13,12 +13,13 @@ from cptlab.data import (
     is_path,
     labels_of,
     open_dataset,
-    open_roles,
+    open_task,
 )
 from cptlab.data.own import HALVES, natural, own_dataset
 from cptlab.lab.cli.main import commands
 from cptlab.lab.runs import queue as runs
 from cptlab.lab.runs import results
+from cptlab.lab.runs.inputs import content_of
 from cptlab.lab.runs.passes import begin, unfinished
 from cptlab.lab.study.profiles import SMOKE
 from cptlab.methods import ZeroShot
@@ -78,7 +79,7 @@ def test_train_and_test_folders_are_taken_as_they_are(tmp_path):
     assert dataset.class_names == ("ant hill", "bee")
     assert [len(side) for side in (dataset.train, dataset.val, dataset.test)] == [6, 2, 4]
     assert {s.key.split("/")[0] for s in dataset.train} == {"train"}
-    (base,) = open_roles(str(tmp_path), "validation").values()
+    base = open_task(str(tmp_path), "validation").learned
     assert [s.key for s in base.test] == ["val/ant_hill/ant_hill 0.png"]
 
 
@@ -221,12 +222,12 @@ def test_names_and_paths(tmp_path, monkeypatch):
 
 def test_protocols_that_need_more(tmp_path):
     root = own_folder(tmp_path, ("ant", "bee", "cat", "dog"))
-    assert list(open_roles(str(root), "base_to_new")) == ["base", "new"]
-    assert open_roles(str(root), "few_shot")["all"].class_names == ("ant", "bee", "cat", "dog")
+    assert list(open_task(str(root), "base_to_new").tests) == ["base", "new"]
+    assert open_task(str(root), "few_shot").learned.class_names == ("ant", "bee", "cat", "dog")
     with pytest.raises(ValueError, match="cannot be the source of transfer"):
-        open_roles(str(root), "transfer")
+        open_task(str(root), "transfer")
     with pytest.raises(ValueError, match="no validation images of class 'ant'"):
-        open_roles(str(root), "validation")
+        open_task(str(root), "validation")
 
 
 def test_the_id_of_a_run_stays_one_folder(tmp_path):
@@ -287,11 +288,11 @@ def test_a_pass_on_changed_images_is_another_pass(tmp_path):
     """Or a killed training would go on with other images than it began with."""
     root, store = own_folder(tmp_path / "insects", ("ant", "bee")), tmp_path / "runs"
     spec = RunSpec(str(root), ZeroShot())
-    before = begin(store, [spec])
-    assert begin(store, [spec]) == before and unfinished(store) == [[spec]]
+    before = begin(store, [spec], content_of(spec))
+    assert begin(store, [spec], content_of(spec)) == before and unfinished(store) == [[spec]]
     image(root / "ant/new.png")
     assert unfinished(store) == []
-    assert begin(store, [spec]) != before
+    assert begin(store, [spec], content_of(spec)) != before
 
 
 def test_results_of_other_data_sets_are_not_touched(tmp_path):

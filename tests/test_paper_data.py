@@ -18,10 +18,11 @@ from cptlab.data import (
     PAPER_DATASETS,
     ImageDataset,
     Sample,
+    Task,
     draw_long_tailed,
     labels_of,
     open_dataset,
-    open_roles,
+    open_task,
     paper,
 )
 from cptlab.data.few_shot import public_draw
@@ -228,7 +229,7 @@ def test_drawing_leaves_the_global_generator_alone():
 
 def test_a_data_set_can_go_to_another_process(whole_root, monkeypatch):
     use(monkeypatch, whole_root)
-    base = open_roles("dtd", "base_to_new")["base"]
+    base = open_task("dtd", "base_to_new").learned
     copy = pickle.loads(pickle.dumps(base))
     assert copy == base
     assert copy.draw(1, 2) == base.draw(1, 2)
@@ -240,7 +241,7 @@ def test_a_data_set_can_go_to_another_process(whole_root, monkeypatch):
 def test_base_and_new_halves_are_drawn_from_the_whole(whole_root, monkeypatch):
     use(monkeypatch, whole_root)
     whole = open_dataset("eurosat")
-    roles = open_roles("eurosat", "base_to_new")
+    roles = open_task("eurosat", "base_to_new").tests
     assert list(roles) == ["base", "new"]
     assert roles["base"].class_names + roles["new"].class_names == CLEAN
     everything = draw_long_tailed(whole, 1.0, 2, 2).samples
@@ -253,21 +254,20 @@ def test_base_and_new_halves_are_drawn_from_the_whole(whole_root, monkeypatch):
 def test_roles_are_cut_once_for_all_runs(whole_root, monkeypatch):
     """Run after run asks for ImageNet's halves; each data root has its own."""
     use(monkeypatch, whole_root)
-    first = open_roles("imagenet", "base_to_new")
-    first.popitem()  # what a caller does with the answer is its own business
-    again = open_roles("imagenet", "base_to_new")
-    assert list(again) == ["base", "new"]
-    assert again["base"] is first["base"]
+    first = open_task("imagenet", "base_to_new")
+    again = open_task("imagenet", "base_to_new")
+    assert list(again.tests) == ["base", "new"]
+    assert again.learned is first.learned
 
 
 def test_few_shot_learns_all_classes(whole_root, monkeypatch):
     use(monkeypatch, whole_root)
-    assert open_roles("ucf101", "few_shot") == {"all": open_dataset("ucf101")}
+    assert open_task("ucf101", "few_shot") == Task("all", {"all": open_dataset("ucf101")})
 
 
 def test_transfer_goes_from_imagenet_to_everything_else(whole_root, monkeypatch):
     use(monkeypatch, whole_root)
-    roles = open_roles("imagenet", "transfer")
+    roles = open_task("imagenet", "transfer").tests
     others = [name for name in PAPER_DATASETS if name != "imagenet"]
     assert len(others) == 10
     expected = {"source": "imagenet"} | {f"target {name}": name for name in others}
@@ -280,7 +280,7 @@ def test_transfer_goes_from_imagenet_to_everything_else(whole_root, monkeypatch)
 def test_validation_tests_on_the_validation_list(whole_root, monkeypatch):
     use(monkeypatch, whole_root)
     whole = open_dataset("dtd")
-    roles = open_roles("dtd", "validation")
+    roles = open_task("dtd", "validation").tests
     assert list(roles) == ["base"]
     base = roles["base"]
     assert base.test == tuple(s for s in whole.val if s.label < 3)
@@ -300,14 +300,14 @@ def test_validation_tests_on_the_validation_list(whole_root, monkeypatch):
 def test_roles_that_cannot_be(name, protocol, message, whole_root, monkeypatch):
     use(monkeypatch, whole_root)
     with pytest.raises(ValueError, match=message):
-        open_roles(name, protocol)
+        open_task(name, protocol)
 
 
 def test_the_data_root_is_no_part_of_a_run(whole_root, monkeypatch, tmp_path):
     spec = PAPER.spec("dtd", METHODS["zero_shot"](), 1.0, 1)
     before = spec.run_id
     use(monkeypatch, whole_root)
-    open_roles("dtd", "base_to_new")
+    open_task("dtd", "base_to_new")
     assert spec.run_id == before
     assert str(whole_root) not in json.dumps(spec.as_dict())
 
@@ -356,7 +356,7 @@ def test_missing_parts_are_named(name, gone, root):
 def test_transfer_names_everything_that_is_missing(root):
     tiny_root(root, ["imagenet", "dtd"])
     with pytest.raises(ValueError) as caught:
-        open_roles("imagenet", "transfer")
+        open_task("imagenet", "transfer")
     lines = str(caught.value).splitlines()
     assert len(lines) == len(ROWS) - 2
     assert all("which is not there" in line for line in lines)
@@ -447,7 +447,7 @@ def test_a_run_learns_the_public_subset(whole_root, monkeypatch, tmp_path):
     spec = SMOKE.spec("dtd", SMOKE.make(METHODS["coop"]), 0.5, 2)
     runs.execute([spec], tmp_path)
     result = results.load_result(tmp_path, spec)
-    base = open_roles("dtd", "base_to_new")["base"]
+    base = open_task("dtd", "base_to_new").learned
     drawn = draw_long_tailed(base, 0.5, 2)
     assert result.details["subset"] == {"samples": len(drawn.samples), "checksum": drawn.checksum}
     assert set(result.classes["name"]) == set(CLEAN)

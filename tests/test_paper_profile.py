@@ -16,7 +16,7 @@ from PIL import Image
 from tiny_clip import tiny_clip
 from tiny_data_root import publish, tiny_root, use
 
-from cptlab.lab.runs import world
+from cptlab.lab.runs import inputs
 from cptlab.lab.study import profiles
 from cptlab.lab.study.profiles import PAPER, Depths
 from cptlab.lab.study.studies import STUDIES
@@ -55,8 +55,8 @@ def paper(monkeypatch, tmp_path):
     publish(monkeypatch)
     use(monkeypatch, root)
     backbone = tiny_clip(torch.float32)
-    monkeypatch.setattr(world, "backbone_of", lambda spec: backbone)
-    monkeypatch.setattr(world, "cached_backbone", lambda *args: backbone)
+    monkeypatch.setattr(inputs, "backbone_of", lambda spec: backbone)
+    monkeypatch.setattr(inputs, "cached_backbone", lambda *args: backbone)
     monkeypatch.setitem(profiles.PROFILES, "paper", TINY)
     return tmp_path / "out"
 

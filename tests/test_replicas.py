@@ -9,9 +9,9 @@ import torch
 from tiny_clip import tiny_clip
 from tiny_world import tiny_dataset
 
-from cptlab.data import draw_long_tailed
+from cptlab.data import Task, draw_long_tailed
+from cptlab.lab.runs import inputs
 from cptlab.lab.runs import queue as runs
-from cptlab.lab.runs import world
 from cptlab.lab.runs.passes import passes, shared_part
 from cptlab.lab.runs.queue import execute, run
 from cptlab.lab.runs.results import load_result
@@ -213,9 +213,9 @@ def test_large_groups_are_cut_evenly(count, replicas, sizes):
 @pytest.fixture
 def tiny(monkeypatch, backbone):
     """Runs on the tiny CLIP and data set."""
-    monkeypatch.setattr(world, "backbone_of", lambda spec: backbone)
+    monkeypatch.setattr(inputs, "backbone_of", lambda spec: backbone)
     roles = dict(zip(("base", "new"), tiny_dataset().halves(), strict=True))
-    monkeypatch.setattr(world, "roles_of", lambda spec: roles)
+    monkeypatch.setattr(inputs, "task_of", lambda spec: Task("base", roles))
 
 
 def test_results_are_stored_one_by_one_and_say_how_they_were_run(tiny, tmp_path):

@@ -12,8 +12,9 @@ from tiny_clip import tiny_clip
 from tiny_world import tiny_dataset
 
 from cptlab import clip
+from cptlab.data import Task
+from cptlab.lab.runs import inputs, results
 from cptlab.lab.runs import queue as runs
-from cptlab.lab.runs import results, world
 from cptlab.lab.runs.queue import RunsFailed, execute, run
 from cptlab.lab.runs.results import load_result, missing, remarks, table
 from cptlab.methods import CPT, CoOp, CoPrompt, ZeroShot
@@ -28,9 +29,9 @@ def tiny_spec(seed: int = 1, method=None, **changes) -> RunSpec:
     return RunSpec("tiny", method or CoOp(), 0.25, seed, SCHEDULE, backbone="tiny", **changes)
 
 
-def tiny_roles(protocol: str) -> dict:
+def tiny_task(protocol: str) -> Task:
     base, new = tiny_dataset(7).halves()
-    return {"base": base} if protocol == "validation" else {"base": base, "new": new}
+    return Task("base", {"base": base} if protocol == "validation" else {"base": base, "new": new})
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +42,8 @@ def backbone():
 @pytest.fixture
 def tiny(monkeypatch, backbone):
     """Runs on the tiny CLIP and data set; gives a counter of executed runs."""
-    monkeypatch.setattr(world, "backbone_of", lambda spec: backbone)
-    monkeypatch.setattr(world, "roles_of", lambda spec: tiny_roles(spec.protocol))
+    monkeypatch.setattr(inputs, "backbone_of", lambda spec: backbone)
+    monkeypatch.setattr(inputs, "task_of", lambda spec: tiny_task(spec.protocol))
     executed = []
     original = runs.execute
 
@@ -86,9 +87,9 @@ def test_a_result_stands_alone(tiny, tmp_path, backbone):
 def test_validation_runs_ask_for_validation_data_and_report_base_only(tiny, tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr(
-        world,
-        "roles_of",
-        lambda spec: asked.append(spec.protocol) or tiny_roles(spec.protocol),
+        inputs,
+        "task_of",
+        lambda spec: asked.append(spec.protocol) or tiny_task(spec.protocol),
     )
     spec = tiny_spec(protocol="validation", curve=True)
     execute([spec], tmp_path)

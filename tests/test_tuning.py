@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from cptlab.data import open_roles
+from cptlab.data import open_task
 from cptlab.emoji.catalog import TEST_VENDORS
 from cptlab.lab.study.profiles import DEMO, PROFILES
 from cptlab.lab.study.tuning import DATASETS, EPOCHS, LABELS, RATES, SEEDS, choice, tuning
@@ -18,7 +18,7 @@ def test_tuning_looks_at_validation_only_and_at_seeds_of_its_own():
     }
     assert len(study) == len(RATES) * len(EPOCHS) * len(DATASETS) * len(SEEDS) * len(LABELS)
     for name in DATASETS:
-        pool = open_roles(name, "validation")["base"]
+        pool = open_task(name, "validation").learned
         seen = {sample.key.split("/")[1] for sample in (*pool.train, *pool.test)}
         assert not seen & set(TEST_VENDORS)
 

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from cptlab import data
-from cptlab.data import paper
+from cptlab.data import paper, tasks
 from cptlab.data.layouts import SIDES
 from cptlab.data.paper import ROWS
 
@@ -63,7 +62,7 @@ def publish(monkeypatch) -> None:
         row = dataclasses.replace(row, n_classes=n_classes, published=sizes)
         monkeypatch.setitem(ROWS, name, row)
     paper._dataset.cache_clear()
-    data._paper_roles.cache_clear()
+    tasks._paper_task.cache_clear()
 
 
 def use(monkeypatch, root: Path) -> None:

@@ -1,135 +1,21 @@
-"""Data sets: `open_dataset(name)` gives any of them by name, or by path."""
+"""Data sets by name or path (`open_dataset`), and the tasks that protocols make of them."""
 
-import os
-from dataclasses import replace
-from functools import lru_cache
-from pathlib import Path
-from typing import Literal
-
-from cptlab.checks import did_you_mean
 from cptlab.data.dataset import ImageDataset, Sample, by_label, labels_of
-from cptlab.data.emoji import VALIDATION_VENDORS, emoji_dataset, emoji_transfer
-from cptlab.data.long_tail import Subset, checksum, class_counts, draw_long_tailed
-from cptlab.data.own import own_dataset
-from cptlab.data.paper import LEARNED, ROWS, VARIANTS, paper_dataset, paper_transfer
-from cptlab.data.root import data_root
-from cptlab.emoji.catalog import CATEGORIES
+from cptlab.data.emoji import emoji_dataset
+from cptlab.data.long_tail import Subset, class_counts, draw_long_tailed
+from cptlab.data.paper import LEARNED
+from cptlab.data.tasks import (
+    Protocol,
+    Task,
+    content_id,
+    full_name,
+    is_path,
+    open_dataset,
+    open_task,
+)
 
 PAPER_DATASETS = tuple(LEARNED)
 """The paper's eleven data sets."""
-
-
-Protocol = Literal["base_to_new", "few_shot", "transfer", "validation"]
-
-
-def open_dataset(name: str) -> ImageDataset:
-    """Data set by name: an embedded one, one of the paper's, or the path of a folder or CSV file.
-
-    Raises ValueError for an unknown name and FileNotFoundError or ValueError, saying what to do,
-    for data that are missing or damaged (`cptlab.data.paper`, `cptlab.data.own`).
-    """
-    if is_path(name):
-        return own_dataset(Path(name).expanduser())[0]
-    if name in ROWS:
-        return paper_dataset(name)
-    if name in CATEGORIES:
-        return emoji_dataset(name)
-    known = ", ".join([*CATEGORIES, *ROWS])
-    raise ValueError(
-        f"Unknown data set {name!r}; choose one of {known}; or give the path of a folder or CSV "
-        f"file of your own.{did_you_mean(name, (*CATEGORIES, *ROWS))}"
-    )
-
-
-def open_roles(name: str, protocol: Protocol) -> dict[str, ImageDataset]:
-    """The data sets that a run meets, by role; it learns from the first one.
-
-    "base_to_new": "base" and "new", the two halves of the classes. "few_shot": "all" of them.
-    "transfer": "source" with all classes, every other data set as "target ...", shifts of the
-    source as "domain ...". "validation": "base" alone, its test side being the data set's
-    validation images, or, for embedded data sets, a training domain that is then left out of
-    `train`: for choosing hyper-parameters without looking at test images.
-
-    Raises ValueError as `open_dataset` does, and for a data set that does not fit the protocol.
-    """
-    if name in VARIANTS:
-        raise ValueError(
-            f"{name!r} has test images only, nothing to learn from. It is a domain of the protocol "
-            "transfer with the data set 'imagenet'."
-        )
-    roles = _paper_roles(name, protocol, data_root()) if name in ROWS else _roles(name, protocol)
-    return dict(roles)
-
-
-# Cutting a million images takes seconds, and every run of a batch asks for the same halves.
-@lru_cache(maxsize=2 * len(ROWS))
-def _paper_roles(name: str, protocol: Protocol, root: Path) -> dict[str, ImageDataset]:
-    return _roles(name, protocol)
-
-
-def _roles(name: str, protocol: Protocol) -> dict[str, ImageDataset]:
-    if protocol == "transfer":
-        return _transfer(name)
-    if protocol == "validation":
-        return {"base": _validation(name).halves()[0]}
-    dataset = open_dataset(name)
-    if protocol == "few_shot":
-        return {"all": dataset}
-    if len(dataset.class_names) < 4:
-        raise ValueError(
-            f"Data set {name!r} has {len(dataset.class_names)} classes. Base to new takes four or "
-            "more, two to tell apart in each half: add some."
-        )
-    return dict(zip(("base", "new"), dataset.halves(), strict=True))
-
-
-def is_path(name: str) -> bool:
-    """Whether a data set's name is a path: of a folder or CSV file, there or not."""
-    if not name or name in CATEGORIES or name in ROWS:
-        return False
-    return "/" in name or os.sep in name or name.endswith(".csv") or Path(name).is_dir()
-
-
-def full_name(name: str) -> str:
-    """A data set's name as specifications should have it: a path made absolute.
-
-    A relative one would mean another data set in another folder.
-    """
-    return os.path.abspath(os.path.expanduser(name)) if is_path(name) else name
-
-
-def content_id(name: str) -> str | None:
-    """Hash of what a data set of the user's own lists; None for those whose content is fixed."""
-    if not is_path(name):
-        return None
-    dataset = open_dataset(name)
-    sides = (dataset.train, dataset.val, dataset.test)
-    samples = [(sample.key, sample.label) for side in sides for sample in side]
-    return checksum([(class_name, -1) for class_name in dataset.class_names] + samples)
-
-
-def _transfer(name: str) -> dict[str, ImageDataset]:
-    if is_path(name):
-        raise ValueError(
-            f"{name} cannot be the source of transfer: there is nothing to transfer to. Choose "
-            "another protocol."
-        )
-    return paper_transfer(name) if name in ROWS else emoji_transfer(name)
-
-
-def _validation(name: str) -> ImageDataset:
-    if name in CATEGORIES:
-        return emoji_dataset(name, *VALIDATION_VENDORS)
-    dataset = open_dataset(name)
-    without = set(range(len(dataset.class_names))) - set(labels_of(dataset.val))
-    if without:
-        raise ValueError(
-            f"Data set {name!r} has no validation images of class "
-            f"{dataset.class_names[min(without)]!r}, so it cannot be used with the protocol "
-            "validation."
-        )
-    return replace(dataset, test=dataset.val)
-
 
 __all__ = [
     "PAPER_DATASETS",
@@ -137,6 +23,7 @@ __all__ = [
     "Protocol",
     "Sample",
     "Subset",
+    "Task",
     "by_label",
     "class_counts",
     "content_id",
@@ -146,5 +33,5 @@ __all__ = [
     "is_path",
     "labels_of",
     "open_dataset",
-    "open_roles",
+    "open_task",
 ]

@@ -64,7 +64,7 @@ class BatchOutputs:
     image_features (R, B, d) and prototypes (R, K, d) are raw (not normalised), prototypes that
     depend on the image (R, B, K, d); logits (R, B, K) are scaled cosines; labels (R, B).
     frozen_image_features (R, B, d), raw, are there for methods that ask for `frozen_images`;
-    chance (R,) is a random number in [0, 1) of this step. logit_offsets and class_weights (R, K)
+    uniform (R,) is a random number in [0, 1) of this step. logit_offsets and class_weights (R, K)
     come from the run's `Balance`, if it has one.
     """
 
@@ -73,7 +73,7 @@ class BatchOutputs:
     logits: Tensor
     labels: Tensor
     frozen_image_features: Tensor | None = None
-    chance: Tensor | None = None
+    uniform: Tensor | None = None
     logit_offsets: Tensor | None = None
     class_weights: Tensor | None = None
 

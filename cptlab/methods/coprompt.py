@@ -79,7 +79,7 @@ class CoPrompt(CoupledPrompts):
         self, outputs: BatchOutputs, context: Context, prepared: dict[str, Tensor]
     ) -> dict[str, Tensor]:
         targets = prepared["targets"]  # (R, descriptions, K, d)
-        chosen = (outputs.chance * targets.shape[1]).long().view(-1, 1, 1, 1)
+        chosen = (outputs.uniform * targets.shape[1]).long().view(-1, 1, 1, 1)
         texts = targets.gather(1, chosen.expand(-1, 1, *targets.shape[2:])).squeeze(1)
         return {
             "ce": cross_entropy(outputs),

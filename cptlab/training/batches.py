@@ -45,7 +45,7 @@ class TrainingImages:
         place = {sample: row for row, sample in enumerate(samples)}
         rows = [[place[sample] for sample in subset.samples] for subset in subsets]
         labels = [[sample.label for sample in subset.samples] for subset in subsets]
-        self.model, self.dataset, self.size = model, dataset, len(rows[0])
+        self.model, self.dataset, self.count = model, dataset, len(rows[0])
         self.samples, self.own = samples, subsets[0].samples
         self.crop = crop and not method.views  # a method with views of its own takes no crops
         self.rows, self.labels = (torch.tensor(t, device=device) for t in (rows, labels))
@@ -144,26 +144,27 @@ class _Crops(Dataset):
 class Batches:
     """The batches of a pass: what is drawn for every step, before the step is computed."""
 
-    def __init__(self, specs: Sequence[RunSpec], learned: TrainingImages, balance: Balance):
-        self.specs, self.learned, self.method = specs, learned, specs[0].method
+    def __init__(self, specs: Sequence[RunSpec], images: TrainingImages):
+        self.specs, self.images, self.method = specs, images, specs[0].method
+        balance = specs[0].balance or Balance()
         self.batch_size = specs[0].schedule.batch_size
-        self.weights = [balance.image_weights(labels.cpu()) for labels in learned.labels]
+        self.weights = [balance.image_weights(labels.cpu()) for labels in images.labels]
         self.by_class: list[list[int]] = []
         if self.method.hard_negatives:
-            self.ranked = learned.ranked(self.method.hard_negatives)
-            self.by_class = [[] for _ in learned.model.trained_on]
-            for position, label in enumerate(learned.labels[0].tolist()):
+            self.ranked = images.ranked(self.method.hard_negatives)
+            self.by_class = [[] for _ in images.model.trained_on]
+            for position, label in enumerate(images.labels[0].tolist()):
                 self.by_class[label].append(position)
 
     def of_epoch(self, epoch: int) -> Iterator[tuple[Tensor, ...]]:
-        """For each step: positions (R, B), a random number (R,), views (R, B, 3, H, W) if any."""
-        device, seeds = self.learned.rows.device, [spec.seed for spec in self.specs]
+        """For each step: positions (R, B), uniform numbers (R,), views (R, B, 3, H, W) if any."""
+        device, seeds = self.images.rows.device, [spec.seed for spec in self.specs]
         orders = [
-            batches(self.learned.size, self.batch_size, seed, epoch, weights)
+            batches(self.images.count, self.batch_size, seed, epoch, weights)
             for seed, weights in zip(seeds, self.weights, strict=True)
         ]
         count = len(orders[0])
-        chances = torch.stack(
+        uniform = torch.stack(
             [torch.rand(count, generator=torch_stream("chance", seed, epoch)) for seed in seeds]
         )
         steps = [torch.stack(list(parts)).to(device) for parts in zip(*orders, strict=True)]
@@ -172,21 +173,21 @@ class Batches:
                 self._with_negatives(batch[0].tolist(), seeds[0], epoch, i)[None].to(device)
                 for i, batch in enumerate(steps)
             ]
-        if self.learned.crop:
+        if self.images.crop:
             drawn = [[stream("crop", seed, epoch, i) for seed in seeds] for i in range(count)]
-            for i, view in enumerate(self.learned.crops(steps, drawn)):
-                yield steps[i], chances[:, i].to(device), view
+            for i, view in enumerate(self.images.crops(steps, drawn)):
+                yield steps[i], uniform[:, i].to(device), view
             return
         for i, batch in enumerate(steps):
             views = [
-                self.learned.views(batch, [stream("view", seed, epoch, i, v) for seed in seeds])
+                self.images.views(batch, [stream("view", seed, epoch, i, v) for seed in seeds])
                 for v in range(self.method.views)
             ]
-            yield batch, chances[:, i].to(device), *views
+            yield batch, uniform[:, i].to(device), *views
 
     def _with_negatives(self, positions: list[int], seed: int, epoch: int, step: int) -> Tensor:
         """The positions of one replica's batch, with a drawn one for every hard negative."""
-        labels = self.learned.labels[0, positions].tolist()
+        labels = self.images.labels[0, positions].tolist()
         ranked = [self.ranked[position] for position in positions]
         chance = random.Random(stream("negatives", seed, epoch, step))
         own = iter(positions)

@@ -79,9 +79,9 @@ def collapse(
 
 
 def scores(
-    model: PromptedCLIP, roles: Mapping[str, ImageDataset]
+    model: PromptedCLIP, tests: Mapping[str, ImageDataset]
 ) -> tuple[list[dict[str, float]], dict[str, np.ndarray]]:
-    """Accuracy on the test images of every role's data set (see `open_roles`), by replica.
+    """Accuracy on the test images of every role's data set (`Task.tests`), by replica.
 
     Images are classified among the class names of their own role only.
 
@@ -91,7 +91,7 @@ def scores(
         its classes.
     """
     accuracies, by_role = {}, {}
-    for role, dataset in roles.items():
+    for role, dataset in tests.items():
         accuracies[role], totals = class_accuracies(model, dataset, dataset.test)
         by_role[role] = [micro(row, totals) for row in accuracies[role]]
     metrics = [dict(zip(by_role, values)) for values in zip(*by_role.values())]

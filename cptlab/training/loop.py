@@ -1,4 +1,4 @@
-"""The training loop: one frozen CLIP, and the prompts of one run or of several side by side."""
+"""The training loop and its step: one frozen CLIP, the prompts of one run or of several at once."""
 
 from __future__ import annotations
 
@@ -12,15 +12,18 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from cptlab.clip import Backbone, init_prompts
+from cptlab.clip import Backbone, Prompts, init_prompts
 from cptlab.data import ImageDataset, Subset
-from cptlab.methods import Context
+from cptlab.methods.base import BatchOutputs, Context
+from cptlab.methods.parts.balance import Balance
 from cptlab.seeds import torch_stream
+from cptlab.training.batches import Batches, TrainingImages
 from cptlab.training.checkpoints import Checkpoint, optimiser_state
+from cptlab.training.context import context_of, prepare
+from cptlab.training.cuda_graph import captured
 from cptlab.training.model import PromptedCLIP
-from cptlab.training.optimisation import planned_epochs, set_rate
+from cptlab.training.optimisation import optimiser_for, planned_epochs, rewind, set_rate
 from cptlab.training.spec import RunSpec
-from cptlab.training.steps import Steps, context_of, prepare
 
 Log = list[dict[str, float]]
 
@@ -68,13 +71,11 @@ def train(
     ValueError for prompts deeper than the backbone, classes that cannot be clustered, or more hard
     negatives than classes.
     """
-    method = specs[0].method
+    first, method = specs[0], specs[0].method
     method.check(backbone, len(dataset.class_names))
     first_stage = method.first_stage()
     if first_stage is None:
-        generators = [torch_stream("init", spec.seed) for spec in specs]
-        shape = method.prompt_shape()
-        prompts = init_prompts(backbone, shape, generators, method.words, method.extra)
+        prompts = _start(specs, backbone)
     else:
         stage = [dataclasses.replace(spec, method=first_stage) for spec in specs]
         before = train(stage, backbone, dataset, subsets, None, progress, folder)
@@ -82,76 +83,172 @@ def train(
             return before
         prompts = method.second_stage(before.model.prompts)
     model = PromptedCLIP(backbone, prompts, method, dataset.class_names, dataset.template)
-    checkpoint = folder and Checkpoint(folder / f"{method.name}.safetensors")
-    return _train(specs, model, dataset, subsets, after_epoch, progress, checkpoint)
-
-
-def _train(
-    specs: Sequence[RunSpec],
-    model: PromptedCLIP,
-    dataset: ImageDataset,
-    subsets: Sequence[Subset],
-    after_epoch: Callable[[Trained], list[dict[str, float]]] | None,
-    progress: bool,
-    checkpoint: Checkpoint | None,
-) -> Trained:
-    """One stage, from the model's prompts as they are."""
-    first, method = specs[0], specs[0].method
-    context = context_of(model, dataset, subsets, first.balance)
+    counts = torch.tensor([subset.counts for subset in subsets], device=backbone.device)
+    context = context_of(model, dataset, counts, first.balance or Balance())
     prepared = prepare([spec.method for spec in specs], context)
-    logs: list[Log] = [[] for _ in specs]
-    errors: list[TrainingDiverged | None] = [None for _ in specs]
-    trained = Trained(model, context, prepared, logs, errors)
-    if not model.prompts.learned():
+    trained = Trained(model, context, prepared, [[] for _ in specs], [None for _ in specs])
+    if not prompts.learned():
         return trained
 
-    steps = Steps(specs, model, dataset, subsets, context, prepared)
-    steps.capture()
-    parameters = steps.parameters
-    epochs = planned_epochs(first, len(dataset.class_names), steps.n_samples)
-    averaging = method.averaging(epochs)
-    average = [torch.zeros_like(p) for p in parameters]
-    state = {f"prompts.{name}": p for name, p in model.prompts.named_parameters()}
-    state |= {f"prepared.{name}": tensor for name, tensor in prepared.items()}
-    state |= {f"average.{i}": mean for i, mean in enumerate(average)}
-    state |= dict(optimiser_state(steps.optimiser, parameters))
-    stored = checkpoint.load(state) if checkpoint else None
-    if stored:
-        logs[:] = stored["logs"]
-        errors[:] = [message and TrainingDiverged(message) for message in stored["errors"]]
-    begun = stored["epoch"] if stored else 0
+    images = TrainingImages(model, dataset, subsets, first.crop)
+    batches = Batches(specs, images)
+    step = TrainStep(specs, images, context, prepared, counts)
+    epochs = planned_epochs(first, len(dataset.class_names), images.count)
+    update = accelerated(step, batches, first)
+    epoch_weights = method.averaging(epochs)
+    average = [torch.zeros_like(p) for p in step.parameters]
+    checkpoint = folder and Checkpoint(folder / f"{method.name}.safetensors")
+    state = _resumed_state(step, average)
+    begun = _resume(checkpoint, state, trained) if checkpoint else 0
     title = first.run_id if len(specs) == 1 else f"{first.run_id} and {len(specs) - 1} more"
     bar = {"initial": begun, "total": epochs, "leave": False, "disable": not progress}
     for epoch in tqdm(range(begun, epochs), title, **bar):
-        if all(errors):
+        if all(trained.errors):
             break
         rate = first.schedule.learning_rate(epoch, epochs)
-        set_rate(steps.optimiser, rate)
-        means = _epoch(steps, epoch)
-        if averaging is not None:
-            _average(average, parameters, averaging[epoch].item(), last=epoch == epochs - 1)
-        # The last step of an epoch can spoil the prompts after its loss was still finite.
-        sound = torch.stack([p.isfinite().flatten(1).all(1) for p in parameters]).all(0).tolist()
+        set_rate(step.optimiser, rate)
+        sums: dict[str, Tensor] = {}
+        steps = 0
+        for batch in batches.of_epoch(epoch):
+            sums = {name: value + sums.get(name, 0) for name, value in update(*batch).items()}
+            steps += 1
+        if epoch_weights is not None:
+            _average(average, step.parameters, epoch_weights[epoch].item(), epoch == epochs - 1)
+        means = {name: (total / steps).tolist() for name, total in sums.items()}
+        rows = [
+            {"epoch": epoch + 1, "lr": rate} | {name: mean[r] for name, mean in means.items()}
+            for r in range(len(specs))
+        ]
         extra = after_epoch(trained) if after_epoch else [{} for _ in specs]
-        for r in (r for r, error in enumerate(errors) if error is None):
-            row = {"epoch": epoch + 1, "lr": rate} | {k: v[r] for k, v in means.items()}
-            logs[r].append(row | extra[r])
-            if not (math.isfinite(row["loss"]) and sound[r]):
-                errors[r] = _diverged(specs[r], row)
+        _log(trained, specs, rows, extra, step.parameters)
         if checkpoint:
-            messages = [error and str(error) for error in errors]
-            checkpoint.save(state, {"epoch": epoch + 1, "logs": logs, "errors": messages})
+            messages = [error and str(error) for error in trained.errors]
+            checkpoint.save(state, {"epoch": epoch + 1, "logs": trained.logs, "errors": messages})
     return trained
 
 
-def _epoch(steps: Steps, epoch: int) -> dict[str, list[float]]:
-    """Take the steps of an epoch; the mean of each of their values for every replica."""
-    sums: dict[str, Tensor] = {}
-    count = 0
-    for batch in steps.batches(epoch):
-        sums = {name: value + sums.get(name, 0) for name, value in steps(batch).items()}
-        count += 1
-    return {name: (total / count).tolist() for name, total in sums.items()}
+class TrainStep:
+    """One update of the prompts of R runs that train side by side.
+
+    Attributes:
+        parameters: what is learned, each (R, ...).
+        optimiser: starts at the rate of the warm-up; the loop sets that of each epoch.
+    """
+
+    def __init__(
+        self,
+        specs: Sequence[RunSpec],
+        images: TrainingImages,
+        context: Context,
+        prepared: dict[str, Tensor],
+        class_counts: Tensor,
+    ):
+        first, balance = specs[0], specs[0].balance or Balance()
+        self.model, self.images = images.model, images
+        self.context, self.prepared = context, prepared
+        self.classes = self.model.bind(context.class_names, "training")
+        self.parameters = self.model.prompts.learned()
+        self.optimiser = optimiser_for(self.parameters, first.schedule)
+        self.weights = {
+            name: self.parameters[0].new_tensor([spec.method.weights()[name] for spec in specs])
+            for name in first.method.weights()
+        }
+        self.logit_offsets = balance.logit_offsets(class_counts)
+        self.class_weights = balance.weights(class_counts)
+
+    def __call__(self, positions: Tensor, uniform: Tensor, *views: Tensor) -> dict[str, Tensor]:
+        """Learn from a batch: the loss, its terms and the training accuracy before it, each (R,).
+
+        Args:
+            positions: (R, B), of the batch's images among those of each run.
+            uniform: (R,) a random number in [0, 1).
+            views: (R, B, 3, H, W) each, of these images; none if they are taken as they are.
+        """
+        model, method = self.model, self.model.method
+        features, frozen, labels = self.images.features(positions, views)
+        prototypes = model.prototypes(self.classes, features if method.per_image else None)
+        logits = model.logits(features, prototypes)
+        outputs = BatchOutputs(
+            features,
+            prototypes,
+            logits,
+            labels,
+            frozen,
+            uniform,
+            self.logit_offsets,
+            self.class_weights,
+        )
+        terms = method.losses(outputs, self.context, self.prepared)
+        loss = sum(weight * terms[name] for name, weight in self.weights.items())
+        accuracy = 100 * (logits.argmax(-1) == labels).float().mean(-1)
+        self._descend(loss)
+        logged = {**terms, "loss": loss, "train_accuracy": accuracy}
+        return {name: value.detach() for name, value in logged.items()}
+
+    @torch.compiler.disable  # the forward pass alone is compiled
+    def _descend(self, loss: Tensor) -> None:
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.sum().backward()
+        self.optimiser.step()
+
+
+def _start(specs: Sequence[RunSpec], backbone: Backbone) -> Prompts:
+    """Start values of every run's prompts, from its own random stream."""
+    method = specs[0].method
+    generators = [torch_stream("init", spec.seed) for spec in specs]
+    return init_prompts(backbone, method.prompt_shape(), generators, method.words, method.extra)
+
+
+def accelerated(
+    step: TrainStep, batches: Batches, spec: RunSpec
+) -> Callable[..., dict[str, Tensor]]:
+    """The step compiled if the run asks for it and, on a GPU, recorded as a graph.
+
+    Prompts and optimiser are as before. Batches with hard negatives differ in size, so that their
+    steps cannot be recorded.
+    """
+    update = torch.compile(step.__call__) if spec.compile else step
+    if step.model.backbone.device.type != "cuda" or step.model.method.hard_negatives:
+        return update
+    start = [(t, t.detach().clone()) for t in (*step.parameters, *step.prepared.values())]
+    update = captured(update, *next(batches.of_epoch(0)))
+    rewind(step.optimiser, start)
+    return update
+
+
+def _resumed_state(step: TrainStep, average: Sequence[Tensor]) -> dict[str, Tensor]:
+    """All tensors that an epoch changes, by name; live ones."""
+    state = {f"prompts.{name}": p for name, p in step.model.prompts.named_parameters()}
+    state |= {f"prepared.{name}": tensor for name, tensor in step.prepared.items()}
+    state |= {f"average.{i}": mean for i, mean in enumerate(average)}
+    return state | dict(optimiser_state(step.optimiser, step.parameters))
+
+
+def _resume(checkpoint: Checkpoint, state: dict[str, Tensor], trained: Trained) -> int:
+    """Go back to where a checkpoint stands, if there is one; epochs that are done."""
+    stored = checkpoint.load(state)
+    if not stored:
+        return 0
+    trained.logs[:] = stored["logs"]
+    trained.errors[:] = [message and TrainingDiverged(message) for message in stored["errors"]]
+    return stored["epoch"]
+
+
+def _log(
+    trained: Trained,
+    specs: Sequence[RunSpec],
+    rows: Sequence[dict[str, float]],
+    extra: Sequence[dict[str, float]],
+    parameters: Sequence[Tensor],
+) -> None:
+    """Add an epoch's row to the log of every run that is sound, and see whether it still is."""
+    # The last step of an epoch can spoil the prompts after its loss was still finite.
+    sound = torch.stack([p.isfinite().flatten(1).all(1) for p in parameters]).all(0).tolist()
+    for r, row in enumerate(rows):
+        if trained.errors[r] is None:
+            trained.logs[r].append(row | extra[r])
+            if not (math.isfinite(row["loss"]) and sound[r]):
+                trained.errors[r] = _diverged(specs[r], row)
 
 
 @torch.no_grad()

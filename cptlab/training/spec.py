@@ -28,7 +28,7 @@ STORED_NAMES = {"tau": "imbalance"}
 class RunSpec:
     """One training run: backbone, data, imbalance ratio, seed, method and schedule.
 
-    `protocol` says what is learned and tested (`cptlab.data.open_roles`). `curve` also evaluates
+    `protocol` says what is learned and tested (`cptlab.data.open_task`). `curve` also evaluates
     and measures neural collapse after every epoch. `balance` adds long-tail classics to the method.
     `crop` trains on random resized crops, half of them flipped (the CoOp family's augmentation), in
     place of the centres of image files.

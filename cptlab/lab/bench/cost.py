@@ -17,7 +17,7 @@ from cptlab.lab.bench.methods import REFERENCE, method_rows, parameters_at
 from cptlab.lab.bench.passes import noise
 from cptlab.lab.bench.run import machine
 from cptlab.lab.bench.table import Row, read_rows, write_rows
-from cptlab.lab.runs import world
+from cptlab.lab.runs import inputs
 from cptlab.lab.runs.results import Result
 from cptlab.lab.study import lineup
 from cptlab.lab.study.profiles import FULL, PAPER
@@ -62,7 +62,7 @@ def costs(
         }
         spec = specs[REFERENCE]
         torch.set_num_threads(spec.threads)
-        model, learned = world.backbone_of(spec), next(iter(world.roles_of(spec).values()))
+        model, learned = inputs.backbone_of(spec), inputs.task_of(spec).learned
     else:
         model = untrained(backbone, device, precision)
         specs = {

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from cptlab.clip.loading import EMOJI_NAME
-from cptlab.data import open_roles
+from cptlab.data import open_task
 from cptlab.data.long_tail import class_counts
 from cptlab.data.paper import LEARNED, ROWS, VARIANTS
 from cptlab.lab import bench
@@ -124,8 +124,8 @@ def _classes(spec: RunSpec) -> tuple[int, int]:
         if spec.protocol == "transfer":
             tests = sum(row.published[2] for row in (LEARNED | VARIANTS).values())
         return n_classes, tests
-    learned, *others = open_roles(spec.dataset, spec.protocol).values()
-    return len(learned.class_names), sum(len(dataset.test) for dataset in (learned, *others))
+    task = open_task(spec.dataset, spec.protocol)
+    return len(task.learned.class_names), sum(len(test.test) for test in task.tests.values())
 
 
 def _prompts_images(spec: RunSpec) -> bool:

@@ -22,10 +22,13 @@ from cptlab.data import ImageDataset, Subset
 from cptlab.lab.bench.measure import peak_memory, timed
 from cptlab.lab.bench.table import Row
 from cptlab.methods import Method
+from cptlab.methods.parts.balance import Balance
 from cptlab.seeds import torch_stream
+from cptlab.training.batches import Batches, TrainingImages
+from cptlab.training.context import context_of, prepare
+from cptlab.training.loop import TrainStep, accelerated
 from cptlab.training.model import PromptedCLIP
 from cptlab.training.spec import RunSpec
-from cptlab.training.steps import Steps, context_of, prepare
 
 REFERENCE = "IVLP"
 VIT_B_16 = "ViT-B-16-quickgelu"
@@ -68,8 +71,8 @@ def method_rows(
             steps[label] = Timed(spec, models[label], dataset, subset)
     sizes = {label: step() for label, step in steps.items()}
     memory = {label: peak_memory(step, device)[0] for label, step in steps.items()}
-    for step in steps.values():
-        step.steps.capture()
+    for label, step in steps.items():
+        step.accelerate(specs[label])
     tests = {label: partial(_classify, model, held) for label, model in models.items()}
     for test in tests.values():
         test()
@@ -116,15 +119,22 @@ class Timed:
             raise ValueError(
                 f"{samples} training images make no batch of {batch_size}: give more classes."
             )
-        context = context_of(model, dataset, [subset], spec.balance)
+        counts = torch.tensor([subset.counts], device=model.backbone.device)
+        context = context_of(model, dataset, counts, spec.balance or Balance())
         prepared = prepare([spec.method], context)
-        self.steps = Steps([spec], model, dataset, [subset], context, prepared)
-        self.batches = itertools.chain.from_iterable(map(self.steps.batches, itertools.count()))
+        images = TrainingImages(model, dataset, [subset])
+        self.draws = Batches([spec], images)
+        self.step = self.update = TrainStep([spec], images, context, prepared, counts)
+        self.batches = itertools.chain.from_iterable(map(self.draws.of_epoch, itertools.count()))
+
+    def accelerate(self, spec: RunSpec) -> None:
+        """On a GPU, record the step as training does."""
+        self.update = accelerated(self.step, self.draws, spec)
 
     def __call__(self) -> int:
         """Take the next step; returns the number of images in its batch."""
         batch = next(self.batches)
-        self.steps(batch)
+        self.update(*batch)
         return batch[0].shape[-1]
 
 

@@ -16,13 +16,13 @@ from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 from tqdm.auto import tqdm
 
-from cptlab.data import open_dataset, open_roles
+from cptlab.data import open_dataset, open_task
 from cptlab.lab.bench import committed_rows
 from cptlab.lab.bench.forecast import forecast, step_times
 from cptlab.lab.cli.errors import words
 from cptlab.lab.figures import contact_sheet
 from cptlab.lab.report import captions, write_report
-from cptlab.lab.runs import world
+from cptlab.lab.runs import inputs
 from cptlab.lab.runs.engines import LOCAL
 from cptlab.lab.runs.queue import run
 from cptlab.lab.runs.results import load_result, missing, remarks, table
@@ -85,12 +85,12 @@ def check(profile: Profile) -> None:
             problems[str(error)] = None
     for name in profile.transfer.datasets:
         try:
-            open_roles(name, "transfer")
+            open_task(name, "transfer")
         except (ValueError, OSError) as error:
             problems |= dict.fromkeys(str(error).splitlines())
     if problems:
         raise ValueError("\n".join(problems))
-    world.cached_backbone(profile.backbone, profile.pretrained, profile.device, profile.precision)
+    inputs.cached_backbone(profile.backbone, profile.pretrained, profile.device, profile.precision)
 
 
 def plan(profile: Profile, wanted: Sequence[str], folders: Workspace, jobs: int) -> Plan:

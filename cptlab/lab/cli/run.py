@@ -82,9 +82,9 @@ def run(
     import json
 
     from cptlab.checks import build, option
-    from cptlab.data import full_name, is_path, open_roles
+    from cptlab.data import full_name, is_path
     from cptlab.data.doctor import require_sound
-    from cptlab.lab.runs import results, world
+    from cptlab.lab.runs import inputs, results
     from cptlab.lab.runs.locks import claimed
     from cptlab.lab.runs.one_pass import check_writable, execute
     from cptlab.lab.study.profiles import profile_named
@@ -98,11 +98,11 @@ def run(
     spec = dataclasses.replace(
         plain, class_order=class_order, balance=balance if balances else None
     )
-    roles = open_roles(spec.dataset, spec.protocol)  # fails before anything is printed or made
+    task = inputs.task_of(spec)  # fails before anything is printed or made
     if is_path(spec.dataset):
         require_sound(Path(spec.dataset))  # a damaged test image should fail before training
-    learned = next(iter(roles.values()))  # so should what the method cannot learn
-    spec.method.check(world.backbone_of(spec), len(learned.class_names))
+    # so should what the method cannot learn
+    spec.method.check(inputs.backbone_of(spec), len(task.learned.class_names))
     store = workspace(profile, out).runs
     click.echo(json.dumps(spec.as_dict(), indent=1))
     check_writable(store)

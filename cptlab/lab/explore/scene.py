@@ -12,7 +12,7 @@ from torch import Tensor
 from cptlab.clip import Backbone
 from cptlab.data import ImageDataset, Sample
 from cptlab.geometry import cluster_prototypes, cosine_matrix, order_by_cluster
-from cptlab.lab.runs import world
+from cptlab.lab.runs import inputs
 from cptlab.training.model import PromptedCLIP, frozen_prototypes
 from cptlab.training.spec import RunSpec
 
@@ -50,8 +50,7 @@ class Scene:
 
 def scene_of(spec: RunSpec) -> Scene:
     """The scene that a run plays in; made once for all runs on its data set and backbone."""
-    learned = next(iter(world.roles_of(spec).values()))
-    return _scene(world.backbone_of(spec), learned)
+    return _scene(inputs.backbone_of(spec), inputs.task_of(spec).learned)
 
 
 @lru_cache(maxsize=8)

@@ -7,20 +7,23 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 
-from cptlab.data import ImageDataset, Subset, draw_long_tailed
+from cptlab.data import Subset, Task, draw_long_tailed
 from cptlab.geometry import cosine_matrix, effective_rank
-from cptlab.lab.runs import world
+from cptlab.lab.runs import inputs
 from cptlab.lab.runs.passes import begin, shared_part
 from cptlab.lab.runs.results import save_result
 from cptlab.training.evaluation import collapse, scores, thirds
 from cptlab.training.loop import Trained, TrainingDiverged, train
+from cptlab.training.model import PromptedCLIP
+from cptlab.training.optimisation import planned_epochs
 from cptlab.training.spec import RunSpec
 
 LOG = "error.txt"
@@ -30,13 +33,27 @@ ROOM = 2**20
 """Bytes that results of a pass may need; the least that must be free before it begins."""
 
 
+@dataclass(frozen=True)
+class Epoch:
+    """The state after an epoch of `epochs`: the model, and metrics of the first run in percent."""
+
+    number: int
+    epochs: int
+    model: PromptedCLIP
+    metrics: dict[str, float]
+
+
 def execute(
-    specs: Sequence[RunSpec], store: Path, progress: bool = False
+    specs: Sequence[RunSpec],
+    store: Path,
+    progress: bool = False,
+    observe: Callable[[Epoch], None] | None = None,
 ) -> dict[RunSpec, TrainingDiverged]:
     """Train, evaluate and store the runs of one pass (see `passes`); returns those that diverged.
 
-    The torch thread count is set from the specification, because it changes results. Raises
-    ValueError for runs that cannot share a pass.
+    `observe` is called after every epoch and changes no number. The torch thread count is set from
+    the specification, because it changes results. Raises ValueError for runs that cannot share a
+    pass.
     """
     if len({shared_part(spec) for spec in specs}) != 1:
         raise ValueError(
@@ -46,27 +63,34 @@ def execute(
     started, spec = time.time(), specs[0]
     check_writable(store)  # now, not after training
     torch.set_num_threads(spec.threads)
-    backbone = world.backbone_of(spec)
-    roles = world.roles_of(spec)
-    source, learned = next(iter(roles.items()))
+    backbone, task = inputs.backbone_of(spec), inputs.task_of(spec)
+    content = inputs.content_of(spec, lambda _: task.content)
+    learned = task.learned
     subsets = [draw_long_tailed(learned, s.tau, s.seed, s.n_max, s.class_order) for s in specs]
+    epochs = planned_epochs(spec, len(learned.class_names), len(subsets[0].samples))
 
     latest = None
 
-    def curve(state: Trained) -> list[dict[str, float]]:
+    def after_epoch(state: Trained) -> list[dict[str, float]]:
         nonlocal latest
-        accuracy, _ = latest = scores(state.model, roles)
+        metrics, accuracies = latest = scores(state.model, task.tests)
+        if observe:
+            own = thirds(accuracies[task.source][0], subsets[0].ranks)
+            # the row of this epoch is written afterwards
+            observe(Epoch(len(state.logs[0]) + 1, epochs, state.model, metrics[0] | own))
+        if not spec.curve:
+            return [{} for _ in specs]
         geometry = collapse(state.model, learned, subsets, state.context.frozen_prototypes)
-        return [row | measures for row, measures in zip(accuracy, geometry, strict=True)]
+        return [row | measures for row, measures in zip(metrics, geometry, strict=True)]
 
-    folder = begin(store, specs)
-    after_epoch = curve if spec.curve else None
+    folder = begin(store, specs, content)
+    watched = after_epoch if spec.curve or observe else None
     try:
-        trained = train(specs, backbone, learned, subsets, after_epoch, progress, folder)
+        trained = train(specs, backbone, learned, subsets, watched, progress, folder)
     except ValueError:  # these runs cannot be done, so there is nothing to go on with
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    metrics, accuracies = latest or scores(trained.model, roles)
+    metrics, accuracies = latest or scores(trained.model, task.tests)
     texts = trained.model.class_texts(learned.class_names)
     if not trained.logs[0]:  # nothing was learned, so replicas do not differ
         metrics = metrics * len(specs)
@@ -77,12 +101,16 @@ def execute(
         if trained.errors[r] is not None:
             continue
         own = {role: rows[r] for role, rows in accuracies.items()}
-        per_class = {"macro": float(own[source].mean()), **thirds(own[source], subset.ranks)}
+        trained_classes = own[task.source]
+        per_class = {
+            "macro": float(trained_classes.mean()),
+            **thirds(trained_classes, subset.ranks),
+        }
         rank = {"effective_rank": effective_rank(cosine_matrix(texts[r])).item()}
         prompts, clusters = trained.model.prompts.replica(r), trained.prepared.get("clusters")
         values = {
             "metrics": metrics[r] | per_class | rank,
-            "classes": _class_rows(roles, own, subset),
+            "classes": _class_rows(task, own, subset),
             "log": trained.logs[r],
             "clusters": None if clusters is None else clusters[r].tolist(),
             "subset": {"samples": len(subset.samples), "checksum": subset.checksum},
@@ -91,21 +119,21 @@ def execute(
             "seconds": round(took / len(specs), 2),
             "pass": {"replicas": len(specs), "seconds": round(took, 2)},
         }
-        save_result(store, spec, prompts, values)
+        save_result(store, spec, content, prompts, values)
         (store / spec.run_id / LOG).unlink(missing_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
     return {s: e for s, e in zip(specs, trained.errors, strict=True) if e is not None}
 
 
 def _class_rows(
-    roles: Mapping[str, ImageDataset], accuracies: Mapping[str, np.ndarray], subset: Subset
+    task: Task, accuracies: Mapping[str, np.ndarray], subset: Subset
 ) -> list[dict[str, object]]:
     """Name, role, accuracy and, where it was trained, n_k of every class that was tested."""
     frames = [
         pd.DataFrame({"name": data.class_names, "role": role, "accuracy": accuracies[role]})
-        for role, data in roles.items()
+        for role, data in task.tests.items()
     ]
-    frames[0]["n_k"] = subset.counts  # the first role is the one that was learned
+    frames[list(task.tests).index(task.source)]["n_k"] = subset.counts
     classes = pd.concat(frames, ignore_index=True)
     return json.loads(classes.to_json(orient="records"))
 

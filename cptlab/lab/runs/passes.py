@@ -14,7 +14,7 @@ import torch
 from filelock import FileLock
 
 from cptlab import clip
-from cptlab.lab.runs import world
+from cptlab.lab.runs.inputs import content_of
 from cptlab.training.spec import RunSpec, spec_from_dict
 
 BEGUN, MEMBERS = ".passes", "members.json"
@@ -52,9 +52,12 @@ def shared_part(spec: RunSpec) -> RunSpec:
     return dataclasses.replace(spec, seed=0, method=dataclasses.replace(spec.method, **own))
 
 
-def begin(store: Path, specs: Sequence[RunSpec]) -> Path:
-    """Note the members of a pass in the store; the folder for its checkpoints."""
-    folder = store / BEGUN / _identity(specs)
+def begin(store: Path, specs: Sequence[RunSpec], content: str | None) -> Path:
+    """Note the members of a pass in the store; the folder for its checkpoints.
+
+    content: identity of the user's own files (`content_of`).
+    """
+    folder = store / BEGUN / _identity(specs, content)
     with _settled(store):
         folder.mkdir(parents=True, exist_ok=True)
         partial = folder / f"{MEMBERS}.partial"
@@ -65,7 +68,7 @@ def begin(store: Path, specs: Sequence[RunSpec]) -> Path:
 
 def begun(store: Path, specs: Sequence[RunSpec]) -> bool:
     """Whether this very pass was begun in a store and not finished."""
-    return (store / BEGUN / _identity(specs) / MEMBERS).exists()
+    return (store / BEGUN / _identity(specs, content_of(specs[0])) / MEMBERS).exists()
 
 
 def unfinished(store: Path) -> list[list[RunSpec]]:
@@ -80,7 +83,7 @@ def unfinished(store: Path) -> list[list[RunSpec]]:
             try:
                 members = json.loads((folder / MEMBERS).read_text())
                 specs = [spec_from_dict(values) for values in members]
-                current = folder.name == _identity(specs)
+                current = folder.name == _identity(specs, content_of(specs[0]))
             except (OSError, ValueError, TypeError, AttributeError, IndexError):
                 current = False
             if current:
@@ -95,10 +98,10 @@ def _settled(store: Path) -> FileLock:
     return FileLock(store / f"{BEGUN}.lock")
 
 
-def _identity(specs: Sequence[RunSpec]) -> str:
+def _identity(specs: Sequence[RunSpec], content: str | None) -> str:
     """Name of a pass: its runs in order, the weights, images of one's own, torch's version."""
     weights = clip.weights_id(specs[0].backbone, specs[0].pretrained)
     parts = [torch.__version__, str(weights), *(spec.run_id for spec in specs)]
-    if (content := world.content_of(specs[0])) is not None:
+    if content is not None:
         parts.append(content)
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]

@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,16 @@ import pandas as pd
 from cptlab import clip
 from cptlab.checks import first_few
 from cptlab.clip import Prompts
-from cptlab.lab.runs import world
+from cptlab.data import content_id
+from cptlab.lab.runs import inputs
 from cptlab.lab.runs.provenance import environment
 from cptlab.training.model import PromptedCLIP
 from cptlab.training.spec import FORMAT, RunSpec, spec_from_dict
 
 RESULT, PROMPTS = "result.json", "prompts.safetensors"
+
+Content = Callable[[RunSpec], str | None]
+"""Identity of the user's own files that a run reads (`inputs.content_of`)."""
 
 
 @dataclass(frozen=True)
@@ -49,16 +54,21 @@ class Result:
                 f"Run {self.details['run_id']} came from an archive without its prompts: delete "
                 f"{self.folder} and start again, then it is trained anew."
             )
-        backbone = world.backbone_of(self.spec)
+        backbone = inputs.backbone_of(self.spec)
         prompts = clip.load_prompts(self.folder / PROMPTS).to(backbone.device)
-        learned = next(iter(world.roles_of(self.spec).values()))
+        learned = inputs.task_of(self.spec).learned
         return PromptedCLIP(
             backbone, prompts, self.spec.method, learned.class_names, learned.template
         )
 
 
-def save_result(store: Path, spec: RunSpec, prompts: Prompts, values: dict[str, Any]) -> None:
-    """Write prompts, then `result.json` as the last act, each moved into place in one step."""
+def save_result(
+    store: Path, spec: RunSpec, content: str | None, prompts: Prompts, values: dict[str, Any]
+) -> None:
+    """Write prompts, then `result.json` as the last act, each moved into place in one step.
+
+    content: identity of the user's own files that were read (`content_of`).
+    """
     folder = store / spec.run_id
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / f"{PROMPTS}.{os.getpid()}"
@@ -69,7 +79,7 @@ def save_result(store: Path, spec: RunSpec, prompts: Prompts, values: dict[str, 
         "run_id": spec.run_id,
         "spec": spec.as_dict(),
         "weights": clip.weights_id(spec.backbone, spec.pretrained),
-        "data": world.content_of(spec),
+        "data": content,
         **values,
         "environment": environment(spec),
     }
@@ -78,25 +88,28 @@ def save_result(store: Path, spec: RunSpec, prompts: Prompts, values: dict[str, 
     partial.replace(folder / RESULT)
 
 
-def load_result(store: Path, spec: RunSpec) -> Result | None:
+def load_result(store: Path, spec: RunSpec, content: Content = inputs.content_of) -> Result | None:
     """The stored result of a specification; None if missing, damaged, or of other weights or data.
 
-    Other data: a folder or file of the user's own that has changed since.
+    content: identity of the user's own files that the run would read now. Where it differs from the
+    stored one, they have changed since.
     """
-    return _examined(store, spec)[0]
+    return _examined(store, spec, content)[0]
 
 
 def missing(specs: Iterable[RunSpec], store: Path) -> list[RunSpec]:
     """Specifications without a valid result, each once, in order."""
-    return [spec for spec in dict.fromkeys(specs) if load_result(store, spec) is None]
+    content = _listed_once()
+    return [spec for spec in dict.fromkeys(specs) if load_result(store, spec, content) is None]
 
 
 def remarks(specs: Sequence[RunSpec], store: Path) -> list[str]:
     """What a user should know about stored results: which are not used and why, a sentence each."""
     unused: dict[str, list[str]] = {}
-    versions = Counter()
+    versions: Counter[str] = Counter()
+    content = _listed_once()
     for spec in dict.fromkeys(specs):
-        result, reason = _examined(store, spec)
+        result, reason = _examined(store, spec, content)
         if reason:
             unused.setdefault(reason, []).append(spec.run_id)
         if result is not None:
@@ -123,7 +136,12 @@ def remarks(specs: Sequence[RunSpec], store: Path) -> list[str]:
     return found
 
 
-def _examined(store: Path, spec: RunSpec) -> tuple[Result | None, str]:
+def _listed_once() -> Content:
+    """`content_of` for many runs, which lists every data set of the user's own once."""
+    return partial(inputs.content_of, of_dataset=cache(content_id))
+
+
+def _examined(store: Path, spec: RunSpec, content: Content) -> tuple[Result | None, str]:
     """The stored result of a specification, or why the one that is there cannot be used."""
     folder = store / spec.run_id
     damaged = "are damaged or incomplete"
@@ -135,7 +153,7 @@ def _examined(store: Path, spec: RunSpec) -> tuple[Result | None, str]:
             return None, "belong to other defaults"
         if values["weights"] != clip.weights_id(spec.backbone, spec.pretrained):
             return None, "belong to other weights"
-        if values.get("data") != world.content_of(spec):
+        if values.get("data") != content(spec):
             return None, "belong to data that have changed"
         whole = (
             values["metrics"]

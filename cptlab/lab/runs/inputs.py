@@ -1,13 +1,14 @@
-"""What a specification names, opened: its frozen backbone and the data sets that it meets."""
+"""What a specification names, opened: its frozen backbone, its task and the user's own files."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
 from cptlab import clip
-from cptlab.data import ImageDataset, content_id, open_roles
+from cptlab.data import Task, content_id, open_task
 from cptlab.training.spec import RunSpec
 
 
@@ -24,14 +25,17 @@ def backbone_of(spec: RunSpec) -> clip.Backbone:
     return cached_backbone(spec.backbone, spec.pretrained, spec.device, spec.precision)
 
 
-def roles_of(spec: RunSpec) -> dict[str, ImageDataset]:
-    """The data sets of a run by role, the one that it learns from first (`open_roles`)."""
-    return open_roles(spec.dataset, spec.protocol)
+def task_of(spec: RunSpec) -> Task:
+    """What a run learns from and is tested on (`cptlab.data.open_task`)."""
+    return open_task(spec.dataset, spec.protocol)
 
 
-def content_of(spec: RunSpec) -> str | None:
-    """Identity of the user's own files that a run reads; None if it reads published data alone."""
-    found = [content_id(spec.dataset), *(_file_id(Path(path)) for path in spec.method.files())]
+def content_of(spec: RunSpec, of_dataset: Callable[[str], str | None] = content_id) -> str | None:
+    """Identity of the user's own files that a run reads; None if it reads published data alone.
+
+    of_dataset: the part of a data set by its name, where it is known already.
+    """
+    found = [of_dataset(spec.dataset), *(_file_id(Path(path)) for path in spec.method.files())]
     return "-".join(part for part in found if part) or None
 
 

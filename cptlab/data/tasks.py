@@ -1,0 +1,148 @@
+"""What a run learns from and what it is tested on: the protocols of the paper."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from cptlab.checks import did_you_mean
+from cptlab.data.dataset import ImageDataset, labels_of
+from cptlab.data.emoji import VALIDATION_VENDORS, emoji_dataset, emoji_transfer
+from cptlab.data.long_tail import checksum
+from cptlab.data.own import own_dataset
+from cptlab.data.paper import ROWS, VARIANTS, paper_dataset, paper_transfer
+from cptlab.data.root import data_root
+from cptlab.emoji.catalog import CATEGORIES
+
+Protocol = Literal["base_to_new", "few_shot", "transfer", "validation"]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a run learns from and what it is tested on.
+
+    tests: by role ("base", "new", "target food", ...) the data sets whose test images are
+    classified, each among its own class names. source: the role whose training images are learned.
+    content: hash of what a data set of the user's own lists; None for those whose content is fixed.
+    """
+
+    source: str
+    tests: Mapping[str, ImageDataset]
+    content: str | None = None
+
+    @property
+    def learned(self) -> ImageDataset:
+        """The data set that training images are drawn from."""
+        return self.tests[self.source]
+
+
+def open_dataset(name: str) -> ImageDataset:
+    """Data set by name: an embedded one, one of the paper's, or the path of a folder or CSV file.
+
+    Raises ValueError for an unknown name and FileNotFoundError or ValueError, saying what to do,
+    for data that are missing or damaged (`cptlab.data.paper`, `cptlab.data.own`).
+    """
+    if is_path(name):
+        return own_dataset(Path(name).expanduser())[0]
+    if name in ROWS:
+        return paper_dataset(name)
+    if name in CATEGORIES:
+        return emoji_dataset(name)
+    known = ", ".join([*CATEGORIES, *ROWS])
+    raise ValueError(
+        f"Unknown data set {name!r}; choose one of {known}; or give the path of a folder or CSV "
+        f"file of your own.{did_you_mean(name, (*CATEGORIES, *ROWS))}"
+    )
+
+
+def open_task(name: str, protocol: Protocol = "base_to_new") -> Task:
+    """The task that a protocol makes of a data set.
+
+    "base_to_new": learn "base", the first half of the classes; test it and "new", the other half.
+    "few_shot": "all" classes. "transfer": "source" with all classes, every other data set as
+    "target ...", shifts of the source as "domain ...". "validation": "base" alone, its test side
+    being the data set's validation images, or, for embedded data sets, a training domain that is
+    then left out of `train`: for choosing hyper-parameters without looking at test images.
+
+    Raises ValueError as `open_dataset` does, and for a data set that does not fit the protocol.
+    """
+    if name in VARIANTS:
+        raise ValueError(
+            f"{name!r} has test images only, nothing to learn from. It is a domain of the protocol "
+            "transfer with the data set 'imagenet'."
+        )
+    return _paper_task(name, protocol, data_root()) if name in ROWS else _task(name, protocol)
+
+
+# Cutting a million images takes seconds, and every run of a batch asks for the same halves.
+@lru_cache(maxsize=2 * len(ROWS))
+def _paper_task(name: str, protocol: Protocol, root: Path) -> Task:
+    return _task(name, protocol)
+
+
+def _task(name: str, protocol: Protocol) -> Task:
+    if protocol == "transfer":
+        return Task("source", _transfer(name))
+    dataset = open_dataset(name)
+    content = _content(dataset) if is_path(name) else None
+    if protocol == "validation":
+        return Task("base", {"base": _validation(name, dataset).halves()[0]}, content)
+    if protocol == "few_shot":
+        return Task("all", {"all": dataset}, content)
+    if len(dataset.class_names) < 4:
+        raise ValueError(
+            f"Data set {name!r} has {len(dataset.class_names)} classes. Base to new takes four or "
+            "more, two to tell apart in each half: add some."
+        )
+    base, new = dataset.halves()
+    return Task("base", {"base": base, "new": new}, content)
+
+
+def is_path(name: str) -> bool:
+    """Whether a data set's name is a path: of a folder or CSV file, there or not."""
+    if not name or name in CATEGORIES or name in ROWS:
+        return False
+    return "/" in name or os.sep in name or name.endswith(".csv") or Path(name).is_dir()
+
+
+def full_name(name: str) -> str:
+    """A data set's name as specifications should have it: a path made absolute.
+
+    A relative one would mean another data set in another folder.
+    """
+    return os.path.abspath(os.path.expanduser(name)) if is_path(name) else name
+
+
+def content_id(name: str) -> str | None:
+    """Hash of what a data set of the user's own lists; None for those whose content is fixed."""
+    return _content(open_dataset(name)) if is_path(name) else None
+
+
+def _content(dataset: ImageDataset) -> str:
+    sides = (dataset.train, dataset.val, dataset.test)
+    samples = [(sample.key, sample.label) for side in sides for sample in side]
+    return checksum([(class_name, -1) for class_name in dataset.class_names] + samples)
+
+
+def _transfer(name: str) -> dict[str, ImageDataset]:
+    if is_path(name):
+        raise ValueError(
+            f"{name} cannot be the source of transfer: there is nothing to transfer to. Choose "
+            "another protocol."
+        )
+    return paper_transfer(name) if name in ROWS else emoji_transfer(name)
+
+
+def _validation(name: str, dataset: ImageDataset) -> ImageDataset:
+    if name in CATEGORIES:
+        return emoji_dataset(name, *VALIDATION_VENDORS)
+    without = set(range(len(dataset.class_names))) - set(labels_of(dataset.val))
+    if without:
+        raise ValueError(
+            f"Data set {name!r} has no validation images of class "
+            f"{dataset.class_names[min(without)]!r}, so it cannot be used with the protocol "
+            "validation."
+        )
+    return replace(dataset, test=dataset.val)
