@@ -37,7 +37,7 @@ def test_the_names_are_those_that_there_are():
         ("run --dataset", "f", ["food", "flowers102", "food101", "fgvc_aircraft"]),
         ("run --class-order", "p", ["permuted"]),
         ("figures", "01", ["01_similarity_matrices"]),
-        ("figures --engine", "", ["loky", "ray", "slurm"]),
+        ("figures --engine", "", ["loky", "slurm"]),
         ("figures 00 --profile", "s", ["smoke"]),
         ("report --profile", "d", ["demo"]),
         ("results pack --profile", "f", ["full"]),

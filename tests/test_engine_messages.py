@@ -10,22 +10,27 @@ from click.testing import CliRunner
 
 from cptlab.data import root
 from cptlab.lab.cli.main import commands
-from cptlab.lab.runs.engines import base, dask_workers, engine, kind, ray_workers
-from cptlab.lab.runs.engines.dask_workers import FAST
-from cptlab.lab.runs.engines.slurm import slurm_cluster
+from cptlab.lab.cli.names import ENGINES
+from cptlab.lab.runs.engines import base, check_engine, dask_workers, engine
+from cptlab.lab.runs.engines.dask_workers import FAST, slurm_cluster
 
 
-def test_addresses_are_told_apart():
-    kinds = [kind(w) for w in ("loky", "tcp://a:1", "tls://a:1", "ray", "ray://a:1", "slurm")]
-    assert kinds == ["loky", "dask", "dask", "ray", "ray", "slurm"]
+@pytest.mark.parametrize("where", [*ENGINES, "tcp://a:1", "tls://a:1", "ucx://a:1"])
+def test_names_and_addresses_of_schedulers_are_known(where):
+    check_engine(where)
 
 
-@pytest.mark.parametrize("where", ["mpi", "tcp://", "http://a:8786", "localhost:8786"])
+UNKNOWN = ["mpi", "tcp://", "http://a:8786", "localhost:8786", "ray", "ray://a:10001"]
+
+
+@pytest.mark.parametrize("where", UNKNOWN)
 def test_other_engines_are_refused_before_any_work(where, tmp_path):
     arguments = ["figures", "01", "--out", str(tmp_path), "--engine", where, "--dry-run"]
     result = CliRunner().invoke(commands, arguments)
     assert result.exit_code != 0
-    assert f"Unknown engine '{where}': give loky, the address" in str(result.exception)
+    message = str(result.exception)
+    assert message.startswith(f"Unknown engine '{where}': give loky (processes of this machine),")
+    assert "start the same command on several machines" in message
 
 
 def test_a_worker_without_the_store_or_with_other_versions_is_refused(tmp_path):
@@ -54,28 +59,10 @@ def test_a_scheduler_that_is_not_there_or_has_no_workers_or_goes_away(tmp_path, 
             pass
 
 
-@pytest.mark.parametrize("where", ["ray://127.0.0.1:1"])
-def test_a_ray_cluster_that_is_not_there_is_named(where, tmp_path):
-    unreachable = engine(where, tmp_path)
-    with pytest.raises(RuntimeError, match="No Ray cluster answers at ray://127"), unreachable:
-        pass
-
-
-def test_a_ray_machine_takes_what_its_processors_and_cards_allow():
-    machine = {"CPU": 9.0, "GPU": 2.0}
-    assert ray_workers._room(machine, 4, gpu=False) == 2
-    assert ray_workers._room(machine, 1, gpu=True) == 2
-    assert ray_workers._room({"memory": 1e9}, 1, gpu=False) == 0
-
-
 def test_a_package_that_is_not_installed_is_named(monkeypatch, tmp_path):
-    for where, module, extra in (
-        ("tcp://a:1", "distributed", "dask"),
-        ("ray", "ray", "ray"),
-        ("slurm", "dask_jobqueue", "slurm"),
-    ):
+    for where, module in (("slurm", "dask_jobqueue"), ("tcp://a:1", "distributed")):
         monkeypatch.setitem(sys.modules, module, None)
-        message = rf"needs the package {module}: pip install 'cptlab\[{extra}\]'"
+        message = rf"needs the package {module}: pip install 'cptlab\[dask\]'"
         with pytest.raises(RuntimeError, match=message), engine(where, tmp_path):
             pass
 

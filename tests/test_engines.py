@@ -1,4 +1,4 @@
-"""Real workers of joblib, Dask, Ray and SLURM: the same bits, nothing twice, deaths survived."""
+"""Real workers of joblib, Dask and SLURM: the same bits, nothing twice, deaths survived."""
 
 import os
 import signal
@@ -68,17 +68,7 @@ def slurm(folder, monkeypatch):
         yield "slurm"
 
 
-@contextmanager
-def by_name(name):
-    yield name
-
-
-CLUSTERS = {
-    "loky": lambda *_: by_name("loky"),
-    "dask": dask_cluster,
-    "ray": lambda *_: by_name("ray"),
-    "slurm": slurm,
-}
+CLUSTERS = {"dask": dask_cluster, "slurm": slurm}
 
 
 @pytest.fixture(scope="module")
@@ -87,9 +77,11 @@ def serial(tmp_path_factory):
     return outcome(run(SPECS, store, progress=False, replicas=2))
 
 
-@pytest.fixture(params=CLUSTERS)
+@pytest.fixture(params=["loky", *(pytest.param(c, marks=pytest.mark.slow) for c in CLUSTERS)])
 def where(request, tmp_path_factory, monkeypatch):
-    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    if request.param not in CLUSTERS:
+        yield request.param
+        return
     with CLUSTERS[request.param](tmp_path_factory.mktemp("cluster"), monkeypatch) as address:
         yield address
 
@@ -125,7 +117,8 @@ def kill_one(store, killed, stop) -> None:
             return
 
 
-@pytest.mark.parametrize("where", ["loky", "dask", "ray"], indirect=True)  # SLURM's are Dask's
+@pytest.mark.slow
+@pytest.mark.parametrize("where", ["loky", "dask"], indirect=True)  # SLURM's are Dask's
 def test_workers_give_the_bits_of_a_serial_run_though_one_is_killed(where, serial, tmp_path):
     killed, stop = [], threading.Event()
     killer = threading.Thread(target=kill_one, args=(tmp_path, killed, stop))

@@ -50,6 +50,7 @@ def outcome(store: Path) -> dict[str, tuple]:
     return found
 
 
+@pytest.mark.slow
 def test_twenty_kills_change_nothing(tmp_path, context):
     chance = random.Random(0)
     undisturbed = context.Process(target=work, args=(tmp_path / "whole",))
@@ -112,6 +113,7 @@ def test_a_pass_that_another_runner_is_beginning_is_not_taken_for_litter(tmp_pat
     assert (folder / MEMBERS).exists()
 
 
+@pytest.mark.slow
 def test_runs_of_a_killed_runner_are_free_again(tmp_path, context):
     """Another runner waits for what is held, and does it when the holder is gone."""
     first = context.Process(target=work, args=(tmp_path,))

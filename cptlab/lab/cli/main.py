@@ -34,9 +34,9 @@ for command in (bench, data, doctor, results, run, tune):
 def _known_engine(_: click.Context, __: click.Parameter, where: str) -> str:
     """A wrong one should fail now, not when the first run starts."""
     if where not in ENGINES:
-        from cptlab.lab.runs.engines import kind
+        from cptlab.lab.runs.engines import check_engine
 
-        kind(where)
+        check_engine(where)
     return where
 
 
@@ -58,9 +58,9 @@ def _known_engine(_: click.Context, __: click.Parameter, where: str) -> str:
     show_default=True,
     shell_complete=one_of(ENGINES),
     callback=_known_engine,
-    help="Where runs are done: loky (this machine), the address of a Dask scheduler "
-    "(tcp://host:8786), ray or the address of a Ray cluster (ray://host:10001), slurm. A running "
-    "cluster has its own number of workers; --jobs is for the others, and for notebooks.",
+    help="Where runs are done: loky (this machine), slurm, or the address of a Dask scheduler "
+    "(tcp://host:8786), which has its own number of workers; --jobs is for the others, and for "
+    "notebooks.",
 )
 @data_root_option
 def figures(

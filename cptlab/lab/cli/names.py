@@ -46,7 +46,7 @@ PAPER = (
     "imagenet_r",
 )
 NOTEBOOKS = tuple(sorted(path.stem for path in workspace.NOTEBOOKS.glob("[0-9]*.ipynb")))
-ENGINES = ("loky", "ray", "slurm")
+ENGINES = ("loky", "slurm")
 
 Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 

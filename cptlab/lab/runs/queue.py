@@ -79,7 +79,7 @@ def _work(
     threads = max(spec.threads for spec in todo)
     failures = []
     with (
-        engine(where, store, jobs, threads, on_gpu) as workers,
+        engine(where, store, jobs, threads) as workers,
         tqdm(total=len(todo), desc="runs", disable=not progress) as bar,
     ):
         limit = replicas or REPLICAS["cuda" if on_gpu else "cpu"]

@@ -8,16 +8,12 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import import_module, metadata
+from importlib import metadata
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from types import ModuleType
 from typing import Any
 
 DATA_ROOT = "CPTLAB_DATA"  # as in cptlab.data.root, which comes with all of torch
-TRIES = 3
-"""How often an item may kill its worker, or be in hand when it dies."""
-LOST = "Finished runs are kept: mend it and start the same command again."
 PACKAGES = ("cptlab", "torch", "open_clip_torch", "numpy", "scikit-learn")
 """Those that decide the numbers of a run."""
 
@@ -94,13 +90,3 @@ def call(asked_by: Caller, function: Callable[[Any], Any], item: object) -> obje
         if asked_by.data_root is not None:
             os.environ[DATA_ROOT] = asked_by.data_root
         return function(item)
-
-
-def needed(module: str, extra: str) -> ModuleType:
-    """Import a package that is optional; RuntimeError with the extra to install without it."""
-    try:
-        return import_module(module)
-    except ImportError as error:
-        raise RuntimeError(
-            f"This engine needs the package {module}: pip install 'cptlab[{extra}]'."
-        ) from error

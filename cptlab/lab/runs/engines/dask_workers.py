@@ -1,21 +1,28 @@
-"""The workers of a Dask cluster."""
+"""The workers of a Dask cluster: one that runs already, or SLURM jobs by dask-jobqueue."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from functools import partial
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-from cptlab.lab.runs.engines.base import LOST, Caller, Engine, WorkerDied, call, caller, needed
+from cptlab.lab.runs.engines.base import Caller, Engine, WorkerDied, call, caller
 
 SECONDS = 10
 """How long a scheduler may take to answer."""
 FAST = """export DASK_DISTRIBUTED__NANNY__PRE_SPAWN_ENVIRON="{'MALLOC_TRIM_THRESHOLD_': None}\""""
 """For the shell that starts a worker. Dask's nanny has glibc give memory back at once, which makes
 every large tensor a new mapping: training took half as long again (docs/log.md)."""
+HOW = (
+    "dask-jobqueue reads the cores, memory, queue, walltime and so on of a job from jobqueue.yaml "
+    "in ~/.config/dask: https://jobqueue.dask.org"
+)
 
 
 @contextmanager
@@ -24,7 +31,7 @@ def dask_engine(where: str, store: Path) -> Iterator[Engine]:
 
     Raises RuntimeError if distributed is not installed, or there is no scheduler or no worker.
     """
-    distributed = needed("distributed", "dask")
+    distributed = _needed("distributed")
     try:
         client = distributed.Client(where, timeout=SECONDS, set_as_default=False)
     except OSError as error:
@@ -39,10 +46,42 @@ def dask_engine(where: str, store: Path) -> Iterator[Engine]:
                 f"The Dask scheduler at {where} has no workers: start some with `dask worker "
                 f"{where} --nthreads 1`."
             )
-        yield Engine(workers, partial(imap, client, asked_by))
+        yield Engine(workers, partial(_imap, client, asked_by))
 
 
-def imap(
+@contextmanager
+def slurm_engine(store: Path, jobs: int) -> Iterator[Engine]:
+    """An engine over SLURM jobs, as many of them as asked for at any time: lost ones are replaced.
+
+    Raises RuntimeError if dask-jobqueue or SLURM is not installed or a job is not described.
+    """
+    distributed, _ = _needed("distributed"), _needed("dask_jobqueue")
+    if shutil.which("sbatch") is None:
+        raise RuntimeError(
+            "There is no sbatch here: start --engine slurm where SLURM jobs can be submitted."
+        )
+    try:
+        cluster = slurm_cluster()
+    except (ValueError, TypeError) as error:
+        reason = str(error).splitlines()[0].rstrip(",: ")
+        raise RuntimeError(f"SLURM jobs cannot be made ({reason}). {HOW}") from error
+    with (
+        cluster,
+        distributed.Client(cluster, set_as_default=False) as client,
+        caller(store) as asked_by,
+    ):
+        cluster.adapt(minimum_jobs=jobs, maximum_jobs=jobs)
+        yield Engine(jobs, partial(_imap, client, asked_by))  # they may wait in SLURM's queue
+
+
+def slurm_cluster(**options: object) -> Any:
+    """A dask_jobqueue.SLURMCluster as the site configures it, whose workers train at full speed."""
+    dask, dask_jobqueue = _needed("dask"), _needed("dask_jobqueue")
+    site = dask.config.get("jobqueue.slurm.job-script-prologue") or []
+    return dask_jobqueue.SLURMCluster(job_script_prologue=[*site, FAST], **options)
+
+
+def _imap(
     client: Any, asked_by: Caller, function: Callable[[Any], Any], items: Sequence[Any]
 ) -> Iterator[tuple[Any, Any]]:
     """`Map` over the workers of a distributed.Client.
@@ -63,7 +102,7 @@ def imap(
 def _tried(
     client: Any, asked_by: Caller, function: Callable[[Any], Any], items: Sequence[Any]
 ) -> Iterator[tuple[Any, Any]]:
-    distributed = needed("distributed", "dask")
+    distributed = _needed("distributed")
     futures = {client.submit(call, asked_by, function, item, pure=False): item for item in items}
     try:
         for future in distributed.as_completed(futures, loop=client.loop):
@@ -72,7 +111,10 @@ def _tried(
             except distributed.KilledWorker:
                 value = WorkerDied()
             except CancelledError as error:
-                raise RuntimeError(f"The Dask scheduler went away. {LOST}") from error
+                raise RuntimeError(
+                    "The Dask scheduler went away. Finished runs are kept: mend it and start the "
+                    "same command again."
+                ) from error
             except ModuleNotFoundError as error:
                 raise RuntimeError(
                     f"A Dask worker cannot do this ({error}): install the same packages everywhere."
@@ -90,3 +132,13 @@ def _stop(client: Any, futures: list[Any]) -> None:
         client.cancel(futures)
         if busy:
             client.restart_workers(busy, raise_for_error=False)
+
+
+def _needed(module: str) -> ModuleType:
+    """Import a package of the extra for clusters; RuntimeError with what to install without it."""
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise RuntimeError(
+            f"This engine needs the package {module}: pip install 'cptlab[dask]'."
+        ) from error

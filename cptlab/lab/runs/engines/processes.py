@@ -11,7 +11,10 @@ from typing import Any
 
 from joblib import Parallel, delayed, parallel_config
 
-from cptlab.lab.runs.engines.base import TRIES, Engine, WorkerDied, call, caller
+from cptlab.lab.runs.engines.base import Engine, WorkerDied, call, caller
+
+TRIES = 3
+"""How often an item may kill its worker, or be in hand when it dies."""
 
 
 @contextmanager
