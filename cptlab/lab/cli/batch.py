@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import time
@@ -24,6 +25,7 @@ from cptlab.lab.figures import contact_sheet
 from cptlab.lab.report import captions, write_report
 from cptlab.lab.runs import inputs
 from cptlab.lab.runs.engines import LOCAL
+from cptlab.lab.runs.locks import held
 from cptlab.lab.runs.queue import run
 from cptlab.lab.runs.results import load_result, missing, remarks, table
 from cptlab.lab.study.profiles import Profile
@@ -122,23 +124,39 @@ def _kind(spec: RunSpec) -> str:
 def figures(plan: Plan, jobs: int, where: str = LOCAL) -> None:
     """Do the runs of a plan (where: `cptlab.lab.runs.engines`), then execute its notebooks.
 
+    Commands on one workspace share the notebooks as they share the runs: what another has executed
+    since this one began is not executed again.
+
     Writes figures (PNG, SVG and CSV) with a contact sheet, executed notebooks and self-contained
     HTML pages, and the report of the whole. Raises NotebooksFailed, naming each, after the others
     have finished.
     """
-    folders = plan.folders
+    folders, left = plan.folders, plan.notebooks
+    before = {name: _execution(folders.notebooks, name) for name in left}
     run(plan.runs, folders.runs, jobs, where=where)
-    folders.notebooks.mkdir(parents=True, exist_ok=True)
     parameters = {"profile": plan.profile.name, "out": folders.root, "jobs": 1}
-    with parallel_config("loky", n_jobs=jobs, inner_max_num_threads=1):
-        pages = Parallel(return_as="generator_unordered")(
-            delayed(_attempt)(name, parameters, folders.notebooks) for name in plan.notebooks
-        )
-        failures = [f for f in tqdm(pages, desc="notebooks", total=len(plan.notebooks)) if f]
+    failures = []
+    with (
+        parallel_config("loky", n_jobs=jobs, inner_max_num_threads=1),
+        tqdm(desc="notebooks", total=len(left)) as bar,
+    ):
+        for wait in (False, True):  # what another command holds comes last
+            outcomes = Parallel(return_as="generator_unordered")(
+                delayed(_attempt)(name, parameters, folders.notebooks, before[name], wait)
+                for name in left
+            )
+            left = []
+            for name, failure in outcomes:
+                if failure is None:
+                    left.append(name)
+                    continue
+                bar.update()
+                failures += [failure] if failure else []
     if failures:
         raise NotebooksFailed("\n".join(failures))
-    contact_sheet(folders.figures, captions(plan.profile))
-    report(plan.profile, folders)
+    with held([folders.notebooks / ".lock"], wait=True):
+        contact_sheet(folders.figures, captions(plan.profile))
+        report(plan.profile, folders)
 
 
 def report(profile: Profile, folders: Workspace) -> Path:
@@ -153,15 +171,39 @@ def report(profile: Profile, folders: Workspace) -> Path:
     return write_report(profile, folders, STUDIES, table(found), environments, lacking)
 
 
-def _attempt(name: str, parameters: dict[str, object], folder: Path) -> str:
-    """Execute one notebook in a worker; what went wrong, if anything, must not stop the others."""
+def _attempt(
+    name: str,
+    parameters: dict[str, object],
+    folder: Path,
+    before: dict[str, object],
+    wait: bool,
+) -> tuple[str, str | None]:
+    """Execute one notebook in a worker, unless another command has: its name and what went wrong.
+
+    Whatever that is, it must not stop the others. None: another command is at it.
+    """
+    with held([folder / f".{name}.lock"], wait) as mine:
+        if not mine:
+            return name, None
+        latest = _execution(folder, name)
+        if latest != before and latest.get("parameters") == parameters:
+            return name, ""
+        try:
+            execute_notebook(name, parameters, folder)
+        except OSError as error:
+            return name, f"Notebook {name} could not be written: {words(error)}"
+        except (ValueError, RuntimeError) as error:
+            return name, str(error)
+    return name, ""
+
+
+def _execution(folder: Path, name: str) -> dict[str, object]:
+    """Papermill's notes, with parameters and times, in an executed notebook; empty without one."""
     try:
-        execute_notebook(name, parameters, folder)
-    except OSError as error:
-        return f"Notebook {name} could not be written: {words(error)}"
-    except (ValueError, RuntimeError) as error:
-        return str(error)
-    return ""
+        notebook = json.loads((folder / f"{name}.ipynb").read_text(encoding="utf-8"))
+        return notebook["metadata"]["papermill"]
+    except (OSError, ValueError, KeyError, TypeError):  # none is there, or it is damaged
+        return {}
 
 
 def html_page(notebook: NotebookNode) -> str:
