@@ -1,9 +1,6 @@
 """Every method in every protocol, alone and as others write it: the engine knows none by name."""
 
 import dataclasses
-import re
-import sys
-from types import ModuleType
 
 import pytest
 import torch
@@ -15,7 +12,6 @@ from cptlab.lab.runs import inputs
 from cptlab.lab.runs.queue import run
 from cptlab.lab.runs.results import load_result
 from cptlab.lab.study.profiles import Depths
-from cptlab.lab.workspace import CHECKOUT
 from cptlab.methods import DPC, METHODS, Method
 from cptlab.methods.schedule import Schedule
 from cptlab.training.spec import RunSpec
@@ -71,30 +67,3 @@ def test_every_method_runs_in_every_protocol(tiny, tmp_path, method):
             names = [dataset.class_names[sample.label] for sample in dataset.test]
             hits = 100 * sum(map(str.__eq__, guesses, names)) / len(names)
             assert hits == pytest.approx(result.metrics[role], abs=1e-9)
-
-
-# ------------------------------------------------------------------------------------ CONTRIBUTING
-
-
-@pytest.fixture
-def example(monkeypatch) -> type[Method]:
-    """The method that CONTRIBUTING.md writes out, as a module of its own."""
-    text = (CHECKOUT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    (code,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-    assert len(code.splitlines()) <= 45
-    module = ModuleType("kgcoop")
-    monkeypatch.setitem(sys.modules, "kgcoop", module)  # dataclasses look their module up
-    exec(compile(code, "CONTRIBUTING.md", "exec"), module.__dict__)
-    monkeypatch.setitem(METHODS, module.KgCoOp.name, module.KgCoOp)  # the line that one adds
-    return module.KgCoOp
-
-
-def test_the_example_of_contributing_runs(example, tiny, tmp_path):
-    weights = (0.0, 8.0, 800.0)
-    specs = [
-        RunSpec("tiny", example(weight=w), 0.25, 1, SCHEDULE, backbone="tiny") for w in weights
-    ]
-    results = run(specs, tmp_path, progress=False)
-    assert results[0].details["pass"]["replicas"] == 3  # they train side by side
-    distances = [result.log["guidance"].iloc[-1] for result in results]
-    assert distances[2] < distances[0]  # more guidance, nearer to the frozen prototypes

@@ -33,7 +33,7 @@ from cptlab.lab.figures import (
 )
 from cptlab.lab.figures.collapse import MEASURES
 from cptlab.lab.figures.map import rounded_hull
-from cptlab.lab.figures.style import BLACK, BLUE, GREY, METHOD_LOOKS, method_look, save, use_style
+from cptlab.lab.figures.style import BLACK, BLUE, GREY, method_look, method_looks, save, use_style
 from cptlab.lab.study.tables import mean_interval, method_table, rank_table
 
 SEEDS = range(4)
@@ -297,7 +297,7 @@ def test_gains_stand_by_numbers_of_images(ax, tmp_path):
 
 def test_every_marker_draws(ax, rng):
     """Star-shaped markers are tuples, which matplotlib does not take everywhere."""
-    rows = itertools.product(METHOD_LOOKS, SEEDS)
+    rows = itertools.product(method_looks(), SEEDS)
     frame = pd.DataFrame(rows, columns=["method", "seed"]).assign(dataset="food")
     thirds = ["tail", "head", "medium"]
     frame[thirds] = rng.uniform(40, 90, (len(frame), 3))
@@ -309,7 +309,7 @@ def test_every_marker_draws(ax, rng):
     ]
     for figure in shown:
         figure.draw_without_rendering()
-        assert len(figure.axes[0].containers) >= len(METHOD_LOOKS)
+        assert len(figure.axes[0].containers) >= len(method_looks())
 
 
 def test_thirds_have_a_bar_and_an_interval_per_method(ax, rng):

@@ -214,7 +214,7 @@ def test_a_profile_at_one_ratio_has_the_runs_of_the_whole_at_it(tau):
     [
         ("huge", "Unknown profile 'huge'; choose one of smoke"),
         ("full,cpu", "profile full takes name=value, got 'cpu'"),
-        ("full,seeds=3", "cannot change seeds; it can change tau, backbone"),
+        ("full,seeds=3", "cannot change seeds; it can change tau, also, backbone"),
         ("demo,tau=0.25", r"Profile demo cannot be had at tau=0\.25 alone; choose one of 0\.06\."),
         ("full,tau=all", "at tau=all alone; choose one of 1, 0.25, 0.06"),
         ("full,device=tpu", "device is 'tpu', but must be one of cpu, cuda"),

@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from scipy.spatial.distance import pdist
 
 from cptlab.lab.figures.style import (
-    METHOD_LOOKS,
     UNKNOWN_LOOK,
     method_look,
+    method_looks,
     method_order,
     save,
     use_style,
@@ -26,7 +26,7 @@ def ax():
 
 
 def test_every_method_has_its_own_colour_and_marker():
-    looks = [*METHOD_LOOKS.values(), UNKNOWN_LOOK]
+    looks = [*method_looks().values(), UNKNOWN_LOOK]
     assert len({look.color for look in looks}) == len(looks)
     assert len({look.marker for look in looks}) == len(looks)
     for look in looks:  # dark enough to be seen as a thin line on white
@@ -60,7 +60,7 @@ def lab(linear):
 
 @pytest.mark.parametrize("eye", EYES)
 def test_colours_of_methods_are_told_apart_without_red_or_green_cones(eye):
-    values = np.array([to_rgb(look.color) for look in METHOD_LOOKS.values()])
+    values = np.array([to_rgb(look.color) for look in method_looks().values()])
     linear = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
     assert pdist(lab(linear @ np.transpose(EYES[eye]))).min() > 10
 

@@ -1,52 +1,30 @@
-"""The methods, by name. A new one is a new file and a line here."""
+"""The methods: one file each. `METHODS` has them by name; `find_method` those of one's own too.
 
-from cptlab.methods.base import BatchOutputs, Context, Method
-from cptlab.methods.cocoop import CoCoOp
-from cptlab.methods.coop import CoOp
-from cptlab.methods.coprompt import CoPrompt
-from cptlab.methods.cpt import CPT
-from cptlab.methods.dekg import DeKg
-from cptlab.methods.dpc import DPC
-from cptlab.methods.global_etf import GlobalETF
-from cptlab.methods.ivlp import IVLP
-from cptlab.methods.maple import MaPLe
-from cptlab.methods.npt import NPTStyle
-from cptlab.methods.promptsrc import PromptSRC
-from cptlab.methods.zero_shot import ZeroShot
+    >>> from cptlab.methods import CPT, METHODS, find_method
+    >>> METHODS["coop"](text_tokens=2)
+    >>> find_method("kgcoop.py:KgCoOp")
 
-METHODS = {
-    method.name: method
-    for method in (
-        ZeroShot,
-        CoOp,
-        CoCoOp,
-        IVLP,
-        MaPLe,
-        PromptSRC,
-        CoPrompt,
-        NPTStyle,
-        DeKg,
-        DPC,
-        GlobalETF,
-        CPT,
-    )
-}
+Names are here without importing torch; a class is imported when it is asked for.
+"""
 
-__all__ = [
-    "CPT",
-    "DPC",
-    "IVLP",
-    "METHODS",
-    "BatchOutputs",
-    "CoCoOp",
-    "CoOp",
-    "CoPrompt",
-    "Context",
-    "DeKg",
-    "GlobalETF",
-    "MaPLe",
-    "Method",
-    "NPTStyle",
-    "PromptSRC",
-    "ZeroShot",
-]
+from importlib import import_module
+from typing import Any
+
+from cptlab.methods.registry import BUILT_IN, METHODS, UnknownMethod, find_method, make_method
+
+_BASE = ("BatchOutputs", "Context", "Method", "Row", "cross_entropy")
+_PUBLIC = {name: module for module, name in (path.split(":") for path in BUILT_IN.values())}
+_PUBLIC |= dict.fromkeys(_BASE, "cptlab.methods.base")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PUBLIC:
+        return getattr(import_module(_PUBLIC[name]), name)
+    raise AttributeError(f"module 'cptlab.methods' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_PUBLIC})
+
+
+__all__ = ["METHODS", "UnknownMethod", "find_method", "make_method", *_PUBLIC]

@@ -13,15 +13,17 @@ replica has its own.
 
 from __future__ import annotations
 
+import copyreg
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import ClassVar, Literal, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from cptlab.clip import CONTEXT_INIT, Backbone, Prompts, PromptShape
 from cptlab.methods.parts.coupling import coupled, coupling_start
+from cptlab.methods.registry import rebuilt, reference_of
 from cptlab.methods.schedule import PUBLISHED, Schedule
 
 PHOTO = ("a photo of a {}.",)
@@ -30,6 +32,26 @@ NO_PROMPTS = PromptShape(text_tokens=0, text_depth=0, vision_tokens=0, vision_de
 
 Use = Literal["training", "base", "new"]
 """What tokens are wanted for: a training step, or tests on the trained or on other classes."""
+
+
+PROTOCOLS = ("base_to_new", "few_shot", "transfer")
+GREY = "#8C8C8C"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of tables and figures: a method under some hyper-parameters, and how it is drawn.
+
+    label: unique among all rows. color: "#RRGGBB". marker: of Matplotlib, a filled one: a letter or
+    (corners, 1 for a star, degrees). dashes: dashes and gaps in points, for lines that often lie on
+    another. options: fields of the method and their values.
+    """
+
+    label: str
+    color: str = GREY
+    marker: str | tuple[int, int, int] = "h"
+    dashes: tuple[float, ...] = ()
+    options: Mapping[str, object] = field(default_factory=dict)
 
 
 class Tokens(NamedTuple):
@@ -82,6 +104,8 @@ class BatchOutputs:
 class Method:
     """Base of all methods, with plain prompt tuning as what is done if nothing else is said.
 
+    rows: how tables and figures show it; without any, by its class name and in grey. protocols:
+    where it takes part.
     per_replica: hyper-parameters that replicas of a pass may differ in; None: every run trains
     alone. anchor_templates: sentences behind the frozen prototypes; None: the data set's own.
     words: what the first text layer starts from. per_image: text features depend on the image.
@@ -93,6 +117,8 @@ class Method:
     """
 
     name: ClassVar[str] = "plain"
+    rows: ClassVar[tuple[Row, ...]] = ()
+    protocols: ClassVar[tuple[str, ...]] = PROTOCOLS
     per_replica: ClassVar[tuple[str, ...] | None] = ()
     anchor_templates: ClassVar[tuple[str, ...] | None] = PHOTO
     words: ClassVar[str | None] = CONTEXT_INIT
@@ -101,6 +127,13 @@ class Method:
     hard_negatives: ClassVar[int] = 0
     frozen_images: ClassVar[bool] = False
     published_for: ClassVar[Mapping[str, Mapping[str, float]]] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle a method of a user's own file by its path: other processes cannot import it."""
+        reference = reference_of(type(self))
+        if reference is None or ".py:" not in reference:
+            return copyreg.__newobj__, (type(self),), vars(self)  # type: ignore[attr-defined]
+        return rebuilt, (reference, vars(self))
 
     def schedule(self) -> Schedule:
         """The published schedule (base to new); CPT's own where there is none."""
@@ -192,6 +225,11 @@ class Method:
     def averaging(self, epochs: int) -> Tensor | None:
         """Weights (epochs,) with which end-of-epoch values make the final ones; None: the last."""
         return None
+
+
+def rows_of(method: type[Method]) -> tuple[Row, ...]:
+    """The rows that a method's own file gives it, none of the method that it builds on."""
+    return vars(method).get("rows") or (Row(method.__name__),)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from cptlab.clip import Backbone, Prompts, PromptShape
-from cptlab.methods.base import Method
+from cptlab.methods.base import Method, Row
 from cptlab.methods.parts.bottleneck import bottleneck, bottleneck_start
 from cptlab.methods.schedule import Schedule
 
@@ -22,6 +22,7 @@ class CoCoOp(Method):
     """
 
     name: ClassVar[str] = "cocoop"
+    rows: ClassVar[tuple[Row, ...]] = (Row("CoCoOp", "#C3963C", "P"),)
     per_image: ClassVar[bool] = True
     text_tokens: int = 4
 

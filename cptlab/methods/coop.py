@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from cptlab.clip import PromptShape
-from cptlab.methods.base import Method
+from cptlab.methods.base import Method, Row
 from cptlab.methods.schedule import Schedule
 
 
@@ -18,6 +18,7 @@ class CoOp(Method):
     """
 
     name: ClassVar[str] = "coop"
+    rows: ClassVar[tuple[Row, ...]] = (Row("CoOp", "#E69F00", "p"),)
     published_for: ClassVar[Mapping[str, Mapping[str, float]]] = {
         "base_to_new": {"epochs": 200},
         "few_shot": {"epochs": 200},

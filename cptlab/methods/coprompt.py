@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from cptlab.clip import Backbone, Prompts
-from cptlab.methods.base import BatchOutputs, Context, CoupledPrompts, cross_entropy
+from cptlab.methods.base import BatchOutputs, Context, CoupledPrompts, Row, cross_entropy
 from cptlab.methods.parts.bottleneck import bottleneck, bottleneck_start
 from cptlab.methods.parts.descriptions import descriptions_of
 from cptlab.methods.schedule import Schedule
@@ -31,6 +31,7 @@ class CoPrompt(CoupledPrompts):
     """
 
     name: ClassVar[str] = "coprompt"
+    rows: ClassVar[tuple[Row, ...]] = (Row("CoPrompt (templates)", "#C396A5", (4, 1, 45)),)
     per_replica: ClassVar[tuple[str, ...]] = ("weight",)
     published_for: ClassVar[Mapping[str, Mapping[str, float]]] = {}
     views: ClassVar[int] = 2

@@ -12,7 +12,10 @@ from torch import Tensor
 
 from cptlab.geometry import losses as geometry
 from cptlab.geometry.clusters import ClusterMethod, cluster_prototypes
-from cptlab.methods.base import PHOTO, BatchOutputs, Context, DeepPrompts, cross_entropy
+from cptlab.methods.base import PHOTO, BatchOutputs, Context, DeepPrompts, Row, cross_entropy
+
+PAIR_MEAN: dict[str, object] = {"etf_reduction": "pair_mean"}
+"""The reading of eq. (9) as a mean over pairs, which has rows of its own."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,17 @@ class CPT(DeepPrompts):
     """
 
     name: ClassVar[str] = "cpt"
+    rows: ClassVar[tuple[Row, ...]] = (
+        Row("CPT (sum) w/o CC", "#5F8CC3", "H", options={"lambda_cc": 0.0}),
+        Row("CPT (sum) w/o RS", "#EB9BCD", "v", (2, 2), options={"lambda_rs": 0.0}),
+        Row("CPT (sum)", "#0072B2", "o"),
+        Row("CPT (pair mean) w/o CC", "#96BE9B", "8", options=PAIR_MEAN | {"lambda_cc": 0.0}),
+        Row(
+            "CPT (pair mean) w/o RS", "#735A00", "<", (2, 2), options=PAIR_MEAN | {"lambda_rs": 0.0}
+        ),
+        Row("CPT (pair mean)", "#009E73", "s", options=PAIR_MEAN),
+        Row("CPT w/o TETF", "#5A5A5A", "d", options={"lambda_tetf": 0.0}),
+    )
     per_replica: ClassVar[tuple[str, ...]] = (
         "lambda_tetf",
         "lambda_cc",

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from cptlab.clip import CONTEXT_INIT, Backbone, Prompts, PromptShape
-from cptlab.methods.base import BatchOutputs, Context, Method, cross_entropy
+from cptlab.methods.base import BatchOutputs, Context, Method, Row, cross_entropy
 from cptlab.methods.parts.bottleneck import bottleneck, bottleneck_start, quick_gelu
 from cptlab.methods.schedule import Schedule
 
@@ -27,6 +27,7 @@ class DeKg(Method):
     """
 
     name: ClassVar[str] = "dekg"
+    rows: ClassVar[tuple[Row, ...]] = (Row("DeKg", "#4B693C", (6, 1, 0)),)
     per_replica: ClassVar[tuple[str, ...]] = ("weight_kg", "weight_kd")
     anchor_templates: ClassVar[None] = None
     class_aware: bool = True

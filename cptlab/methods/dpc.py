@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from cptlab.clip import Backbone, Prompts, PromptShape
-from cptlab.methods.base import BatchOutputs, Context, Method, Tokens, Use
+from cptlab.methods.base import BatchOutputs, Context, Method, Row, Tokens, Use
 from cptlab.methods.parts.coupling import coupled, coupling_start
 from cptlab.methods.schedule import Schedule
 
@@ -57,6 +57,10 @@ class DPC(DPCFirstStage):
     """
 
     name: ClassVar[str] = "dpc"
+    rows: ClassVar[tuple[Row, ...]] = (
+        Row("DPC (CoOp)", "#D6A06B", (3, 1, 180), options={"on": "coop", "tokens_per_layer": 4}),
+        Row("DPC (MaPLe)", "#5E8AA8", (8, 1, 0), options={"on": "maple"}),
+    )
     published_for: ClassVar[Mapping[str, Mapping[str, float]]] = {
         "transfer": {"epochs": 10},
         "eurosat": {"hard_negatives": 2},

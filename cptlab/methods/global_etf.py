@@ -11,7 +11,7 @@ from torch import Tensor
 
 from cptlab.geometry.clusters import number_of_clusters
 from cptlab.geometry.losses import PairReduction, textual_etf_separation
-from cptlab.methods.base import BatchOutputs, Context, DeepPrompts, cross_entropy
+from cptlab.methods.base import BatchOutputs, Context, DeepPrompts, Row, cross_entropy
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,10 @@ class GlobalETF(DeepPrompts):
     """
 
     name: ClassVar[str] = "global_etf"
+    rows: ClassVar[tuple[Row, ...]] = (
+        Row("Global-ETF (sum)", "#D55E00", "^"),
+        Row("Global-ETF (pair mean)", "#661100", ">", options={"reduction": "pair_mean"}),
+    )
     per_replica: ClassVar[tuple[str, ...]] = ("lambda_etf", "cluster_size")
     lambda_etf: float = 0.25
     reduction: PairReduction = "sum"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from cptlab.methods.base import DeepPrompts
+from cptlab.methods.base import DeepPrompts, Row
 
 
 @dataclass(frozen=True)
@@ -14,3 +14,4 @@ class IVLP(DeepPrompts):
     """
 
     name: ClassVar[str] = "ivlp"
+    rows: ClassVar[tuple[Row, ...]] = (Row("IVLP", "#56B4E9", "D"),)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from cptlab.methods.base import CoupledPrompts
+from cptlab.methods.base import CoupledPrompts, Row
 
 
 @dataclass(frozen=True)
@@ -14,3 +14,4 @@ class MaPLe(CoupledPrompts):
     """
 
     name: ClassVar[str] = "maple"
+    rows: ClassVar[tuple[Row, ...]] = (Row("MaPLe", "#3C5A78", "*"),)

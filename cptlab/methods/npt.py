@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cptlab.methods.base import BatchOutputs, Context, CoupledPrompts, cross_entropy
+from cptlab.methods.base import BatchOutputs, Context, CoupledPrompts, Row, cross_entropy
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class NPTStyle(CoupledPrompts):
     """
 
     name: ClassVar[str] = "npt_style"
+    rows: ClassVar[tuple[Row, ...]] = (Row("NPT-style", "#96783C", (3, 1, 0)),)
     per_replica: ClassVar[tuple[str, ...]] = ("lambda_lmc", "lambda_mmi")
     lambda_lmc: float = 1.0
     lambda_mmi: float = 1.0

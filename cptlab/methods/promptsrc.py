@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cptlab.clip import IMAGENET_TEMPLATES
-from cptlab.methods.base import BatchOutputs, Context, DeepPrompts, cross_entropy
+from cptlab.methods.base import BatchOutputs, Context, DeepPrompts, Row, cross_entropy
 from cptlab.methods.parts.averaging import gaussian_weights
 from cptlab.methods.schedule import Schedule
 
@@ -24,6 +24,7 @@ class PromptSRC(DeepPrompts):
     """
 
     name: ClassVar[str] = "promptsrc"
+    rows: ClassVar[tuple[Row, ...]] = (Row("PromptSRC", "#4B2D78", (4, 1, 0)),)
     per_replica: ClassVar[tuple[str, ...]] = ("text_weight", "image_weight", "kl_weight")
     frozen_images: ClassVar[bool] = True
     published_for: ClassVar[Mapping[str, Mapping[str, float]]] = {

@@ -6,7 +6,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from cptlab.clip import PromptShape
-from cptlab.methods.base import NO_PROMPTS, BatchOutputs, Context, Method
+from cptlab.methods.base import NO_PROMPTS, BatchOutputs, Context, Method, Row
 
 
 @dataclass(frozen=True)
@@ -14,6 +14,7 @@ class ZeroShot(Method):
     """Class names in the template "a photo of a {}." against image features, both frozen."""
 
     name: ClassVar[str] = "zero_shot"
+    rows: ClassVar[tuple[Row, ...]] = (Row("Zero-shot", "#000000", "X"),)
 
     def prompt_shape(self) -> PromptShape:
         return NO_PROMPTS

@@ -10,16 +10,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from cptlab.checks import build, check_values, did_you_mean
+from cptlab.checks import build, check_values
 from cptlab.clip import Precision
 from cptlab.data import Protocol
 from cptlab.data.long_tail import ClassOrder, class_counts
-from cptlab.methods import METHODS, Method
+from cptlab.methods.base import Method
 from cptlab.methods.parts.balance import Balance
+from cptlab.methods.registry import method_of_store, reference_of, remember
 from cptlab.methods.schedule import Schedule
 
 FORMAT = 2
 """Version of the result format and of the meaning of specifications; part of every run id."""
+ORIGIN = "from"
+"""Stored beside the name of a method from outside the package: where it came from."""
 STORED_NAMES = {"tau": "imbalance"}
 """Fields that specifications of format 2 store by another name, which run ids hash."""
 
@@ -58,6 +61,12 @@ class RunSpec:
     def __post_init__(self) -> None:
         check_values(self)
         check_values(self.method)
+        remember(type(self.method))
+        if self.protocol not in (*self.method.protocols, "validation"):
+            raise ValueError(
+                f"Method {self.method.name} takes no part in {self.protocol}; it does in "
+                f"{', '.join(self.method.protocols)}."
+            )
         _check_templates(self.method.anchor_templates)
         class_counts(1, self.tau, self.n_max)  # its checks are ours
         if self.threads < 1:
@@ -73,7 +82,9 @@ class RunSpec:
     def as_dict(self) -> dict[str, Any]:
         """Every resolved value, ready for JSON."""
         values = _renamed(dataclasses.asdict(self), STORED_NAMES)
-        values["method"] = {"name": self.method.name, **values["method"]}
+        origin = reference_of(type(self.method))
+        came_from = {} if origin is None else {ORIGIN: origin}
+        values["method"] = {"name": self.method.name, **came_from, **values["method"]}
         return json.loads(json.dumps(values))
 
     @property
@@ -122,24 +133,15 @@ def _check_templates(templates: tuple[str, ...] | None) -> None:
 
 
 def spec_from_dict(values: dict[str, Any]) -> RunSpec:
-    """Rebuild a specification from `as_dict`; unknown keys are errors that list the valid ones."""
+    """Rebuild a specification from `as_dict`; unknown keys are errors that list the valid ones.
+
+    Raises UnknownMethod if the method that it names is not here.
+    """
     values = _renamed(values, {stored: name for name, stored in STORED_NAMES.items()})
     method = dict(values.pop("method", {}))
-    built_method = make_method(method.pop("name", ""), **method)
+    kind = method_of_store(method.pop("name", ""), method.pop(ORIGIN, None))
+    built_method = build(kind, method)
     schedule = build(Schedule, values.pop("schedule", {}))
     if values.get("balance") is not None:
         values["balance"] = build(Balance, values["balance"])
     return build(RunSpec, {**values, "method": built_method, "schedule": schedule})
-
-
-def make_method(name: str, /, **options: Any) -> Method:
-    """Method by name with some hyper-parameters set.
-
-    Raises ValueError for an unknown name or hyper-parameter, listing what exists.
-    """
-    if name not in METHODS:
-        raise ValueError(
-            f"Unknown method {name!r}; choose one of {', '.join(METHODS)}."
-            f"{did_you_mean(name, METHODS)}"
-        )
-    return build(METHODS[name], options)

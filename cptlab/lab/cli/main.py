@@ -10,7 +10,7 @@ from cptlab.lab.cli.bench import bench, tune
 from cptlab.lab.cli.data import data, doctor
 from cptlab.lab.cli.errors import call
 from cptlab.lab.cli.names import ENGINES, NOTEBOOKS, one_of
-from cptlab.lab.cli.options import data_root_option, profile_option
+from cptlab.lab.cli.options import data_root_option, profile_option, with_methods
 from cptlab.lab.cli.results import results
 from cptlab.lab.cli.run import run
 
@@ -62,9 +62,23 @@ def _known_engine(_: click.Context, __: click.Parameter, where: str) -> str:
     "(tcp://host:8786), which has its own number of workers; --jobs is for the others, and for "
     "notebooks.",
 )
+@click.option(
+    "--method",
+    "own",
+    multiple=True,
+    shell_complete=one_of((), or_path=True),
+    help="A method of your own that takes part as well: path/to/file.py:Class, "
+    "package.module:Class, or its name if it is installed.",
+)
 @data_root_option
 def figures(
-    notebooks: tuple[str, ...], profile: str, out: str | None, jobs: int, dry_run: bool, engine: str
+    notebooks: tuple[str, ...],
+    profile: str,
+    out: str | None,
+    jobs: int,
+    dry_run: bool,
+    engine: str,
+    own: tuple[str, ...],
 ) -> None:
     """Train what is missing and regenerate figures; all NOTEBOOKS, or some ("01", "02").
 
@@ -76,6 +90,7 @@ def figures(
     from cptlab.lab.study.profiles import profile_named
     from cptlab.lab.workspace import workspace
 
+    profile = with_methods(profile, own)
     chosen, folders = profile_named(profile), workspace(profile, out)
     batch.notebook_names(notebooks)  # an unknown one fails before the drawings are opened
     if not dry_run:

@@ -10,22 +10,10 @@ from collections.abc import Callable
 import click
 from click.shell_completion import CompletionItem
 
+from cptlab import methods
 from cptlab.lab import workspace
 
-METHODS = (
-    "zero_shot",
-    "coop",
-    "cocoop",
-    "ivlp",
-    "maple",
-    "promptsrc",
-    "coprompt",
-    "npt_style",
-    "dekg",
-    "dpc",
-    "global_etf",
-    "cpt",
-)
+METHODS = tuple(methods.METHODS)
 PROFILES = ("smoke", "demo", "full", "paper")
 EMBEDDED = ("activities", "animals", "food", "objects", "smileys", "travel")
 PAPER = (

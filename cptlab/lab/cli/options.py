@@ -2,23 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
 
 from cptlab.lab.cli.names import PROFILES, one_of
 from cptlab.lab.workspace import DEFAULT_PROFILE
+from cptlab.methods.registry import full_reference
 
-profile_option = click.option(
-    "--profile",
-    default=DEFAULT_PROFILE,
-    show_default=True,
-    help=f"Size of the study, schedule and depths: {', '.join(PROFILES)}. Behind a comma, what is "
-    "changed: full,tau=0.06 or paper,device=cpu (also backbone, pretrained, precision, compile, "
-    "threads).",
-    shell_complete=one_of(PROFILES),
-)
+ALSO = ",also="
+
+
+def profile_option(command: Callable) -> Callable:
+    """Option --profile, whose methods of one's own hold in any folder."""
+
+    def in_any_folder(context: click.Context, parameter: click.Parameter, value: str) -> str:
+        name, *own = value.split(ALSO)
+        return ALSO.join([name, *map(full_reference, own)])
+
+    return click.option(
+        "--profile",
+        default=DEFAULT_PROFILE,
+        show_default=True,
+        callback=in_any_folder,
+        help=f"Size of the study, schedule and depths: {', '.join(PROFILES)}. Behind a comma, what "
+        "is changed: full,tau=0.06 or paper,device=cpu (also backbone, pretrained, precision, "
+        "compile, threads), and also=path/to/file.py:Class, a method of one's own.",
+        shell_complete=one_of(PROFILES),
+    )(command)
+
+
+def with_methods(profile: str, references: Sequence[str]) -> str:
+    """A profile with methods of one's own beside the others."""
+    return ALSO.join([profile, *map(full_reference, references)])
 
 
 def data_root_option(command: Callable) -> Callable:

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     "--method",
     default="cpt",
     show_default=True,
-    help=f"{', '.join(METHODS)}.",
-    shell_complete=one_of(METHODS),
+    help=f"{', '.join(METHODS)}; or one of your own, path/to/file.py:Class or "
+    "package.module:Class.",
+    shell_complete=one_of(METHODS, or_path=True),
 )
 @click.option(
     "--dataset",
@@ -117,14 +118,12 @@ def run(
 
 def _method(name: str, options: Sequence[str], profile: Profile, protocol: Protocol) -> Method:
     """A method with the profile's depths and the user's hyper-parameters."""
-    from cptlab.checks import option
-    from cptlab.methods import METHODS
-    from cptlab.training.spec import make_method
+    from cptlab.checks import build, option
+    from cptlab.methods.registry import find_method, full_reference
 
     values = dict(option("--set", text) for text in options)
-    if name in METHODS:
-        values = profile.depths_of(METHODS[name], protocol) | values
-    method = make_method(name, **values)
+    kind = find_method(full_reference(name))
+    method = build(kind, profile.depths_of(kind, protocol) | values)
     # a relative path would mean another file elsewhere
     files = {
         field: os.path.abspath(os.path.expanduser(value))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cptlab.lab.runs.results import RESULT, Result, load_result
 from cptlab.lab.study.claims.variants import CPT, GLOBAL_ETF, ZERO_SHOT
-from cptlab.lab.study.lineup import NAMED, methods
+from cptlab.lab.study.lineup import methods, named
 from cptlab.lab.study.profiles import MACHINE, Profile
 from cptlab.lab.study.studies import STUDIES
 from cptlab.training.spec import RunSpec, spec_from_dict
@@ -84,8 +84,8 @@ def label_of(spec: RunSpec, profile: Profile) -> str:
     options = _options(spec)
     if str(options) in _labels(profile):
         return _labels(profile)[str(options)]
-    named = methods(profile, (*NAMED, CPT, GLOBAL_ETF))
-    alike = {name: one for name, one in named.items() if type(one) is type(spec.method)}
+    shown = methods(profile, (*named(profile), CPT, GLOBAL_ETF))
+    alike = {name: one for name, one in shown.items() if type(one) is type(spec.method)}
     alike = alike or {spec.method.name: type(spec.method)()}
     changes = {
         name: _changes(options, _options(RunSpec(spec.dataset, method)))

@@ -34,29 +34,6 @@ class Look(NamedTuple):
     dashes: tuple[float, ...] = ()
 
 
-# With normal sight and as deutan or protan eyes see them, no two are closer than 12 in CIE Lab.
-METHOD_LOOKS = {
-    "Zero-shot": Look(BLACK, "X"),
-    "CoOp": Look(ORANGE, "p"),
-    "CoCoOp": Look("#C3963C", "P"),
-    "IVLP": Look(SKY, "D"),
-    "MaPLe": Look("#3C5A78", "*"),
-    "PromptSRC": Look("#4B2D78", (4, 1, 0)),
-    "CoPrompt (templates)": Look("#C396A5", (4, 1, 45)),
-    "NPT-style": Look("#96783C", (3, 1, 0)),
-    "DeKg": Look("#4B693C", (6, 1, 0)),
-    "DPC (CoOp)": Look("#D6A06B", (3, 1, 180)),
-    "DPC (MaPLe)": Look("#5E8AA8", (8, 1, 0)),
-    "Global-ETF (sum)": Look(VERMILLION, "^"),
-    "Global-ETF (pair mean)": Look(WINE, ">"),
-    "CPT (sum) w/o CC": Look("#5F8CC3", "H"),
-    "CPT (sum) w/o RS": Look("#EB9BCD", "v", (2, 2)),
-    "CPT (sum)": Look(BLUE, "o"),
-    "CPT (pair mean) w/o CC": Look("#96BE9B", "8"),
-    "CPT (pair mean) w/o RS": Look("#735A00", "<", (2, 2)),
-    "CPT (pair mean)": Look(GREEN, "s"),
-    "CPT w/o TETF": Look("#5A5A5A", "d"),
-}
 UNKNOWN_LOOK = Look(GREY, "h")
 
 RC = {
@@ -82,16 +59,28 @@ RC = {
 }
 
 
+def method_looks() -> dict[str, Look]:
+    """How methods are drawn, by label: what their own files say, in the order of tables.
+
+    With normal sight and as deutan or protan eyes see them, no two of the package's colours are
+    closer than 12 in CIE Lab (tested).
+    """
+    from cptlab.methods.base import rows_of  # drawing asks for the methods, importing does not
+    from cptlab.methods.registry import known
+
+    rows = (row for method in known() for row in rows_of(method))
+    return {row.label: Look(row.color, row.marker, row.dashes) for row in rows}
+
+
 def method_look(label: str) -> Look:
     """Colour and marker of a method label; grey for labels without a fixed look."""
-    return METHOD_LOOKS.get(label, UNKNOWN_LOOK)
+    return method_looks().get(label, UNKNOWN_LOOK)
 
 
 def method_order(labels: Iterable[str]) -> list[str]:
-    """Distinct labels in the order of METHOD_LOOKS, then unknown ones as they first appear."""
-    present = list(dict.fromkeys(labels))
-    known = [label for label in METHOD_LOOKS if label in present]
-    return known + [label for label in present if label not in METHOD_LOOKS]
+    """Distinct labels in the order of `method_looks`, then unknown ones as they first appear."""
+    present, looks = list(dict.fromkeys(labels)), method_looks()
+    return [*(name for name in looks if name in present), *(n for n in present if n not in looks)]
 
 
 def use_style() -> AbstractContextManager:

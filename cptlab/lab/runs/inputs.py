@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cptlab import clip
 from cptlab.data import Task, content_id, open_task
+from cptlab.methods.registry import source_id
 from cptlab.training.spec import RunSpec
 
 
@@ -31,11 +32,13 @@ def task_of(spec: RunSpec) -> Task:
 
 
 def content_of(spec: RunSpec, of_dataset: Callable[[str], str | None] = content_id) -> str | None:
-    """Identity of the user's own files that a run reads; None if it reads published data alone.
+    """Identity of the user's own files that a run rests on: data, what its method reads, and the
+    method's source if it is not the package's. None if there are none.
 
     of_dataset: the part of a data set by its name, where it is known already.
     """
-    found = [of_dataset(spec.dataset), *(_file_id(Path(path)) for path in spec.method.files())]
+    files = (_file_id(Path(path)) for path in spec.method.files())
+    found = [of_dataset(spec.dataset), *files, source_id(type(spec.method))]
     return "-".join(part for part in found if part) or None
 
 

@@ -15,6 +15,7 @@ from filelock import FileLock
 
 from cptlab import clip
 from cptlab.lab.runs.inputs import content_of
+from cptlab.methods.registry import UnknownMethod
 from cptlab.training.spec import RunSpec, spec_from_dict
 
 BEGUN, MEMBERS = ".passes", "members.json"
@@ -84,6 +85,8 @@ def unfinished(store: Path) -> list[list[RunSpec]]:
                 members = json.loads((folder / MEMBERS).read_text())
                 specs = [spec_from_dict(values) for values in members]
                 current = folder.name == _identity(specs, content_of(specs[0]))
+            except UnknownMethod:  # a command that is given this method will go on with it
+                continue
             except (OSError, ValueError, TypeError, AttributeError, IndexError):
                 current = False
             if current:

@@ -24,6 +24,7 @@ from cptlab.clip import Prompts
 from cptlab.data import content_id
 from cptlab.lab.runs import inputs
 from cptlab.lab.runs.provenance import environment
+from cptlab.methods.registry import is_built_in
 from cptlab.training.model import PromptedCLIP
 from cptlab.training.spec import FORMAT, RunSpec, spec_from_dict
 
@@ -126,7 +127,7 @@ def remarks(specs: Sequence[RunSpec], store: Path) -> list[str]:
         if version != current
     ]
     told = {spec.run_id for spec in specs}
-    others = (path for path in store.glob(f"*/{RESULT}") if path.parent.name not in told)
+    others = [path for path in store.glob(f"*/{RESULT}") if path.parent.name not in told]
     older = sum(map(_other_format, others))
     if older:
         found.append(
@@ -154,7 +155,8 @@ def _examined(store: Path, spec: RunSpec, content: Content) -> tuple[Result | No
         if values["weights"] != clip.weights_id(spec.backbone, spec.pretrained):
             return None, "belong to other weights"
         if values.get("data") != content(spec):
-            return None, "belong to data that have changed"
+            own = is_built_in(type(spec.method))
+            return None, f"belong to data {'' if own else 'or a method '}that have changed"
         whole = (
             values["metrics"]
             and all(isinstance(v, int | float) for v in values["metrics"].values())

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from cptlab.data import Protocol
 from cptlab.lab.study.claims import Claim, Reading, against
 from cptlab.lab.study.claims.variants import (
     CPT,
     GLOBAL_ETF,
-    PLAIN,
     WITHOUT_RS,
     ZERO_SHOT,
     CPTVariant,
@@ -17,36 +16,24 @@ from cptlab.lab.study.claims.variants import (
     label,
 )
 from cptlab.lab.study.profiles import Profile
-from cptlab.methods import CPT as CPTMethod
-from cptlab.methods import (
-    DPC,
-    IVLP,
-    CoCoOp,
-    CoOp,
-    CoPrompt,
-    DeKg,
-    GlobalETF,
-    MaPLe,
-    Method,
-    NPTStyle,
-    PromptSRC,
-    ZeroShot,
-)
+from cptlab.methods.base import Method, rows_of
+from cptlab.methods.cpt import CPT as CPTMethod
+from cptlab.methods.global_etf import GlobalETF
+from cptlab.methods.registry import BUILT_IN, METHODS, find_method
 
-NAMED: dict[str, tuple[type[Method], dict[str, object]]] = {
-    ZERO_SHOT: (ZeroShot, {}),
-    "CoOp": (CoOp, {}),
-    "CoCoOp": (CoCoOp, {}),
-    PLAIN: (IVLP, {}),
-    "MaPLe": (MaPLe, {}),
-    "PromptSRC": (PromptSRC, {}),
-    "CoPrompt (templates)": (CoPrompt, {}),
-    "NPT-style": (NPTStyle, {}),
-    "DeKg": (DeKg, {}),
-    "DPC (CoOp)": (DPC, {"on": "coop", "tokens_per_layer": 4}),
-    "DPC (MaPLe)": (DPC, {"on": "maple"}),
+BY_READING = ("global_etf", "cpt")
+"""Methods whose rows depend on how the losses are read."""
+
+Named = tuple[type[Method], Mapping[str, object]]
+"""A method and its hyper-parameters."""
+
+NAMED: dict[str, Named] = {
+    row.label: (METHODS[name], row.options)
+    for name in BUILT_IN
+    if name not in BY_READING
+    for row in rows_of(METHODS[name])
 }
-"""Label of a method that no reading of CPT's losses touches -> its class and hyper-parameters."""
+"""Label of a row that no reading of the losses touches -> its method, in the order of tables."""
 
 BOTH = (Reading("sum"), Reading("pair mean"))
 """The readings of L_TETF that stand side by side in every table of methods."""
@@ -58,9 +45,24 @@ SIMILARITY: tuple[Variant, ...] = (ZERO_SHOT, GLOBAL_ETF, CPT)
 """The panels of Fig. 1 (a-c)."""
 
 
+def named(profile: Profile) -> dict[str, Named]:
+    """`NAMED`, and the methods of one's own that a profile adds."""
+    own = {
+        row.label: (method, row.options)
+        for method in map(find_method, profile.also)
+        for row in rows_of(method)
+    }
+    if taken := [label for label in own if label in NAMED]:
+        raise ValueError(f"The label {taken[0]!r} is that of another method: choose another one.")
+    return NAMED | own
+
+
 def compared(profile: Profile) -> tuple[Variant, ...]:
-    """The rows of Tables 2 to 4: zero-shot, the profile's baselines, Global-ETF and CPT."""
-    baselines = [name for name in NAMED if profile.baselines is None or name in profile.baselines]
+    """The rows of Tables 2 to 4: zero-shot, the profile's baselines, one's own methods, Global-ETF
+    and CPT.
+    """
+    wanted = NAMED if profile.baselines is None else profile.baselines
+    baselines = [name for name in named(profile) if name not in NAMED or name in wanted]
     return tuple(dict.fromkeys((ZERO_SHOT, *baselines, GLOBAL_ETF, CPT)))
 
 
@@ -85,15 +87,16 @@ def methods(
     """Methods by the label that tables and figures show; what no reading touches comes once.
 
     variants: those of the tables, if left out. protocol: where they will run, as some have other
-    published depths there.
+    published depths there and some take no part.
     """
     readings = tuple(readings)
     variants = compared(profile) if variants is None else variants
-    return {
+    found = {
         label(variant, reading): _method(profile, variant, reading, protocol)
         for variant in variants
         for reading in readings
     }
+    return {name: method for name, method in found.items() if protocol in method.protocols}
 
 
 def _method(profile: Profile, variant: Variant, reading: Reading, protocol: Protocol) -> Method:
@@ -102,5 +105,5 @@ def _method(profile: Profile, variant: Variant, reading: Reading, protocol: Prot
     if variant == GLOBAL_ETF:
         reduction = "sum" if reading.tetf == "sum" else "pair_mean"
         return profile.make(GlobalETF, protocol, reduction=reduction)
-    method, options = NAMED[variant]
+    method, options = named(profile)[variant]
     return profile.make(method, protocol, **options)

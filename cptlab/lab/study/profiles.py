@@ -12,7 +12,8 @@ from cptlab.clip import Precision
 from cptlab.data import PAPER_DATASETS, Protocol
 from cptlab.emoji.catalog import CATEGORIES
 from cptlab.lab.study.claims import READINGS, Reading
-from cptlab.methods import Method
+from cptlab.methods.base import Method
+from cptlab.methods.registry import find_method
 from cptlab.methods.schedule import Schedule, scaled
 from cptlab.training.spec import RunSpec
 
@@ -72,7 +73,8 @@ class Profile:
     few-shot learning with `shots` images of every class. readings: those of the losses
     under which weights and clusters are varied (tables show both readings of L_TETF anyway).
     ablate_transfer: run the combinations of losses in transfer too. baselines: labels of the other
-    prompt-tuning methods that take part; None for all of them (`cptlab.lab.study.lineup`).
+    prompt-tuning methods that take part; None for all of them (`cptlab.lab.study.lineup`). also:
+    methods of one's own that take part as well (`cptlab.methods.find_method`).
     similarity_dataset: source of the similarity matrices, about 96 training classes. schedule:
     CPT's, whatever the protocol; those of other methods keep their published proportion to it.
     depths: of prompts in this backbone. None for schedule or depths: as published for each method
@@ -88,6 +90,7 @@ class Profile:
     similarity_dataset: str
     curve_dataset: str = "activities"
     baselines: tuple[str, ...] | None = None
+    also: tuple[str, ...] = ()
     readings: tuple[Reading, ...] = READINGS
     ablate_transfer: bool = True
     curve_taus: tuple[float, ...] = TAUS
@@ -227,6 +230,7 @@ PAPER = Profile(
 PROFILES = {profile.name: profile for profile in (SMOKE, DEMO, FULL, PAPER)}
 
 
+ALSO = "also"
 PARTS_BY_TAU = ("comparison", "details", "transfer")
 MACHINE = ("backbone", "pretrained", "device", "precision", "compile", "threads")
 """What may be changed where a profile is named: another model, another machine."""
@@ -235,7 +239,8 @@ MACHINE = ("backbone", "pretrained", "device", "precision", "compile", "threads"
 def profile_named(text: str) -> Profile:
     """Profile by name, with changes if need be: "paper", or "paper,device=cpu,compile=True".
 
-    "full,tau=0.06" is the study of this imbalance ratio alone, and few-shot learning as it is.
+    "full,tau=0.06" is the study of this imbalance ratio alone, and few-shot learning as it is;
+    "demo,also=kgcoop.py:KgCoOp" has a method of one's own beside the others.
 
     Raises ValueError listing the choices for an unknown name, change or value.
     """
@@ -247,14 +252,18 @@ def profile_named(text: str) -> Profile:
         )
     if not changes:
         return PROFILES[name]
-    values = dict(option(f"Behind a comma, profile {name}", change) for change in changes)
+    pairs = [option(f"Behind a comma, profile {name}", change) for change in changes]
+    also = tuple(str(value) for key, value in pairs if key == ALSO)
+    values = dict(pair for pair in pairs if pair[0] != ALSO)
     tau = values.pop("tau", None)
     unknown = sorted(values.keys() - set(MACHINE))
     if unknown:
-        choices = ", ".join(("tau", *MACHINE))
+        choices = ", ".join(("tau", ALSO, *MACHINE))
         raise ValueError(f"A profile cannot change {', '.join(unknown)}; it can change {choices}.")
-    profile = dataclasses.replace(PROFILES[name], name=text, **values)
+    profile = dataclasses.replace(PROFILES[name], name=text, also=also, **values)
     check_values(profile)
+    for reference in also:
+        find_method(reference)  # a wrong one should fail here
     return profile if tau is None else _at(profile, tau)
 
 

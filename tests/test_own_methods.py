@@ -1,0 +1,178 @@
+"""Methods from outside the package: by file, by module, by entry point."""
+
+import dataclasses
+import json
+import pickle
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from tiny_clip import tiny_clip
+from tiny_world import tiny_dataset
+
+from cptlab.data import Task
+from cptlab.lab.cli.options import with_methods
+from cptlab.lab.figures.style import method_look, method_order
+from cptlab.lab.runs import inputs
+from cptlab.lab.runs.passes import begin, unfinished
+from cptlab.lab.runs.queue import run
+from cptlab.lab.runs.results import load_result, remarks
+from cptlab.lab.study.lineup import compared, methods
+from cptlab.lab.study.profiles import profile_named
+from cptlab.lab.workspace import CHECKOUT
+from cptlab.methods import METHODS, UnknownMethod, find_method, registry
+from cptlab.methods.schedule import Schedule
+from cptlab.training.spec import RunSpec, spec_from_dict
+
+EXAMPLE = CHECKOUT / "docs/kgcoop.py"
+SCHEDULE = Schedule(epochs=2, lr=0.02, batch_size=8)
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch):
+    """A process that was given no methods."""
+    monkeypatch.setattr(registry, "_named", {})
+    registry._installed.cache_clear()
+    yield
+    registry._installed.cache_clear()
+
+
+@pytest.fixture
+def file(tmp_path) -> Path:
+    """A copy of the example, to be changed."""
+    copy = tmp_path / "mine" / "kgcoop.py"
+    copy.parent.mkdir()
+    copy.write_text(EXAMPLE.read_text(encoding="utf-8"), encoding="utf-8")
+    return copy
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    backbone = tiny_clip(torch.float32)
+    base, new = tiny_dataset(8).halves()
+    monkeypatch.setattr(inputs, "backbone_of", lambda spec: backbone)
+    monkeypatch.setattr(inputs, "task_of", lambda spec: Task("base", {"base": base, "new": new}))
+
+
+def spec_of(method, **options) -> RunSpec:
+    return RunSpec("tiny", method(**options), 0.25, 1, SCHEDULE, backbone="tiny")
+
+
+def kgcoop(file: Path = EXAMPLE):
+    return find_method(f"{file}:KgCoOp")
+
+
+def test_the_example_is_short_and_learns_what_it_says(tiny, tmp_path):
+    assert len(EXAMPLE.read_text(encoding="utf-8").splitlines()) <= 55
+    specs = [spec_of(kgcoop(), weight=weight) for weight in (0.0, 8.0, 800.0)]
+    results = run(specs, tmp_path, progress=False)
+    assert results[0].details["pass"]["replicas"] == 3  # they train side by side
+    distances = [result.log["guidance"].iloc[-1] for result in results]
+    assert distances[2] < distances[0]  # more guidance, nearer to the frozen prototypes
+    assert load_result(tmp_path, specs[1]).metrics == results[1].metrics
+
+
+def test_a_store_tells_where_a_method_came_from_and_runs_nothing(tiny, tmp_path, monkeypatch):
+    spec = spec_of(kgcoop())
+    run([spec], tmp_path, progress=False)
+    stored = json.loads((tmp_path / spec.run_id / "result.json").read_text())["spec"]
+    assert stored["method"]["from"] == f"{EXAMPLE}:KgCoOp"
+    assert spec_from_dict(stored) == spec
+    monkeypatch.setattr(registry, "_named", {})
+    message = "The method 'kgcoop', which came from .*kgcoop.py:KgCoOp, is not here: install it"
+    with pytest.raises(UnknownMethod, match=message):
+        spec_from_dict(stored)
+
+
+def test_results_hang_on_the_file(tiny, tmp_path, file):
+    store = tmp_path / "runs"
+    spec = spec_of(kgcoop(file))
+    (before,) = run([spec], store, progress=False)
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace("1 - cosines.mean(-1)", "cosines.mean(-1) - 1"), encoding="utf-8")
+    changed = spec_of(kgcoop(file))
+    assert changed.run_id == spec.run_id
+    assert load_result(store, changed) is None
+    assert "a method that have changed" in remarks([changed], store)[0]
+    (after,) = run([changed], store, progress=False)
+    assert after.log["guidance"].iloc[-1] < 0 < before.log["guidance"].iloc[-1]
+
+
+def test_a_begun_pass_waits_for_its_method(tiny, tmp_path, monkeypatch):
+    tmp_path.joinpath("runs").mkdir()
+    spec, store = spec_of(kgcoop()), tmp_path / "runs"
+    folder = begin(store, [spec], inputs.content_of(spec))
+    monkeypatch.setattr(registry, "_named", {})
+    assert unfinished(store) == [] and folder.is_dir()
+    kgcoop()
+    assert unfinished(store) == [[spec]]
+
+
+def test_other_processes_find_it(tmp_path):
+    """The real embedded data, since processes know no tiny ones."""
+    profile = profile_named(f"smoke,also={EXAMPLE}:KgCoOp")
+    method = methods(profile)["KgCoOp"]
+    specs = [profile.spec("activities", method, 0.06, seed) for seed in (1, 2)]
+    results = run(specs, tmp_path, jobs=2, progress=False, replicas=1)
+    assert [result.spec for result in results] == specs
+    assert pickle.loads(pickle.dumps(specs[0])) == specs[0]  # our own bytes
+
+
+def test_it_stands_in_tables_and_figures():
+    profile = profile_named(with_methods("smoke", [f"{EXAMPLE}:KgCoOp"]))
+    assert "KgCoOp" in compared(profile)
+    assert method_look("KgCoOp").color == "#0B7A75"
+    assert method_order(["KgCoOp", "CPT (sum)"]) == ["CPT (sum)", "KgCoOp"]
+
+
+def test_it_takes_part_where_it_says(file):
+    line = "    weight: float = 8.0\n"
+    text = file.read_text(encoding="utf-8").replace(
+        line, f'    protocols: ClassVar[tuple[str, ...]] = ("base_to_new",)\n{line}'
+    )
+    file.write_text(text, encoding="utf-8")
+    profile = profile_named(f"smoke,also={file}:KgCoOp")
+    assert "KgCoOp" in methods(profile) and "KgCoOp" not in methods(profile, protocol="transfer")
+    with pytest.raises(ValueError, match="kgcoop takes no part in few_shot; it does in base_to"):
+        dataclasses.replace(spec_of(kgcoop(file)), protocol="few_shot")
+
+
+def test_modules_and_entry_points(file, monkeypatch):
+    monkeypatch.syspath_prepend(file.parent)
+    by_module = find_method("kgcoop:KgCoOp")
+    assert by_module.name == "kgcoop" and registry.reference_of(by_module) == "kgcoop:KgCoOp"
+    info = file.parent / "mine-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[cptlab.methods]\nkgcoop = kgcoop:KgCoOp\n")
+    registry._installed.cache_clear()
+    assert list(METHODS)[-1] == "kgcoop" and METHODS["kgcoop"] is by_module
+    (info / "entry_points.txt").write_text("[cptlab.methods]\ncpt = kgcoop:KgCoOp\n")
+    registry._installed.cache_clear()
+    with pytest.raises(ValueError, match="brings a method named 'cpt', which is taken"):
+        list(METHODS)
+    sys.modules.pop("kgcoop")
+
+
+@pytest.mark.parametrize(
+    ("reference", "message"),
+    [
+        ("kgcop", "Unknown method 'kgcop'"),
+        ("nowhere/kgcoop.py:KgCoOp", "There is no file .*kgcoop.py to take a method from"),
+        ("FILE:KgCop", "has no method 'KgCop'; it has KgCoOp"),
+        ("no_such_module:KgCoOp", "The module 'no_such_module' cannot be imported"),
+        ("cptlab.seeds:stream", "has no method 'stream'; it has none"),
+        ("broken.py:KgCoOp", "broken.py cannot be used: SyntaxError"),
+        ("taken.py:KgCoOp", "has the name 'cpt', which is taken"),
+        ("nameless.py:KgCoOp", "has the name 'Kg CoOp': give it one of its own"),
+    ],
+)
+def test_what_is_no_method(reference, message, file, monkeypatch):
+    monkeypatch.chdir(file.parent)
+    text = file.read_text(encoding="utf-8")
+    Path("broken.py").write_text("class KgCoOp(:\n")
+    Path("taken.py").write_text(text.replace('"kgcoop"', '"cpt"'), encoding="utf-8")
+    Path("nameless.py").write_text(text.replace('"kgcoop"', '"Kg CoOp"'), encoding="utf-8")
+    with pytest.raises(ValueError, match=message):
+        find_method(reference.replace("FILE", str(file)))
