@@ -20,7 +20,8 @@ from cptlab.lab.runs import inputs
 from cptlab.lab.runs.queue import run
 from cptlab.lab.runs.results import load_result, table
 from cptlab.lab.study import claims
-from cptlab.lab.study.studies import Study, curves
+from cptlab.lab.study.outcomes import training_logs
+from cptlab.lab.study.studies import Study
 from cptlab.lab.study.tables import (
     differences,
     for_every_seed,
@@ -79,7 +80,7 @@ def rebuilt(store: Path, folder: Path) -> dict[str, str]:
     by_label: dict[str, list] = {}
     for result in results:
         by_label.setdefault(named[result.spec], []).append(result)
-    followed = curves({k: v for k, v in by_label.items() if k != "Zero-shot"})
+    followed = training_logs({k: v for k, v in by_label.items() if k != "Zero-shot"})
     tuned = frame[frame["method"] != "Zero-shot"]
     ranks = rank_table(for_every_seed(frame, "Zero-shot"), "H")
     with use_style():

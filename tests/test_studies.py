@@ -6,17 +6,21 @@ import torch
 from cptlab.clip import untrained
 from cptlab.data.paper import ROWS
 from cptlab.lab.study.claims import needs
-from cptlab.lab.study.claims.variants import CPT as DEFAULT
-from cptlab.lab.study.claims.variants import label, weighted
-from cptlab.lab.study.lineup import BOTH, methods
-from cptlab.lab.study.profiles import DEMO, FULL, PAPER, SMOKE, Design, profile_named
-from cptlab.lab.study.studies import (
+from cptlab.lab.study.claims.variants import (
     ALGORITHMS,
-    COMBINATIONS,
+    BY_LOSSES,
     HEAT_MAP,
     SIZES,
-    STUDIES,
     SWEEPS,
+    label,
+    weighted,
+)
+from cptlab.lab.study.claims.variants import CPT as DEFAULT
+from cptlab.lab.study.design import Design
+from cptlab.lab.study.lineup import BOTH, methods
+from cptlab.lab.study.profiles import DEMO, FULL, PAPER, SMOKE, profile_named
+from cptlab.lab.study.studies import (
+    STUDIES,
     ablation,
     base_to_new,
     claims,
@@ -37,10 +41,10 @@ def test_the_full_profile_has_every_run_that_the_claims_need():
         key = (spec.protocol, spec.tau, name, spec.dataset)
         seeds.setdefault(key, set()).add(spec.seed)
     for need in needs().itertuples():
-        part = FULL.transfer if need.protocol == "transfer" else FULL.details
-        for dataset in part.datasets:
+        design = FULL.transfer if need.protocol == "transfer" else FULL.details
+        for dataset in design.datasets:
             found = seeds[need.protocol, need.tau, need.method, dataset]
-            assert found >= set(part.seeds) or need.method == "Zero-shot"
+            assert found >= set(design.seeds) or need.method == "Zero-shot"
 
 
 @pytest.mark.parametrize("profile", [SMOKE, DEMO, FULL, PAPER], ids=lambda profile: profile.name)
@@ -120,9 +124,15 @@ def test_other_profiles_learn_alike_in_all_protocols():
     assert there["PromptSRC"][1] == here["PromptSRC"][1]
 
 
-def test_seeds_of_the_parts():
-    part = Design(("food",), (1.0, 0.25, 0.06), (1, 2, 3), seeds_at_larger_tau=(1,))
-    assert [part.seeds_at(tau) for tau in (1.0, 0.25, 0.06)] == [(1,), (1,), (1, 2, 3)]
+def test_seeds_of_a_design_and_of_its_pieces():
+    design = Design(("food",), (1.0, 0.25, 0.06), (1, 2, 3), seeds_at_larger_tau=(1,))
+    assert [design.seeds_at(tau) for tau in (1.0, 0.25, 0.06)] == [(1,), (1,), (1, 2, 3)]
+    larger = design.at(0.25, 1.0, 0.5)  # what it does not have is left out, its order stays
+    assert (larger.taus, larger.seeds) == ((1.0, 0.25), (1,))
+    both = design.at(0.06, 1.0)
+    assert [both.seeds_at(tau) for tau in both.taus] == [(1,), (1, 2, 3)]
+    assert design.at().taus == () and design.on("a", "b").datasets == ("a", "b")
+    assert [design.first_seeds(2).seeds_at(tau) for tau in (1.0, 0.06)] == [(1, 2), (1, 2)]
     zero_shot = [spec.seed for spec, name in base_to_new(DEMO).items() if name == "Zero-shot"]
     assert zero_shot == [1, 1]  # once per imbalance ratio
 
@@ -143,21 +153,21 @@ def test_sweeps_hold_the_default_and_switch_off_at_zero():
     assert SWEEPS["TETF"].keys() == {0.0, 0.125, 0.25, 0.5}
     for loss, sweep in SWEEPS.items():
         field = f"lambda_{loss.lower()}"
-        for value, role in sweep.items():
-            (method,) = methods(SMOKE, [role], BOTH[1:]).values()
+        for value, variant in sweep.items():
+            (method,) = methods(SMOKE, [variant], BOTH[1:]).values()
             assert getattr(method, field) == pytest.approx(value)
             others = {"lambda_tetf", "lambda_cc", "lambda_rs"} - {field}
             assert all(getattr(method, name) == getattr(CPT(), name) for name in others)
-    for (tetf, rs), role in HEAT_MAP.items():
-        (method,) = methods(SMOKE, [role], BOTH[1:]).values()
+    for (tetf, rs), variant in HEAT_MAP.items():
+        (method,) = methods(SMOKE, [variant], BOTH[1:]).values()
         assert (method.lambda_tetf, method.lambda_cc) == (pytest.approx(tetf), 0.15)
         assert method.lambda_rs == pytest.approx(rs)
 
 
 def test_combinations_of_losses():
-    assert len(COMBINATIONS) == 8
-    for on, role in COMBINATIONS.items():
-        for method in methods(FULL, [role]).values():
+    assert len(BY_LOSSES) == 8
+    for on, variant in BY_LOSSES.items():
+        for method in methods(FULL, [variant]).values():
             if any(on):
                 weights = (method.lambda_tetf, method.lambda_cc, method.lambda_rs)
                 assert tuple(weight > 0 for weight in weights) == on
@@ -174,8 +184,8 @@ def test_weights_algorithms_and_sizes_are_named_by_what_differs():
     assert label(both, reading) == "CPT (pair mean), lambda_tetf = 0.125, lambda_rs = 0.2"
     assert list(ALGORITHMS) == ["spherical", "euclidean", "spectral", "kmedoids"]
     assert list(SIZES) == [4, 8, 16, 32, 64]
-    for size, role in SIZES.items():
-        (method,) = methods(SMOKE, [role], BOTH[1:]).values()
+    for size, variant in SIZES.items():
+        (method,) = methods(SMOKE, [variant], BOTH[1:]).values()
         assert method.cluster_size == size
 
 

@@ -5,7 +5,8 @@ import dataclasses
 import torch
 from tiny_clip import tiny_clip
 
-from cptlab.lab.study.profiles import SMOKE, Depths, Design
+from cptlab.lab.study.design import Design
+from cptlab.lab.study.profiles import SMOKE, Depths
 from cptlab.methods.schedule import Schedule
 
 PART = Design(("tiny",), (0.25,), (1,))

@@ -15,8 +15,9 @@ from cptlab.lab.explore.scene import Scene, scene_of
 from cptlab.lab.runs.queue import run
 from cptlab.lab.runs.results import Result
 from cptlab.lab.study.claims.variants import CPT, PLAIN, ZERO_SHOT
+from cptlab.lab.study.design import Design
 from cptlab.lab.study.lineup import BOTH
-from cptlab.lab.study.profiles import Design, Profile
+from cptlab.lab.study.profiles import Profile
 from cptlab.lab.study.studies import Study, grid
 
 WIDGETS = ("auto", "on", "off")

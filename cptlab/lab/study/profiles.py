@@ -12,6 +12,7 @@ from cptlab.clip import Precision
 from cptlab.data import PAPER_DATASETS, Protocol
 from cptlab.emoji.catalog import CATEGORIES
 from cptlab.lab.study.claims import READINGS, Reading
+from cptlab.lab.study.design import Design
 from cptlab.methods.base import Method
 from cptlab.methods.registry import find_method
 from cptlab.methods.schedule import Schedule, scaled
@@ -36,30 +37,6 @@ class Depths:
     vision_depth: int = 4
     depth: int = 3
     block: int = 2
-
-
-@dataclass(frozen=True)
-class Design:
-    """Data sets, imbalance ratios and seeds of one part of a study.
-
-    seeds_at_larger_tau: seeds at all ratios but the smallest, if fewer (their runs have more images
-    and take longest).
-    """
-
-    datasets: tuple[str, ...]
-    taus: tuple[float, ...]
-    seeds: tuple[int, ...]
-    seeds_at_larger_tau: tuple[int, ...] | None = None
-
-    def seeds_at(self, tau: float) -> tuple[int, ...]:
-        """Seeds of the runs at an imbalance ratio."""
-        if tau > min(self.taus) and self.seeds_at_larger_tau is not None:
-            return self.seeds_at_larger_tau
-        return self.seeds
-
-    def at(self, tau: float) -> Design:
-        """The runs of this part at one of its imbalance ratios."""
-        return Design(self.datasets, (tau,), self.seeds_at(tau))
 
 
 @dataclass(frozen=True)
@@ -112,6 +89,7 @@ class Profile:
         tau: float,
         seed: int,
         protocol: Protocol = "base_to_new",
+        curve: bool = False,
     ) -> RunSpec:
         """One run with the method's schedule in this profile, on its backbone and machine.
 
@@ -124,6 +102,7 @@ class Profile:
             seed=seed,
             schedule=self.schedule_of(method, protocol, dataset),
             protocol=protocol,
+            curve=curve,
             crop=self.crop,
             backbone=self.backbone,
             pretrained=self.pretrained,
@@ -158,8 +137,8 @@ class Profile:
 
     def datasets(self) -> list[str]:
         """Every data set that some study uses, each once."""
-        parts = (self.comparison, self.details, self.transfer, self.few_shot)
-        used = [name for part in parts for name in part.datasets]
+        designs = (self.comparison, self.details, self.transfer, self.few_shot)
+        used = [name for design in designs for name in design.datasets]
         return list(dict.fromkeys((*used, self.similarity_dataset)))
 
 
@@ -231,7 +210,7 @@ PROFILES = {profile.name: profile for profile in (SMOKE, DEMO, FULL, PAPER)}
 
 
 ALSO = "also"
-PARTS_BY_TAU = ("comparison", "details", "transfer")
+DESIGNS_BY_TAU = ("comparison", "details", "transfer")
 MACHINE = ("backbone", "pretrained", "device", "precision", "compile", "threads")
 """What may be changed where a profile is named: another model, another machine."""
 
@@ -269,13 +248,13 @@ def profile_named(text: str) -> Profile:
 
 def _at(profile: Profile, tau: object) -> Profile:
     """A profile at one imbalance ratio."""
-    parts = {name: getattr(profile, name) for name in PARTS_BY_TAU}
-    common = [t for t in TAUS if all(t in part.taus for part in parts.values())]
+    designs = {name: getattr(profile, name) for name in DESIGNS_BY_TAU}
+    common = [t for t in TAUS if all(t in design.taus for design in designs.values())]
     if tau not in common:
         raise ValueError(
             f"Profile {profile.name.split(',')[0]} cannot be had at tau={tau} alone; choose one "
             f"of {', '.join(f'{t:g}' for t in common)}."
         )
     curves = tuple(t for t in profile.curve_taus if t == tau)
-    at = {name: part.at(tau) for name, part in parts.items()}
+    at = {name: design.at(tau) for name, design in designs.items()}
     return dataclasses.replace(profile, curve_taus=curves, **at)

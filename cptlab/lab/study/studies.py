@@ -1,65 +1,33 @@
-"""The grid behind each figure: named lists of run specifications for a profile."""
+"""The runs behind each notebook: every study as a grid of specifications, sized by a profile."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable
-from itertools import product
-from pathlib import Path
-
-import pandas as pd
 
 from cptlab.data import Protocol
-from cptlab.lab.runs.queue import run
-from cptlab.lab.runs.results import Result, table
 from cptlab.lab.study import lineup
 from cptlab.lab.study.claims import Reading
 from cptlab.lab.study.claims.variants import (
+    ALGORITHMS,
+    BY_LOSSES,
     CPT,
-    DEFAULT_WEIGHTS,
-    OTHER_ALGORITHMS,
-    OTHER_SIZES,
+    HEAT_MAP,
     PLAIN,
+    SIZES,
+    SWEEPS,
     ZERO_SHOT,
     Variant,
-    weighted,
 )
+from cptlab.lab.study.design import Design
 from cptlab.lab.study.lineup import BOTH, SIMILARITY, STABILITY, learned, methods
-from cptlab.lab.study.profiles import Design, Profile
+from cptlab.lab.study.profiles import Profile
 from cptlab.methods.parts.balance import Balance
 from cptlab.methods.schedule import in_published_steps
 from cptlab.training.spec import RunSpec
 
 Study = dict[RunSpec, str]
-"""Specifications with the method label that figures show for them."""
-
-COMBINATIONS: dict[tuple[bool, ...], Variant] = {
-    on: weighted(dict(zip(DEFAULT_WEIGHTS, map(float, on)))) if any(on) else PLAIN
-    for on in product((False, True), repeat=len(DEFAULT_WEIGHTS))
-}
-"""Which of L_TETF, L_CC and L_RS are on (Table 1, and the rows that it lacks)."""
-
-FACTORS = (0.0, 0.5, 1.0, 2.0)
-SWEEPS = {
-    loss: {factor * default: weighted({loss: factor}) for factor in FACTORS}
-    for loss, default in DEFAULT_WEIGHTS.items()
-}
-"""Loss -> its weight -> CPT with that weight (Fig. 3)."""
-
-HEAT_MAP = {
-    (tetf * DEFAULT_WEIGHTS["TETF"], rs * DEFAULT_WEIGHTS["RS"]): weighted({"TETF": tetf, "RS": rs})
-    for tetf, rs in product((0.0, 1.0, 2.0), repeat=2)
-}
-"""Weights of L_TETF and L_RS -> CPT with both."""
-
-ALGORITHMS: dict[str, Variant] = {"spherical": CPT} | {
-    str(variant.settings[0][1]): variant for variant in OTHER_ALGORITHMS
-}
-SIZES: dict[int, Variant] = dict(
-    sorted({16: CPT, **{int(variant.settings[0][1]): variant for variant in OTHER_SIZES}}.items())
-)
-"""Classes per cluster -> CPT with that size; one cluster where a size reaches all classes."""
-
+"""Each run once, with the label under which tables and figures show it."""
 
 CLASSICS: dict[str, Balance | None] = {
     "as it is": None,
@@ -72,7 +40,7 @@ CLASSICS: dict[str, Balance | None] = {
 
 def grid(
     profile: Profile,
-    part: Design,
+    design: Design,
     variants: Iterable[Variant] | None = None,
     readings: Iterable[Reading] = BOTH,
     protocol: Protocol = "base_to_new",
@@ -84,16 +52,20 @@ def grid(
     """
     followed = methods(profile, learned(profile))
     curves = [("base_to_new", profile.curve_dataset, tau) for tau in profile.curve_taus]
-    return {
-        dataclasses.replace(
-            profile.spec(dataset, method, tau, seed, protocol),
-            curve=name in followed and (protocol, dataset, tau) in curves,
-        ): name
-        for name, method in methods(profile, variants, readings, protocol).items()
-        for dataset in part.datasets
-        for tau in part.taus
-        for seed in (part.seeds[:1] if name == ZERO_SHOT else part.seeds_at(tau))
-    }
+    study = {}
+    for name, method in methods(profile, variants, readings, protocol).items():
+        for dataset in design.datasets:
+            for tau in design.taus:
+                curve = name in followed and (protocol, dataset, tau) in curves
+                seeds = design.seeds[:1] if name == ZERO_SHOT else design.seeds_at(tau)
+                for seed in seeds:
+                    study[profile.spec(dataset, method, tau, seed, protocol, curve)] = name
+    return study
+
+
+def changed(spec: RunSpec, **fields: object) -> RunSpec:
+    """A run with other settings; curves are those of the usual ones."""
+    return dataclasses.replace(spec, curve=False, **fields)
 
 
 def base_to_new(profile: Profile) -> Study:
@@ -108,28 +80,24 @@ def transfer(profile: Profile) -> Study:
 
 def stability(profile: Profile) -> Study:
     """Fig. 1 (d) and Fig. 4: seeds at the smallest tau, curves on one data set, violins on one."""
-    return grid(profile, _seeds(profile), STABILITY)
+    return grid(profile, _many_seeds(profile), STABILITY)
 
 
 def over_seeds(profile: Profile) -> Study:
     """All of notebook 02: zero-shot as a level beside these."""
-    return stability(profile) | grid(profile, _seeds(profile), (ZERO_SHOT,))
+    return stability(profile) | grid(profile, _many_seeds(profile), (ZERO_SHOT,))
 
 
-def _seeds(profile: Profile) -> Design:
+def _many_seeds(profile: Profile) -> Design:
     main = profile.comparison
-    names = dict.fromkeys((main.datasets[0], profile.curve_dataset))
-    return Design(tuple(names), (min(main.taus),), main.seeds)
+    datasets = dict.fromkeys((main.datasets[0], profile.curve_dataset))
+    return main.at(main.smallest_tau).on(*datasets)
 
 
 def geometry(profile: Profile) -> Study:
     """Neural collapse along training, on one data set at each tau that has curves."""
-    part = dataclasses.replace(
-        profile.comparison,
-        datasets=(profile.curve_dataset,),
-        taus=profile.curve_taus,
-    )
-    return grid(profile, part, learned(profile))
+    design = profile.comparison.at(*profile.curve_taus).on(profile.curve_dataset)
+    return grid(profile, design, learned(profile))
 
 
 def other_steps(profile: Profile) -> Study:
@@ -146,14 +114,13 @@ def other_steps(profile: Profile) -> Study:
         schedule = in_published_steps(spec.method.schedule(), to)
         if schedule != spec.schedule:
             most = max(most, spec.schedule.epochs)
-            spec = dataclasses.replace(spec, curve=False, schedule=schedule)
-            short[spec] = f"{name} (published steps)"
-    part = dataclasses.replace(main.at(min(main.taus)), seeds=main.seeds[:3])
+            short[changed(spec, schedule=schedule)] = f"{name} (published steps)"
+    usual = grid(profile, main.at(main.smallest_tau).first_seeds(3), (PLAIN, CPT), BOTH[1:])
     longer = {
-        dataclasses.replace(
-            spec, curve=False, schedule=dataclasses.replace(spec.schedule, epochs=most)
-        ): f"{name} ({most} epochs)"
-        for spec, name in grid(profile, part, (PLAIN, CPT), BOTH[1:]).items()
+        changed(spec, schedule=dataclasses.replace(spec.schedule, epochs=most)): (
+            f"{name} ({most} epochs)"
+        )
+        for spec, name in usual.items()
     }
     return short | longer
 
@@ -165,51 +132,49 @@ def cost(profile: Profile) -> Study:
 
 def similarity(profile: Profile) -> Study:
     """Fig. 1 (a-c): one run per panel on the data set of the matrices at the smallest tau."""
-    tau, seeds = min(profile.comparison.taus), profile.comparison.seeds[:1]
-    part = Design((profile.similarity_dataset,), (tau,), seeds)
-    return grid(profile, part, SIMILARITY)
+    return grid(profile, _one_run(profile).on(profile.similarity_dataset), SIMILARITY)
 
 
 def tour(profile: Profile) -> Study:
     """The tour: zero-shot and CPT on one data set at the smallest tau, one seed."""
+    return grid(profile, _one_run(profile).on(profile.curve_dataset), (ZERO_SHOT, CPT))
+
+
+def _one_run(profile: Profile) -> Design:
     main = profile.comparison
-    part = Design((profile.curve_dataset,), (min(main.taus),), main.seeds[:1])
-    return grid(profile, part, (ZERO_SHOT, CPT))
+    return main.at(main.smallest_tau).first_seeds(1)
 
 
 def with_prompts(profile: Profile) -> Study:
     """Runs whose prompts an archive keeps: the tour's, those of the matrices, and one seed of
     what the explorer's sliders reach.
     """
-    hard = hardest(profile)
-    one = Design(hard.datasets, hard.taus, hard.seeds[:1])
     weights = [variant for sweep in (*SWEEPS.values(), HEAT_MAP) for variant in sweep.values()]
-    sliders = grid(profile, one, (PLAIN, *weights), main_readings(profile))
+    design = hardest(profile).first_seeds(1)
+    sliders = grid(profile, design, (PLAIN, *weights), main_readings(profile))
     return tour(profile) | similarity(profile) | sliders
 
 
 def few_shot(profile: Profile) -> Study:
     """Accuracy on all classes by the number of training images of each; no long tail."""
-    plain = grid(profile, profile.few_shot, protocol="few_shot")
     return {
-        dataclasses.replace(spec, n_max=shots): name
-        for spec, name in plain.items()
+        changed(spec, n_max=shots): name
+        for spec, name in grid(profile, profile.few_shot, protocol="few_shot").items()
         for shots in (profile.shots[:1] if name == ZERO_SHOT else profile.shots)
     }
 
 
 def classics(profile: Profile) -> Study:
     """Long-tail classics on three kinds of prompts, under imbalance on the first data set."""
-    part = dataclasses.replace(long_tailed(profile), datasets=profile.details.datasets[:1])
-    plain = grid(profile, part, ("CoOp", PLAIN, CPT), BOTH[1:])
-    return {
-        # a plain run may carry a curve, which Table 2 needs and a variant does not
-        dataclasses.replace(spec, balance=balance, curve=spec.curve and balance is None): (
-            f"{name} + {classic}" if balance else name
-        )
-        for spec, name in plain.items()
-        for classic, balance in CLASSICS.items()
-    }
+    design = long_tailed(profile).on(profile.details.datasets[0])
+    study = {}
+    for spec, name in grid(profile, design, ("CoOp", PLAIN, CPT), BOTH[1:]).items():
+        for classic, balance in CLASSICS.items():
+            if balance is None:
+                study[spec] = name
+            else:
+                study[changed(spec, balance=balance)] = f"{name} + {classic}"
+    return study
 
 
 def main_readings(profile: Profile) -> tuple[Reading, ...]:
@@ -219,39 +184,37 @@ def main_readings(profile: Profile) -> tuple[Reading, ...]:
 
 def long_tailed(profile: Profile) -> Design:
     """The details at the imbalance ratios below 1."""
-    taus = tuple(tau for tau in profile.details.taus if tau < 1)
-    return dataclasses.replace(profile.details, taus=taus)
+    return profile.details.at(*(tau for tau in profile.details.taus if tau < 1))
 
 
 def hardest(profile: Profile) -> Design:
     """The details on their first data set at the smallest tau."""
-    part = profile.details
-    taus = (min(part.taus),)
-    return dataclasses.replace(part, datasets=part.datasets[:1], taus=taus)
+    details = profile.details
+    return details.at(details.smallest_tau).on(details.datasets[0])
 
 
 def sensitivity(profile: Profile) -> Study:
     """Fig. 3: the weights one at a time under imbalance, and two of them together."""
-    variants = [variant for loss in DEFAULT_WEIGHTS for variant in SWEEPS[loss].values()]
+    variants = [variant for sweep in SWEEPS.values() for variant in sweep.values()]
     one = grid(profile, long_tailed(profile), variants, profile.readings)
     return one | grid(profile, hardest(profile), HEAT_MAP.values(), main_readings(profile))
 
 
 def ablation(profile: Profile) -> Study:
     """Table 1: every combination of the three losses, base to new and in transfer."""
-    rows: Iterable[Variant] = COMBINATIONS.values()
+    rows: Iterable[Variant] = BY_LOSSES.values()
     study = grid(profile, long_tailed(profile), rows)
-    part = dataclasses.replace(profile.transfer, taus=(min(profile.transfer.taus),))
     if not profile.ablate_transfer:
         rows = (PLAIN, CPT)  # in the comparison of methods anyway
-    return study | grid(profile, part, rows, protocol="transfer")
+    design = profile.transfer.at(profile.transfer.smallest_tau)
+    return study | grid(profile, design, rows, protocol="transfer")
 
 
 def clusterings(profile: Profile) -> Study:
     """Table 5 and Fig. 5: other algorithms under imbalance, other sizes on the most balanced."""
     algorithms = grid(profile, long_tailed(profile), ALGORITHMS.values(), profile.readings)
-    part = dataclasses.replace(profile.details, taus=(max(profile.details.taus),))
-    return algorithms | grid(profile, part, SIZES.values(), profile.readings)
+    balanced = profile.details.at(max(profile.details.taus))
+    return algorithms | grid(profile, balanced, SIZES.values(), profile.readings)
 
 
 def clusters(profile: Profile) -> Study:
@@ -267,10 +230,9 @@ def claims(profile: Profile) -> Study:
     study = base_to_new(profile) | stability(profile) | transfer(profile)
     study |= ablation(profile) | sensitivity(profile) | clusterings(profile)
     for claim in lineup.claims(profile):
-        part = profile.transfer if claim.protocol == "transfer" else profile.details
-        taus = tuple(tau for tau in claim.taus if tau in part.taus)
-        part = dataclasses.replace(part, taus=taus)
-        study |= grid(profile, part, claim.comparison.variants, profile.readings, claim.protocol)
+        design = profile.transfer if claim.protocol == "transfer" else profile.details
+        variants = claim.comparison.variants
+        study |= grid(profile, design.at(*claim.taus), variants, profile.readings, claim.protocol)
     return study
 
 
@@ -293,31 +255,3 @@ STUDIES: dict[str, Callable[[Profile], Study]] = {
     "15_cost": cost,
 }
 """Notebook -> the study that it shows; the one on throughput measures for itself."""
-
-
-def curves(by_label: dict[str, list[Result]]) -> pd.DataFrame:
-    """Logs of runs that followed their training, one row per epoch, with method, tau, seed, and
-    `progress` in percent of the run's epochs: schedules differ between methods.
-    """
-    return pd.concat(
-        result.log.assign(
-            method=name,
-            tau=result.spec.tau,
-            seed=result.spec.seed,
-            progress=100 * result.log["epoch"] / result.log["epoch"].max(),
-        )
-        for name, finished in by_label.items()
-        for result in finished
-        if result.spec.curve
-    )
-
-
-def results(
-    study: Study, store: Path, jobs: int = 1
-) -> tuple[dict[str, list[Result]], pd.DataFrame]:
-    """Run what is missing; results by label, and the tidy table with labels as `method`."""
-    finished = run(list(study), store, jobs)
-    by_label: dict[str, list[Result]] = {}
-    for result in finished:
-        by_label.setdefault(study[result.spec], []).append(result)
-    return by_label, table(finished).assign(method=[study[r.spec] for r in finished])

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import product
 
 from cptlab.lab.study.claims.readings import LossName, Reading
 
@@ -75,9 +76,6 @@ WITHOUT_RS = CPTVariant(without=("RS",))
 BASELINES = ("CoOp", PLAIN, GLOBAL_ETF)
 """Prompt-tuning methods that CPT has to be ahead of, if a study does not name its own."""
 
-FACTORS = (0.5, 2.0)
-"""A sweep of a weight around its default; the text does not give the values of Fig. 3."""
-
 
 def weighted(factors: Mapping[LossName, float]) -> CPTVariant:
     """CPT with the weights of some losses multiplied by a factor; 0 leaves the loss out."""
@@ -87,13 +85,37 @@ def weighted(factors: Mapping[LossName, float]) -> CPTVariant:
     return CPTVariant(off, tuple(values))
 
 
-def swept(loss: LossName) -> tuple[CPTVariant, ...]:
-    """CPT with one weight changed and the others at their default (Fig. 3)."""
-    return tuple(weighted({loss: factor}) for factor in FACTORS)
+BY_LOSSES: dict[tuple[bool, ...], Variant] = {
+    on: weighted(dict(zip(DEFAULT_WEIGHTS, map(float, on)))) if any(on) else PLAIN
+    for on in product((False, True), repeat=len(DEFAULT_WEIGHTS))
+}
+"""Which of L_TETF, L_CC and L_RS are on (Table 1, and the rows that it lacks)."""
+
+SWEEPS = {
+    loss: {factor * weight: weighted({loss: factor}) for factor in (0.0, 0.5, 1.0, 2.0)}
+    for loss, weight in DEFAULT_WEIGHTS.items()
+}
+"""Loss -> its weight -> CPT with that weight (Fig. 3, which does not say what its values are)."""
+
+HEAT_MAP = {
+    (tetf * DEFAULT_WEIGHTS["TETF"], rs * DEFAULT_WEIGHTS["RS"]): weighted({"TETF": tetf, "RS": rs})
+    for tetf, rs in product((0.0, 1.0, 2.0), repeat=2)
+}
+"""Weights of L_TETF and L_RS -> CPT with both."""
+
+ALGORITHMS = {
+    name: CPT if name == "spherical" else CPTVariant(settings=(("cluster_method", name),))
+    for name in ("spherical", "euclidean", "spectral", "kmedoids")
+}
+"""Clustering algorithm -> CPT with it; spherical is the paper's cosine k-means (Table 5)."""
+
+SIZES = {
+    size: CPT if size == 16 else CPTVariant(settings=(("cluster_size", size),))
+    for size in (4, 8, 16, 32, 64)
+}
+"""Classes per cluster -> CPT with that size; one cluster where a size reaches all classes."""
 
 
-OTHER_ALGORITHMS = tuple(
-    CPTVariant(settings=(("cluster_method", name),))
-    for name in ("euclidean", "spectral", "kmedoids")
-)
-OTHER_SIZES = tuple(CPTVariant(settings=(("cluster_size", size),)) for size in (4, 8, 32, 64))
+def half_and_twice(*losses: LossName) -> tuple[CPTVariant, ...]:
+    """CPT with the weight of one of the losses halved or doubled, one at a time."""
+    return tuple(weighted({loss: factor}) for loss in losses for factor in (0.5, 2.0))

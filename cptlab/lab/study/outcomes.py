@@ -1,0 +1,40 @@
+"""From a study to its outcomes: what is missing is run, and everything is read by label."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from cptlab.lab.runs.queue import run
+from cptlab.lab.runs.results import Result, table
+from cptlab.lab.study.studies import Study
+
+
+def run_study(
+    study: Study, store: Path, jobs: int = 1
+) -> tuple[dict[str, list[Result]], pd.DataFrame]:
+    """Run what is missing; results by label, and the tidy table with labels as `method`."""
+    finished = run(list(study), store, jobs)
+    labels = [study[result.spec] for result in finished]
+    results: dict[str, list[Result]] = {label: [] for label in labels}
+    for label, result in zip(labels, finished, strict=True):
+        results[label].append(result)
+    return results, table(finished).assign(method=labels)
+
+
+def training_logs(results: dict[str, list[Result]]) -> pd.DataFrame:
+    """Logs of runs that followed their training, one row per epoch, with method, tau, seed, and
+    `progress` in percent of the run's epochs: schedules differ between methods.
+    """
+    return pd.concat(
+        result.log.assign(
+            method=label,
+            tau=result.spec.tau,
+            seed=result.spec.seed,
+            progress=100 * result.log["epoch"] / result.log["epoch"].max(),
+        )
+        for label, finished in results.items()
+        for result in finished
+        if result.spec.curve
+    )
