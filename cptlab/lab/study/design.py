@@ -10,7 +10,7 @@ from dataclasses import dataclass
 class Design:
     """Data sets, imbalance ratios and seeds of one part of a study.
 
-    seeds_at_larger_tau: seeds at all ratios but the smallest, if fewer (their runs have more images
+    seeds_at_larger_tau: seeds at all ratios but the smallest, if fewer (these runs have more images
     and take longest).
     """
 

@@ -1,4 +1,4 @@
-"""What comparisons of paired runs say, in sentences: the words with which a notebook ends."""
+"""The results of paired comparisons as sentences, for the end of a notebook."""
 
 from collections.abc import Iterable
 
@@ -10,15 +10,15 @@ NUMBERS = ("mean", "lower", "upper", "n")
 
 
 def findings(gaps: pd.DataFrame, reference: str, unit: str = "points", digits: int = 2) -> str:
-    """A Markdown list: who lies above and below a reference, by how much, and who is not separable.
+    """A Markdown list: methods above and below a reference, by how much, and those not separable.
 
-    The interval alone decides: a method is above where all of it lies above zero. Intervals are
-    taken one by one, whatever their number.
+    A method is above the reference if its whole interval is above zero. Intervals are not corrected
+    for their number.
 
     Args:
         gaps: `method_table` of differences to the reference: "method", "mean", "lower", "upper"
             and "n" (seeds). Each combination of its other columns ("metric", "tau") is an item.
-        reference: what was subtracted, as the text calls it.
+        reference: name of what was subtracted.
         unit: of the differences; may be empty.
         digits: decimals of the differences.
     """
@@ -26,7 +26,7 @@ def findings(gaps: pd.DataFrame, reference: str, unit: str = "points", digits: i
     keys.sort(key=lambda name: name != "metric")
     items = []
     for key, rows in gaps[gaps["n"] > 0].groupby(keys, sort=False):
-        title = ", ".join(map(_named, keys, key))
+        title = ", ".join(map(_as_text, keys, key))
         rows = rows.sort_values("mean", key=abs, ascending=False, ignore_index=True)
         items.append(f"- **{title}, against {reference}:** {_sentences(rows, unit, digits)}\n")
     return "".join(items)
@@ -37,26 +37,26 @@ def spread_findings(frame: pd.DataFrame, pairs: Iterable[tuple[str, str]], quant
 
     Args:
         frame: runs as for `cptlab.lab.study.claims.spread_ratio`, of one imbalance ratio.
-        pairs: labels of the method and of the one that it is compared with.
+        pairs: labels of a method and of its baseline.
         quantity: a column of the frame.
     """
     items = []
     for label, baseline in pairs:
         ratio = spread_ratio(frame, label, baseline, quantity)
-        said = f"{ratio.value:.2f} times the standard deviation of {quantity}"
+        text = f"{ratio.value:.2f} times the standard deviation of {quantity}"
         if pd.isna(ratio.lower):
-            said += f". With {ratio.pairs} seeds there is no interval, so it may be chance."
+            text += f". With {ratio.pairs} seeds there is no interval, so it may be chance."
         else:
             bounds = f"{ratio.lower:.2f} to {ratio.upper:.2f}"
-            said += f" (95 % interval {bounds}), over {ratio.pairs} seeds. The interval "
+            text += f" (95 % interval {bounds}), over {ratio.pairs} seeds. The interval "
             inside = ratio.lower <= 1 <= ratio.upper
-            said += "includes one: not separable." if inside else "excludes one."
-        items.append(f"- **{label}, against {baseline}:** {said}\n")
+            text += "includes one: not separable." if inside else "excludes one."
+        items.append(f"- **{label}, against {baseline}:** {text}\n")
     return "".join(items)
 
 
 def _sentences(rows: pd.DataFrame, unit: str, digits: int) -> str:
-    """Those of one item; largest difference first."""
+    """The sentences of one item; the largest difference first."""
     first, count = _difference(rows.iloc[0], unit, digits), len(rows)
     seeds = _seeds(rows["n"])
     above, below = rows[rows["lower"] > 0], rows[rows["upper"] < 0]
@@ -66,20 +66,20 @@ def _sentences(rows: pd.DataFrame, unit: str, digits: int) -> str:
         lead = "" if count == 1 else f"the largest of {count} differences is that of "
         return f"{lead}{first}. With {seeds} there is no interval, so it may be chance."
     if count == 1:
-        said = "includes zero: not separable" if len(level) else "excludes zero"
-        return f"{first}, over {seeds}. The interval {said}."
+        where = "includes zero: not separable" if len(level) else "excludes zero"
+        return f"{first}, over {seeds}. The interval {where}."
     decided = len(above) + len(below)
     parts = [f"the interval excludes zero for {decided or 'none'} of {count} methods ({seeds})."]
     for side, place in ((above, "above"), (below, "below")):
         if len(side):
-            others = f", then {_joined(side['method'][1:])}" if len(side) > 1 else ""
+            others = f", then {_listed(side['method'][1:])}" if len(side) > 1 else ""
             parts.append(f"{len(side)} {place}: {_difference(side.iloc[0], unit, digits)}{others}.")
     if not decided:
         parts.append(f"The largest difference is that of {first}.")
     if len(level):
-        parts.append(f"Not separable: {_joined(level['method'])}.")
+        parts.append(f"Not separable: {_listed(level['method'])}.")
     if len(bare):
-        parts.append(f"Too few seeds for an interval: {_joined(bare['method'])}.")
+        parts.append(f"Too few seeds for an interval: {_listed(bare['method'])}.")
     return " ".join(parts)
 
 
@@ -96,11 +96,11 @@ def _seeds(numbers: pd.Series) -> str:
     return f"{span} seed{'s' * (most > 1)}"
 
 
-def _named(column: str, value: object) -> str:
+def _as_text(column: str, value: object) -> str:
     text = f"{value:g}" if isinstance(value, float) else str(value)
     return text if column == "metric" else f"{column} = {text}"
 
 
-def _joined(names: pd.Series) -> str:
+def _listed(names: pd.Series) -> str:
     *others, last = names
     return f"{', '.join(others)} and {last}" if others else str(last)

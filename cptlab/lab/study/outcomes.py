@@ -1,4 +1,4 @@
-"""From a study to its outcomes: what is missing is run, and everything is read by label."""
+"""Run a study and read its results by label."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Profiles: how large a study is. The same notebooks run with any of them."""
+"""Profiles: the size of a study. Every notebook runs with each of them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from cptlab.methods.schedule import Schedule, scaled
 from cptlab.training.spec import RunSpec
 
 EMBEDDED_SCHEDULE = Schedule(epochs=6, lr=0.001, batch_size=32)
-"""CPT's; chosen once by `cptlab tune`, on a held-out training vendor (docs/log.md)."""
+"""CPT's, chosen once by `cptlab tune` on a held-out training vendor (docs/log.md)."""
 
 TAUS = (1.0, 0.25, 0.06)
 """The paper's imbalance ratios."""
@@ -27,10 +27,10 @@ TAUS = (1.0, 0.25, 0.06)
 
 @dataclass(frozen=True)
 class Depths:
-    """What methods count in layers of the backbone: EmojiCLIP has 4 text and 6 image layers.
+    """Hyper-parameters that count layers of the backbone; EmojiCLIP has 4 text and 6 image layers.
 
-    text_depth, vision_depth: prompted layers of independent prompts; depth: those of coupled ones;
-    block: where DeKg's class-aware tokens enter.
+    text_depth, vision_depth: prompted layers of independent prompts; depth: those of coupled
+    prompts; block: the layer in which DeKg's class-aware tokens enter.
     """
 
     text_depth: int = 3
@@ -43,20 +43,19 @@ class Depths:
 class Profile:
     """Size of a study.
 
-    comparison: the methods side by side, base to new; its first data set also carries the violins,
-    at the smallest ratio. curve_dataset: one of them, which carries the training curves, at the
-    ratios `curve_taus`, and the tour. details: CPT's losses, weights, clusters and readings.
-    transfer: sources of cross-dataset transfer and domain shift. few_shot: data sets and seeds of
-    few-shot learning with `shots` images of every class. readings: those of the losses
-    under which weights and clusters are varied (tables show both readings of L_TETF anyway).
-    ablate_transfer: run the combinations of losses in transfer too. baselines: labels of the other
-    prompt-tuning methods that take part; None for all of them (`cptlab.lab.study.lineup`). also:
-    methods of one's own that take part as well (`cptlab.methods.find_method`).
-    similarity_dataset: source of the similarity matrices, about 96 training classes. schedule:
-    CPT's, whatever the protocol; those of other methods keep their published proportion to it.
-    depths: of prompts in this backbone. None for schedule or depths: as published for each method
-    and protocol, made for ViT-B/16. crop, device, precision, compile, threads: as in
-    `RunSpec`.
+    comparison: all methods, base to new; violins are of its first data set, at the smallest ratio.
+    curve_dataset: that of the training curves, at the ratios `curve_taus`, and of the tour.
+    details: runs that vary CPT's losses, weights, clusters and readings. transfer: sources of
+    cross-dataset transfer and domain shift. few_shot: data sets and seeds of few-shot learning with
+    `shots` images of every class. readings: those under which weights and clusters are varied
+    (tables show both readings of L_TETF anyway). ablate_transfer: run the combinations of losses in
+    transfer too. baselines: labels of the other prompt-tuning methods; None for all of them
+    (`cptlab.lab.study.lineup`). also: methods from outside the package
+    (`cptlab.methods.find_method`). similarity_dataset: data set of the similarity matrices, about
+    96 training classes. schedule: CPT's in every protocol; other methods' schedules keep their
+    published proportion to it. depths: prompted layers in this backbone. None for schedule or
+    depths: as published for each method and protocol, for ViT-B/16. crop, device, precision,
+    compile, threads: as in `RunSpec`.
     """
 
     name: str
@@ -93,7 +92,7 @@ class Profile:
     ) -> RunSpec:
         """One run with the method's schedule in this profile, on its backbone and machine.
 
-        Where the method has its defaults and others were published for the data set, it gets these.
+        Values that were published for the data set replace the method's defaults.
         """
         return RunSpec(
             dataset=dataset,
@@ -170,7 +169,7 @@ SMOKE = Profile(
 )
 DEMO = Profile(
     "demo",
-    # no balanced data (tau = 1), a sixth of the work: it is to take less than a quarter of an hour
+    # without balanced data (tau = 1), a sixth of the work: it should take less than 15 minutes
     comparison=Design(("activities",), TAUS[1:], (1, 2, 3, 4, 5), seeds_at_larger_tau=(1, 2, 3)),
     details=Design(("activities",), (0.06,), (1, 2, 3)),
     transfer=Design(("activities",), (0.06,), (1, 2, 3)),
@@ -212,14 +211,14 @@ PROFILES = {profile.name: profile for profile in (SMOKE, DEMO, FULL, PAPER)}
 ALSO = "also"
 DESIGNS_BY_TAU = ("comparison", "details", "transfer")
 MACHINE = ("backbone", "pretrained", "device", "precision", "compile", "threads")
-"""What may be changed where a profile is named: another model, another machine."""
+"""Fields that can be changed with the name of a profile: another model, another machine."""
 
 
 def profile_named(text: str) -> Profile:
-    """Profile by name, with changes if need be: "paper", or "paper,device=cpu,compile=True".
+    """Profile by name, optionally with changes: "paper", or "paper,device=cpu,compile=True".
 
-    "full,tau=0.06" is the study of this imbalance ratio alone, and few-shot learning as it is;
-    "demo,also=kgcoop.py:KgCoOp" has a method of one's own beside the others.
+    "full,tau=0.06" is the study of this imbalance ratio alone; few-shot learning stays as it is.
+    "demo,also=kgcoop.py:KgCoOp" adds a method from outside the package.
 
     Raises ValueError listing the choices for an unknown name, change or value.
     """

@@ -45,10 +45,10 @@ def grid(
     readings: Iterable[Reading] = BOTH,
     protocol: Protocol = "base_to_new",
 ) -> Study:
-    """Methods (`methods`) x data sets x imbalance ratios x seeds; zero-shot has no seed to vary.
+    """Methods (`methods`) x data sets x imbalance ratios x seeds; zero-shot needs one seed only.
 
-    Runs that the curves need record them wherever they occur, so that tables and curves share
-    them.
+    A run that some figure shows along training records its curve in every study, so that tables and
+    curves share it.
     """
     followed = methods(profile, learned(profile))
     curves = [("base_to_new", profile.curve_dataset, tau) for tau in profile.curve_taus]
@@ -64,7 +64,7 @@ def grid(
 
 
 def changed(spec: RunSpec, **fields: object) -> RunSpec:
-    """A run with other settings; curves are those of the usual ones."""
+    """A run with other settings, and without a curve: those of the usual runs are shown."""
     return dataclasses.replace(spec, curve=False, **fields)
 
 
@@ -103,8 +103,8 @@ def geometry(profile: Profile) -> Study:
 def other_steps(profile: Profile) -> Study:
     """Table 2 again, with published steps for methods that take more here (`in_published_steps`).
 
-    And the other way about, at the smallest tau with three seeds: IVLP and CPT with the most epochs
-    that such a method has here. Nothing where schedules are as published (profile `paper`).
+    And the reverse, at the smallest tau with three seeds: IVLP and CPT with as many epochs as the
+    longest of these methods. Empty where schedules are as published (profile `paper`).
     """
     main, to = profile.comparison, profile.schedule
     if to is None:
@@ -126,7 +126,7 @@ def other_steps(profile: Profile) -> Study:
 
 
 def cost(profile: Profile) -> Study:
-    """All of notebook 15: what a method gives for its cost, and for how many steps."""
+    """All of notebook 15: accuracy beside cost, and with other numbers of steps."""
     return base_to_new(profile) | other_steps(profile)
 
 
@@ -146,8 +146,8 @@ def _one_run(profile: Profile) -> Design:
 
 
 def with_prompts(profile: Profile) -> Study:
-    """Runs whose prompts an archive keeps: the tour's, those of the matrices, and one seed of
-    what the explorer's sliders reach.
+    """Runs whose prompts an archive keeps: those of the tour, the similarity matrices and, with one
+    seed, the explorer's sliders.
     """
     weights = [variant for sweep in (*SWEEPS.values(), HEAT_MAP) for variant in sweep.values()]
     design = hardest(profile).first_seeds(1)
@@ -205,7 +205,7 @@ def ablation(profile: Profile) -> Study:
     rows: Iterable[Variant] = BY_LOSSES.values()
     study = grid(profile, long_tailed(profile), rows)
     if not profile.ablate_transfer:
-        rows = (PLAIN, CPT)  # in the comparison of methods anyway
+        rows = (PLAIN, CPT)  # these are part of the comparison of methods anyway
     design = profile.transfer.at(profile.transfer.smallest_tau)
     return study | grid(profile, design, rows, protocol="transfer")
 
@@ -223,9 +223,9 @@ def clusters(profile: Profile) -> Study:
 
 
 def claims(profile: Profile) -> Study:
-    """The ledger: the tables and variants above, and whatever else the claims compare.
+    """The ledger: the tables and variants above, and all other runs that the claims compare.
 
-    Single runs for figures (`similarity`) stay out: a spread needs seeds.
+    Without the single runs for figures (`similarity`), as a spread needs several seeds.
     """
     study = base_to_new(profile) | stability(profile) | transfer(profile)
     study |= ablation(profile) | sensitivity(profile) | clusterings(profile)
@@ -254,4 +254,4 @@ STUDIES: dict[str, Callable[[Profile], Study]] = {
     "14_long_tail_classics": classics,
     "15_cost": cost,
 }
-"""Notebook -> the study that it shows; the one on throughput measures for itself."""
+"""Notebook -> the study that it shows. Notebook 09 has no runs, and 10 measures by itself."""

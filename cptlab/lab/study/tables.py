@@ -7,17 +7,17 @@ import pandas as pd
 from scipy.stats import sem, t
 
 CONFIDENCE = 0.95
-FEWEST_SEEDS = 3  # two seeds would give six standard deviations and more to either side
+FEWEST_SEEDS = 3  # with two the interval would reach nine standard deviations to either side
 
 
 def mean_interval(values: np.ndarray) -> tuple[float, float, float]:
     """Mean and Student's 95 % interval of (n,) values: (mean, lower, upper).
 
-    Three to five seeds are too few to be resampled: the percentile bootstrap of three values covers
-    their mean in about 73 % of cases, and no bound of it lies outside them. With fewer than three
+    Three to five seeds are too few for a bootstrap: the percentile interval of three values covers
+    their mean in about 73 % of cases, and its bounds never lie outside them. With fewer than three
     values the bounds are NaN.
     """
-    values = np.sort(np.asarray(values, dtype=float))  # the order of rows must not matter
+    values = np.sort(np.asarray(values, dtype=float))  # the same sum whatever the order of rows
     n = len(values)
     mean = float(values.mean()) if n else float("nan")
     if n < FEWEST_SEEDS:
@@ -67,7 +67,7 @@ def differences(frame: pd.DataFrame, reference: str, values: Sequence[str]) -> p
         values: columns to subtract.
 
     Returns:
-        The rows of the other methods that have a partner, `values` replaced by differences.
+        The rows of the other methods with such a run, `values` replaced by differences.
 
     Raises:
         ValueError: on missing columns, several rows for one run, or a reference without runs.
@@ -85,7 +85,7 @@ def differences(frame: pd.DataFrame, reference: str, values: Sequence[str]) -> p
 
 
 def for_every_seed(frame: pd.DataFrame, method: str) -> pd.DataFrame:
-    """Repeat the one run of a method that has no seed to vary for every seed of the others.
+    """Repeat the one run of a method without randomness (zero-shot) for every seed of the others.
 
     Args:
         frame: one row per run with the columns "method", "seed" and, if they vary, "dataset" and
@@ -104,9 +104,9 @@ def for_every_seed(frame: pd.DataFrame, method: str) -> pd.DataFrame:
 def gain_table(classes: pd.DataFrame, reference: str = "Zero-shot") -> pd.DataFrame:
     """Gain in class accuracy over a reference, by the number of training images of the class.
 
-    A class counts once, with its mean over seeds, and the interval is over classes. The gain takes
-    away how easy a class is; numbers of images are joined up to powers of two, as those of a long
-    tail belong to few classes each.
+    A class counts once, with its mean over seeds, and the interval is over classes. Gains, not
+    accuracies, because classes differ in how easy they are. Numbers of images are grouped up to
+    powers of two, as few classes share a number in a long tail.
 
     Args:
         classes: a row per class and run: columns "method", "dataset", "name", "n_k" and "accuracy".
@@ -141,15 +141,13 @@ def gain_table(classes: pd.DataFrame, reference: str = "Zero-shot") -> pd.DataFr
 def rank_table(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
     """Mean rank of each method with its interval; 1 is best, ties share their mean rank.
 
-    Methods are ranked against each other within one data set and seed. A data set's ranks are
-    averaged over seeds and the interval is over data sets: seeds of one are no independent data
-    sets. Only where there is a single data set it is over seeds. Bounds stay within the ranks that
-    there are.
+    Methods are ranked within one data set and seed. A data set's ranks are averaged over seeds and
+    the interval is over data sets, as seeds of one data set are not independent data sets. With a
+    single data set it is over seeds. Bounds are clipped to the possible ranks.
 
     Args:
-        frame: columns "dataset", "method", "seed" and `metric`, of which more is better; one
-            imbalance ratio.
-        metric: quantity that ranks.
+        frame: columns "dataset", "method", "seed" and `metric`; one imbalance ratio.
+        metric: column to rank by, the highest value first.
 
     Returns:
         Tidy frame with the columns "method", "metric" ("rank"), "mean", "lower", "upper", "n" (data
@@ -165,7 +163,7 @@ def rank_table(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
         gaps = ", ".join(wide.columns[wide.isna().any()])
         raise ValueError(
             f"Some data sets and seeds have no {metric} of: {gaps}. Leave these methods out, or "
-            "repeat the row of one that has no seed to vary for every seed."
+            "repeat the row of a method that ran with one seed only (`for_every_seed`)."
         )
     order = list(dict.fromkeys(frame["method"]))
     ranks = wide[order].rank(axis=1, ascending=False, method="average")
@@ -178,7 +176,7 @@ def rank_table(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
 
 
 def to_markdown(table: pd.DataFrame) -> str:
-    """Render a `method_table` frame: a row per group, a column per metric.
+    """A `method_table` frame as Markdown: a row per group, a column per metric.
 
     A cell reads "71.2 [69.8, 72.6]"; without an interval "71.2 (n = 2)".
     """
@@ -196,16 +194,16 @@ def check_one_row_per_seed(
 ) -> None:
     """Raise ValueError if columns are missing or a seed occurs twice in a group.
 
-    Several rows per seed (say, one per data set) would pass for extra seeds and make intervals
-    too narrow.
+    Several rows per seed (one per data set, for example) would count as more seeds and make
+    intervals too narrow.
     """
     missing = [name for name in [*by, *values, "seed"] if name not in frame.columns]
     if missing:
         raise ValueError(f"The frame lacks the columns {missing}; it has {list(frame.columns)}.")
     if frame.duplicated([*by, "seed"]).any():
         raise ValueError(
-            f"Some seeds have several rows within {list(by)}; average over what else varies "
-            "(data sets, say) or add it to the grouping."
+            f"Some seeds have several rows within {list(by)}; average over what else varies (data "
+            "sets, for example) or add it to the grouping."
         )
 
 

@@ -1,7 +1,7 @@
-"""Learning rate and epochs of the embedded world: chosen once, for all methods alike.
+"""Learning rate and epochs for the embedded data sets, chosen once for all methods.
 
-The criterion is base accuracy on a held-out *training* vendor, so no test image, no test vendor
-and no new class is looked at.
+The criterion is base accuracy on a held-out *training* vendor, so that no test image, no test
+vendor and no new class takes part.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LABELS = ("CoOp", "IVLP", "Global-ETF (sum)", "CPT (sum)", "CPT (pair mean)")
 
 
 def tuning(profile: Profile) -> Study:
-    """The grid: rates x epochs for the kinds of methods on two data sets."""
+    """The grid: rates x epochs x methods on two data sets."""
     every = methods(profile)
     grid: Study = {}
     for rate, epochs, label, dataset, seed in product(RATES, EPOCHS, LABELS, DATASETS, SEEDS):
@@ -38,9 +38,9 @@ def tuning(profile: Profile) -> Study:
 
 
 def summary(study: Study, results: list[Result]) -> pd.DataFrame:
-    """Mean validation accuracy per rate, epochs and method, best row first by the last column.
+    """Mean validation accuracy per rate, epochs and method.
 
-    The column "all methods" is what the choice goes by.
+    Sorted by the last column, "all methods", the mean over methods: the criterion of `choice`.
     """
     rows = pd.DataFrame(
         {

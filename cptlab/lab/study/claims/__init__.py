@@ -1,8 +1,9 @@
 """The claims of the paper as tests declared beforehand, and the ledger of their verdicts.
 
-`declared` holds the claims, `claim` the rule that judges them, `readings` the open readings of the
-losses, `variants` the methods that take part, `comparisons`, `statistics` and `bootstrap` what is
-computed, `ledger` the table. Frames of runs in, a frame of verdicts out; no torch.
+`declared` holds the claims, `claim` the rule that decides a verdict, `readings` the ways to read
+equations (9) to (11), `variants` the methods that are compared, `comparisons`, `statistics` and
+`bootstrap` what is computed, `ledger` the table. Frames of runs in, a frame of verdicts out; no
+torch.
 """
 
 from cptlab.lab.study.claims.claim import VERDICTS, Claim, verdict

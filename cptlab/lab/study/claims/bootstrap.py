@@ -1,17 +1,18 @@
-"""A hierarchical bootstrap over data sets and seeds, with intervals made for few of both.
+"""A hierarchical bootstrap over data sets and seeds, with intervals for small numbers of both.
 
-Seeds are resampled within a data set, the methods of a seed together. For means data sets are
-resampled first, from three on, so that the interval speaks of other data sets too; with one or two
-it speaks of these alone, and so it always does for spreads, which few seeds barely tell as it is.
+Seeds are resampled within a data set, all methods of a seed together. For means over three or more
+data sets these are resampled first, so that the interval holds for other data sets too. With one or
+two data sets it holds for these alone, and so it always does for spreads: a few seeds estimate a
+spread too poorly to say more.
 
 Intervals are expanded percentile intervals (Hesterberg, "What teachers should know about the
 bootstrap", The American Statistician 69, 2015): percentiles at the level that turns the normal
 bootstrap interval into Student's. Plain percentile and BCa intervals cover a mean of 3, 5, 10
 normal values in about 73, 83 and 92 % of cases instead of 95 %, the expanded ones in 73, 93 and
-95 %; BCa would also estimate bias and skewness from as many values. With three pairs no resampling
-reaches beyond the three: read such verdicts with that in mind. The ratio of two spreads is covered
-in 64 % of cases with three seeds (so there is no interval below `FEWEST_FOR_SPREAD`) and in 97 to
-99 % with five, on one data set or several.
+95 %; BCa would also have to estimate bias and skewness from these few values. With three pairs no
+resample lies outside the range of the three, so such verdicts are weak. The ratio of two spreads is
+covered in 64 % of cases with three seeds (so there is no interval below `FEWEST_FOR_SPREAD`) and in
+97 to 99 % with five, on one data set or several.
 """
 
 from collections.abc import Callable, Sequence
@@ -51,11 +52,12 @@ def _resampled(blocks: Sequence[np.ndarray], summary: Summary, datasets: bool) -
     if datasets:
         chosen = rng.integers(n_blocks, size=chosen.shape)
     for slot in chosen.T:
-        part = np.empty((RESAMPLES, blocks[0].shape[1]))
+        summaries = np.empty((RESAMPLES, blocks[0].shape[1]))
         for number, block in enumerate(blocks):
             here = np.flatnonzero(slot == number)
-            part[here] = summary(block[rng.integers(len(block), size=(len(here), len(block)))])
-        total = total + part
+            resampled = block[rng.integers(len(block), size=(len(here), len(block)))]
+            summaries[here] = summary(resampled)
+        total = total + summaries
     return total / n_blocks
 
 
@@ -90,12 +92,12 @@ def intervals(
 
     bounds = []
     for column in draws.T:
-        told = column[~np.isnan(column)]
-        if not len(told):
+        defined = column[~np.isnan(column)]
+        if not len(defined):
             bounds.append((np.nan, np.nan))
             continue
-        # Draws themselves, never between two of them: some may be infinite.
-        low = np.quantile(told, tail(lower_among), method="lower")
-        high = np.quantile(told, 1 - tail(upper_among), method="higher")
+        # draws themselves, not interpolated between two of them: some may be infinite
+        low = np.quantile(defined, tail(lower_among), method="lower")
+        high = np.quantile(defined, 1 - tail(upper_among), method="higher")
         bounds.append((low, high))
     return np.array(bounds).T

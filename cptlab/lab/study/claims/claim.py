@@ -1,4 +1,4 @@
-"""What a claim is, and the one rule by which all of them are judged."""
+"""What a claim is, and the one rule that gives every claim its verdict."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -15,9 +15,9 @@ class Claim:
     """One statement of the paper as a test.
 
     name: short, for tables. source: section, figure or table. text: the statement in our words.
-    quantity: a metric of a run. The claim says that the comparison comes out above (">") or below
-    ("<") the threshold. taus, protocol: the runs that it speaks of; all data sets that the
-    compared methods share take part.
+    quantity: a metric of a run. direction, threshold: the claimed result of the comparison is above
+    (">") or below ("<") the threshold. taus, protocol: the runs that are compared, on all data sets
+    that the compared methods share.
     """
 
     name: str
@@ -32,11 +32,11 @@ class Claim:
 
 
 def verdict(lower: float, upper: float, direction: Direction, threshold: float) -> Verdict:
-    """The rule, one for all claims.
+    """The verdict that follows from an interval.
 
-    Supported if the whole interval lies on the claimed side of the threshold, contradicted if all
-    of it lies on the other; undecided otherwise, if a bound touches, or if there is no interval
-    (NaN).
+    Supported if the whole interval is on the claimed side of the threshold, contradicted if all of
+    it is on the other side; else undecided, also if a bound equals the threshold or there is no
+    interval (NaN).
     """
     if lower > threshold:
         return "supported" if direction == ">" else "contradicted"

@@ -1,4 +1,4 @@
-"""The kinds of comparison that a claim can make; a reading turns variants into labels."""
+"""The kinds of comparison that a claim can make; a reading gives its variants their labels."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from cptlab.lab.study.claims.variants import Variant, label
 
 @dataclass(frozen=True)
 class Ahead:
-    """Mean of a quantity minus that of the best baseline (one baseline: the paired difference)."""
+    """Mean of a quantity minus that of the best baseline; paired difference with one baseline."""
 
     variant: Variant
     baselines: tuple[Variant, ...]
@@ -24,7 +24,7 @@ class Ahead:
     def unit(self, quantity: str) -> str:
         return "dimensions" if quantity == "effective_rank" else "points"
 
-    def words(self, reading: Reading, quantity: str) -> str:
+    def describe(self, reading: Reading, quantity: str) -> str:
         names = [label(baseline, reading) for baseline in self.baselines]
         baseline = names[0] if len(names) == 1 else f"best of [{'; '.join(names)}]"
         return f"{quantity} of {label(self.variant, reading)} minus {baseline}"
@@ -36,7 +36,10 @@ class Ahead:
 
 @dataclass(frozen=True)
 class Steadier:
-    """Spread over seeds relative to that of the steadiest baseline; variances with power 2."""
+    """Ratio of the spread over seeds to the smallest spread of the baselines.
+
+    power: 1 compares standard deviations, 2 variances.
+    """
 
     variant: Variant
     baselines: tuple[Variant, ...]
@@ -49,7 +52,7 @@ class Steadier:
     def unit(self, quantity: str) -> str:
         return "ratio"
 
-    def words(self, reading: Reading, quantity: str) -> str:
+    def describe(self, reading: Reading, quantity: str) -> str:
         names = [label(baseline, reading) for baseline in self.baselines]
         baseline = names[0] if len(names) == 1 else f"steadiest of [{'; '.join(names)}]"
         spread = "seed variance" if self.power == 2 else "seed std"
@@ -62,7 +65,7 @@ class Steadier:
 
 @dataclass(frozen=True)
 class Change:
-    """Relative change against the default, the largest over some settings or their average."""
+    """Relative change from the default setting: the largest over some settings, or the average."""
 
     variant: Variant
     settings: tuple[Variant, ...]
@@ -75,7 +78,7 @@ class Change:
     def unit(self, quantity: str) -> str:
         return "%"
 
-    def words(self, reading: Reading, quantity: str) -> str:
+    def describe(self, reading: Reading, quantity: str) -> str:
         which = "average" if self.average else "largest"
         names = "; ".join(label(setting, reading) for setting in self.settings)
         return f"{which} change of {quantity} from {label(self.variant, reading)} over [{names}]"

@@ -1,9 +1,9 @@
-"""The paper's claims, as rules: what is compared, where, and on which side of which number.
+"""The paper's claims as rules: what is compared, on which runs, and the threshold.
 
 Written from the text of arXiv 2605.11939v1. First results of the demo profile were known by then;
-none of them decided a rule, and a rule does not change once the study that it asks for has run.
-Where the text names no number for "comparable" or "roughly", the number here is ours and a comment
-gives its reason. Every imbalance ratio that a claim speaks of is tested by itself.
+none of them decided a rule, and a rule does not change once the study that it needs has run. Where
+the text gives no number for "comparable" or "roughly", the number here is ours and a comment gives
+its reason. A claim about several imbalance ratios is tested at each of them separately.
 """
 
 from dataclasses import replace
@@ -32,7 +32,7 @@ SMALLEST = (0.06,)  # the tau of Fig. 4
 
 MARGIN = 1.0
 """Points of accuracy within which methods are comparable: Sec. 4.2 calls the best of Table 2 at
-tau = 1 so, which lie 0.7 apart, and MaPLe and NPT at 2.0 no longer belong to them."""
+tau = 1 comparable, which are within 0.7 points of one another, but not MaPLe and NPT, 2.0 below."""
 
 ROUGHLY_HALF = 0.75
 """A ratio below is nearer to one half than to one."""
@@ -111,7 +111,7 @@ CLAIMS: tuple[Claim, ...] = (
     Claim("Cosine k-means is steadiest", "Sec. 4.5, Sec. 7.2, Table 5",
           "Clusters of cosine k-means give the lowest standard deviation of H over seeds.",
           "H", Steadier(CPT, OTHER_ALGORITHMS), "<", 1.0, IMBALANCED),
-    # its 73.92 is the balanced entry of Table 2
+    # at tau = 1: the 73.92 of Fig. 5 is the balanced entry of Table 2
     Claim("16 classes per cluster are best", "Sec. 7.1, Fig. 5",
           "Of 4, 8, 16, 32 and 64 classes per cluster 16 give the highest H.",
           "H", Ahead(CPT, OTHER_SIZES), ">", 0.0, BALANCED),
@@ -152,7 +152,7 @@ CLAIMS: tuple[Claim, ...] = (
 
 
 def against(baselines: tuple[Variant, ...]) -> tuple[Claim, ...]:
-    """The same claims where CPT has to be ahead of these methods: those that a study has run."""
+    """The claims with these methods, those of a study, in place of `BASELINES`."""
     return tuple(
         replace(claim, comparison=replace(claim.comparison, baselines=baselines))
         if isinstance(claim.comparison, Ahead) and claim.comparison.baselines == BASELINES

@@ -2,9 +2,9 @@
 
 A frame of runs has one row per run with the columns "dataset", "method" (label), "tau", "seed",
 metrics ("H", "base", "new", "tail", "effective_rank", "targets", "domains") and, if some runs are
-of transfer, "protocol"; a run without one is "base_to_new". Everything else that a run varies is in
-its label, which `needs` lists. Verdicts are not corrected for the number of claims: among many a
-few go wrong by chance.
+of transfer, "protocol"; a run without one is "base_to_new". All other settings of a run are in its
+label, which `needs` lists. Verdicts are not corrected for the number of claims: among many, a few
+are wrong by chance.
 """
 
 from collections.abc import Sequence
@@ -29,11 +29,11 @@ def ledger(
 
     Returns:
         One row per claim, tau and reading: "claim", "source", "text", "tau", "reading",
-        "comparison" (in words), "rule" (the claimed side of the threshold), "estimate", "lower",
+        "comparison" (as text), "rule" (the claimed side of the threshold), "estimate", "lower",
         "upper", "unit", "effect" (see `Estimate`), "pairs", "datasets" and "runs" (numbers),
         "verdict", "missing" (why it was not run, or which data sets had to be left out; else
-        empty) and "same_as": the earlier reading that already made this comparison, when the
-        reading does not touch it.
+        empty) and "same_as": the earlier reading with the same comparison, if this reading
+        changes nothing in it.
 
     Raises:
         ValueError: on missing columns, or several rows for one run.
@@ -84,11 +84,11 @@ def cpt_fields(
 
 
 def ledger_markdown(table: pd.DataFrame) -> str:
-    """Render a `ledger` frame: a row per claim and tau, a column per reading, and a count.
+    """A `ledger` frame as Markdown: a row per claim and tau, a column per reading, and a count.
 
     A cell reads "supported 1.2 [0.4, 2.0] 18/6", without interval "undecided 1.2 (no interval)
     2/1", without spread "undecided, always 0.0 3/1", or "not run"; the last two numbers are pairs
-    of runs and data sets. What a reading does not touch says which column to look at.
+    of runs and data sets. "as sum" refers to the column of the reading with the same comparison.
     """
     readings = list(dict.fromkeys(table["reading"]))
     lines = [
@@ -125,7 +125,7 @@ def _test(frame: pd.DataFrame, claim: Claim, tau: float, reading: Reading) -> di
         "text": claim.text,
         "tau": tau,
         "reading": reading.name,
-        "comparison": comparison.words(reading, quantity),
+        "comparison": comparison.describe(reading, quantity),
         "rule": rule,
         "estimate": np.nan,
         "lower": np.nan,
@@ -160,7 +160,7 @@ def _test(frame: pd.DataFrame, claim: Claim, tau: float, reading: Reading) -> di
 
 
 def _runs(frame: pd.DataFrame, claim: Claim, tau: float, labels: Sequence[str]) -> pd.DataFrame:
-    """The rows that a claim speaks of: of zero-shot one per data set, since it learns nothing."""
+    """The rows that a claim compares; one per data set of zero-shot, as it learns nothing."""
     protocol = frame["protocol"] if "protocol" in frame else pd.Series(pd.NA, index=frame.index)
     rows = frame[(protocol.fillna("base_to_new") == claim.protocol) & frame["method"].isin(labels)]
     if claim.quantity in rows:

@@ -21,17 +21,17 @@ class Reading:
 
     @property
     def name(self) -> str:
-        """As it stands in brackets in the label of the full CPT."""
-        return ", ".join(self.words())
+        """As in the brackets of the full CPT's label."""
+        return ", ".join(self.terms())
 
-    def words(self, without: tuple[LossName, ...] = ()) -> list[str]:
-        """What a label has to say, for the losses that are on."""
-        words = [] if "TETF" in without else [self.tetf]
+    def terms(self, without: tuple[LossName, ...] = ()) -> list[str]:
+        """What a label has to state about the losses that are on."""
+        terms = [] if "TETF" in without else [self.tetf]
         if self.rs == "raw" and "RS" not in without:
-            words.append("raw RS")
+            terms.append("raw RS")
         if self.cc == "per batch" and "CC" not in without:
-            words.append("per-batch CC")
-        return words
+            terms.append("per-batch CC")
+        return terms
 
 
 READINGS = tuple(
@@ -39,4 +39,4 @@ READINGS = tuple(
     for tetf in ("sum", "pair mean")
     for reading in (Reading(tetf), Reading(tetf, rs="raw"), Reading(tetf, cc="per batch"))
 )
-"""Both readings of L_TETF, each with the other two losses at the default or one of them changed."""
+"""Both readings of L_TETF, each with at most one other loss not at its default reading."""

@@ -1,7 +1,7 @@
-"""Paired comparisons of methods with bootstrap intervals, made for few seeds and few data sets.
+"""Paired comparisons of methods with bootstrap intervals, for few seeds and few data sets.
 
-Runs are paired by data set and seed. What is compared is a mean or a variance over the seeds of a
-data set, averaged over data sets with equal weight; intervals are those of
+Runs are paired by data set and seed. Means or variances over the seeds of a data set are compared,
+averaged over data sets with equal weight; intervals are those of
 `cptlab.lab.study.claims.bootstrap`.
 """
 
@@ -22,7 +22,7 @@ class MissingRuns(ValueError):
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a comparison found. Bounds are NaN where there are too few pairs for an interval.
+    """The result of a comparison. Bounds are NaN if there are too few pairs for an interval.
 
     effect: for differences the mean over the standard deviation of the pairs' differences
     (Cohen's d_z, NaN without spread), for ratios their natural logarithm.
@@ -51,13 +51,13 @@ def paired_difference(frame: pd.DataFrame, a: str, b: str, quantity: str) -> Est
 
 
 def first_of(frame: pd.DataFrame, label: str, baselines: Sequence[str], quantity: str) -> Estimate:
-    """Mean difference of a method to the best of its baselines; arguments and errors as above.
+    """Mean difference of a method to its best baseline; arguments and errors as above.
 
-    The interval combines those of the single differences: to be first is to be ahead of every
-    baseline, so the lower bound is the least of the lower bounds (intersection-union test, needs no
-    correction). That some baseline is ahead may be the luck of one of many, so for the upper bound
-    the error is divided by their number (Bonferroni). Bootstrapping the best baseline's mean itself
-    would be biased against the method.
+    The interval combines those of the single differences. To be first is to be ahead of every
+    baseline, so the lower bound is the smallest of the lower bounds (intersection-union test, needs
+    no correction). With many baselines one of them is easily ahead by chance, so for the upper
+    bound the error is divided by their number (Bonferroni). To bootstrap the best baseline's mean
+    itself would be biased against the method.
     """
     values = paired_values(frame, [label, *baselines], quantity)
     gaps = [block[:, :1] - block[:, 1:] for block in values.values()]
@@ -82,10 +82,10 @@ def spread_ratio(frame: pd.DataFrame, a: str, b: str, quantity: str, power: int 
 def steadiest_of(
     frame: pd.DataFrame, label: str, baselines: Sequence[str], quantity: str, power: int = 1
 ) -> Estimate:
-    """`spread_ratio` of a method to the steadiest of its baselines: below 1 it is the steadiest.
+    """`spread_ratio` of a method to its steadiest baseline: below 1 the method is the steadiest.
 
     The interval combines those of the single ratios as in `first_of`, with the sides exchanged.
-    Resamples without any spread (one seed, repeated) tell nothing and are left out.
+    Resamples without any spread (one seed, repeated) have no ratio and are left out.
     """
     values = paired_values(frame, [label, *baselines], quantity)
     single = [dataset for dataset, block in values.items() if len(block) < 2]
@@ -108,8 +108,8 @@ def largest_change(
 ) -> Estimate:
     """Largest relative change of the mean, in percent of the default's, over the settings.
 
-    Signs are dropped. The interval is that of the largest: the greatest of the single upper
-    bounds, and the greatest lower bound with the error divided by the number of settings
+    Changes count without their sign. The interval is that of the largest: the largest of the single
+    upper bounds, and the largest lower bound with the error divided by the number of settings
     (as in `first_of`). The effect is NaN. Arguments and errors as in `paired_difference`.
     """
     return _change(frame, default, settings, quantity, np.max)
@@ -125,19 +125,19 @@ def average_change(
 def paired_values(
     frame: pd.DataFrame, labels: Sequence[str], quantity: str
 ) -> dict[str, np.ndarray]:
-    """Values (n seeds, labels) on every data set of the complete pairs, both in sorted order.
+    """Values (n seeds, labels) of the complete pairs by data set; both sorted.
 
-    Raises as `paired_difference` does.
+    Errors as in `paired_difference`.
     """
     wide = complete_pairs(frame, labels, quantity)
     return {str(d): block.to_numpy(dtype=float) for d, block in wide.groupby(level="dataset")}
 
 
 def complete_pairs(frame: pd.DataFrame, labels: Sequence[str], quantity: str) -> pd.DataFrame:
-    """A row per data set and seed that have runs of all labels, sorted; a column per label.
+    """A row per data set and seed with runs of all labels, sorted; a column per label.
 
     Seeds and data sets that lack a label are left out: studies of details have fewer of both than
-    the comparison of methods. Raises as `paired_difference` does.
+    the comparison of methods. Errors as in `paired_difference`.
     """
     lacking = [name for name in ("dataset", "method", "seed") if name not in frame.columns]
     if lacking:

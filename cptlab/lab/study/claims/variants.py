@@ -1,4 +1,4 @@
-"""Who takes part in the claims, and the label of each under a reading of the losses."""
+"""The methods that studies and claims compare, and their labels under a reading of the losses."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from cptlab.lab.study.claims.readings import LossName, Reading
 
 @dataclass(frozen=True)
 class CPTVariant:
-    """CPT without some losses or with some settings changed, under whatever reading.
+    """CPT without some losses or with some settings changed, under any reading.
 
     settings: fields of `cptlab.methods.CPT` and their values.
     """
@@ -20,10 +20,10 @@ class CPTVariant:
     def label(self, reading: Reading) -> str:
         """For instance "CPT (sum) w/o RS" or "CPT (pair mean, raw RS), cluster_size = 8".
 
-        A loss that is off has no reading, so that readings share the label, and the runs.
+        A loss that is off has no reading, so readings share the label, and the runs.
         """
-        words = reading.words(self.without)
-        label = f"CPT ({', '.join(words)})" if words else "CPT"
+        terms = reading.terms(self.without)
+        label = f"CPT ({', '.join(terms)})" if terms else "CPT"
         if self.without:
             label += f" w/o {' and '.join(self.without)}"
         for name, value in self.settings:
@@ -33,26 +33,26 @@ class CPTVariant:
     def fields(self, reading: Reading) -> dict[str, float | str]:
         """The fields of `cptlab.methods.CPT` that differ from its defaults."""
         fields: dict[str, float | str] = {f"lambda_{loss.lower()}": 0.0 for loss in self.without}
-        words = reading.words(self.without)
-        if "pair mean" in words:
+        terms = reading.terms(self.without)
+        if "pair mean" in terms:
             fields["etf_reduction"] = "pair_mean"
-        if "raw RS" in words:
+        if "raw RS" in terms:
             fields["anchor_space"] = "raw"
-        if "per-batch CC" in words:
+        if "per-batch CC" in terms:
             fields["cc_weighting"] = "batch_class"
         return fields | dict(self.settings)
 
 
 @dataclass(frozen=True)
 class GlobalETFVariant:
-    """The global frame under a reading of L_TETF, which it shares."""
+    """The global frame under a reading of L_TETF: its own loss is open in the same way."""
 
     def label(self, reading: Reading) -> str:
         return f"Global-ETF ({reading.tetf})"
 
 
 Variant = str | CPTVariant | GlobalETFVariant
-"""What takes part in a comparison; a string is a label that no reading changes."""
+"""A method to compare; a string is the label of a method that has no readings."""
 
 
 def label(variant: Variant, reading: Reading) -> str:
@@ -74,7 +74,7 @@ WITHOUT_CC = CPTVariant(without=("CC",))
 WITHOUT_RS = CPTVariant(without=("RS",))
 
 BASELINES = ("CoOp", PLAIN, GLOBAL_ETF)
-"""Prompt-tuning methods that CPT has to be ahead of, if a study does not name its own."""
+"""Prompt-tuning methods that CPT has to be ahead of, unless a study names others."""
 
 
 def weighted(factors: Mapping[LossName, float]) -> CPTVariant:

@@ -7,7 +7,7 @@ its harmonic mean H or a standard deviation, in percentage points, two decimals 
 Table 1 names its rows by number; which losses a row has on (`components`) is inferred from the
 text, and the column `inferred` says so. `statements` holds numbers of text and captions: section
 or caption, a short name of ours, value, unit and, where a table prints the same number, its cell.
-No table prints base and new accuracy, so that no harmonic mean can be recomputed.
+No table prints base and new accuracy, so no harmonic mean can be recomputed.
 """
 
 from importlib.resources import files
@@ -45,11 +45,9 @@ def published(table: int | str) -> pd.DataFrame:
     Raises:
         ValueError: for a table that is not there; names those that are.
     """
-    folder = files(__name__)
-    path = folder / (f"{table}.csv" if table == "statements" else f"table{table}.csv")
-    if not path.is_file():
-        stems = sorted(p.name.removesuffix(".csv") for p in folder.iterdir() if ".csv" in p.name)
-        names = ", ".join(stem.removeprefix("table") for stem in stems)
-        raise ValueError(f"No published table {table!r}; choose from {names}.")
+    file_of = {"statements": "statements.csv"} | {str(n): f"table{n}.csv" for n in range(1, 6)}
+    if str(table) not in file_of:
+        raise ValueError(f"No published table {table!r}; choose from {', '.join(file_of)}.")
+    path = files(__name__) / file_of[str(table)]
     with path.open(encoding="utf-8") as lines:
         return pd.read_csv(lines, dtype={"tau": float, "value": float})

@@ -1,4 +1,4 @@
-"""Arithmetic on printed tables: what follows from the numbers, without a word on why.
+"""Arithmetic on printed tables: what follows from the numbers, without an interpretation.
 
 Frames are long: table, tau, method, column, value. A block is one imbalance ratio of one table.
 """
@@ -7,9 +7,9 @@ from itertools import combinations
 
 import pandas as pd
 
-AVERAGE = "Avg"
-LEFT_OUT = {3: ["ImageNet"], 4: ["ImageNet"]}
-"""Columns that a table's average leaves out: the data set that the models are trained on."""
+AVERAGE, SOURCE = "Avg", "ImageNet"
+TRANSFER_TABLES = [3, 4]
+"""Tables whose average leaves out the source, the data set that the models are trained on."""
 
 HALF_UNIT = 0.005
 """Largest rounding error of one printed number with two decimals."""
@@ -62,10 +62,10 @@ def ranks(frame: pd.DataFrame) -> pd.DataFrame:
 
     Equal values share the better rank. Higher is better, except for standard deviations.
     """
-    sign = frame["column"].isin(LOWER_IS_BETTER).map({True: 1.0, False: -1.0})
-    signed = frame.assign(rank=frame["value"] * sign)
-    rank = signed.groupby(["table", "tau", "column"])["rank"].rank(method="min")
-    return frame.assign(rank=rank.astype(int))
+    lower_is_better = frame["column"].isin(LOWER_IS_BETTER)
+    ranked = frame.assign(rank=frame["value"].where(lower_is_better, -frame["value"]))
+    ranks = ranked.groupby(["table", "tau", "column"])["rank"].rank(method="min")
+    return frame.assign(rank=ranks.astype(int))
 
 
 def mean_ranks(frame: pd.DataFrame) -> pd.DataFrame:
@@ -116,10 +116,8 @@ def row_ratios(frame: pd.DataFrame, tolerance: float = 0.05) -> pd.DataFrame:
     Raises:
         ValueError: if a block has fewer than three columns.
     """
-    pairs = []
-    for (table, tau), block in frame[frame["column"] != AVERAGE].groupby(
-        ["table", "tau"], sort=False
-    ):
+    pairs, printed = [], frame[frame["column"] != AVERAGE]
+    for (table, tau), block in printed.groupby(["table", "tau"], sort=False):
         wide = block.pivot(index="method", columns="column", values="value")
         columns = wide.shape[1]
         if columns < 3:
@@ -178,26 +176,20 @@ def repeated(tables: pd.DataFrame, statements: pd.DataFrame) -> pd.DataFrame:
     ablation = ablation.assign(
         table=ablation["column"].map(ABLATED), method="CPT", column=AVERAGE, other="Table 1 (5)"
     )
-    source = tables[(table == 4) & (column == "ImageNet")].assign(table=3, other="Table 4")
+    source = tables[(table == 4) & (column == SOURCE)].assign(table=3, other="Table 4")
     clustering = tables[(table == 5) & (method == "Cosine K-means") & (column == "H")]
     clustering = clustering.assign(
-        table=2, method="CPT", column="ImageNet", other="Table 5, cosine k-means"
+        table=2, method="CPT", column=SOURCE, other="Table 5, cosine k-means"
     )
     text = statements.dropna(subset="table").astype({"table": int})
     text = text.assign(other="section " + text["section"])
-    places = pd.concat(
-        part[[*keys, "value", "other"]] for part in (ablation, source, clustering, text)
-    )
-    both = tables[[*keys, "value"]].merge(
-        places.rename(columns={"value": "other_value"}), on=keys, how="inner"
-    )
-    both = both[[*keys, "value", "other", "other_value"]]
+    others = pd.concat([ablation, source, clustering, text])
+    others = others.rename(columns={"value": "other_value"})
+    both = tables[[*keys, "value"]].merge(others[[*keys, "other", "other_value"]], on=keys)
     return both.assign(difference=both["value"] - both["other_value"])
 
 
 def _averaged(frame: pd.DataFrame) -> pd.DataFrame:
     """The rows whose columns a table's average takes."""
-    inside = frame["column"] != AVERAGE
-    for table, names in LEFT_OUT.items():
-        inside &= (frame["table"] != table) | ~frame["column"].isin(names)
-    return frame[inside]
+    source = frame["table"].isin(TRANSFER_TABLES) & (frame["column"] == SOURCE)
+    return frame[(frame["column"] != AVERAGE) & ~source]
