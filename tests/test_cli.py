@@ -121,7 +121,7 @@ def test_run_prints_and_stores(cptlab, tmp_path, monkeypatch):
 
 def test_run_sets_hyper_parameters(cptlab, tmp_path, monkeypatch):
     seen = []
-    monkeypatch.setattr(results, "load_result", lambda store, spec: seen.append(spec) or 1 / 0)
+    monkeypatch.setattr(results, "load_result", lambda store, spec, *_: seen.append(spec) or 1 / 0)
     options = ("lambda_rs=0.5", "etf_reduction=pair_mean", "anchor_templates=('the {}.',)")
     flags = [part for option in options for part in ("--set", option)]
     with pytest.raises(ZeroDivisionError):

@@ -107,13 +107,14 @@ def run(
     store = workspace(profile, out).runs
     click.echo(json.dumps(spec.as_dict(), indent=1))
     check_writable(store)
-    for remark in results.remarks([spec], store):
+    content = inputs.content_with(task)
+    for remark in results.remarks([spec], store, content):
         click.echo(remark)
     with claimed(store, [spec], wait=True):  # somebody else may be at it
-        if results.load_result(store, spec) is None:
-            for error in execute([spec], store, progress=True).values():
+        if results.load_result(store, spec, content) is None:
+            for error in execute([spec], store, progress=True, task=task).values():
                 raise error
-    _show(results.load_result(store, spec))
+    _show(results.load_result(store, spec, content))
 
 
 def _method(name: str, options: Sequence[str], profile: Profile, protocol: Protocol) -> Method:
@@ -134,9 +135,9 @@ def _method(name: str, options: Sequence[str], profile: Profile, protocol: Proto
 
 
 def _show(result: Result) -> None:
-    """What stood in for something, every metric, and where it is stored."""
+    """What was used in place of something, every metric, and where it is stored."""
     for what, instead in result.spec.method.substitutes().items():
-        click.echo(f"For want of {what}: {instead}.")
+        click.echo(f"No {what} given: {instead} are used instead.")
     for name, value in result.metrics.items():
         unit = "dimensions" if name == "effective_rank" else "%"
         shown = "     - (too few classes for thirds)" if value != value else f"{value:6.2f} {unit}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache, lru_cache, partial
 from pathlib import Path
 
 from cptlab import clip
@@ -29,6 +29,20 @@ def backbone_of(spec: RunSpec) -> clip.Backbone:
 def task_of(spec: RunSpec) -> Task:
     """What a run learns from and is tested on (`cptlab.data.open_task`)."""
     return open_task(spec.dataset, spec.protocol)
+
+
+Content = Callable[[RunSpec], str | None]
+"""Identity of the user's own files that a run rests on; `content_of` or one that knows more."""
+
+
+def content_with(task: Task) -> Content:
+    """`content_of` for runs whose task is open already."""
+    return partial(content_of, of_dataset=lambda _: task.content)
+
+
+def content_once() -> Content:
+    """`content_of` for many runs, which lists every data set of the user's own once."""
+    return partial(content_of, of_dataset=cache(content_id))
 
 
 def content_of(spec: RunSpec, of_dataset: Callable[[str], str | None] = content_id) -> str | None:

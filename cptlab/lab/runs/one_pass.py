@@ -48,10 +48,12 @@ def execute(
     store: Path,
     progress: bool = False,
     observe: Callable[[Epoch], None] | None = None,
+    task: Task | None = None,
 ) -> dict[RunSpec, TrainingDiverged]:
     """Train, evaluate and store the runs of one pass (see `passes`); returns those that diverged.
 
-    `observe` is called after every epoch and changes no number. The torch thread count is set from
+    `observe` is called after every epoch and changes no number. task: that of these runs, if it is
+    open already. The torch thread count is set from
     the specification, because it changes results. Raises ValueError for runs that cannot share a
     pass.
     """
@@ -63,8 +65,8 @@ def execute(
     started, spec = time.time(), specs[0]
     check_writable(store)  # now, not after training
     torch.set_num_threads(spec.threads)
-    backbone, task = inputs.backbone_of(spec), inputs.task_of(spec)
-    content = inputs.content_of(spec, lambda _: task.content)
+    backbone, task = inputs.backbone_of(spec), task or inputs.task_of(spec)
+    content = inputs.content_with(task)(spec)
     learned = task.learned
     subsets = [draw_long_tailed(learned, s.tau, s.seed, s.n_max, s.class_order) for s in specs]
     epochs = planned_epochs(spec, len(learned.class_names), len(subsets[0].samples))

@@ -67,9 +67,9 @@ def begin(store: Path, specs: Sequence[RunSpec], content: str | None) -> Path:
     return folder
 
 
-def begun(store: Path, specs: Sequence[RunSpec]) -> bool:
+def begun(store: Path, specs: Sequence[RunSpec], content: str | None) -> bool:
     """Whether this very pass was begun in a store and not finished."""
-    return (store / BEGUN / _identity(specs, content_of(specs[0])) / MEMBERS).exists()
+    return (store / BEGUN / _identity(specs, content) / MEMBERS).exists()
 
 
 def unfinished(store: Path) -> list[list[RunSpec]]:

@@ -14,6 +14,7 @@ from tqdm.auto import tqdm
 
 from cptlab.checks import first_few
 from cptlab.lab.runs.engines import LOCAL, WorkerDied, engine
+from cptlab.lab.runs.inputs import content_once
 from cptlab.lab.runs.locks import claimed
 from cptlab.lab.runs.one_pass import LOG, NO_ROOM, check_writable, execute
 from cptlab.lab.runs.passes import begun, passes, unfinished
@@ -127,9 +128,12 @@ def _claim(group: list[RunSpec], store: Path, wait: bool) -> list[tuple[str, str
     with claimed(store, group, wait) as mine:
         if not mine:
             return None
-        todo = missing(group, store)
+        content = content_once()
+        todo = missing(group, store, content)
+        if not todo:
+            return []
         # Others may have done some of them meanwhile, as members of passes of their own.
-        return _attempt(group if begun(store, group) else todo, store) if todo else []
+        return _attempt(group if begun(store, group, content(group[0])) else todo, store)
 
 
 def _attempt(group: list[RunSpec], store: Path) -> list[tuple[str, str]]:

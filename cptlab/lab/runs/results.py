@@ -9,9 +9,8 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,6 @@ import pandas as pd
 from cptlab import clip
 from cptlab.checks import first_few
 from cptlab.clip import Prompts
-from cptlab.data import content_id
 from cptlab.lab.runs import inputs
 from cptlab.lab.runs.provenance import environment
 from cptlab.methods.registry import is_built_in
@@ -29,9 +27,6 @@ from cptlab.training.model import PromptedCLIP
 from cptlab.training.spec import FORMAT, RunSpec, spec_from_dict
 
 RESULT, PROMPTS = "result.json", "prompts.safetensors"
-
-Content = Callable[[RunSpec], str | None]
-"""Identity of the user's own files that a run reads (`inputs.content_of`)."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +84,9 @@ def save_result(
     partial.replace(folder / RESULT)
 
 
-def load_result(store: Path, spec: RunSpec, content: Content = inputs.content_of) -> Result | None:
+def load_result(
+    store: Path, spec: RunSpec, content: inputs.Content = inputs.content_of
+) -> Result | None:
     """The stored result of a specification; None if missing, damaged, or of other weights or data.
 
     content: identity of the user's own files that the run would read now. Where it differs from the
@@ -98,17 +95,21 @@ def load_result(store: Path, spec: RunSpec, content: Content = inputs.content_of
     return _examined(store, spec, content)[0]
 
 
-def missing(specs: Iterable[RunSpec], store: Path) -> list[RunSpec]:
+def missing(
+    specs: Iterable[RunSpec], store: Path, content: inputs.Content | None = None
+) -> list[RunSpec]:
     """Specifications without a valid result, each once, in order."""
-    content = _listed_once()
+    content = content or inputs.content_once()
     return [spec for spec in dict.fromkeys(specs) if load_result(store, spec, content) is None]
 
 
-def remarks(specs: Sequence[RunSpec], store: Path) -> list[str]:
+def remarks(
+    specs: Sequence[RunSpec], store: Path, content: inputs.Content | None = None
+) -> list[str]:
     """What a user should know about stored results: which are not used and why, a sentence each."""
     unused: dict[str, list[str]] = {}
     versions: Counter[str] = Counter()
-    content = _listed_once()
+    content = content or inputs.content_once()
     for spec in dict.fromkeys(specs):
         result, reason = _examined(store, spec, content)
         if reason:
@@ -137,12 +138,7 @@ def remarks(specs: Sequence[RunSpec], store: Path) -> list[str]:
     return found
 
 
-def _listed_once() -> Content:
-    """`content_of` for many runs, which lists every data set of the user's own once."""
-    return partial(inputs.content_of, of_dataset=cache(content_id))
-
-
-def _examined(store: Path, spec: RunSpec, content: Content) -> tuple[Result | None, str]:
+def _examined(store: Path, spec: RunSpec, content: inputs.Content) -> tuple[Result | None, str]:
     """The stored result of a specification, or why the one that is there cannot be used."""
     folder = store / spec.run_id
     damaged = "are damaged or incomplete"
