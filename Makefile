@@ -24,12 +24,14 @@ figures: env ## train and draw everything; PROFILE=smoke|demo|full|paper, defaul
 test: env ## run the whole test suite
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m ty check
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile
 
-lint: env ## format code and notebooks and mend what ruff can mend, as pre-commit does
+lint: env ## format code and notebooks, mend what ruff can mend, check types; as pre-commit does
 	$(BIN)/python -m ruff check --fix .
 	$(BIN)/python -m ruff format .
 	$(BIN)/python .ci/clean_notebooks.py notebooks/*.ipynb || $(BIN)/python .ci/clean_notebooks.py notebooks/*.ipynb
+	$(BIN)/python -m ty check
 
 lab: env ## open JupyterLab on the notebooks
 	$(BIN)/jupyter lab notebooks

@@ -7,13 +7,18 @@ import dataclasses
 import difflib
 import math
 import typing
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from types import NoneType, UnionType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+D = TypeVar("D", bound="DataclassInstance")
 
 
-def build(cls: type, values: dict[str, Any]) -> Any:
+def build(cls: type[D], values: Mapping[str, Any]) -> D:
     """Dataclass from a dict; lists become tuples; an unknown key is a ValueError with a hint."""
     known = [f.name for f in dataclasses.fields(cls)]
     for key in values:

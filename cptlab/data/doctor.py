@@ -15,7 +15,7 @@ from cptlab.checks import first_few
 from cptlab.data.dataset import Sample
 from cptlab.data.images import ImageFiles
 from cptlab.data.layouts import SIDES, Lists
-from cptlab.data.own import own_dataset
+from cptlab.data.own import own_dataset, own_files
 from cptlab.data.paper import ROWS, image_files, read_lists
 
 SPOT_CHECKS = 50
@@ -62,7 +62,7 @@ def examine_own(path: Path, full: bool = False) -> Checkup:
         checkup.problems = [str(error).removeprefix(f"{path}: ")]
         return checkup
     lists = Lists(dataset.class_names, dataset.train, dataset.val, dataset.test)
-    _examine(checkup, lists, dataset.read, full)
+    _examine(checkup, lists, own_files(path), full)
     if len(lists.class_names) < 4:
         checkup.notes.append(
             f"base to new takes four classes or more, and there are {len(lists.class_names)}"

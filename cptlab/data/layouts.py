@@ -138,7 +138,7 @@ def _listed(root: Path, folders: list[str]) -> Samples:
     )
 
 
-def _shown(entry: os.DirEntry) -> bool:
+def _shown(entry: os.DirEntry[str]) -> bool:
     return not entry.name.startswith(".") and entry.name not in NOT_IMAGES
 
 

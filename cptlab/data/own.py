@@ -7,7 +7,7 @@ import hashlib
 import os
 import posixpath
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,10 +50,8 @@ def own_dataset(path: Path) -> tuple[ImageDataset, list[str]]:
     """
     if path.is_dir():
         rows, notes = _folder_rows(path)
-        folder = path
     elif path.is_file() and path.suffix.lower() == ".csv":
         rows, notes = _csv_rows(path), []
-        folder = path.parent
     else:
         what = "no folder and no .csv file" if path.exists() else "not there"
         raise FileNotFoundError(f"{path} is {what}. {FORMS}")
@@ -78,9 +76,14 @@ def own_dataset(path: Path) -> tuple[ImageDataset, list[str]]:
                 f"{path}: class {name!r} has no {kind} images. Every class needs one or more of "
                 "both; add some, or take the class out."
             )
-    read = ImageFiles(folder)
+    read = own_files(path)
     names = tuple(ordered)
     return ImageDataset(path.stem, names, train, test, read, val=val, crops=read.crops), notes
+
+
+def own_files(path: Path) -> ImageFiles:
+    """Reader of the images of a folder or CSV file."""
+    return ImageFiles(path if path.is_dir() else path.parent)
 
 
 def natural(name: str) -> tuple[list[str | int], str]:
@@ -196,7 +199,9 @@ def _csv_rows(path: Path) -> list[Row]:
     return sorted(rows, key=lambda row: row.key)
 
 
-def _csv_row(path: Path, number: int, line: dict[str, str], has_split: bool) -> Row:
+def _csv_row(
+    path: Path, number: int, line: Mapping[str | None, str | None], has_split: bool
+) -> Row:
     cells = {name: (value or "").strip() for name, value in line.items() if name is not None}
     if None in line or not all(cells.values()):
         raise ValueError(f"{path}, line {number}: it takes one value for each column.")

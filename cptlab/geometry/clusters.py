@@ -143,7 +143,7 @@ def _pam(distance: np.ndarray, n_clusters: int) -> np.ndarray:
 
 def _spherical_kmeans(units: np.ndarray, n_clusters: int, seed: int) -> np.ndarray:
     """Maximise the sum of cosines to the cluster directions; the best of RESTARTS tries."""
-    best_labels, best_score = None, -np.inf
+    best_labels, best_score = np.zeros(len(units), np.int64), -np.inf
     for restart_seed in np.random.default_rng(seed).integers(2**31, size=RESTARTS):
         # On the unit sphere squared distance is 2 - 2 cos, so k-means++ applies unchanged.
         start, _ = kmeans_plusplus(units, n_clusters, random_state=int(restart_seed))
