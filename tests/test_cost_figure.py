@@ -7,7 +7,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from cptlab.lab.figures import accuracy_by_cost
-from cptlab.lab.figures.style import METHOD_LOOKS, method_look, use_style
+from cptlab.lab.figures.style import method_look, method_looks, use_style
 
 
 @pytest.fixture
@@ -48,10 +48,10 @@ def test_marks_and_intervals_are_those_of_the_frame(ax):
 
 
 def test_ranges_of_costs_are_whiskers_and_every_mark_has_its_name(ax):
-    frame = table(METHOD_LOOKS)
+    frame = table(method_looks())
     frame["step (ms) min"], frame["step (ms) max"] = 0.5 * frame["step (ms)"], 15.0 * frame.index
     accuracy_by_cost(frame, metric="H", cost="step (ms)", ax=ax)
-    assert ax.get_legend_handles_labels()[1] == list(METHOD_LOOKS)
+    assert ax.get_legend_handles_labels()[1] == list(method_looks())
     assert len(ax.containers[0].lines[2]) == 1  # zero-shot: nothing that could vary
     for x, bar in zip(frame["step (ms)"][1:], ax.containers[1:], strict=True):
         across, _ = (whisker.get_segments()[0] for whisker in bar.lines[2])

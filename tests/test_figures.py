@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 from cptlab.lab.figures import image_grid, seed_violins, similarity_matrix, training_curves
 from cptlab.lab.figures.style import (
     GREEN,
-    METHOD_LOOKS,
     VERMILLION,
     method_look,
+    method_looks,
     method_order,
     save,
     use_style,
@@ -154,9 +154,9 @@ def test_seed_violins_of_equal_or_single_seeds_still_draw(ax, tmp_path):
 
 
 def test_many_violins_get_slanted_labels(ax):
-    seed_violins(runs(tuple(METHOD_LOOKS), seeds=3, epochs=1), ax=ax)
+    seed_violins(runs(tuple(method_looks()), seeds=3, epochs=1), ax=ax)
     assert {tick.get_rotation() for tick in ax.get_xticklabels()} == {30}
-    assert [tick.get_text() for tick in ax.get_xticklabels()] == list(METHOD_LOOKS)
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == list(method_looks())
 
 
 def test_image_grid_marks_predictions_by_colour_and_symbol():
