@@ -1,138 +1,125 @@
-"""Features, logits, losses and gradients against the methods' public code.
-
-The cases lie in tests/golden (see its README), or in the folder that CPTLAB_GOLDEN_DIR names.
-"""
+"""The files of golden values: all there, all compared, each with its own setting."""
 
 import json
-import os
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from tiny_clip import golden_clip
-
-from cptlab.clip import (
-    ImageTower,
-    Prompts,
-    PromptShape,
-    TextTower,
-    class_sentences,
-    init_prompts,
+from golden_cases import (
+    DTYPES,
+    FOLDER,
+    METHODS,
+    cases,
+    check,
+    clip_of,
+    kind,
+    method_of,
+    paths,
+    read,
 )
 
-FOLDER = Path(os.environ.get("CPTLAB_GOLDEN_DIR", Path(__file__).parent / "golden"))
-COVERED = ("CoOp", "IVLP")
-DTYPES = (torch.float64, torch.float32)
+from cptlab.clip import ImageTower, TextTower
 
-
-def read(path: Path) -> tuple[dict, dict]:
-    with np.load(path) as file:
-        arrays = {key: file[key] for key in file if key != "meta"}
-        meta = json.loads(str(file["meta"])) if "meta" in file else {}
-    return meta, arrays
-
-
-CASES = [path for path in sorted(FOLDER.glob("*.npz")) if read(path)[0].get("method") in COVERED]
-
-
-@pytest.fixture(scope="module", params=DTYPES, ids=str)
-def backbone(request):
-    return golden_clip(FOLDER, request.param)
-
-
-def limit(kind: str, expected: torch.Tensor, dtype: torch.dtype) -> float:
-    """Largest absolute difference allowed."""
-    if dtype == torch.float64:
-        return 1e-9
-    largest = float(expected.abs().max())
-    return {"features": 1e-5, "logits": 1e-4, "loss": 1e-4, "gradient": 5e-5 * largest}[kind]
-
-
-def check(kind: str, actual: torch.Tensor, expected: np.ndarray) -> None:
-    expected = torch.from_numpy(expected)
-    assert actual.shape == expected.shape
-    difference = (actual.detach().double() - expected).abs().max()
-    assert difference < limit(kind, expected, actual.dtype)
-
-
-def prompts_of(arrays: dict, tower: str, dtype: torch.dtype) -> list[torch.Tensor]:
-    """Learnable tokens of a case, layer by layer, as one replica."""
-    names = [f"{tower}_tokens_layer_{i}" for i in range(99)]
-    return [torch.from_numpy(arrays[name])[None].to(dtype) for name in names if name in arrays]
+FILES = {
+    "clip_tiny": 1,
+    "unprompted": 1,
+    "CoOp": 6,
+    "IVLP": 3,
+    "CoCoOp": 3,
+    "MaPLe": 3,
+    "CoPrompt": 3,
+    "PromptSRC": 2,
+    "PromptSRC averaging": 3,
+    "DeKg": 3,
+    "DeKg with class-aware tokens": 6,
+    "DeKg losses": 1,
+    "DPC stage 2 on CoOp": 2,
+    "DPC stage-2 loss": 1,
+    "DPC hard negatives": 1,
+}
+"""Files of each kind: of every method with public code; one that went would mean fewer tests."""
 
 
 def test_no_case_is_missing():
-    """Of every method with public code; a file that went would only mean fewer tests."""
-    assert Counter(read(path)[0].get("method") for path in FOLDER.glob("*.npz")) == {
-        None: 2,  # the weights of the CLIP of all cases, and its features without prompts
-        "CoOp": 3,
-        "IVLP": 3,
-        "CoCoOp": 2,
-        "MaPLe": 3,
-        "CoPrompt": 3,
-        "PromptSRC": 2,
-        "PromptSRC averaging": 3,
-        "DeKg": 2,
-        "DeKg with class-aware tokens": 2,
-        "DeKg losses": 1,
-        "DPC stage 2 on CoOp": 2,
-        "DPC stage-2 loss": 1,
-        "DPC hard negatives": 1,
-    }
+    assert Counter(kind(path) for path in FOLDER.glob("*.npz")) == FILES
 
 
-def test_unprompted(backbone):
-    _, arrays = read(FOLDER / "unprompted.npz")
-    images = torch.from_numpy(arrays["images"]).to(backbone.text_positions.dtype)
+def test_no_case_is_passed_over():
+    """Of an added folder too."""
+    assert FILES.keys() >= METHODS.keys()
+    assert {path.name for path in paths() if kind(path) not in FILES} == set()
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("path", cases("unprompted"), ids=lambda path: path.stem)
+def test_unprompted(path, dtype):
+    _, arrays = read(path)
+    backbone = clip_of(path, dtype)
+    images = torch.from_numpy(arrays["images"]).to(dtype)
     image_features = ImageTower(backbone)(images[None])[0]
-    text_features = TextTower(backbone, arrays["sentences"].tolist(), 4)()[0]
+    text_features = TextTower(backbone, arrays["sentences"].tolist(), 0)()[0]
     check("features", image_features, arrays["image_features_raw"])
     check("features", text_features, arrays["text_features_raw"])
     cosines = F.normalize(image_features, dim=-1) @ F.normalize(text_features, dim=-1).T
     check("logits", backbone.logit_scale * cosines, arrays["logits"])
 
 
-@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
-def test_case(path, backbone):
-    meta, arrays = read(path)
-    dtype = backbone.text_positions.dtype
-    prompts = Prompts(prompts_of(arrays, "text", dtype), prompts_of(arrays, "vision", dtype))
-    assert (len(prompts.text), len(prompts.vision)) == (meta["text_depth"], meta["vision_depth"])
-    words = "a photo of a" if meta["words_init"] else None
-    sentences = class_sentences(arrays["class_names"].tolist(), meta["n_text"], words)
-    assert sentences == arrays["sentences"].tolist()
-    assert np.array_equal(backbone.tokenize(sentences).numpy(), arrays["token_ids"])
-
-    text_features = F.normalize(
-        TextTower(backbone, sentences, meta["n_text"])(prompts.text)[0], dim=-1
-    )
-    images = torch.from_numpy(arrays["images"]).to(dtype)
-    image_features = F.normalize(ImageTower(backbone)(images[None], prompts.vision)[0], dim=-1)
-    logits = backbone.logit_scale * image_features @ text_features.T
-    loss = F.cross_entropy(logits, torch.from_numpy(arrays["labels"]).long())
-    loss.backward()
-
-    check("features", text_features, arrays["text_features"])
-    check("features", image_features, arrays["image_features"])
-    check("logits", logits, arrays["logits"])
-    check("loss", loss, arrays["loss"])
-    for tower, layers in (("text", prompts.text), ("vision", prompts.vision)):
-        for i, layer in enumerate(layers):
-            check("gradient", layer.grad[0], arrays[f"grad_{tower}_tokens_layer_{i}"])
+# ------------------------------------------------------------------------------ made-up cases
 
 
-@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
-def test_start_values(path, backbone):
-    meta, arrays = read(path)
-    shape = PromptShape(meta["n_text"], meta["text_depth"], meta["n_vision"], meta["vision_depth"])
-    words = "a photo of a" if meta["words_init"] else None
-    prompts = init_prompts(backbone, shape, [torch.Generator().manual_seed(0)], words)
-    assert sum(p.numel() for p in prompts.parameters()) == meta["n_trainable"]
-    if words:
-        init = torch.from_numpy(arrays["text_tokens_layer_0_init"])
-        assert torch.equal(prompts.text[0][0], init)
-    else:
-        assert "text_tokens_layer_0_init" not in arrays
+def test_a_folder_of_further_cases_is_read(tmp_path, monkeypatch):
+    monkeypatch.setenv("CPTLAB_GOLDEN_DIR", str(tmp_path))
+    with pytest.raises(ValueError, match=r"CPTLAB_GOLDEN_DIR is .*: there are no cases"):
+        paths()
+    made_up = tmp_path / "made_up.npz"
+    np.savez(made_up, meta=np.array(json.dumps({"method": "CoOp"})))
+    assert made_up in cases("CoOp") and set(cases("CoOp")) > {made_up}
+    np.savez(made_up, meta=np.array(json.dumps({"method": "CoOp 2"})))
+    with pytest.raises(AssertionError, match="made_up"):
+        test_no_case_is_passed_over()
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("coop_n4_words", {"class_token_position": "middle"}, "class_token_position is 'middle'"),
+        ("coop_n4_random", {"class_specific": True}, "class_specific is True, and CoOp has no opt"),
+        ("cocoop_n4_words", {"text_depth": 2}, "text_depth is 2, and CoCoOp has no option for it"),
+        ("maple_n2_depth3", {"n_vision": 4}, "n_vision is 4, and MaPLe has no option for it"),
+        ("maple_n2_depth3", {"words_init": False}, "context_init is None, and MaPLe has no option"),
+        ("ivlp_n6text_n3vision_depth2text_1vision", {"words_init": True}, "context_init is 'X X X"),
+        ("dekg_n4_words", {"injection_block": 2}, "injection_block is 2, and DeKg has no option"),
+        ("dekg_tcp_words", {"n_vision": 2}, "n_vision is 2, and DeKg has no option for it"),
+    ],
+)
+def test_settings_that_no_option_can_express(name, change, message, tmp_path):
+    meta, arrays = read(FOLDER / f"{name}.npz")
+    method_of(meta, arrays, tmp_path)
+    with pytest.raises(ValueError, match=f"{name}: {message}"):
+        method_of(meta | change, arrays, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "option", "value"),
+    [
+        ("ivlp_n4_depth3", {"vision_depth": 1}, "vision_depth", 1),
+        ("promptsrc_n4_depth3", {"n_vision": 2}, "vision_tokens", 2),
+        ("promptsrc_n2_depth4", {"text_weight": 3.0}, "text_weight", 3.0),
+        ("coprompt_n2_depth3", {"text_adapter_ratio": 0.5}, "text_mix", 0.5),
+        ("dekg_tcp_words", {"injection_block": 3}, "block", 3),
+        ("dekg_tcp_words", {"words_init": True}, "random_context", False),
+        ("dpc_n4_w0.2", {"mix_weight": 0.7}, "weight_base", 0.7),
+    ],
+)
+def test_settings_become_options(name, change, option, value, tmp_path):
+    meta, arrays = read(FOLDER / f"{name}.npz")
+    assert getattr(method_of(meta | change, arrays, tmp_path), option) == value
+
+
+def test_sentences_of_no_template(tmp_path):
+    meta, arrays = read(FOLDER / "dekg_tcp_ucf101.npz")
+    arrays["sentences"] = arrays["sentences"][::-1]
+    with pytest.raises(ValueError, match="No template makes the sentences"):
+        method_of(meta, arrays, tmp_path)

@@ -4,69 +4,32 @@ The cases lie in tests/golden (see its README). Each test builds the method as a
 the given values in place of the learned ones, and takes one training step up to the gradients.
 """
 
-import json
 import random
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from test_golden import DTYPES, FOLDER, check, prompts_of, read
-from tiny_clip import golden_clip
+from golden_cases import DTYPES, METHODS, cases, check, clip_of, layers_of, method_of, read
 
-from cptlab.clip import Prompts, init_prompts
-from cptlab.methods import DPC, BatchOutputs, CoCoOp, Context, CoPrompt, DeKg, MaPLe, PromptSRC
+from cptlab.clip import Prompts, fill_template, init_prompts
+from cptlab.methods import DPC, IVLP, BatchOutputs, Context, DeKg, PromptSRC
 from cptlab.methods.dekg import hsic
 from cptlab.methods.parts.averaging import gaussian_weights
 from cptlab.methods.parts.negatives import hard_negatives
 from cptlab.training.model import PromptedCLIP, frozen_prototypes, frozen_texts
 
-AVERAGES = [FOLDER / f"promptsrc_averaging_e{epochs}.npz" for epochs in (5, 6)]
 RENAMED = (
     ("meta_net_layer_", "meta_net_"),
     ("projection_layer_", "projection_"),
     ("_adapter_down_", "_adapter_1_"),
     ("_adapter_up_", "_adapter_2_"),
 )
+DPC_ON_COOP = "DPC stage 2 on CoOp"
+CASES = cases(*METHODS.keys() - {DPC_ON_COOP})
 
-
-def cases(*methods: str) -> list[Path]:
-    return [p for p in sorted(FOLDER.glob("*.npz")) if read(p)[0].get("method") in methods]
-
-
-CASES = cases("CoCoOp", "MaPLe", "CoPrompt", "PromptSRC", "DeKg", "DeKg with class-aware tokens")
-
-
-@pytest.fixture(scope="module", params=DTYPES, ids=str)
-def backbone(request):
-    return golden_clip(FOLDER, request.param)
-
-
-def method_of(meta: dict, arrays: dict, folder: Path):
-    """The method in the context of a case."""
-    match meta["method"]:
-        case "CoCoOp":
-            return CoCoOp(meta["n_text"])
-        case "MaPLe":
-            return MaPLe(meta["n_text"], meta["text_depth"])
-        case "PromptSRC":
-            depth = meta["text_depth"]
-            weights = {name: meta[name] for name in ("text_weight", "image_weight", "kl_weight")}
-            tokens = {"text_tokens": meta["n_text"], "vision_tokens": meta["n_vision"]}
-            return PromptSRC(text_depth=depth, vision_depth=depth, **tokens, **weights)
-        case "CoPrompt":
-            path = folder / "descriptions.json"
-            rows = zip(arrays["class_names"].tolist(), arrays["description_sentences"].T.tolist())
-            path.write_text(json.dumps(dict(rows)))
-            return CoPrompt(
-                weight=meta["consistency_weight"],
-                consistency=meta["consistency"],
-                descriptions=str(path),
-                tokens_per_layer=meta["n_text"],
-                depth=meta["text_depth"],
-            )
-    return DeKg("class-aware" in meta["method"], meta["weight_kg"], meta["weight_kd"], block=2)
+of_every = pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
+in_both_precisions = pytest.mark.parametrize("dtype", DTYPES, ids=str)
 
 
 def ours(name: str) -> str:
@@ -77,7 +40,8 @@ def ours(name: str) -> str:
 
 
 def given_prompts(method, arrays: dict, dtype: torch.dtype) -> Prompts:
-    vision = prompts_of(arrays, "vision", dtype) if isinstance(method, PromptSRC) else []
+    own = isinstance(method, IVLP | PromptSRC)  # where they are coupled they are no input
+    vision = layers_of(arrays, "vision", dtype) if own else []
     words = ("meta_net_layer", "projection_layer", "_adapter_")
     extra = {
         ours(name): torch.from_numpy(value)[None].to(dtype)
@@ -85,7 +49,7 @@ def given_prompts(method, arrays: dict, dtype: torch.dtype) -> Prompts:
         if any(word in name for word in words)
         and not name.startswith(("grad_", "text_f", "image_f"))
     }
-    return Prompts(prompts_of(arrays, "text", dtype), vision, extra)
+    return Prompts(layers_of(arrays, "text", dtype), vision, extra)
 
 
 def take_step(method, model: PromptedCLIP, arrays: dict, dtype: torch.dtype, chance: float):
@@ -116,21 +80,35 @@ def take_step(method, model: PromptedCLIP, arrays: dict, dtype: torch.dtype, cha
     return step, method.losses(step, context, prepared), context, prepared
 
 
-def template_of(arrays: dict) -> str:
-    if "anchor_sentences" not in arrays:
-        return "a photo of a {}."
-    name = arrays["class_names"][0].replace("_", " ")
-    return str(arrays["anchor_sentences"][0]).replace(name, "{}")
-
-
-@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
-def test_case(path, backbone, tmp_path):
-    meta, arrays = read(path)
-    dtype = backbone.text_positions.dtype
-    method = method_of(meta, arrays, tmp_path)
-    prompts = given_prompts(method, arrays, dtype)
+def check_sentences(backbone, method, meta: dict, arrays: dict) -> None:
+    """All sentences word by word, and their token ids."""
     names = arrays["class_names"].tolist()
-    model = PromptedCLIP(backbone, prompts, method, names, template_of(arrays))
+    sentences = fill_template(method.prompt_template(meta["n_text"], "a photo of a {}."), names)
+    assert sentences == arrays["sentences"].tolist()
+    given = [(sentences, arrays["token_ids"])]
+    if "anchor_sentences" in arrays:
+        (template,) = method.anchor_templates
+        assert fill_template(template, names) == arrays["anchor_sentences"].tolist()
+        given.append((fill_template(template, names), arrays["anchor_token_ids"]))
+    if "template_token_ids" in arrays:  # in another order, which a mean does not see
+        rows = [fill_template(template, names) for template in method.anchor_templates]
+        ids = [backbone.tokenize(sentences).tolist() for sentences in rows]
+        assert sorted(ids) == sorted(arrays["template_token_ids"].tolist())
+    if "description_token_ids" in arrays:
+        rows = arrays["description_sentences"].tolist()
+        given += zip(rows, arrays["description_token_ids"], strict=True)
+    for rows, ids in given:
+        assert np.array_equal(backbone.tokenize(rows).numpy(), ids)
+
+
+@in_both_precisions
+@of_every
+def test_case(path, dtype, tmp_path):
+    meta, arrays = read(path)
+    backbone, method = clip_of(path, dtype), method_of(meta, arrays, tmp_path)
+    check_sentences(backbone, method, meta, arrays)
+    prompts = given_prompts(method, arrays, dtype)
+    model = PromptedCLIP(backbone, prompts, method, arrays["class_names"].tolist())
     count = len(arrays.get("description_sentences", [0]))
     chance = (float(arrays.get("description_index", 0)) + 0.5) / count
     step, terms, context, prepared = take_step(method, model, arrays, dtype, chance)
@@ -182,30 +160,33 @@ def test_case(path, backbone, tmp_path):
         check("features", layer[0], arrays[f"vision_tokens_layer_{i}"])
 
 
-@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
-def test_number_and_start_of_what_is_learned(path, backbone, tmp_path):
+@of_every
+def test_number_and_start_of_what_is_learned(path, tmp_path):
     meta, arrays = read(path)
-    method = method_of(meta, arrays, tmp_path)
-    generator = torch.Generator().manual_seed(0)
-    shape, words = method.prompt_shape(), method.words
-    prompts = init_prompts(backbone, shape, [generator], words, method.extra)
+    backbone, method = clip_of(path, torch.float32), method_of(meta, arrays, tmp_path)
+    generator, shape = torch.Generator().manual_seed(0), method.prompt_shape()
+    prompts = init_prompts(backbone, shape, [generator], method.context_init, method.extra)
     assert prompts.count() == meta["n_trainable"]
-    given = given_prompts(method, arrays, backbone.text_positions.dtype)
+    given = given_prompts(method, arrays, torch.float32)
     shapes = {name: p.shape for name, p in prompts.named_parameters()}
     assert shapes == {name: p.shape for name, p in given.named_parameters()}
     if "text_tokens_layer_0_init" in arrays:
         init = torch.from_numpy(arrays["text_tokens_layer_0_init"])
         assert torch.equal(prompts.text[0][0], init)
+    else:
+        words = init_prompts(backbone, shape, [generator]).text[0]
+        assert len(prompts.text[0][0]) > 4 or not torch.equal(prompts.text[0], words)
 
 
 # --------------------------------------------------------------------------------------------- DPC
 
 
-@pytest.mark.parametrize("path", cases("DPC stage 2 on CoOp"), ids=lambda path: path.stem)
-def test_second_stage_of_dpc(path, backbone):
+@in_both_precisions
+@pytest.mark.parametrize("path", cases(DPC_ON_COOP), ids=lambda path: path.stem)
+def test_second_stage_of_dpc(path, dtype, tmp_path):
     meta, arrays = read(path)
-    dtype = backbone.text_positions.dtype
-    method = DPC(on="coop", tokens_per_layer=meta["n_text"], weight_base=meta["mix_weight"])
+    backbone, method = clip_of(path, dtype), method_of(meta, arrays, tmp_path)
+    check_sentences(backbone, method, meta, arrays)
 
     def tokens(name: str) -> torch.Tensor:
         return torch.from_numpy(arrays[name])[None].to(dtype)
@@ -232,8 +213,9 @@ def test_second_stage_of_dpc(path, backbone):
     assert torch.equal(method.tokens(prompts, "new").text[0], first)
 
 
-def test_dpc_loss_of_raw_features():
-    meta, arrays = read(FOLDER / "dpc_features.npz")
+@pytest.mark.parametrize("path", cases("DPC stage-2 loss"), ids=lambda path: path.stem)
+def test_dpc_loss_of_raw_features(path):
+    meta, arrays = read(path)
     images, texts = (
         torch.from_numpy(arrays[name]).double()[None].requires_grad_()
         for name in ("image_features_raw", "class_text_features_raw")
@@ -249,8 +231,9 @@ def test_dpc_loss_of_raw_features():
     check("gradient", texts.grad[0], arrays["grad_class_text_features_raw"])
 
 
-def test_dpc_hard_negatives():
-    _, arrays = read(FOLDER / "dpc_sampling.npz")
+@pytest.mark.parametrize("path", cases("DPC hard negatives"), ids=lambda path: path.stem)
+def test_dpc_hard_negatives(path):
+    _, arrays = read(path)
     for i, (n_classes, _, top, seed) in enumerate(arrays["classes_batch_topk_seed"].tolist()):
         images, texts = (
             F.normalize(torch.from_numpy(arrays[f"{side}_features_{i}"]), dim=-1)
@@ -267,9 +250,10 @@ def test_dpc_hard_negatives():
 # ------------------------------------------------------------------------------------------- parts
 
 
-def test_dekg_losses():
-    _, arrays = read(FOLDER / "dekg_losses.npz")
-    for i in range(3):
+@pytest.mark.parametrize("path", cases("DeKg losses"), ids=lambda path: path.stem)
+def test_dekg_losses(path):
+    _, arrays = read(path)
+    for i in range(sum(name.startswith("learned_") for name in arrays)):
         learned = torch.from_numpy(arrays[f"learned_{i}"]).double().requires_grad_()
         anchor = torch.from_numpy(arrays[f"anchor_{i}"]).double()
         value = hsic(learned, anchor)
@@ -287,18 +271,17 @@ def test_dekg_losses():
         check("gradient", gradient, arrays[f"grad_kg_{i}"])
 
 
-def test_promptsrc_weights_of_epochs():
-    _, arrays = read(FOLDER / "promptsrc_averaging_weights.npz")
-    rows = next(value for name, value in arrays.items() if not name.startswith("weights_"))
-    for i, (mu, sigma, epochs) in enumerate(np.asarray(rows, float).tolist()):
-        np.testing.assert_allclose(
-            gaussian_weights(int(epochs), mu, sigma).numpy(), arrays[f"weights_{i}"], atol=1e-12
-        )
-
-
-@pytest.mark.parametrize("path", AVERAGES, ids=lambda path: path.stem)
-def test_promptsrc_average_of_prompts(path):
+@pytest.mark.parametrize("path", cases("PromptSRC averaging"), ids=lambda path: path.stem)
+def test_promptsrc_averaging(path):
+    """Weights of the ends of epochs, in a table of (mu, sigma, epochs), or what they make."""
     meta, arrays = read(path)
+    if "epochs" not in meta:
+        rows = next(value for name, value in arrays.items() if not name.startswith("weights_"))
+        for i, (mu, sigma, epochs) in enumerate(np.asarray(rows, float).tolist()):
+            np.testing.assert_allclose(
+                gaussian_weights(int(epochs), mu, sigma).numpy(), arrays[f"weights_{i}"], atol=1e-12
+            )
+        return
     weights = gaussian_weights(meta["epochs"], meta["mu"], meta["sigma"])
     for name, value in arrays.items():
         if name.startswith("averaged_"):

@@ -196,7 +196,7 @@ def test_cocoop_classifies_like_a_loop_over_images(backbone):
     """Each image with a text tower of its own context, written out."""
     method = CoCoOp()
     shape, generators = method.prompt_shape(), [torch.Generator().manual_seed(s) for s in (1, 2)]
-    prompts = init_prompts(backbone, shape, generators, method.words, method.extra)
+    prompts = init_prompts(backbone, shape, generators, method.context_init, method.extra)
     base = tiny_dataset().halves()[0]
     model = PromptedCLIP(backbone, prompts, method, base.class_names)
     samples = base.test[:7]

@@ -5,9 +5,10 @@ import dataclasses
 import pytest
 import torch
 from tiny_clip import random_tokens, tiny_clip
+from tiny_world import tiny_dataset
 
 from cptlab.clip import Prompts
-from cptlab.methods import CPT, IVLP, BatchOutputs, Context, CoOp, DeKg, GlobalETF
+from cptlab.methods import CPT, IVLP, BatchOutputs, Context, CoOp, DeKg, GlobalETF, ZeroShot
 from cptlab.training.model import PromptedCLIP, frozen_prototypes
 
 B = 5
@@ -110,6 +111,57 @@ def test_anchors_are_the_mean_over_templates(world):
     features = [backbone.model.encode_text(backbone.tokenize(s)) for s in sentences]
     actual = frozen_prototypes(backbone, names, templates)
     torch.testing.assert_close(actual, (features[0] + features[1]) / 2)
+
+
+def texts(backbone, sentences):
+    return backbone.model.encode_text(backbone.tokenize(sentences))[None]
+
+
+def test_every_data_set_is_read_in_its_own_template():
+    """Where the method uses it: in zero-shot, and in the frozen prototypes behind class tokens."""
+    backbone, names = tiny_clip(), ("ant", "bee")
+    learned, other = "a photo of a {}, a type of pet.", "{} texture."
+    zero_shot = PromptedCLIP(backbone, Prompts([], []), ZeroShot(), names, learned)
+    actual = zero_shot.prototypes(zero_shot.bind(names))
+    expected = texts(
+        backbone, ["a photo of a ant, a type of pet.", "a photo of a bee, a type of pet."]
+    )
+    torch.testing.assert_close(actual, expected)
+    actual = zero_shot.prototypes(zero_shot.bind(names, template=other))
+    torch.testing.assert_close(actual, texts(backbone, ["ant texture.", "bee texture."]))
+
+    dekg = PromptedCLIP(backbone, prompts_for(DeKg(), backbone, 1), DeKg(), names, learned)
+    for template in (learned, other):
+        frozen = dekg.bind(names, template=template).frozen
+        torch.testing.assert_close(frozen, frozen_prototypes(backbone, names, (template,)))
+
+
+def test_test_images_are_classified_in_the_template_of_their_data_set():
+    backbone, data = tiny_clip(torch.float32), tiny_dataset(3)
+    named = dataclasses.replace(data, template="a drawing of the {}.")
+    model = PromptedCLIP(backbone, Prompts([], []), ZeroShot(), data.class_names)
+    expected = texts(backbone, [f"a drawing of the {name}." for name in data.class_names])
+    features = model.encode_samples(data, data.test)
+    torch.testing.assert_close(model.classify(named, data.test), model.logits(features, expected))
+    assert not torch.allclose(model.classify(data, data.test), model.classify(named, data.test))
+
+
+@pytest.mark.parametrize("method", [CoOp(), CoOp(context_init=None), DeKg(class_aware=False)])
+def test_learned_context_leaves_the_data_set_s_template_alone(method):
+    template = method.prompt_template(4, "a photo of a {}, a type of pet.")
+    words = "a photo of a" if method.context_init else "X X X X"
+    assert template == f"{words} {{}}."
+
+
+def test_context_never_replaces_a_class_name():
+    backbone = tiny_clip()
+    for template in ("{}, a type of car", "a photo of a {}.", "a photo of a person doing {}."):
+        DeKg(block=1, template=template).check(backbone, 4)
+    for template in ("a photo {}.", "a photo of a dog.", "a photo of a {} or {}.", ""):
+        with pytest.raises(ValueError, match=r"template is '.*': give a sentence with one \{\}"):
+            DeKg(block=1, template=template).check(backbone, 4)
+    with pytest.raises(ValueError, match="no words or at least 5, as many as the context tokens"):
+        DeKg(block=1, text_tokens=5, template="a photo of a {}.").check(backbone, 4)
 
 
 def test_class_aware_tokens_enter_a_block_that_is_there():

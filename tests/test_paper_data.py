@@ -31,7 +31,7 @@ from cptlab.data.paper import LEARNED, ROWS, VARIANTS
 from cptlab.lab.runs import queue as runs
 from cptlab.lab.runs import results
 from cptlab.lab.study.profiles import PAPER, SMOKE
-from cptlab.methods import METHODS
+from cptlab.methods import METHODS, DeKg
 
 GOLDEN = json.loads((Path(__file__).parent / "golden/few_shot.json").read_text())
 CLEAN = tuple(name.replace("_", " ") for name in NAMES)
@@ -137,6 +137,44 @@ def test_templates_are_those_of_the_coop_family():
         "eurosat": "a centered satellite photo of {}.",
         "ucf101": "a photo of a person doing {}.",
     }
+
+
+@pytest.mark.parametrize("name", LEARNED)
+def test_sentences_of_dekg_are_those_of_its_release(name):
+    """cnunlp/DeKg@b8f2f1c; of a sentence with context, what follows its four tokens."""
+    anchors = {
+        "oxford_pets": "a photo of a {}, a type of pet.",
+        "flowers102": "a photo of a {}, a type of flower.",
+        "food101": "a photo of a {}, a type of food.",
+        "fgvc_aircraft": "a photo of an aircraft {}.",
+        "dtd": "a photo of a {}, a type of texture.",
+        "eurosat": "a centered satellite photo of {}.",
+        "ucf101": "a photo of a person doing {}.",
+    }
+    after_context = {
+        "oxford_pets": "{}, a type of pet.",
+        "flowers102": "{}, a type of flower.",
+        "food101": "{}, a type of food.",
+        "fgvc_aircraft": "{}, a type of aircraft.",
+        "dtd": "{} texture.",
+        "stanford_cars": "{}, a type of car",
+        "ucf101": "person doing {}.",
+    }
+    own = ROWS[name].template
+    method = PAPER.spec(name, DeKg(), 1.0, 1).method
+    assert (method.anchor_templates or (own,)) == (anchors.get(name, "a photo of a {}."),)
+    words = method.prompt_template(4, own).split(" ", 4)
+    assert words[4] == after_context.get(name, "{}.")
+
+    method = PAPER.spec(name, DeKg(class_aware=False), 1.0, 1).method
+    of_dtd = name == "dtd"
+    assert (method.anchor_templates or (own,)) == ((anchors["dtd"] if of_dtd else own),)
+    assert method.prompt_template(4, own) == "a photo of a {}."
+
+
+def test_what_was_published_for_a_data_set_gives_way_to_what_is_asked_for():
+    asked = DeKg(anchor_templates=("the {}.",))
+    assert PAPER.spec("food101", asked, 1.0, 1).method == asked
 
 
 # ----------------------------------------------------------------------------------------- images

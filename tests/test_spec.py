@@ -6,7 +6,16 @@ import json
 import pytest
 
 from cptlab.data.long_tail import class_counts
-from cptlab.methods import CPT, METHODS, CoOp, GlobalETF, ZeroShot, make_method
+from cptlab.methods import (
+    CPT,
+    METHODS,
+    CoCoOp,
+    CoOp,
+    DeKg,
+    GlobalETF,
+    ZeroShot,
+    make_method,
+)
 from cptlab.methods.parts.balance import Balance
 from cptlab.methods.schedule import Schedule
 from cptlab.training.spec import STORED_NAMES, RunSpec, spec_from_dict
@@ -47,6 +56,7 @@ def changed_value(value):
         "maple": "coop",
         "cosine": "mse",
         "sgd": "adam",
+        "a photo of a": None,
     }
     if isinstance(value, bool):
         return not value
@@ -55,6 +65,15 @@ def changed_value(value):
     if isinstance(value, tuple):
         return ("the {}.",)
     return 2 if value is None else value + 1
+
+
+OTHERWISE = {
+    "descriptions": "file.json",
+    "random_context": True,
+    "anchor_templates": ("the {}.",),
+    "template": "the {}.",
+}
+"""Another value of what may be None."""
 
 
 def test_run_id_is_readable_and_stable():
@@ -82,7 +101,7 @@ def test_every_hyper_parameter_is_in_the_id(options):
     ids = {default.run_id}
     names = [f.name for f in dataclasses.fields(options)]
     for name in names:
-        value = "file.json" if name == "descriptions" else changed_value(getattr(options, name))
+        value = OTHERWISE[name] if name in OTHERWISE else changed_value(getattr(options, name))
         changed = dataclasses.replace(options, **{name: value})
         ids.add(dataclasses.replace(SPEC, **{field: changed}).run_id)
     assert len(ids) == len(names) + 1
@@ -113,6 +132,25 @@ def test_round_trip_through_json(change):
 def test_round_trip_of_every_method(name):
     spec = RunSpec("food", make_method(name))
     assert spec_from_dict(spec.as_dict()) == spec
+
+
+@pytest.mark.parametrize(
+    ("method", "added", "digest"),
+    [
+        (CoOp(), ("context_init",), "a777a2232a"),
+        (CoCoOp(), ("context_init",), "7c4be5caed"),
+        (DeKg(), ("random_context", "anchor_templates", "template"), "090dfae868"),
+        (DeKg(class_aware=False), ("random_context", "anchor_templates", "template"), "2e80e9715e"),
+    ],
+    ids=repr,
+)
+def test_runs_from_before_an_option_was_added(method, added, digest):
+    spec = RunSpec("food", method)
+    assert spec.run_id.endswith(digest)
+    values = spec.as_dict()
+    for name in added:
+        del values["method"][name]
+    assert spec_from_dict(values) == spec
 
 
 def test_unknown_method():

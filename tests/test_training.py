@@ -212,7 +212,7 @@ def test_training_changes_the_prompts_and_nothing_else(method, backbone, monkeyp
     for key, value in backbone.model.state_dict().items():
         assert torch.equal(value, before[key])
     shape, generators = method.prompt_shape(), [torch_stream("init", 1)]
-    start = init_prompts(backbone, shape, generators, method.words, method.extra)
+    start = init_prompts(backbone, shape, generators, method.context_init, method.extra)
     for old, new in zip(start.parameters(), trained.model.prompts.parameters(), strict=True):
         assert not torch.equal(old, new)
         assert new.isfinite().all()

@@ -4,16 +4,15 @@ from cptlab.clip.backbone import Backbone, Precision, wrap
 from cptlab.clip.image_tower import ImageTower
 from cptlab.clip.loading import load, untrained, weights_id
 from cptlab.clip.plain_text import PlainTextTower, build_text_tower
-from cptlab.clip.prompts import (
+from cptlab.clip.prompts import Prompts, PromptShape, init_prompts, load_prompts, save_prompts
+from cptlab.clip.sentences import (
     CONTEXT_INIT,
     IMAGENET_TEMPLATES,
-    Prompts,
-    PromptShape,
     class_sentences,
+    fill_template,
     imagenet_names,
-    init_prompts,
-    load_prompts,
-    save_prompts,
+    prompt_template,
+    with_placeholders,
 )
 from cptlab.clip.text_tower import TextTower
 
@@ -29,12 +28,15 @@ __all__ = [
     "TextTower",
     "build_text_tower",
     "class_sentences",
+    "fill_template",
     "imagenet_names",
     "init_prompts",
     "load",
     "load_prompts",
+    "prompt_template",
     "save_prompts",
     "untrained",
     "weights_id",
+    "with_placeholders",
     "wrap",
 ]

@@ -1,6 +1,5 @@
-"""Learnable tokens of both towers: their shape, start values, sentences around them, and files."""
+"""Learnable tokens of both towers: their shape, start values and files."""
 
-import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +11,9 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from cptlab.clip.backbone import Backbone
-from cptlab.clip.guard import open_clip
+from cptlab.clip.sentences import CONTEXT_INIT, starts_from_words
 
 INIT_STD = 0.02  # of every token that does not start from a word
-CONTEXT_INIT = "a photo of a"
 PARTS = ("text", "vision", "extra")
 
 
@@ -102,15 +100,15 @@ def init_prompts(
     backbone: Backbone,
     shape: PromptShape,
     generators: Sequence[torch.Generator],
-    words: str | None = CONTEXT_INIT,
+    context_init: str | None = CONTEXT_INIT,
     extra: Callable[[Backbone, torch.Generator], dict[str, Tensor]] | None = None,
 ) -> Prompts:
     """Start values: first text layer from words, other tokens N(0, 0.02^2), float32.
 
     Args:
         generators: one per replica, so that each replica starts as it would alone.
-        words: the first text layer takes their first ``text_tokens`` token embeddings, if there are
-            as many words; otherwise, or with None, it is random too (as in CoOp, Zhou et al. 2022).
+        context_init: words whose first ``text_tokens`` token embeddings start the first text layer,
+            if there are as many words; otherwise, or with None, it is random too (as in CoOp).
         extra: start of what else one replica learns, drawn after its tokens.
 
     Raises:
@@ -132,49 +130,13 @@ def init_prompts(
 
     text = draw(shape.text_tokens, shape.text_depth, backbone.text_width)
     vision = draw(shape.vision_tokens, shape.vision_depth, backbone.vision_width)
-    if text and starts_from_words(shape.text_tokens, words):
-        ids = torch.tensor(backbone.tokenizer.encode(words)[: shape.text_tokens])
+    if text and starts_from_words(shape.text_tokens, context_init):
+        ids = torch.tensor(backbone.tokenizer.encode(context_init)[: shape.text_tokens])
         embeddings = backbone.token_embedding[ids.to(backbone.device)].float()
         text[0] = embeddings.repeat(len(generators), 1, 1)
     others = [extra(backbone, g) if extra else {} for g in generators]
     stacked = {name: torch.stack([o[name] for o in others]) for name in others[0]}
     return Prompts(text, vision, {k: v.to(backbone.device) for k, v in stacked.items()})
-
-
-def starts_from_words(n_tokens: int, words: str | None) -> bool:
-    """Whether n context tokens start from these words: only if there are that many."""
-    return words is not None and n_tokens <= len(words.split())
-
-
-def class_sentences(
-    class_names: Sequence[str], n_tokens: int, words: str | None = CONTEXT_INIT, ending: str = "."
-) -> list[str]:
-    """One sentence per class, its first n tokens being the ones that prompts replace.
-
-    "a photo of a {name}." if the prompts start from the words; with fewer tokens than words the
-    remaining words stay as fixed text. Otherwise n placeholders: "X X ... X {name}.". Underscores
-    in names become spaces. ``ending`` follows the name.
-
-    Raises:
-        ValueError: for an empty name, or one string in place of a list of names.
-    """
-    if isinstance(class_names, str):
-        raise ValueError(f"Class names must be a list of names, got the string {class_names!r}.")
-    if empty := [i for i, name in enumerate(class_names) if not name.strip()]:
-        raise ValueError(f"Class {empty[0]} has an empty name: every class needs one.")
-    context = words if starts_from_words(n_tokens, words) else " ".join(["X"] * n_tokens)
-    return [f"{context} {name.replace('_', ' ')}{ending}".strip() for name in class_names]
-
-
-IMAGENET_TEMPLATES = tuple(template("{}") for template in open_clip.OPENAI_IMAGENET_TEMPLATES)
-"""The 80 sentences of OpenAI's ImageNet ensemble."""
-
-
-def imagenet_names(count: int) -> list[str]:
-    """ImageNet's class names as open_clip has them; beyond a thousand, pairs of them."""
-    names = open_clip.IMAGENET_CLASSNAMES
-    pairs = (f"{first} {second}" for first in names for second in names)
-    return [*names[:count], *itertools.islice(pairs, max(0, count - len(names)))]
 
 
 def check_tokens(tokens: Sequence[Tensor], width: int, layers: int, tower: str) -> None:

@@ -21,7 +21,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from cptlab.clip import CONTEXT_INIT, Backbone, Prompts, PromptShape
+from cptlab.clip import CONTEXT_INIT, Backbone, Prompts, PromptShape, prompt_template
 from cptlab.methods.parts.coupling import coupled, coupling_start
 from cptlab.methods.registry import rebuilt, reference_of
 from cptlab.methods.schedule import PUBLISHED, Schedule
@@ -108,12 +108,12 @@ class Method:
     where it takes part.
     per_replica: hyper-parameters that replicas of a pass may differ in; None: every run trains
     alone. anchor_templates: sentences behind the frozen prototypes; None: the data set's own.
-    words: what the first text layer starts from. per_image: text features depend on the image.
-    views: augmented views of each image that a step needs (0: the image as it is); the first
-    one is learned from. frozen_images: the frozen tower also encodes the image (its last view).
-    hard_negatives: classes that each image draws into its batch (`parts.negatives`).
-    elsewhere: protocol or data set -> fields of the method or its schedule that were published for
-    it, where they differ from those for base to new.
+    context_init: words that the first text layer starts from; None: random. per_image: text
+    features depend on the image. views: augmented views of each image that a step needs (0: the
+    image as it is); the first one is learned from. frozen_images: the frozen tower also encodes the
+    image (its last view). hard_negatives: classes that each image draws into its batch
+    (`parts.negatives`). published_for: protocol or data set -> fields of the method or its schedule
+    that were published for it, where they differ from those for base to new (`published`).
     """
 
     name: ClassVar[str] = "plain"
@@ -121,12 +121,16 @@ class Method:
     protocols: ClassVar[tuple[str, ...]] = PROTOCOLS
     per_replica: ClassVar[tuple[str, ...] | None] = ()
     anchor_templates: ClassVar[tuple[str, ...] | None] = PHOTO
-    words: ClassVar[str | None] = CONTEXT_INIT
+    context_init: ClassVar[str | None] = CONTEXT_INIT
     per_image: ClassVar[bool] = False
     views: ClassVar[int] = 0
     hard_negatives: ClassVar[int] = 0
     frozen_images: ClassVar[bool] = False
-    published_for: ClassVar[Mapping[str, Mapping[str, float]]] = {}
+    published_for: ClassVar[Mapping[str, Mapping[str, object]]] = {}
+
+    def published(self, where: str) -> Mapping[str, object]:
+        """What was published for a protocol or data set, for this variant of the method."""
+        return self.published_for.get(where, {})
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle a method of a user's own file by its path: other processes cannot import it."""
@@ -184,6 +188,13 @@ class Method:
         return prompts
 
     # ------------------------------------------------------------------ how it enters the towers
+    def prompt_template(self, n_tokens: int, own: str) -> str:
+        """The sentence around a class name, "{}", whose first n tokens the context replaces.
+
+        own: the data set's own sentence, which zero-shot classification uses.
+        """
+        return prompt_template(n_tokens, self.context_init)
+
     def tokens(self, prompts: Prompts, use: Use) -> Tokens:
         """Tokens for both towers out of what is learned."""
         return Tokens(prompts.text, prompts.vision)

@@ -6,7 +6,7 @@ from typing import ClassVar
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from cptlab.clip import Backbone, Prompts, PromptShape
+from cptlab.clip import CONTEXT_INIT, Backbone, Prompts, PromptShape
 from cptlab.methods.base import Method, Row
 from cptlab.methods.parts.bottleneck import bottleneck, bottleneck_start
 from cptlab.methods.schedule import Schedule
@@ -18,13 +18,14 @@ class CoCoOp(Method):
 
     b(x) = W_2 relu(W_1 f(x) + b_1) + b_2 with the normalised frozen image feature f(x) and a hidden
     layer of d / 16. The text features of all classes are made anew for every image; no prompts
-    enter the image tower.
+    enter the image tower. context_init: words that the tokens start from; None: random.
     """
 
     name: ClassVar[str] = "cocoop"
     rows: ClassVar[tuple[Row, ...]] = (Row("CoCoOp", "#C3963C", "P"),)
     per_image: ClassVar[bool] = True
     text_tokens: int = 4
+    context_init: str | None = CONTEXT_INIT
 
     def schedule(self) -> Schedule:
         return Schedule(epochs=10, lr=0.002, batch_size=1)

@@ -4,14 +4,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from cptlab.clip import PromptShape
+from cptlab.clip import CONTEXT_INIT, PromptShape
 from cptlab.methods.base import Method, Row
 from cptlab.methods.schedule import Schedule
 
 
 @dataclass(frozen=True)
 class CoOp(Method):
-    """Context tokens shared by all classes, started from "a photo of a"; plain cross-entropy.
+    """Context tokens shared by all classes, started from words; plain cross-entropy.
+
+    The defaults are those of its base-to-new runs; for few-shot learning it was published with 16
+    tokens that start at random (as any number does that is larger than that of the words).
+    context_init: the words; None: random.
 
     It had 50 epochs on ImageNet and in transfer, and 200 on smaller data sets. Profiles with a
     schedule of their own scale the 50.
@@ -25,6 +29,7 @@ class CoOp(Method):
         "imagenet": {"epochs": 50},
     }
     text_tokens: int = 4
+    context_init: str | None = CONTEXT_INIT
 
     def schedule(self) -> Schedule:
         return Schedule(epochs=50, lr=0.002, batch_size=32)

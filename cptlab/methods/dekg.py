@@ -1,12 +1,13 @@
 """DeKg (ICLR 2025): guidance by frozen texts, and independence of them, for text prompts."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from cptlab.clip import CONTEXT_INIT, Backbone, Prompts, PromptShape
+from cptlab.clip import CONTEXT_INIT, Backbone, Prompts, PromptShape, with_placeholders
 from cptlab.methods.base import BatchOutputs, Context, Method, Row, cross_entropy
 from cptlab.methods.parts.bottleneck import bottleneck, bottleneck_start, quick_gelu
 from cptlab.methods.schedule import Schedule
@@ -17,28 +18,46 @@ class DeKg(Method):
     """Text prompts with L = L_CE + weight_kg L_kg + weight_kd L_kd against frozen prototypes.
 
     L_kg = 1 - mean cosine of a class's learned and frozen prototype (stay near); L_kd = HSIC of
-    both sets with linear kernels (become independent). Anchors use the data set's own template,
-    CoOp's; the release has others for DTD and, with TCP, for FGVC Aircraft and Food101.
+    both sets with linear kernels (become independent).
 
     class_aware (the variant "DeKg_TCP", which the paper's table can only mean): a meta-net makes
     tokens of every class's own from its frozen prototype, which replace the context before text
     block `block`; context starts at random, Adam, and HSIC sees the prototypes before they are
     normalised. Without it ("DeKg" on KgCoOp): CoOp's context, SGD, HSIC of normalised ones.
+
+    random_context: whether the context starts at random or from "a photo of a"; None: as published
+    for the variant. anchor_templates: None is the data set's own, CoOp's. template: the sentence
+    around the class name, "{}", whose first words the context replaces; if it has none, the context
+    comes first. None: the class name and, with class-aware tokens, what follows it in the data
+    set's own template. `published_for` has the release's sentences where they are others.
     """
 
     name: ClassVar[str] = "dekg"
     rows: ClassVar[tuple[Row, ...]] = (Row("DeKg", "#4B693C", (6, 1, 0)),)
     per_replica: ClassVar[tuple[str, ...]] = ("weight_kg", "weight_kd")
-    anchor_templates: ClassVar[None] = None
+    published_for: ClassVar[Mapping[str, Mapping[str, object]]] = {
+        "dtd": {"anchor_templates": ("a photo of a {}, a type of texture.",)},
+        "fgvc_aircraft": {"anchor_templates": ("a photo of an aircraft {}.",)},
+        "food101": {"anchor_templates": ("a photo of a {}, a type of food.",)},
+        "stanford_cars": {"template": "{}, a type of car"},
+        "ucf101": {"template": "a photo of a person doing {}."},
+    }
     class_aware: bool = True
     weight_kg: float = 8.0
     weight_kd: float = 6.0
     text_tokens: int = 4
     block: int = 8
+    random_context: bool | None = None
+    anchor_templates: tuple[str, ...] | None = None
+    template: str | None = None
 
     @property
-    def words(self) -> str | None:
-        return None if self.class_aware else CONTEXT_INIT
+    def context_init(self) -> str | None:
+        random = self.class_aware if self.random_context is None else self.random_context
+        return None if random else CONTEXT_INIT
+
+    def published(self, where: str) -> Mapping[str, object]:
+        return super().published(where) if self.class_aware or where == "dtd" else {}
 
     def schedule(self) -> Schedule:
         if self.class_aware:
@@ -54,6 +73,14 @@ class DeKg(Method):
         d, outputs = backbone.embed_dim, self.text_tokens * backbone.text_width
         return bottleneck_start("meta_net", (d, max(1, d // 4), outputs), generator)
 
+    def prompt_template(self, n_tokens: int, own: str) -> str:
+        template = self.template
+        if template is None:
+            if not self.class_aware:
+                return super().prompt_template(n_tokens, own)
+            template = "{}" + own.partition("{}")[2]
+        return with_placeholders(template, n_tokens) if template.startswith("{}") else template
+
     def class_tokens(self, prompts: Prompts, frozen: Tensor) -> dict[int, Tensor]:
         if not self.class_aware:
             return {}
@@ -63,6 +90,13 @@ class DeKg(Method):
 
     def check(self, backbone: Backbone, n_classes: int) -> None:
         super().check(backbone, n_classes)
+        before, *after = ("{}" if self.template is None else self.template).split("{}")
+        if len(after) != 1 or 0 < len(before.split()) < self.text_tokens:
+            raise ValueError(
+                f"template is {self.template!r}: give a sentence with one {{}} for the class name "
+                f"and, before it, no words or at least {self.text_tokens}, as many as the context "
+                "tokens that replace them."
+            )
         if self.class_aware and not 0 <= self.block < backbone.text_layers:
             raise ValueError(
                 f"block is {self.block}, but the text tower of {backbone.name} has blocks 0 to "

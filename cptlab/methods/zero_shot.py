@@ -11,13 +11,16 @@ from cptlab.methods.base import NO_PROMPTS, BatchOutputs, Context, Method, Row
 
 @dataclass(frozen=True)
 class ZeroShot(Method):
-    """Class names in the template "a photo of a {}." against image features, both frozen."""
+    """Class names in the data set's own template against image features, both frozen."""
 
     name: ClassVar[str] = "zero_shot"
     rows: ClassVar[tuple[Row, ...]] = (Row("Zero-shot", "#000000", "X"),)
 
     def prompt_shape(self) -> PromptShape:
         return NO_PROMPTS
+
+    def prompt_template(self, n_tokens: int, own: str) -> str:
+        return own
 
     def weights(self) -> dict[str, float]:
         return {}

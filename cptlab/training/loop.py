@@ -196,7 +196,8 @@ def _start(specs: Sequence[RunSpec], backbone: Backbone) -> Prompts:
     """Start values of every run's prompts, from its own random stream."""
     method = specs[0].method
     generators = [torch_stream("init", spec.seed) for spec in specs]
-    return init_prompts(backbone, method.prompt_shape(), generators, method.words, method.extra)
+    shape, words = method.prompt_shape(), method.context_init
+    return init_prompts(backbone, shape, generators, words, method.extra)
 
 
 def accelerated(

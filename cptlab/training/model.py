@@ -19,7 +19,7 @@ from cptlab.clip import (
     Prompts,
     TextTower,
     build_text_tower,
-    class_sentences,
+    fill_template,
 )
 from cptlab.data import ImageDataset, Sample
 from cptlab.methods.base import PHOTO, Method, Use
@@ -80,16 +80,20 @@ class PromptedCLIP:
         """Whether these classes count as trained ones at test time."""
         return "base" if tuple(class_names) == self.trained_on else "new"
 
-    def bind(self, class_names: Sequence[str], use: Use | None = None) -> Classes:
-        """Prepare class names; reuse the result while only the prompts change."""
-        use, method = use or self.use(class_names), self.method
+    def bind(
+        self, class_names: Sequence[str], use: Use | None = None, template: str | None = None
+    ) -> Classes:
+        """Prepare class names; reuse the result while only the prompts change.
+
+        template: the own sentence of their data set, if it is not the one that was learned.
+        """
+        use, method, own = use or self.use(class_names), self.method, template or self.template
         text = method.tokens(self.prompts, use).text
         n_tokens = text[0].shape[-2] if len(text) else 0
-        ending = self.template.partition("{}")[2] if method.words is None else "."
-        sentences = class_sentences(class_names, n_tokens, method.words, ending)
+        sentences = fill_template(method.prompt_template(n_tokens, own), class_names)
         frozen = None
         if type(method).class_tokens is not Method.class_tokens:
-            templates = method.anchor_templates or (self.template,)
+            templates = method.anchor_templates or (own,)
             frozen = frozen_prototypes(self.backbone, class_names, templates)
         tower = build_text_tower(self.backbone, sentences, n_tokens)
         return Classes(tuple(class_names), use, tower, frozen)
@@ -153,7 +157,8 @@ class PromptedCLIP:
     @torch.no_grad()
     def classify(self, dataset: ImageDataset, samples: Sequence[Sample]) -> Tensor:
         """Logits (R, N, K) of samples among the data set's class names."""
-        features, classes = self.encode_samples(dataset, samples), self.bind(dataset.class_names)
+        features = self.encode_samples(dataset, samples)
+        classes = self.bind(dataset.class_names, template=dataset.template)
         if not self.method.per_image:
             return self.logits(features, self.prototypes(classes))
         # a text tower for each image
@@ -252,10 +257,7 @@ def frozen_prototypes(
     backbone: Backbone, class_names: Sequence[str], templates: Sequence[str]
 ) -> Tensor:
     """Text features (K, d) of the frozen backbone, mean over templates, not normalised."""
-    sentences = [
-        [template.replace("{}", name.replace("_", " ")) for name in class_names]
-        for template in templates
-    ]
+    sentences = [fill_template(template, class_names) for template in templates]
     return torch.stack([frozen_texts(backbone, part) for part in sentences]).mean(0)
 
 

@@ -102,7 +102,7 @@ def start(spec: RunSpec, backbone: Backbone) -> Prompts:
     first = spec.method.first_stage()
     method, generators = first or spec.method, [torch_stream("init", spec.seed)]
     shape = method.prompt_shape()
-    prompts = init_prompts(backbone, shape, generators, method.words, method.extra)
+    prompts = init_prompts(backbone, shape, generators, method.context_init, method.extra)
     return spec.method.second_stage(prompts) if first else prompts
 
 

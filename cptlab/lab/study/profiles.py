@@ -115,10 +115,7 @@ class Profile:
         """A method's schedule in this profile."""
         if self.schedule is not None:
             return scaled(method.schedule(), self.schedule)
-        published = {
-            **method.published_for.get(protocol, {}),
-            **method.published_for.get(dataset, {}),
-        }
+        published = {**method.published(protocol), **method.published(dataset)}
         return dataclasses.replace(method.schedule(), **_fields_of(Schedule, published))
 
     def make(
@@ -129,7 +126,7 @@ class Profile:
 
     def depths_of(
         self, method: type[Method], protocol: Protocol = "base_to_new"
-    ) -> dict[str, float]:
+    ) -> dict[str, object]:
         """The fields of a method that were published for a protocol, or that this profile sets."""
         depths = {} if self.depths is None else dataclasses.asdict(self.depths)
         return _fields_of(method, {**method.published_for.get(protocol, {}), **depths})
@@ -142,12 +139,12 @@ class Profile:
 
 
 def _published_for(dataset: str, method: Method) -> Method:
-    values = _fields_of(type(method), method.published_for.get(dataset, {}))
+    values = _fields_of(type(method), method.published(dataset))
     unset = {k: v for k, v in values.items() if getattr(method, k) == getattr(type(method), k)}
     return dataclasses.replace(method, **unset)
 
 
-def _fields_of(kind: type, values: Mapping[str, float]) -> dict[str, float]:
+def _fields_of(kind: type, values: Mapping[str, object]) -> dict[str, object]:
     """The values that name fields of a dataclass."""
     own = {f.name for f in dataclasses.fields(kind)}
     return {name: value for name, value in values.items() if name in own}
