@@ -8,17 +8,18 @@ PROFILE ?= demo
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-env: .venv/.installed ## create .venv with pinned versions and the package (done by the others)
+env: .venv/.test ## create .venv with pinned versions of all packages (the others install what they need)
 
 # torch goes first, so that the other packages find the pinned one in place
-.venv/.installed: pyproject.toml constraints.txt
+.venv/.test: .venv/.lab
+.venv/.lab .venv/.test: .venv/.%: pyproject.toml constraints.txt
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" || { echo "cptlab needs Python 3.11 or newer; install it, or name one: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 1; }
 	$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt torch
-	$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt -e '.[test]'
+	$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt -e '.[$*]'
 	touch $@
 
-figures: env ## train and draw everything; PROFILE=smoke|demo|full|paper, default demo
+figures: .venv/.lab ## train and draw everything; PROFILE=smoke|demo|full|paper, default demo
 	$(BIN)/cptlab figures --profile $(PROFILE)
 
 test: env ## run the whole test suite
@@ -33,14 +34,14 @@ lint: env ## format code and notebooks, mend what ruff can mend, check types; as
 	$(BIN)/python .ci/clean_notebooks.py notebooks/*.ipynb || $(BIN)/python .ci/clean_notebooks.py notebooks/*.ipynb
 	$(BIN)/python -m ty check
 
-lab: env ## open JupyterLab on the notebooks
+lab: .venv/.lab ## open JupyterLab on the notebooks
 	$(BIN)/jupyter lab notebooks
 
 wheel: env ## build dist/cptlab-*.whl, which works without a checkout, and an sdist
 	rm -rf build dist
 	$(BIN)/python -m build --no-isolation .
 
-pretrain: env ## retrain EmojiCLIP from scratch (an hour on 2 cores; needs npm)
+pretrain: .venv/.lab ## retrain EmojiCLIP from scratch (an hour on 2 cores; needs npm)
 	$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt -r dev/emojiclip/requirements.txt
 	$(BIN)/python -m dev.emojiclip train
 

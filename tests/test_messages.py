@@ -169,9 +169,9 @@ def make_env(tmp_path):
     for name in ("Makefile", "pyproject.toml", "constraints.txt"):
         (tmp_path / name).write_text((CHECKOUT / name).read_text())
 
-    def call(python: str) -> subprocess.CompletedProcess:
+    def call(python: str, target: str = "env") -> subprocess.CompletedProcess:
         return subprocess.run(
-            ["make", "env", f"PYTHON={python}"],
+            ["make", target, f"PYTHON={python}"],
             cwd=tmp_path,
             capture_output=True,
             text=True,
@@ -197,16 +197,18 @@ def test_an_old_python_is_told_so(make_env, tmp_path):
 
 
 def test_an_interrupted_make_env_recovers(make_env, tmp_path):
-    """The environment was killed before it had pip; the next call makes it anew and installs."""
+    """The environment was killed before it had pip; the next call makes it anew and installs what
+    its target needs: the lab, and for `env` the tools of the tests as well."""
     inside = tmp_path / ".venv/bin/python"
     fake_python(inside, "echo No module named pip >&2; exit 1")
     working = fake_python(tmp_path / "working", f'echo inside "$@" >> {tmp_path}/calls')
     python = fake_python(tmp_path / "python", f'[ "$2" = venv ] && cp {working} {inside}; exit 0')
-    done = make_env(python)
-    assert done.returncode == 0, done.stderr
-    calls = (tmp_path / "calls").read_text()
-    assert "-c constraints.txt torch" in calls and "-e .[test]" in calls
-    assert (tmp_path / ".venv/.installed").exists()
-    (tmp_path / "calls").unlink()
-    assert make_env(python).returncode == 0  # whole now: nothing is installed again
-    assert not (tmp_path / "calls").exists()
+    for target, installed, other in ((".venv/.lab", "lab", "test"), ("env", "test", "lab")):
+        done = make_env(python, target)
+        assert done.returncode == 0, done.stderr
+        calls = (tmp_path / "calls").read_text()
+        assert "-c constraints.txt torch" in calls
+        assert f"-e .[{installed}]" in calls and f"-e .[{other}]" not in calls
+        (tmp_path / "calls").unlink()
+        assert make_env(python, target).returncode == 0  # whole now: nothing is installed again
+        assert not (tmp_path / "calls").exists()

@@ -11,7 +11,7 @@ import pytest
 
 from cptlab.lab.workspace import CHECKOUT
 
-BUILT_FROM = (".ci", "cptlab", "notebooks", "figures", "docs", "tests")
+BUILT_FROM = (".ci", "cptlab", "dev", "notebooks", "figures", "docs", "tests")
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +47,7 @@ def installed(built, tmp_path_factory):
     return target
 
 
+@pytest.mark.slow
 def test_the_wheel_holds_all_that_the_package_reads(built):
     (wheel,) = built.glob("cptlab-*.whl")
     names = zipfile.ZipFile(wheel).namelist()
@@ -56,7 +57,7 @@ def test_the_wheel_holds_all_that_the_package_reads(built):
         for path in package
         if path.suffix != ".pyc" and not path.name.startswith(".")
     }
-    assert "cptlab/emoji/EmojiCLIP.safetensors" in wanted
+    assert {"cptlab/py.typed", "cptlab/emoji/EmojiCLIP.safetensors"} <= wanted
     assert "cptlab/lab/study/published/table1.csv" in wanted
     outside = [*CHECKOUT.glob("notebooks/*.ipynb"), *CHECKOUT.glob("figures/*.json")]
     wanted |= {f"cptlab/carried/{path.relative_to(CHECKOUT)}" for path in outside}
@@ -65,6 +66,7 @@ def test_the_wheel_holds_all_that_the_package_reads(built):
     assert {name.split("/")[0].split("-")[0] for name in names} == {"cptlab"}
 
 
+@pytest.mark.slow
 def test_the_sdist_holds_the_checkout_and_nothing_computed_in_it(built):
     (sdist,) = built.glob("cptlab-*.tar.gz")
     with tarfile.open(sdist) as archive:
@@ -72,6 +74,7 @@ def test_the_sdist_holds_the_checkout_and_nothing_computed_in_it(built):
     for name in ("setup.py", "constraints.txt", "notebooks/00_tour.ipynb", "figures/runs.csv"):
         assert name in names
     assert {"tests/test_wheel.py", "tests/golden/few_shot.json", ".ci/run"} <= names
+    assert "dev/emojiclip/requirements.txt" in names
     tops = {name.split("/")[0] for name in names}
     assert not tops & {"runs", ".venv", "build", "dist"}
     drawings = ("figures/tour_drawings", "figures/tour_predictions", "figures/fig5_cluster_map_d")
@@ -79,12 +82,13 @@ def test_the_sdist_holds_the_checkout_and_nothing_computed_in_it(built):
     assert not [n for n in names if n.startswith(("figures/demo", "figures/smoke"))]
 
 
+@pytest.mark.slow
 def test_an_installed_wheel_works_where_the_user_stands(installed, tmp_path):
     """It finds weights, drawings, stored times and notebooks; all output goes below this folder."""
     program = """
-import cptlab.lab.cli.main, cptlab.lab.workspace as w
+import cptlab.__main__, cptlab.lab.workspace as w
 print(w.NOTEBOOKS, w.workspace("smoke").report, sep="\\n")
-cptlab.lab.cli.main.main()
+cptlab.__main__.main()
 """
     environment = {**os.environ, "PYTHONPATH": str(installed), "PYTHONSAFEPATH": "1"}
     command = [sys.executable, "-c", program, "figures", "00", "--profile", "smoke", "--dry-run"]
