@@ -13,17 +13,15 @@ replica has its own.
 
 from __future__ import annotations
 
-import copyreg
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from cptlab.clip import CONTEXT_INIT, Backbone, Prompts, PromptShape, prompt_template
 from cptlab.methods.parts.coupling import coupled, coupling_start
-from cptlab.methods.registry import rebuilt, reference_of
 from cptlab.methods.schedule import PUBLISHED, Schedule
 
 PHOTO = ("a photo of a {}.",)
@@ -131,13 +129,6 @@ class Method:
     def published(self, where: str) -> Mapping[str, object]:
         """What was published for a protocol or data set, for this variant of the method."""
         return self.published_for.get(where, {})
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle a method of a user's own file by its path: other processes cannot import it."""
-        reference = reference_of(type(self))
-        if reference is None or ".py:" not in reference:
-            return copyreg.__newobj__, (type(self),), vars(self)  # type: ignore[attr-defined]
-        return rebuilt, (reference, vars(self))
 
     def schedule(self) -> Schedule:
         """The published schedule (base to new); CPT's own where there is none."""

@@ -6,6 +6,7 @@ A method outside the package is found by an entry point of the group `cptlab.met
 
 from __future__ import annotations
 
+import copyreg
 import dataclasses
 import hashlib
 import importlib
@@ -176,10 +177,16 @@ def remember(method: type[Method]) -> None:
     if name in BUILT_IN:
         raise ValueError(f"{where} has the name {name!r}, which is taken: give it another one.")
     _named[name] = method
+    if ".py:" in where:  # other processes cannot import it by its module's name
+        copyreg.pickle(method, _pickled)
 
 
-def rebuilt(reference: str, options: Mapping[str, object]) -> Method:
-    """A method of one's own in another process, as it was named there (`Method.__reduce__`)."""
+def _pickled(method: Method) -> tuple[object, ...]:
+    """A method of a user's own file goes to other processes as a path and its options."""
+    return _rebuilt, (reference_of(type(method)), vars(method))
+
+
+def _rebuilt(reference: str, options: Mapping[str, object]) -> Method:
     return find_method(reference)(**options)
 
 
