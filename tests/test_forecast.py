@@ -9,9 +9,9 @@ from cptlab.lab.bench.forecast import (
     BENCH_BATCH,
     FORWARD,
     StepTimes,
+    as_text,
     forecast,
     step_times,
-    words,
 )
 from cptlab.lab.study.lineup import methods
 from cptlab.lab.study.profiles import DEMO, PAPER
@@ -69,9 +69,9 @@ def test_two_stages_hard_negatives_and_a_frozen_twin():
     assert forecast(spec, GPU).seconds == pytest.approx(seconds)
 
 
-def test_words_sum_up_by_protocol_and_name_the_machine():
+def test_the_text_sums_up_by_protocol_and_names_the_machine():
     spec = PAPER.spec("eurosat", CPT(), 1.0, 1)
-    table = words([spec, PAPER.spec("imagenet", CPT(), 1.0, 1, "transfer")], GPU)
+    table = as_text([spec, PAPER.spec("imagenet", CPT(), 1.0, 1, "transfer")], GPU)
     assert [line.split()[0] for line in table.splitlines()[2:5]] == [
         "base_to_new",
         "transfer",

@@ -23,7 +23,7 @@ from cptlab.clip import prompts
 from cptlab.data.own import own_dataset
 from cptlab.emoji import catalog
 from cptlab.lab.cli import main as cli
-from cptlab.lab.cli.errors import words
+from cptlab.lab.cli.errors import message
 from cptlab.lab.runs import results
 from cptlab.lab.workspace import CHECKOUT
 from cptlab.training.checkpoints import Checkpoint
@@ -104,7 +104,7 @@ def test_a_full_disk_is_an_error_of_the_system(what, monkeypatch, tmp_path):
             clip.save_prompts(tokens, tmp_path / "p.safetensors")
         else:
             Checkpoint(tmp_path / "c").save({"a": torch.zeros(1)}, {"epoch": 1})
-    assert words(caught.value) == "No space left on device. Free some space and start again."
+    assert message(caught.value) == "No space left on device. Free some space and start again."
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What the shared prefix and passes of replicas save, and what each method costs: measured."""
+"""Measurements: what the shared prefix and passes of replicas save, what each method costs."""
 
 from cptlab.lab.bench.cost import (
     cost_markdown,

@@ -1,4 +1,4 @@
-"""What the methods of a profile cost: which world is measured, and its stored rows."""
+"""What each method costs: measured on a backbone, stored, and as a table."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ BATCH, TESTED = 4, 16
 """Images of a step and of an evaluation where the backbone is not EmojiCLIP."""
 ACCURACIES = ("H", "tail")
 FIRST_STAGES = {"coop": "CoOp", "maple": "MaPLe"}
-"""What the first stage of DPC steps like, by what it is on."""
+"""Method whose steps DPC's first stage takes, by the option `on`."""
 
 
 def costs(
@@ -164,9 +164,9 @@ def cost_markdown(costs: pd.DataFrame) -> str:
         shown["training a run, s"] = _range(costs, "run", 1)
     shown["step memory, MiB"] = (1024 * costs["gib_step"]).map("{:.1f}".format)
     shown["evaluation, ms an image"] = _range(costs, "evaluation", 1000 / costs["tested"])
-    for what in ("seconds_step", "gib_step", "seconds_evaluation"):
-        words = {"seconds_step": "step", "gib_step": "memory", "seconds_evaluation": "evaluation"}
-        shown[f"{words[what]}, x"] = costs[f"ratio_{what}"].map("{:.2f}".format)
+    ratios = {"step": "seconds_step", "memory": "gib_step", "evaluation": "seconds_evaluation"}
+    for name, what in ratios.items():
+        shown[f"{name}, x"] = costs[f"ratio_{what}"].map("{:.2f}".format)
     shown["epochs"] = costs["epochs"].astype(str)
     for name in ACCURACIES:
         if name in costs:
@@ -178,7 +178,7 @@ def cost_markdown(costs: pd.DataFrame) -> str:
 def _range(costs: pd.DataFrame, what: str, factor: float | pd.Series) -> pd.Series:
     """Median and range of times as text, "12.3 (11.9-14.0)"."""
     middle, low, high = (
-        (factor * costs[f"seconds_{what}{part}"]).map("{:.1f}".format)
-        for part in ("", "_min", "_max")
+        (factor * costs[f"seconds_{what}{end}"]).map("{:.1f}".format)
+        for end in ("", "_min", "_max")
     )
     return middle + " (" + low + "-" + high + ")"

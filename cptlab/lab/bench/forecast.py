@@ -1,4 +1,4 @@
-"""What runs will cost before they start: steps, and time by measurements that are there."""
+"""The cost of runs before they start: steps, and time estimated from stored measurements."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ FORWARD = 1 / 3
 
 @dataclass(frozen=True)
 class StepTimes:
-    """Measured time of a step's two sides, forward and backward, on some machine.
+    """Measured time of the two sides of a step, forward and backward, on one machine.
 
-    image: seconds of BENCH_BATCH images; the text side takes start + slope K seconds for K
-    classes.
+    image: seconds of BENCH_BATCH images. start, slope: the text side takes start + slope K seconds
+    for K classes.
     """
 
     image: float
@@ -47,7 +47,7 @@ class Forecast:
 
 
 def step_times(rows: Sequence[bench.Row]) -> StepTimes:
-    """A line through the text sides of a benchmark, and its image side."""
+    """The image side of a benchmark, and a line fitted to its text sides."""
     towers = bench.table(rows, "towers")
     image = towers[towers["side"] == "image"]["seconds_ours"].iloc[0]
     text = towers[towers["side"] == "text"]
@@ -56,10 +56,11 @@ def step_times(rows: Sequence[bench.Row]) -> StepTimes:
 
 
 def forecast(spec: RunSpec, times: StepTimes) -> Forecast:
-    """Work of a run. Class numbers of the paper's data sets are the published ones, so that it can
-    be had before the data are there; every class is taken to have as many images as it should.
+    """Work of a run.
 
-    times: those of a benchmark on the run's device, for backbones other than EmojiCLIP.
+    Numbers of classes of the paper's data sets are the published ones, and every class is assumed
+    to have all its images, so that no data are needed. times: of a benchmark on the run's device,
+    for backbones other than EmojiCLIP.
     """
     n_classes, tested = _classes(spec)
     samples = sum(class_counts(n_classes, spec.tau, spec.n_max))
@@ -91,7 +92,7 @@ def forecast(spec: RunSpec, times: StepTimes) -> Forecast:
 
 
 def summary(specs: Sequence[RunSpec], times: StepTimes) -> pd.DataFrame:
-    """Runs, steps and hours by protocol and in all, one run after another."""
+    """Runs, steps and hours by protocol and in total, one run after another."""
     works = [forecast(spec, times) for spec in specs]
     frame = pd.DataFrame(
         {
@@ -106,8 +107,8 @@ def summary(specs: Sequence[RunSpec], times: StepTimes) -> pd.DataFrame:
     return table.astype({"runs": int, "steps": int})
 
 
-def words(specs: Sequence[RunSpec], times: StepTimes) -> str:
-    """The summary as text, with what its hours rest on."""
+def as_text(specs: Sequence[RunSpec], times: StepTimes) -> str:
+    """The summary as text, with the machine that its hours are of."""
     table = summary(specs, times)
     text = table.to_string(formatters={"hours": "{:,.1f}".format, "steps": "{:,}".format})
     if all(spec.backbone == EMOJI_NAME for spec in specs):
@@ -116,7 +117,7 @@ def words(specs: Sequence[RunSpec], times: StepTimes) -> str:
 
 
 def _classes(spec: RunSpec) -> tuple[int, int]:
-    """Number of training classes, and of test images."""
+    """Numbers of training classes and of test images."""
     if spec.dataset in ROWS:
         n_classes, tests = ROWS[spec.dataset].n_classes, ROWS[spec.dataset].published[2]
         if spec.protocol == "base_to_new":

@@ -1,4 +1,4 @@
-"""Time and peak memory of a piece of work, alternating between variants of it."""
+"""Time and peak memory of variants of some work, timed in alternation."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # the profiler would print its 
 
 
 def seconds(work: Work, device: torch.device) -> float:
-    """Wall time of one call, the device's queue included."""
+    """Wall time of one call in seconds, until the device has finished."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     start = time.perf_counter()
@@ -35,7 +35,7 @@ def timed(
 ) -> dict[str, list[float]]:
     """Wall times of each variant in seconds, every round timing each of them once.
 
-    Nothing warms up here: let every variant run once before.
+    There is no warm-up here: run every variant once before.
     """
     times: dict[str, list[float]] = {name: [] for name in variants}
     for _ in range(rounds):
@@ -53,9 +53,9 @@ def alternating(
 
 
 def peak_memory(work: Work[T], device: torch.device) -> tuple[float, T]:
-    """Most memory in GiB that tensors made by one call held at once, and what the call returned.
+    """Peak memory in GiB of tensors made by one call, and what the call returned.
 
-    On a GPU from the caching allocator, on the CPU from all allocations that torch's profiler sees.
+    On a GPU from the caching allocator, on the CPU from all allocations in torch's profiler.
     """
     if device.type == "cuda":
         torch.cuda.synchronize(device)

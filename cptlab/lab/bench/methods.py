@@ -1,4 +1,4 @@
-"""What each method costs beside IVLP: a training step, its memory, and classifying test images.
+"""Cost of each method relative to IVLP: a training step, its memory, classifying test images.
 
 A step is all that happens from one update to the next: drawing the batch (with its views or hard
 negatives), forward, backward, update. Features of a frozen image tower are computed before, as in
@@ -53,9 +53,9 @@ def method_rows(
     Returns:
         Rows with trained parameters, epochs of a run (DPC: of each stage), number of classes,
         images of the first batch and of the evaluation, median, minimum and maximum of the
-        seconds that a step and an evaluation take, the GiB that tensors made by a step hold at
-        once, and `ratio...` of each to `REFERENCE` (of medians, for times). What does not train
-        has zeros.
+        seconds of a step and of an evaluation, the peak GiB of tensors made by a step, and
+        `ratio...` of each to `REFERENCE` (of medians, for times). Methods that do not train have
+        zeros.
 
     Raises:
         ValueError: if the reference is missing, or the subset is smaller than a batch.
@@ -139,7 +139,7 @@ class Timed:
 
 
 def in_memory(dataset: ImageDataset, size: int) -> ImageDataset:
-    """A data set whose test images have been read: reading them is no method's cost."""
+    """A data set with its test images in memory: reading them is not a cost of the method."""
     held = dataset.read([sample.key for sample in dataset.test], size)
     row = {sample.key: i for i, sample in enumerate(dataset.test)}
     return dataclasses.replace(dataset, read=lambda keys, size: held[[row[key] for key in keys]])
@@ -154,9 +154,9 @@ def parameters_at(methods: Mapping[str, Method], backbone: str = VIT_B_16) -> di
 
 
 def _classify(model: PromptedCLIP, dataset: ImageDataset) -> Tensor:
-    """Logits of all test images, by a new reader, lest frozen features be remembered."""
-    anew = dataclasses.replace(dataset, read=lambda keys, size: dataset.read(keys, size))
-    return model.classify(anew, anew.test)
+    """Logits of all test images. The new reader makes sure that no cached features are used."""
+    uncached = dataclasses.replace(dataset, read=lambda keys, size: dataset.read(keys, size))
+    return model.classify(uncached, uncached.test)
 
 
 def _summary(what: str, values: list[float], reference: list[float]) -> Row:

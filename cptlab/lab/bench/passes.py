@@ -1,4 +1,4 @@
-"""Passes of R replicas against R runs one after another."""
+"""Passes of R replicas compared with R runs one after another."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def _work(count: int, method: Method, backbone: Backbone | None) -> Callable[[],
 
 @lru_cache
 def noise(n_classes: int, per_class: int = 16) -> ImageDataset:
-    """A data set of seeded noise, ImageNet's first class names."""
+    """A data set of seeded noise with ImageNet's first class names."""
     samples = tuple(Sample(f"{c}/{i}", c) for c in range(n_classes) for i in range(per_class))
 
     def read(keys: Sequence[str], size: int) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""The image tower as public code has it: every token in every layer, open_clip's own blocks."""
+"""The image tower as in public code: every token in every layer, open_clip's own blocks."""
 
 from collections.abc import Sequence
 

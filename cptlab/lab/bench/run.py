@@ -1,4 +1,4 @@
-"""The whole benchmark."""
+"""The whole benchmark of towers and passes."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "replicas": 16,
     },
 }
-"""What the notebook measures in these profiles; the others show the committed measurement."""
+"""What the notebook measures in these profiles; with others it shows the stored measurement."""
 
 
 def measured(profile: str, folder: Path) -> list[Row]:
-    """Rows stored in a folder of figures; if there are none, those of the profile (`SETTINGS`).
+    """Rows stored in a folder of figures, or if there are none, those of the profile (`SETTINGS`).
 
-    Their figure is drawn anew.
+    Draws their figure again.
     """
     setting = SETTINGS.get(profile, {})
     name = NAMES[setting.get("device", "cpu")]
@@ -47,8 +47,9 @@ def measured(profile: str, folder: Path) -> list[Row]:
 
 
 def committed_rows(device: str = "cpu") -> list[Row]:
-    """The measurement on such a device that comes with the repository, or what `cptlab bench` put
-    in its place."""
+    """The measurement on a device that comes with the repository, or the user's own
+    (`cptlab bench`).
+    """
     return read_rows(stored(f"{NAMES[device]}.json"))
 
 
@@ -62,8 +63,8 @@ def run(
 ) -> Iterator[Row]:
     """All rows, each as soon as it is measured.
 
-    `towers` on an untrained backbone come first, then `passes` for 1, 2, 4, ... and `replicas`.
-    On the CPU the passes are runs of the embedded world, on a GPU they train the same backbone.
+    First `towers` on an untrained backbone, then `passes` for 1, 2, 4, ... and `replicas`: on the
+    CPU they are runs of the embedded world, on a GPU they train the same backbone.
 
     Raises ValueError for an unknown backbone or device.
     """
@@ -78,7 +79,7 @@ def run(
 
 
 def machine(device: str, precision: str, threads: int) -> str:
-    """Where rows were measured, in words."""
+    """The machine of a measurement as text."""
     where = torch.cuda.get_device_name() if device == "cuda" else platform.machine()
     on_cpu = "" if device == "cuda" else f", torch threads: {threads}"
     return f"{where}{on_cpu}, {precision}, torch {torch.__version__}"

@@ -14,13 +14,13 @@ from cptlab.lab.figures import runs_per_hour, savings_by_classes
 from cptlab.lab.figures.style import WIDEST, save, use_style
 
 Row = dict[str, float | int | str | None]
-"""One comparison; fields named `ratio...` say how many times less ours takes."""
+"""One comparison; fields named `ratio...` are relative to its reference."""
 NAMES = {"cpu": "throughput", "cuda": "throughput_gpu"}
-"""What a measurement is stored as, by the device that it was made on."""
+"""Name of the files of a measurement, by device."""
 
 
 def write_rows(rows: Sequence[Row], path: Path) -> None:
-    """Write the rows as a JSON list, moved into place at once."""
+    """Write the rows as a JSON list, atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.part")
     partial.write_text(json.dumps(list(rows), indent=1) + "\n")
@@ -50,7 +50,7 @@ def draw(rows: Sequence[Row]) -> Figure:
 
 
 def read_rows(path: Path) -> list[Row]:
-    """Rows that `write` wrote; ValueError if the file holds something else."""
+    """Rows written by `write`; ValueError if the file holds something else."""
     try:
         rows = json.loads(path.read_text())
     except (json.JSONDecodeError, UnicodeDecodeError) as error:

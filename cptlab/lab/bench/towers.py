@@ -1,9 +1,9 @@
-"""The towers against the plain way: text side, image side and whole step, forward and backward.
+"""Our towers compared with plain ones: text side, image side and whole step, forward and backward.
 
-Setting: IVLP, 4 + 4 tokens, both towers prompted up to depth 9, batch 4. Variants: "naive" is every
-sentence at full context length and every image token in every layer, as public code does it;
-"truncated" cuts the sentences behind the longest; "ours" shares the prefix and skips what the next
-layer discards. Random weights serve as well as others: they change no arithmetic.
+Setting: IVLP, 4 + 4 tokens, both towers prompted up to depth 9, batch 4. Variants: "naive" computes
+every sentence at full context length and every image token in every layer, as public code does;
+"truncated" cuts all sentences to the length of the longest; "ours" shares the prefix and skips what
+the next layer discards. Weights are random, which does not change the time.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ def tower_rows(backbone: Backbone, classes: Sequence[int], rounds: int = 3) -> I
 
     Seconds and GiB of every variant; `ratio_time_x` and `ratio_memory_x` are variant x over ours.
     `error_output` and `error_gradients` are the largest differences from the first variant that
-    ran, relative to its largest entry. A variant that would need more memory than is free is
-    left out, and `left_out` names it.
+    ran, relative to its largest entry. `left_out` names variants that did not run because they
+    would need more memory than is free.
     """
     depth = min(DEPTH, backbone.text_layers), min(DEPTH, backbone.vision_layers)
     shape = PromptShape(N_TOKENS, depth[0], N_TOKENS, depth[1])
@@ -80,11 +80,11 @@ def tower_rows(backbone: Backbone, classes: Sequence[int], rounds: int = 3) -> I
 
 
 class Comparison:
-    """Measures variants against each other; remembers what memory a class takes in each."""
+    """Measures variants and remembers the memory that each takes per class."""
 
     def __init__(self, backbone: Backbone, rounds: int):
         self.backbone, self.rounds = backbone, rounds
-        self.limit = MEMORY_MARGIN * free_memory(backbone.device)  # before anything is held
+        self.limit = MEMORY_MARGIN * free_memory(backbone.device)  # before anything is allocated
         self.per_class: dict[tuple[str, str], float] = {}
 
     def row(
@@ -103,7 +103,7 @@ class Comparison:
             reference = reference or result
             errors = [_relative_error(a, b) for a, b in zip(result, reference, strict=True)]
         del reference, result
-        if device.type == "cuda":  # as in training, launches must not hide the arithmetic
+        if device.type == "cuda":  # as in training, so that kernel launches do not dominate
             fitting = {name: _graph(work) for name, work in fitting.items()}
         took = alternating(fitting, self.rounds, device)
         row: Row = {"part": "towers", "side": side, "classes": n_classes}

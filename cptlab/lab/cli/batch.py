@@ -20,7 +20,7 @@ from tqdm.auto import tqdm
 from cptlab.data import open_dataset, open_task
 from cptlab.lab.bench import committed_rows
 from cptlab.lab.bench.forecast import forecast, step_times
-from cptlab.lab.cli.errors import words
+from cptlab.lab.cli.errors import message
 from cptlab.lab.figures import contact_sheet
 from cptlab.lab.report import captions, write_report
 from cptlab.lab.runs import inputs
@@ -40,7 +40,7 @@ class NotebooksFailed(RuntimeError):
 
 @dataclass(frozen=True)
 class Plan:
-    """What a batch will do: its runs, those that are missing, and the minutes they may take.
+    """What a batch will do: its runs, those that are missing, and the estimated minutes.
 
     remarks: what should be known about stored results (`cptlab.lab.runs.results.remarks`).
     """
@@ -74,8 +74,8 @@ def notebook_names(wanted: Sequence[str] = ()) -> list[str]:
 def check(profile: Profile) -> None:
     """Load what a profile needs, so that bad input fails before any long work.
 
-    Raises ValueError with what is wrong with every data set at once; and then, because it may need
-    a download, the errors of the backbone.
+    Raises ValueError with the problems of all data sets together, and only then the errors of the
+    backbone, which may need a download.
     """
     problems: dict[str, None] = {}
     for name in profile.datasets():
@@ -191,7 +191,7 @@ def _attempt(
         try:
             execute_notebook(name, parameters, folder)
         except OSError as error:
-            return name, f"Notebook {name} could not be written: {words(error)}"
+            return name, f"Notebook {name} could not be written: {message(error)}"
         except (ValueError, RuntimeError) as error:
             return name, str(error)
     return name, ""
@@ -209,7 +209,7 @@ def _execution(folder: Path, name: str) -> dict[str, object]:
 def html_page(notebook: NotebookNode) -> str:
     """An executed notebook as one page without code, images embedded.
 
-    nbconvert's scripts come from the network and nothing here needs them, so they are left out.
+    nbconvert's scripts come from the network and are not needed, so they are left out.
     """
     logging.getLogger("traitlets").setLevel(logging.ERROR)  # it asks for alternative texts
     page, _ = HTMLExporter(embed_images=True, exclude_input=True).from_notebook_node(notebook)

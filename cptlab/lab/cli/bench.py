@@ -1,4 +1,4 @@
-"""The commands that measure beforehand: `cptlab bench` and `cptlab tune`."""
+"""The commands that measure: `cptlab bench` and `cptlab tune`."""
 
 from __future__ import annotations
 
@@ -71,10 +71,10 @@ def bench(
     replicas: int,
     out: str | None,
 ) -> None:
-    """Time and memory of the towers and of passes against the plain way, as ratios of one run.
+    """Time and memory of the towers and of passes, as ratios to the plain implementation.
 
-    Writes throughput.json and throughput.png (throughput_gpu on a GPU), or, of the methods against
-    IVLP, cost.json.
+    Writes throughput.json and throughput.png (throughput_gpu on a GPU); with --methods it writes
+    cost.json, the methods as ratios to IVLP.
 
     Example: cptlab bench --classes 50 100
     """
@@ -82,7 +82,7 @@ def bench(
     from cptlab.lab.workspace import COMMITTED_PROFILE, workspace
 
     folder = workspace(COMMITTED_PROFILE, out).figures
-    folder.mkdir(parents=True, exist_ok=True)  # a bad one should fail now, not after measuring
+    folder.mkdir(parents=True, exist_ok=True)  # a bad folder should fail now, not after measuring
     numbers, rows = [*classes, *more] or benchmark.CLASSES, []
     name = benchmark.NAMES[device]
     if methods:
@@ -92,7 +92,7 @@ def bench(
         return
     for row in benchmark.run(backbone, numbers, device, precision, rounds, replicas):
         rows.append(row)
-        benchmark.write_rows(rows, folder / f"{name}.partial.json")  # an hour may be lost else
+        benchmark.write_rows(rows, folder / f"{name}.partial.json")  # rows may take an hour
     benchmark.write(rows, folder, name)
     (folder / f"{name}.partial.json").unlink()
     for part in dict.fromkeys(row["part"] for row in rows):

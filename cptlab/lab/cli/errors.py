@@ -1,4 +1,4 @@
-"""Errors of the command line in words: one line on stderr, and the exit status."""
+"""Errors of the command line: one line on stderr, and the exit status."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ def call(command: click.Command, name: str) -> None:
         click.echo("Interrupted; finished runs are kept, start again to go on.", err=True)
         sys.exit(130)
     except (ValueError, OSError, RuntimeError, ModuleNotFoundError) as error:
-        click.echo(f"cptlab: {words(error)}", err=True)
+        click.echo(f"cptlab: {message(error)}", err=True)
         sys.exit(1)
 
 
-def words(error: Exception) -> str:
-    """What an expected error says; those of the system and of Python get a word on what to do."""
+def message(error: Exception) -> str:
+    """The message of an expected error; for errors of the system and of Python with advice."""
     if isinstance(error, ModuleNotFoundError):
         return (
             f"The package {error.name} is not installed here. What cptlab needs comes with "
             "`pip install 'cptlab[lab]'`, or in a checkout with `make env`."
         )
-    if isinstance(error, OSError) and error.strerror:  # ours have a sentence and nothing else
+    if isinstance(error, OSError) and error.strerror:  # our own have a message only
         where = f"{error.filename}: " if error.filename is not None else ""
         return f"{where}{error.strerror}. {ADVICE.get(error.errno, '')}".rstrip()
     return str(error)

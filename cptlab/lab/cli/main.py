@@ -32,7 +32,7 @@ for command in (bench, data, doctor, results, run, tune):
 
 
 def _known_engine(_: click.Context, __: click.Parameter, where: str) -> str:
-    """A wrong one should fail now, not when the first run starts."""
+    """An unknown engine should fail now, not when the first run starts."""
     if where not in ENGINES:
         from cptlab.lab.runs.engines import check_engine
 
@@ -103,7 +103,7 @@ def figures(
             click.echo(f"{'missing' if spec in todo else 'done   '}  {spec.run_id}")
         if plan.todo:
             times = forecast.step_times(bench.committed_rows(chosen.device))
-            click.echo(forecast.words(plan.todo, times))
+            click.echo(forecast.as_text(plan.todo, times))
     for remark in plan.remarks:
         click.echo(remark)
     count, notebooks = _counted(jobs, "job"), _counted(len(plan.notebooks), "notebook")

@@ -51,9 +51,9 @@ def pack(file: Path, profile: str, out: str | None) -> None:
 @profile_option
 @out_option
 def unpack(file: Path, profile: str, out: str | None) -> None:
-    """Put the results in FILE where runs are stored; those that are there stay.
+    """Copy the results in FILE to where runs are stored; results that are there stay.
 
-    `cptlab figures` with their profile then redraws the figures without training.
+    `cptlab figures` with the same profile then redraws the figures without training.
 
     Example: cptlab results unpack my-study.tar.xz
     """

@@ -1,4 +1,4 @@
-"""Which of the three losses does what: all eight combinations (Table 1)."""
+"""The effect of each of the three losses: all eight combinations (Table 1)."""
 
 import itertools
 
@@ -12,7 +12,7 @@ from cptlab.lab.figures.style import BLUE, GREY
 from cptlab.lab.study.tables import check_one_row_per_seed, method_table
 
 LOSSES = {"tetf": "TETF", "cc": "CC", "rs": "RS"}
-"""Columns that say whether a loss is on, with the names that the paper uses."""
+"""Columns that are true where a loss is on, with the paper's names of the losses."""
 
 COMBINATIONS = sorted(itertools.product((True, False), repeat=len(LOSSES)), key=sum)
 """Top to bottom: none, each alone, each pair, all three."""
@@ -28,17 +28,17 @@ TABLE_1 = {
 
 
 def ablation_bars(frame: pd.DataFrame, *, metric: str, ax: Axes, labels: bool = True) -> Axes:
-    """A row per combination of losses: dots tell which are on, a point the mean with its interval.
+    """A row per combination of losses: dots show which are on, a point the mean with its interval.
 
-    Rows that Table 1 has are filled and carry its number, the other three are hollow. The dotted
-    line is the mean without any of the losses.
+    Rows of Table 1 are filled and have its number, the other three are hollow. The dotted line is
+    the mean without any of the losses.
 
     Args:
         frame: columns "tetf", "cc", "rs" (is the loss on?), `metric` in percent and "seed".
         metric: quantity to draw.
-        ax: axes to draw on; the dots stand left of it.
-        labels: draw the dots and the row numbers of Table 1; a panel beside one that has them can
-            do without.
+        ax: axes to draw on; the dots are left of it.
+        labels: draw the dots and the row numbers of Table 1; panels to the right of another share
+            those of the first.
 
     Raises:
         ValueError: on missing columns or several rows for one seed.
@@ -80,8 +80,8 @@ def ablation_bars(frame: pd.DataFrame, *, metric: str, ax: Axes, labels: bool = 
 
 def _dots(ax: Axes) -> None:
     """Left of the axes: a column per loss, dark where it is on, joined in a row; row numbers."""
-    # Columns are placed in points from the axes' left edge: a share of its width, which the layout
-    # has yet to find, would leave too much or too little room.
+    # Columns are placed in points from the axes' left edge, because the layout decides the width of
+    # the axes later: a share of it would leave too much or too little room.
     points = Affine2D().scale(1 / 72) + ax.figure.dpi_scale_trans
     left = points + ScaledTranslation(0, 0, ax.transAxes)
     outside = {"transform": blended_transform_factory(left, ax.transData), "clip_on": False}
@@ -89,12 +89,12 @@ def _dots(ax: Axes) -> None:
     for place, combination in enumerate(COMBINATIONS):
         on = columns[np.flatnonzero(combination)]
         ax.plot(columns, [place] * len(columns), "o", color="#DDDDDD", markersize=7, **outside)
-        if len(on):  # the layout takes an empty line for one at the corner of the figure
+        if len(on):  # an empty line would count in the layout as one at the figure's corner
             dark = {"color": "#333333", "markersize": 7, "linewidth": 2}
             ax.plot(on, [place] * len(on), "o-", **dark, **outside)
-    words = {"fontsize": 8, "ha": "center", **outside}
+    style = {"fontsize": 8, "ha": "center", **outside}
     for x, name in zip(columns, LOSSES.values(), strict=True):
-        ax.text(x, -0.6, name, **words)
-    ax.text(-106, -0.6, "Table 1", **words)
+        ax.text(x, -0.6, name, **style)
+    ax.text(-106, -0.6, "Table 1", **style)
     for combination, number in TABLE_1.items():
-        ax.text(-106, COMBINATIONS.index(combination), number, va="center", **words)
+        ax.text(-106, COMBINATIONS.index(combination), number, va="center", **style)

@@ -1,4 +1,4 @@
-"""What the choice of clusters does: their number, algorithm (Table 5) and size (Fig. 5)."""
+"""The effect of the clusters: their number, algorithm (Table 5) and size (Fig. 5)."""
 
 from collections.abc import Mapping, Sequence
 
@@ -51,7 +51,7 @@ def algorithm_intervals(
     """One row per algorithm: every seed, the mean with its interval, and the spread as text.
 
     Args:
-        frame: columns `by`, `y` and "seed"; algorithms stand in order of appearance, top to bottom.
+        frame: columns `by`, `y` and "seed"; algorithms in order of appearance, top to bottom.
         ax: axes to draw on.
         by: what is compared.
         y: quantity to draw, in percent.
@@ -92,8 +92,8 @@ def cluster_sizes(
 ) -> Axes:
     """H against the number of classes per cluster, a line per method, with M below each size.
 
-    Sizes stand at equal distances: each is twice the one before. Those that make the same numbers
-    of clusters are the same method and share a place.
+    Sizes are equally spaced, each twice the one before. Sizes that make the same numbers of
+    clusters are the same method and share a place.
 
     Args:
         frame: columns "method", "size", "seed" and "H".
@@ -140,9 +140,10 @@ def cluster_sizes(
 
 
 def equal_spans(axes: Sequence[Axes], axis: str = "x") -> None:
-    """Widen the limits of some panels, each around its middle, until all span equally much.
+    """Widen the limits of panels, each around its middle, until all have the same span.
 
-    Panels of methods at different levels can then be compared by eye: a point is as long in each.
+    Panels of methods at different levels can then be compared: a point of accuracy has the same
+    length in each.
     """
     limits = np.array([getattr(ax, f"get_{axis}lim")() for ax in axes])
     half = np.ptp(limits, axis=1).max() / 2

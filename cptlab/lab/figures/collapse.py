@@ -1,4 +1,4 @@
-"""Neural collapse while training: one measure at a time, in plain language."""
+"""Neural collapse along training, one measure per panel, with plain titles."""
 
 from typing import Literal
 
@@ -16,8 +16,8 @@ MEASURES = {
     "effective_rank": ("Effective rank of similarities", "directions in use"),
     "drift_degrees": ("Drift from frozen prototypes", "mean angle (degrees)"),
 }
-"""Title and axis label of the measures that figures show; others go by their own name.
-Titles differ, as the notebook's findings name measures by them."""
+"""Measure -> title and axis label; other measures are labelled with their name. All titles differ,
+because the notebook's findings use them as names."""
 
 
 def collapse_curves(

@@ -59,12 +59,12 @@ def method_intervals(
 def method_grid(table: pd.DataFrame, names: Mapping[str, str], fig: Figure) -> list[Axes]:
     """Panels of `method_intervals`: a row per imbalance ratio, a column per metric with one scale.
 
-    A scale reaches beyond the means by half of their range at most; an interval that goes on has an
-    arrow there, so that one failed run does not press all else together.
+    The scale ends half a range beyond the means; longer intervals are cut off with an arrow, so
+    that one failed run does not compress everything else.
 
     Args:
         table: a `method_table` (columns method, tau, metric, mean, lower, upper).
-        names: metric -> what its column is called.
+        names: metric -> title of its column.
         fig: empty figure to fill; its height is set to what the rows need.
 
     Returns:

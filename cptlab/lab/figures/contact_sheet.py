@@ -13,9 +13,9 @@ VENDOR_ART = ("tour_drawings", "tour_predictions", "fig5_cluster_map_drawings")
 
 
 def figure_names(folder: str | os.PathLike, captions: Iterable[str]) -> list[str]:
-    """Names without suffix of a folder's PNG files, in the order of `captions`, others behind.
+    """Names without suffix of a folder's PNG files: in the order of `captions`, then others.
 
-    Raises ValueError if there is none.
+    Raises ValueError if there are no PNG files.
     """
     found = {path.stem for path in Path(folder).glob("[!.]*.png")}
     if not found:
@@ -26,16 +26,16 @@ def figure_names(folder: str | os.PathLike, captions: Iterable[str]) -> list[str
 def contact_sheet(folder: str | os.PathLike, captions: Mapping[str, str]) -> Path:
     """Write README.md into a folder of figures: each with caption, image and links to its files.
 
-    Figures are the folder's PNG files, in the order of `captions`, others behind; captions without
-    a figure are left out. Of figures that show vendors' drawings the CSV is enough. Tables without
-    an image of their own, and other files, are linked below.
+    Figures are the folder's PNG files, in the order of `captions`, then others; captions without a
+    figure are left out. Figures of vendors' drawings need only their CSV. Tables without an image,
+    and other files, are linked below.
 
     Args:
         folder: where `cptlab.lab.figures.style.save` wrote the figures.
         captions: caption of each figure, by file name without suffix.
 
     Returns:
-        Path of the page, replaced at once.
+        Path of the page, which is replaced atomically.
 
     Raises:
         ValueError: if there is no figure.

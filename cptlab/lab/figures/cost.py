@@ -1,4 +1,4 @@
-"""Accuracy against what a method costs."""
+"""Accuracy against the cost of a method."""
 
 import numpy as np
 import pandas as pd
@@ -11,13 +11,13 @@ from cptlab.lab.figures.style import GREY, method_look, method_order
 def accuracy_by_cost(table: pd.DataFrame, *, metric: str, cost: str, ax: Axes) -> Axes:
     """One mark for each method: mean and interval of a metric against a cost on a log axis.
 
-    Many methods cost the same, so that names beside the marks would not fit: the legend is the
-    caller's. A method that costs nothing stands left of the axis's break, at "none".
+    The caller draws the legend: many methods cost the same, so names beside the marks would not
+    fit. A method without cost is left of a dotted line, at "none".
 
     Args:
         table: rows of a `method_table` for one imbalance ratio (columns method, metric, mean,
-            lower, upper; bounds may be missing) with a column of costs, not negative. Where it has
-            columns `cost` + " min" and `cost` + " max", they are drawn as the cost's range.
+            lower, upper; bounds may be missing) with a column of costs, not negative. Columns
+            `cost` + " min" and `cost` + " max", if present, are drawn as the cost's range.
         metric: the metric to draw.
         cost: the column of costs, and the label of the axis.
         ax: axes to draw on.
@@ -56,14 +56,14 @@ def accuracy_by_cost(table: pd.DataFrame, *, metric: str, cost: str, ax: Axes) -
 
 
 def _range(row: pd.Series, cost: str) -> list[list[float]] | None:
-    """Lengths of the whiskers of a cost; None where its range is not known or there is no cost."""
+    """Lengths of the whiskers of a cost; None without a range or without cost."""
     if f"{cost} min" not in row or not row[cost]:
         return None
     return [[row[cost] - row[f"{cost} min"]], [row[f"{cost} max"] - row[cost]]]
 
 
 def _ticks(ax: Axes, paid: pd.Series, nothing: float | None) -> None:
-    """Plain numbers; "none" at the place of methods that cost nothing, cut off by a dotted line."""
+    """Plain numbers, and "none" for methods without cost, left of a dotted line."""
     low, high = ax.get_xlim()
     wide = paid.max() > 50 * paid.min()
     ticks = LogLocator(subs=(1,) if wide else (1, 2, 5)).tick_values(paid.min(), high)

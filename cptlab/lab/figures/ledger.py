@@ -1,4 +1,4 @@
-"""The ledger of claims at a glance: a mark per claim, imbalance ratio and reading."""
+"""The ledger of claims as a figure: a mark per claim, imbalance ratio and reading."""
 
 import re
 
@@ -22,8 +22,8 @@ def verdict_matrix(ledger: pd.DataFrame, *, ax: Axes, legend: bool = True) -> Ax
 
     Args:
         ledger: a frame of `cptlab.lab.study.claims.ledger`: columns "claim", "tau", "reading",
-            "verdict" and "same_as". Where a reading makes an earlier one's comparison, its mark
-            is small.
+            "verdict" and "same_as". The mark is small where an earlier reading made the same
+            comparison.
         ax: axes to draw on.
         legend: explain the marks below the axes, with the number of comparisons of each kind.
 
@@ -49,11 +49,11 @@ def verdict_matrix(ledger: pd.DataFrame, *, ax: Axes, legend: bool = True) -> Ax
     firsts = [i for i, (claim, _) in enumerate(rows) if i == 0 or rows[i - 1][0] != claim]
     for i in firsts[1:]:
         ax.axhline(i - 0.5, color=PALE, linewidth=0.6)
-    words = [re.sub(r"L_([A-Z]+)", r"$L_\\mathrm{\1}$", claim) for claim, _ in rows]
-    names = [f"{words[i] if i in firsts else ''}   τ = {tau:g}" for i, (_, tau) in enumerate(rows)]
+    claims = [re.sub(r"L_([A-Z]+)", r"$L_\\mathrm{\1}$", claim) for claim, _ in rows]
+    names = [f"{claims[i] if i in firsts else ''}   τ = {tau:g}" for i, (_, tau) in enumerate(rows)]
     ax.set_yticks(range(len(rows)), names)
-    words = [name.replace(", ", "\n").replace("per-batch ", "per-batch\n") for name in columns]
-    ax.set_xticks(np.arange(len(columns)), words, fontsize=8)
+    readings = [name.replace(", ", "\n").replace("per-batch ", "per-batch\n") for name in columns]
+    ax.set_xticks(np.arange(len(columns)), readings, fontsize=8)
     ax.xaxis.tick_top()
     ax.tick_params(length=0)
     ax.set(xlim=(-0.6, len(columns) - 0.4), ylim=(len(rows) - 0.4, -0.6))
@@ -71,9 +71,9 @@ def _explain_marks(ledger: pd.DataFrame, ax: Axes) -> None:
         Line2D([], [], linestyle="", color=look.color, marker=look.marker, markersize=7)
         for look in VERDICT_LOOKS.values()
     ]
-    words = [f"{kind} ({counts.get(kind, 0)})" for kind in VERDICT_LOOKS]
+    labels = [f"{kind} ({counts.get(kind, 0)})" for kind in VERDICT_LOOKS]
     if (ledger["same_as"] != "").any():
         handles.append(Line2D([], [], linestyle="", color="black", marker="o", markersize=3))
-        words.append("small: the same as further left")
+        labels.append("small: the same as further left")
     place = {"loc": "upper center", "bbox_to_anchor": (0.3, 0), "ncols": 3}
-    ax.legend(handles, words, handletextpad=0.2, columnspacing=1.2, **place)
+    ax.legend(handles, labels, handletextpad=0.2, columnspacing=1.2, **place)

@@ -1,4 +1,4 @@
-"""A map of classes in the plane, say by UMAP, with their clusters outlined."""
+"""A map of classes in the plane, for example by UMAP, with their clusters outlined."""
 
 from collections.abc import Sequence
 
@@ -23,7 +23,7 @@ SIDES = (
     ((1, 0), "left", "center"),
     ((-1, 0), "right", "center"),
 )
-"""Where a text may stand beside what it names, best first, and how it is aligned there."""
+"""Where a name can be beside its mark, best first, and its alignment there."""
 
 FRAME = {"facecolor": "#FFFFFF99", "linewidth": 0.8, "pad": 0.8}
 OFFSET = {"textcoords": "offset points"}
@@ -36,11 +36,11 @@ CIRCLE = np.linspace(0, 2 * np.pi, 32, endpoint=False)
 def class_map(frame: pd.DataFrame, ax: Axes, *, images: Sequence[np.ndarray] | None = None) -> Axes:
     """Classes at their positions, clusters outlined, and as many names as have room.
 
-    A cluster carries the name of the class in its middle, in bold, framed in the cluster's colour
-    and joined by a line to that class, which has a dark rim; the other classes are named where that
-    covers nothing.
+    A cluster is titled with the name of the class in its middle, in bold, framed in the cluster's
+    colour and joined by a line to that class, which has a dark rim; other classes are named where
+    the name covers nothing.
     Clusters differ in colour and, beyond eight, in line, marker and hatch; after 32 looks repeat.
-    Room is measured in the layout of the figure as it stands, so draw maps last.
+    Room is measured in the current layout of the figure, so draw maps last.
 
     Args:
         frame: a row per class: columns "x", "y" (positions without unit), "cluster" and "name".
@@ -87,7 +87,7 @@ def class_map(frame: pd.DataFrame, ax: Axes, *, images: Sequence[np.ndarray] | N
             edge = rim if row == middle else {"edgecolor": color, "linewidth": 0.8}
             ax.add_artist(AnnotationBbox(image, points[row], pad=0.05, bboxprops=edge))
         titles.append((names[middle], points[middle], color))
-        names[middle] = ""  # said already
+        names[middle] = ""  # it is the title
     _write_names(ax, titles, points, names, size)
     return ax
 
@@ -95,7 +95,7 @@ def class_map(frame: pd.DataFrame, ax: Axes, *, images: Sequence[np.ndarray] | N
 def rounded_hull(points: np.ndarray, margin: float) -> np.ndarray:
     """Corners (n, 2) of the convex hull of discs of radius `margin` around (k, 2) points.
 
-    One point gives a disc, two a capsule: no case is degenerate as long as margin > 0.
+    One point gives a disc, two a capsule: with margin > 0 the hull never degenerates.
     """
     disc = margin * np.stack([np.cos(CIRCLE), np.sin(CIRCLE)], axis=-1)
     rim = (points[:, None] + disc).reshape(-1, 2)
@@ -103,7 +103,7 @@ def rounded_hull(points: np.ndarray, margin: float) -> np.ndarray:
 
 
 def _image_size(ax: Axes, points: np.ndarray) -> float:
-    """Points that an image may take: half of the classes have no other class closer than that."""
+    """Side of the images in points: half of the classes have no other class closer than that."""
     if len(points) == 1:
         return LARGEST
     places = ax.transData.transform(points)
@@ -128,7 +128,7 @@ def _write_names(
     names: Sequence[str],
     size: float,
 ) -> None:
-    """Titles as near to their classes as there is room, then names beside marks of `size` points.
+    """Titles as near to their classes as possible, then names beside marks of `size` points.
 
     A name that would cover a mark, another text or the edge of the axes is left out.
     """
@@ -154,15 +154,15 @@ def _write_title(
 ) -> Bbox:
     """A framed title in the free place nearest to its class, joined to it by a line; its box.
 
-    Where nothing is free it stands just above the class.
+    Without a free place the title is just above the class.
     """
     line = {"arrowstyle": "-", "color": color, "linewidth": 0.9, "shrinkA": 0, "shrinkB": size / 2}
-    words = {"fontsize": 8, "fontweight": "bold", "ha": "center", "va": "center"}
+    style = {"fontsize": 8, "fontweight": "bold", "ha": "center", "va": "center"}
     frame = {**FRAME, "edgecolor": color}
-    text = ax.annotate(name, middle, (0, 0), **OFFSET, **words, bbox=frame, arrowprops=line)
+    text = ax.annotate(name, middle, (0, 0), **OFFSET, **style, bbox=frame, arrowprops=line)
     text.set_zorder(4)  # above the names
     text.set_in_layout(False)
-    text.get_window_extent()  # puts it in its place; its own box, without the line, is a Text's
+    text.get_window_extent()  # updates its position; Text's method gives the box without the line
     dots = ax.get_figure(root=True).dpi / 72
     box = Text.get_window_extent(text).padded(2.5 * dots)  # both frames
     ways = np.stack([np.sin(CIRCLE), np.cos(CIRCLE)], axis=-1)  # upwards first

@@ -1,4 +1,4 @@
-"""What the paper prints, drawn as published."""
+"""The paper's printed averages, drawn as published."""
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -21,7 +21,7 @@ def published_averages(frame: pd.DataFrame, *, ax: Axes, title: str) -> Axes:
     """
     taus = sorted(frame["tau"].unique(), reverse=True)
     if len(taus) > len(LOOKS):
-        raise ValueError(f"At most {len(LOOKS)} imbalance ratios can be told apart, got {taus}.")
+        raise ValueError(f"At most {len(LOOKS)} imbalance ratios can be drawn, got {taus}.")
     methods = list(dict.fromkeys(frame["method"]))
     for tau, (color, marker) in zip(taus, LOOKS):
         rows = frame[frame["tau"] == tau]

@@ -1,4 +1,4 @@
-"""Which method comes first how often: mean ranks over data sets and seeds."""
+"""Mean ranks of methods over data sets and seeds."""
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -14,10 +14,10 @@ def rank_plot(
 
     Args:
         table: what `cptlab.lab.study.tables.rank_table` returns for one imbalance ratio.
-        ax: axes to draw on; its label tells how many data sets and rankings stand behind it.
+        ax: axes to draw on; its label gives the numbers of data sets and rankings.
         title: title of the panel.
         labels: write the method names on the y axis.
-        over: what the blocks of a ranking are, in the singular.
+        over: the unit within which methods are ranked, in the singular.
 
     Raises:
         ValueError: if the table has no rows.

@@ -1,4 +1,4 @@
-"""What seeds do: training curves with bands (Fig. 1 d) and violins (Fig. 4)."""
+"""Variation over seeds: training curves with bands (Fig. 1 d) and violins (Fig. 4)."""
 
 from typing import Literal
 
@@ -44,7 +44,7 @@ def training_curves(
     if band not in errorbars:
         raise ValueError(f"band={band!r} is not known; choose std or interval.")
     check_one_row_per_seed(frame, [hue, x], [y])
-    # Dashed lines come last, hence on top, and are finer: what they lie on shows through.
+    # Dashed lines are drawn last, on top, and finer, so that lines below them stay visible.
     order = sorted(method_order(frame[hue]), key=lambda label: bool(method_look(label).dashes))
     sns.lineplot(
         frame,
@@ -104,7 +104,7 @@ def seed_violins(
         legend=False,
         inner=None,
         density_norm="width",
-        cut=0,  # no density where no seed is
+        cut=0,  # no density beyond the seeds
         alpha=0.3,
         linewidth=0.8,
         ax=ax,
@@ -123,7 +123,7 @@ def seed_violins(
 def _seeds_and_mean(ax: Axes, position: float, values: pd.Series, look: Look) -> None:
     """Every value as a mark, and their mean with its interval, at one place of the x axis."""
     values = np.sort(values.dropna().to_numpy())
-    spread = np.resize([-0.12, 0.12], len(values))  # alternate sides, so that ties stay apart
+    spread = np.resize([-0.12, 0.12], len(values))  # alternate sides, so that ties do not overlap
     marks = {"edgecolor": "white", "linewidth": 0.4, "zorder": 3}
     ax.scatter(position + spread, values, s=22, color=look.color, marker=look.marker, **marks)
     mean, lower, upper = mean_interval(values)

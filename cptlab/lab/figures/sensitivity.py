@@ -1,4 +1,4 @@
-"""What a loss weight does: curves of one weight (Fig. 3) and a grid of two."""
+"""The effect of loss weights: curves of one weight (Fig. 3) and a grid of two."""
 
 import numpy as np
 import pandas as pd
@@ -31,7 +31,7 @@ def sensitivity_curves(
 ) -> Axes:
     """Mean over seeds with its interval against one loss weight, a line per tau (Fig. 3).
 
-    The values tried stand at equal distances, so that 0, 0.05 and 1 can all be read.
+    The values tried are equally spaced, so that 0, 0.05 and 1 can all be read.
 
     Args:
         frame: columns `weight`, `y`, "tau" and "seed".
@@ -51,7 +51,7 @@ def sensitivity_curves(
     table = method_table(frame, [y], by=["tau", weight]).sort_values(weight)
     taus = sorted(table["tau"].unique(), reverse=True)
     if len(taus) > len(TAU_LOOKS):
-        raise ValueError(f"At most {len(TAU_LOOKS)} imbalance ratios can be told apart: {taus}.")
+        raise ValueError(f"At most {len(TAU_LOOKS)} imbalance ratios can be drawn: {taus}.")
     for tau, look in zip(taus, TAU_LOOKS):
         rows = table[table["tau"] == tau]
         x = np.searchsorted(values, rows[weight])
@@ -102,7 +102,7 @@ def sensitivity_heatmap(
         luminance = np.dot(np.power(to_rgb(heat.to_rgba(mean)), 2.2), [0.2126, 0.7152, 0.0722])
         deviation = spread.iloc[row, column]
         text = f"{mean:.1f}" if np.isnan(deviation) else f"{mean:.1f}\n± {deviation:.1f}"
-        color = "black" if luminance > 0.18 else "white"  # whichever contrasts more
+        color = "black" if luminance > 0.18 else "white"  # the one with more contrast
         ax.text(column, row, text, ha="center", va="center", fontsize=8, color=color)
     frame_at = (place[0] - 0.47, place[1] - 0.47)
     stroke = [withStroke(linewidth=4, foreground="white")]

@@ -29,11 +29,11 @@ def similarity_matrix(
         title: title of the panel.
         vmin: cosine at the dark end of the colour scale; the smallest entry if left out.
         vmax: cosine at the bright end; the largest entry if left out.
-        annotations: numbers printed small under the title, e.g. {"effective rank": 12.34}.
-        colorbar: draw one; `ax.images[0]` serves a bar shared by panels.
+        annotations: numbers in small print under the title, e.g. {"effective rank": 12.34}.
+        colorbar: draw one; for a bar shared by panels use `ax.images[0]`.
 
     Raises:
-        ValueError: if the shapes do not fit or a cluster is torn apart.
+        ValueError: if the shapes do not match or a cluster is not contiguous.
     """
     similarity, clusters = np.asarray(similarity), np.asarray(clusters)
     if similarity.shape != (len(clusters), len(clusters)):

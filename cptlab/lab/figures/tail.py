@@ -1,4 +1,4 @@
-"""How rare classes fare: gains by training images, and thirds of the long tail."""
+"""Accuracy on rare classes: gains by training images, and thirds of the long tail."""
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,7 @@ THIRDS = ["head", "medium", "tail"]
 def gains_by_shots(table: pd.DataFrame, ax: Axes) -> Axes:
     """Gain over zero-shot by the training images of a class: a mark per method with interval.
 
-    Numbers of images stand at equal distances, with the number of classes below each.
+    Numbers of images are equally spaced, with the number of classes below each.
 
     Args:
         table: what `cptlab.lab.study.tables.gain_table` returns.
@@ -61,7 +61,7 @@ def few_shot_panels(frame: pd.DataFrame, fig: Figure) -> list[Axes]:
 
     Args:
         frame: columns "method", "shots", "seed" and "all", the accuracy in percent.
-        fig: empty figure to fill; its height is set to what the panels need.
+        fig: empty figure to fill; its height is set for the number of panels.
 
     Returns:
         The axes with a method, in the fixed order of methods.
@@ -93,7 +93,7 @@ def few_shot_panels(frame: pd.DataFrame, fig: Figure) -> list[Axes]:
         _in_powers_of_two(ax, frame["shots"].max())
     for ax in axes[len(order) :]:
         ax.set_axis_off()
-    for ax in axes[: len(order)][-across:]:  # some have an empty place below
+    for ax in axes[: len(order)][-across:]:  # in some columns the last panel is empty
         ax.tick_params(labelbottom=True)
     fig.supxlabel("training images of every class", fontsize=9)
     fig.supylabel("accuracy on all classes (%)", fontsize=9)

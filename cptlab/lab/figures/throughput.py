@@ -1,4 +1,4 @@
-"""What the benchmark measured: savings against the number of classes, runs per hour."""
+"""The benchmark: savings against the number of classes, and runs per hour."""
 
 from typing import Literal
 
@@ -9,12 +9,12 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocat
 from cptlab.lab.figures.style import BLUE, GREY, VERMILLION, method_look, method_order
 
 PLAIN = {"naive": ("-", "full length"), "truncated": (":", "cut to the longest")}
-"""How plain towers take their sentences: padded to the context length, or to the longest one."""
+"""Sentences of plain towers: padded to the context length, or to the longest sentence."""
 SIDES = {"text": (BLUE, "o", "text side"), "step": (VERMILLION, "s", "whole step")}
 
 
 def savings_by_classes(frame: pd.DataFrame, *, what: Literal["time", "memory"], ax: Axes) -> Axes:
-    """How many times less time or memory than the plain towers, against the number of classes.
+    """Time or memory of plain towers over that of ours, against the number of classes.
 
     Args:
         frame: rows of the benchmark's part "towers": columns side ("text", "step"), classes, and
@@ -39,7 +39,7 @@ def savings_by_classes(frame: pd.DataFrame, *, what: Literal["time", "memory"], 
 
 
 def runs_per_hour(frame: pd.DataFrame, *, ax: Axes) -> Axes:
-    """Runs per hour against the number of replicas in a pass; dotted: in proportion.
+    """Runs per hour against the number of replicas in a pass; dotted: proportional.
 
     Args:
         frame: rows of the benchmark's part "passes": columns method, replicas, runs_per_hour.
