@@ -21,7 +21,7 @@ from cptlab.lab.runs.results import load_result, remarks
 from cptlab.lab.study.lineup import compared, methods
 from cptlab.lab.study.profiles import profile_named
 from cptlab.lab.workspace import CHECKOUT
-from cptlab.methods import METHODS, UnknownMethod, find_method, registry
+from cptlab.methods import METHODS, UnknownMethod, find_method, outside, registry
 from cptlab.methods.schedule import Schedule
 from cptlab.training.spec import RunSpec, spec_from_dict
 
@@ -141,7 +141,7 @@ def test_it_takes_part_where_it_says(file):
 def test_modules_and_entry_points(file, monkeypatch):
     monkeypatch.syspath_prepend(file.parent)
     by_module = find_method("kgcoop:KgCoOp")
-    assert by_module.name == "kgcoop" and registry.reference_of(by_module) == "kgcoop:KgCoOp"
+    assert by_module.name == "kgcoop" and outside.reference_of(by_module) == "kgcoop:KgCoOp"
     info = file.parent / "mine-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 1.0\n")
@@ -160,9 +160,9 @@ def test_modules_and_entry_points(file, monkeypatch):
     [
         ("kgcop", "Unknown method 'kgcop'"),
         ("nowhere/kgcoop.py:KgCoOp", "There is no file .*kgcoop.py to take a method from"),
-        ("FILE:KgCop", "has no method 'KgCop'; it has KgCoOp"),
+        ("FILE:KgCop", "kgcoop.py:KgCop is no method: name a class"),
         ("no_such_module:KgCoOp", "The module 'no_such_module' cannot be imported"),
-        ("cptlab.seeds:stream", "has no method 'stream'; it has none"),
+        ("cptlab.seeds:stream", "cptlab.seeds:stream is no method"),
         ("broken.py:KgCoOp", "broken.py cannot be used: SyntaxError"),
         ("taken.py:KgCoOp", "has the name 'cpt', which is taken"),
         ("nameless.py:KgCoOp", "has the name 'Kg CoOp': give it one of its own"),

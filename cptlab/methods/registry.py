@@ -8,19 +8,15 @@ from __future__ import annotations
 
 import copyreg
 import dataclasses
-import hashlib
 import importlib
-import importlib.util
-import inspect
 import re
-import sys
 from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cptlab.checks import build, did_you_mean
+from cptlab.methods.outside import is_built_in, load_class, reference_of
 
 if TYPE_CHECKING:
     from cptlab.methods.base import Method
@@ -106,12 +102,6 @@ def make_method(reference: str, /, **options: object) -> Method:
     return build(find_method(reference), options)
 
 
-def full_reference(reference: str) -> str:
-    """A reference as it holds in any folder: the path of a file made absolute."""
-    place, _, name = reference.rpartition(":")
-    return f"{Path(place).expanduser().resolve()}:{name}" if _is_file(place) else reference
-
-
 def method_of_store(name: str, origin: str | None) -> type[Method]:
     """The method that a stored specification names; nothing that a store names is ever run.
 
@@ -127,34 +117,6 @@ def method_of_store(name: str, origin: str | None) -> type[Method]:
         f"The method {name!r}{where} is not here: install it, or name it with --method "
         "path/to/file.py:Class."
     )
-
-
-def reference_of(method: type[Method]) -> str | None:
-    """How `find_method` finds a method from outside the package; None for the package's own."""
-    if is_built_in(method):
-        return None
-    path = getattr(sys.modules.get(method.__module__), "__cptlab_file__", None)
-    return f"{path or method.__module__}:{method.__qualname__}"
-
-
-def is_built_in(method: type[Method]) -> bool:
-    """Whether a method (or the stage of one) belongs to the package."""
-    return method.__module__.startswith("cptlab.")
-
-
-def source_id(method: type[Method]) -> str | None:
-    """Hash of the file that a method from outside stands in; None for the package's own.
-
-    Of a class without a file, as in a notebook, its source counts.
-    """
-    if is_built_in(method):
-        return None
-    file = getattr(sys.modules.get(method.__module__), "__file__", None)
-    try:
-        text = Path(file).read_bytes() if file else inspect.getsource(method).encode()
-    except (OSError, TypeError):
-        return "unknown"
-    return hashlib.sha256(text).hexdigest()[:16]
 
 
 def remember(method: type[Method]) -> None:
@@ -194,66 +156,19 @@ def _own(reference: str) -> type[Method]:
     """A method from outside by its reference, checked and remembered."""
     from cptlab.methods.base import Method
 
-    place, _, name = reference.rpartition(":")
-    module = _from_file(Path(place)) if _is_file(place) else _module(place)
-    found = getattr(module, name, None)
-    if not (isinstance(found, type) and issubclass(found, Method)):
-        there = [
-            key
-            for key, value in vars(module).items()
-            if isinstance(value, type)
-            and issubclass(value, Method)
-            and value.__module__ == module.__name__
-        ]
+    found = load_class(reference)
+    if found is None or not issubclass(found, Method):
         raise ValueError(
-            f"{place} has no method {name!r}; it has {', '.join(there) or 'none'}. A method is a "
-            "frozen dataclass on cptlab.methods.Method."
+            f"{reference} is no method: name a class that is a frozen dataclass on "
+            "cptlab.methods.Method."
         )
     remember(found)
     return found
 
 
-def _is_file(place: str) -> bool:
-    return place.endswith(".py")
-
-
 def _imported(reference: str) -> type[Method]:
     module, _, name = reference.partition(":")
     return getattr(importlib.import_module(module), name)
-
-
-def _module(name: str) -> object:
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise ValueError(
-            f"The module {name!r} cannot be imported ({error}): install it, or give the path of a "
-            "file, as in path/to/file.py:Class."
-        ) from error
-
-
-def _from_file(path: Path) -> object:
-    file = path.expanduser().resolve()
-    if not file.is_file():
-        raise ValueError(f"There is no file {file} to take a method from: check the path.")
-    digest = hashlib.sha256(str(file).encode() + file.read_bytes()).hexdigest()[:16]
-    return _loaded(file, digest)
-
-
-@cache
-def _loaded(file: Path, digest: str) -> object:
-    """The file as a module, run once for each content; `digest` is of path and content."""
-    name = f"cptlab_method_{file.stem}_{digest}"
-    spec = importlib.util.spec_from_file_location(name, file)
-    module = importlib.util.module_from_spec(spec)
-    module.__cptlab_file__ = str(file)
-    sys.modules[name] = module  # where dataclasses look up type hints
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:  # whatever a user's file raises
-        del sys.modules[name]
-        raise ValueError(f"{file} cannot be used: {type(error).__name__}: {error}.") from error
-    return module
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Where a training stands after an epoch, in one file, so that it goes on there after a kill."""
+"""The state of a training after an epoch, in one file: a killed training continues from it."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ class Checkpoint:
         partial.replace(self.path)
 
     def load(self, tensors: dict[str, Tensor]) -> dict[str, Any] | None:
-        """Put stored values into tensors, in place; the progress, or None to start afresh.
+        """Put stored values into tensors, in place; the progress, or None without a usable file.
 
-        A file that cannot be read or does not fit is named, and training starts afresh.
+        A file that cannot be read or does not fit is named in a message.
         """
         if not self.path.is_file():
             return None
@@ -49,7 +49,7 @@ class Checkpoint:
             if {n: t.shape for n, t in stored.items()} != {n: t.shape for n, t in tensors.items()}:
                 raise ValueError("it holds other tensors")
         except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
-            tqdm.write(f"{self.path} cannot be used ({error}): these runs start afresh.")
+            tqdm.write(f"{self.path} cannot be used ({error}): these runs start over.")
             return None
         with torch.no_grad():
             for name, tensor in tensors.items():

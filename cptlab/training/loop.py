@@ -37,7 +37,7 @@ class Trained:
     """Finished runs, replica r being the r-th specification.
 
     model holds the prompts of all R replicas; prepared what their methods computed beforehand, each
-    tensor (R, ...); logs one row per epoch and replica; errors what befell a replica, if anything.
+    tensor (R, ...); logs one row per epoch and replica; errors why a replica failed, or None.
     """
 
     model: PromptedCLIP
@@ -65,7 +65,7 @@ def train(
     term, training accuracy, and what `after_epoch`, given the state so far, returned for the
     replica. A method of two stages is trained twice; its log and `after_epoch` are those of the
     second stage. With a folder, every epoch ends with a checkpoint in it, and a training that finds
-    one goes on there, to the same numbers.
+    one continues from there, to the same numbers.
 
     A replica whose loss or prompts stop being finite gets an error, the others go on. Raises
     ValueError for prompts deeper than the backbone, classes that cannot be clustered, or more hard
@@ -243,7 +243,7 @@ def _log(
     parameters: Sequence[Tensor],
 ) -> None:
     """Add an epoch's row to the log of every run that is sound, and see whether it still is."""
-    # The last step of an epoch can spoil the prompts after its loss was still finite.
+    # The last step of an epoch can make prompts infinite although its loss was finite.
     sound = torch.stack([p.isfinite().flatten(1).all(1) for p in parameters]).all(0).tolist()
     for r, row in enumerate(rows):
         if trained.errors[r] is None:

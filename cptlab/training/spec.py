@@ -15,8 +15,9 @@ from cptlab.clip import Precision
 from cptlab.data import Protocol
 from cptlab.data.long_tail import ClassOrder, class_counts
 from cptlab.methods.base import Method
+from cptlab.methods.outside import reference_of
 from cptlab.methods.parts.balance import Balance
-from cptlab.methods.registry import method_of_store, reference_of, remember
+from cptlab.methods.registry import method_of_store, remember
 from cptlab.methods.schedule import Schedule
 
 FORMAT = 2

@@ -9,7 +9,7 @@ import click
 
 from cptlab.lab.cli.names import PROFILES, one_of
 from cptlab.lab.workspace import DEFAULT_PROFILE
-from cptlab.methods.registry import full_reference
+from cptlab.methods.outside import full_reference
 
 ALSO = ",also="
 

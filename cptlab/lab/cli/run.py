@@ -120,7 +120,8 @@ def run(
 def _method(name: str, options: Sequence[str], profile: Profile, protocol: Protocol) -> Method:
     """A method with the profile's depths and the user's hyper-parameters."""
     from cptlab.checks import build, option
-    from cptlab.methods.registry import find_method, full_reference
+    from cptlab.methods.outside import full_reference
+    from cptlab.methods.registry import find_method
 
     values = dict(option("--set", text) for text in options)
     kind = find_method(full_reference(name))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cptlab import clip
 from cptlab.data import Task, content_id, open_task
-from cptlab.methods.registry import source_id
+from cptlab.methods.outside import source_id
 from cptlab.training.spec import RunSpec
 
 

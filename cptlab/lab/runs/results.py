@@ -22,7 +22,7 @@ from cptlab.checks import first_few
 from cptlab.clip import Prompts
 from cptlab.lab.runs import inputs
 from cptlab.lab.runs.provenance import environment
-from cptlab.methods.registry import is_built_in
+from cptlab.methods.outside import is_built_in
 from cptlab.training.model import PromptedCLIP
 from cptlab.training.spec import FORMAT, RunSpec, spec_from_dict
 
