@@ -163,7 +163,8 @@ def test_the_command_says_how_to_get_the_lab(monkeypatch):
 def distributions(*rooms: str) -> set[str]:
     """Names of the distributions by other people that the modules of some rooms import."""
     found = {other for name in modules() if room(name) in rooms for other in imports(name)}
-    tops = {name.split(".")[0] for name in found} - sys.stdlib_module_names - {"cptlab"}
+    here = sys.stdlib_module_names | {"cptlab", "_typeshed"}  # the latter is the checkers' own
+    tops = {name.split(".")[0] for name in found} - here
     return {canonicalize_name(metadata.packages_distributions()[top][0]) for top in tops}
 
 
