@@ -23,7 +23,7 @@ from cptlab.lab.explore.choice import (
 )
 from cptlab.lab.explore.content import classes_content, map_content, matrix_content
 from cptlab.lab.explore.prediction import predict, read_image, read_names
-from cptlab.lab.explore.scene import PICTURE, scene_of
+from cptlab.lab.explore.scene import IMAGE_SIZE, scene_of
 from cptlab.lab.explore.weights import nearest, with_weights
 from cptlab.lab.runs.results import RESULT, Result
 from cptlab.lab.study.lineup import methods
@@ -174,10 +174,10 @@ def test_hover_content_holds_classes_images_and_cosines(store):
     assert len(content["images"]) == len(content["clusters"]) == 5
     _, _, png = content["images"][0].partition("base64,")
     image = np.asarray(Image.open(BytesIO(base64.b64decode(png))))
-    assert image.shape == (PICTURE, PICTURE, 3)
+    assert image.shape == (IMAGE_SIZE, IMAGE_SIZE, 3)
     label = scene.dataset.class_names.index(content["names"][0])
     key = next(s.key for s in scene.dataset.test if s.label == label)
-    pixels = scene.dataset.read([key], PICTURE)[0].permute(1, 2, 0).numpy()
+    pixels = scene.dataset.read([key], IMAGE_SIZE)[0].permute(1, 2, 0).numpy()
     np.testing.assert_allclose(image / 255, pixels, atol=0.5 / 255 + 1e-6)
     sent = np.frombuffer(content["cosines"], "<f4").reshape(2, 5, 5)
     np.testing.assert_allclose(sent[1], cosines, atol=1e-6)
@@ -228,7 +228,7 @@ def test_too_few_names_are_an_error_that_says_how(text):
 
 
 def test_a_name_may_stand_once():
-    with pytest.raises(ValueError, match="once; twice there: cat"):
+    with pytest.raises(ValueError, match="once; these are there twice: cat"):
         read_names("cat, dog, cat")
 
 

@@ -15,7 +15,7 @@ from cptlab.lab.cli.batch import execute_notebook
 from cptlab.lab.explore import begin, prediction_panel, run_panel
 from cptlab.lab.explore.choice import finished
 from cptlab.lab.explore.hover import HoverMatrix
-from cptlab.lab.explore.session import somebody_there
+from cptlab.lab.explore.session import is_interactive
 from cptlab.lab.explore.watch import train_and_watch
 from cptlab.lab.explore.weights import with_weights
 from cptlab.lab.runs.queue import execute
@@ -30,8 +30,8 @@ def inside(panel, kind):
     return found + [w for child in getattr(panel, "children", ()) for w in inside(child, kind)]
 
 
-def words(panel):
-    """All that a panel's HTML says."""
+def text(panel):
+    """The text of a panel's HTML."""
     return " ".join(html.value for html in inside(panel, widgets.HTML))
 
 
@@ -52,7 +52,7 @@ def test_a_store_without_runs_is_an_error_that_says_what_makes_some(tmp_path):
 
 
 def test_without_a_notebook_nobody_moves_widgets(store):
-    assert not somebody_there()
+    assert not is_interactive()
     assert not begin(PROFILE, store).live
 
 
@@ -66,7 +66,7 @@ def test_menus_choose_the_run_that_is_shown(session):
     assert session.chosen.label == "IVLP"
     assert matrix.content["cosines"] != before
     assert matrix.content["panels"][1]["title"] == "IVLP"
-    assert f"{session.chosen.result.metrics['H']:.1f}" in words(panel)
+    assert f"{session.chosen.result.metrics['H']:.1f}" in text(panel)
     # sliders follow a run that was chosen elsewhere
     assert [slider.value for slider in inside(panel, widgets.FloatSlider)] == [0, 0, 0]
 
@@ -79,7 +79,7 @@ def test_sliders_choose_the_nearest_run_and_stay_where_they_are(session):
         slider.value = 0.02
     assert session.chosen.label == "IVLP"
     assert [slider.value for slider in sliders] == [0.02] * 3
-    assert "Nearest finished run: IVLP" in words(panel)
+    assert "Nearest finished run: IVLP" in text(panel)
     assert inside(panel, widgets.Dropdown)[2].value == "IVLP"
 
 
@@ -99,7 +99,7 @@ def test_training_shows_every_epoch_and_offers_the_run(session):
     assert seen == [1, 2, 3]
     assert titles[-1] == session.chosen.label == label
     assert label in inside(panel, widgets.Dropdown)[2].options
-    assert "Finished and stored" in words(panel)
+    assert "Finished and stored" in text(panel)
     assert not button.disabled
     assert label in [run.label for run in finished(PROFILE, session.store)[0]]
 
@@ -112,7 +112,7 @@ def test_a_training_that_fails_says_why(session, monkeypatch):
     monkeypatch.setattr("cptlab.lab.explore.weights_panel.train_and_watch", full)
     (button,) = inside(panel, widgets.Button)
     button.click()
-    assert "<b>This run failed.</b> no space left" in words(panel)
+    assert "<b>This run failed.</b> no space left" in text(panel)
     assert not button.disabled
 
 
@@ -145,15 +145,15 @@ def test_own_names_and_images_are_predicted_and_errors_told(session):
     panel = prediction_panel(session)
     (names,), (upload,) = inside(panel, widgets.Textarea), inside(panel, widgets.FileUpload)
     assert set(names.value.split()) == {"ant", "bee", "cat", "dog", "eel"}
-    assert words(panel).count("<tr>") == 5
+    assert text(panel).count("<tr>") == 5
     names.value = "a <b>box</b>, tree"
-    assert "a &lt;b&gt;box&lt;/b&gt;" in words(panel) and "<b>box" not in words(panel)
+    assert "a &lt;b&gt;box&lt;/b&gt;" in text(panel) and "<b>box" not in text(panel)
     names.value = "tree"
-    assert "at least two class names" in words(panel)
+    assert "at least two class names" in text(panel)
     names.value = "tree, box"
     file = {"name": "me.png", "type": "image/png", "size": 3, "content": b"abc"}
     upload.value = [file | {"last_modified": pd.Timestamp("2026-01-01", tz="UTC")}]
-    assert "me.png cannot be read as an image" in words(panel)
+    assert "me.png cannot be read as an image" in text(panel)
 
 
 def test_a_map_follows_the_run(session, monkeypatch):
@@ -180,7 +180,7 @@ def test_a_map_follows_the_run(session, monkeypatch):
 
     monkeypatch.setattr(module, "plane", none)
     session.chosen = session.runs[0]
-    assert "There is no map of this run.</b> too few classes" in words(panel)
+    assert "There is no map of this run.</b> too few classes" in text(panel)
 
 
 def test_without_widgets_there_are_figures_of_the_same(session, monkeypatch, capsys):

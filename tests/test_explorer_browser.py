@@ -76,10 +76,10 @@ def test_pointing_at_the_matrix_shows_both_classes(lab):
     (_, panel) = browser.execute_script("return document.querySelectorAll('.cptlab-matrix')")
     browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", panel)
     ActionChains(browser).move_to_element_with_offset(panel, -100, 60).perform()
-    told = "return [...document.querySelectorAll('.cptlab-told .cptlab-class')]"
-    first, second = wait(browser, f"{told}.map((c) => c.querySelector('b').textContent)")
+    details = "return [...document.querySelectorAll('.cptlab-details .cptlab-class')]"
+    first, second = wait(browser, f"{details}.map((c) => c.querySelector('b').textContent)")
     assert first != second
-    widths = browser.execute_script(f"{told}.map((c) => c.querySelector('img').naturalWidth)")
+    widths = browser.execute_script(f"{details}.map((c) => c.querySelector('img').naturalWidth)")
     assert widths == [56, 56]
     numbers = browser.execute_script("return document.querySelector('.cptlab-numbers').innerText")
     assert re.fullmatch(
@@ -119,10 +119,10 @@ def test_a_map_glides_and_names_what_is_pointed_at(lab):
     assert len(before) == len(after) == 40 and before != after
     point = browser.execute_script("return document.querySelectorAll('.cptlab-map .point')[3]")
     browser.execute_script("arguments[0].dispatchEvent(new PointerEvent('pointerenter'))", point)
-    told = "return document.querySelector('.cptlab-map').parentElement.innerText"
+    details = "return document.querySelector('.cptlab-map').parentElement.innerText"
     name = point.get_attribute("aria-label").split(",")[0]
-    assert name in browser.execute_script(told)
-    assert len(re.findall(r" 0\.\d\d\b", browser.execute_script(told))) == 3
+    assert name in browser.execute_script(details)
+    assert len(re.findall(r" 0\.\d\d\b", browser.execute_script(details))) == 3
 
 
 def test_a_image_of_ones_own_is_predicted(lab):

@@ -1,7 +1,7 @@
-"""The explorer: finished runs looked at by hand, in JupyterLab or as static images.
+"""The explorer: look into finished runs, in JupyterLab or as static images.
 
-`begin` opens a store, the panels show it: widgets where somebody can use them, Matplotlib figures
-of the same elsewhere (papermill, nbval, nbconvert). The panel with the map is in
+`begin` opens a store, the panels show it: widgets in an interactive notebook, Matplotlib figures of
+the same elsewhere (papermill, nbval, nbconvert). The panel with the map is in
 `cptlab.lab.explore.map_panel`, because importing umap takes seconds.
 """
 

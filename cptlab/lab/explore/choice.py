@@ -1,4 +1,4 @@
-"""Which finished runs a store offers, and how one of them is chosen."""
+"""The finished runs of a store, and the choice of one of them."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from cptlab.lab.study.studies import STUDIES
 from cptlab.training.spec import RunSpec, spec_from_dict
 
 FIELDS = ("dataset", "tau", "method", "seed")
-"""What a run is chosen by, in this order."""
+"""What identifies a run in the menus, in this order."""
 
 
 @dataclass(frozen=True, eq=False)  # tables of results have no plain equality
 class Finished:
-    """A finished run and the label of its method; changed options are part of the label."""
+    """A finished run and the label of its method, which names changed options."""
 
     result: Result
     label: str
 
     @property
     def spec(self) -> RunSpec:
-        """What the run did."""
+        """The specification of the run."""
         return self.result.spec
 
     @property
@@ -39,9 +39,9 @@ class Finished:
 
 
 def finished(profile: Profile, store: Path) -> tuple[list[Finished], list[str]]:
-    """Base-to-new runs of a profile in a store whose prompts can be looked at, sorted; remarks.
+    """Base-to-new runs of a profile in a store whose prompts can be shown, sorted; and remarks.
 
-    A remark says in a sentence which results are left out, and why.
+    Each remark is a sentence on results that are left out, and why.
     """
     found: dict[tuple, Finished] = {}
     unread, archived = 0, 0
@@ -67,7 +67,7 @@ def finished(profile: Profile, store: Path) -> tuple[list[Finished], list[str]]:
     if archived:
         remarks.append(
             f"{archived} runs came from an archive without their prompts and cannot be shown: "
-            f"delete their folders in {store}, and `cptlab figures` trains them anew."
+            f"delete their folders in {store}, and `cptlab figures` trains them again."
         )
     return sorted(found.values(), key=lambda run: run.key), remarks
 
@@ -80,7 +80,7 @@ def _belongs(spec: RunSpec, profile: Profile) -> bool:
 
 
 def label_of(spec: RunSpec, profile: Profile) -> str:
-    """The label of figures; of other runs that of the nearest method, and what differs from it."""
+    """The label in figures; for other runs the label of the nearest method, and what differs."""
     options = _options(spec)
     if str(options) in _labels(profile):
         return _labels(profile)[str(options)]
@@ -97,7 +97,7 @@ def label_of(spec: RunSpec, profile: Profile) -> str:
 
 @lru_cache
 def _labels(profile: Profile) -> dict[str, str]:
-    """Options of every run that can be shown, as text, with the label of figures."""
+    """Options of every run that can be shown, as text -> label in figures."""
     return {
         str(_options(spec)): label
         for study in STUDIES.values()
@@ -107,7 +107,7 @@ def _labels(profile: Profile) -> dict[str, str]:
 
 
 def _options(spec: RunSpec) -> dict[str, object]:
-    """What tells methods of one data set, ratio, seed and profile apart."""
+    """Options in which runs of one data set, ratio, seed and profile can differ."""
     own = {"method": spec.method.name, **dataclasses.asdict(spec.method)}
     return own | {name: getattr(spec, name) for name in ("balance", "class_order", "n_max")}
 
@@ -121,7 +121,7 @@ def _changes(options: Mapping[str, object], others: Mapping[str, object]) -> lis
 
 
 def offered(runs: Sequence[Finished], chosen: Finished) -> dict[str, list]:
-    """What each of FIELDS can be, given those before it: only what some run has."""
+    """Values of each of FIELDS that some run has, given the chosen run's fields before it."""
     choices = {}
     for position, name in enumerate(FIELDS):
         fitting = [run.key for run in runs if run.key[:position] == chosen.key[:position]]
@@ -130,9 +130,9 @@ def offered(runs: Sequence[Finished], chosen: Finished) -> dict[str, list]:
 
 
 def switched(runs: Sequence[Finished], chosen: Finished, field: str, value: object) -> Finished:
-    """The run with another value of one field that keeps the most of the others.
+    """The run with another value of one field and otherwise the most similar to the chosen one.
 
-    Fields before it stay, those behind stay where such a run exists. Raises ValueError if no run
+    Fields before it stay, fields after it stay if there is such a run. Raises ValueError if no run
     has this value.
     """
     position = FIELDS.index(field)
@@ -148,7 +148,7 @@ def switched(runs: Sequence[Finished], chosen: Finished, field: str, value: obje
 
 
 def first_choice(runs: Sequence[Finished]) -> Finished:
-    """The run that is shown first: CPT with default weights if there is one."""
+    """The run to show first: CPT with default weights if there is one."""
     preferred = ("CPT (pair mean)", "CPT (sum)")
     for label in preferred:
         for run in runs:
@@ -158,7 +158,7 @@ def first_choice(runs: Sequence[Finished]) -> Finished:
 
 
 def zero_shot_of(runs: Sequence[Finished], chosen: Finished) -> Finished | None:
-    """The zero-shot run of the same data set and ratio, if it is there."""
+    """The zero-shot run of the same data set and ratio, or None."""
     for run in runs:
         if run.label == ZERO_SHOT and run.key[:2] == chosen.key[:2]:
             return run

@@ -1,4 +1,4 @@
-"""What the hover widgets are sent: plain values, images as data addresses."""
+"""The content of the hover widgets: plain values, and images as data URLs."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ NEIGHBOURS = 3
 """Nearest classes by cosine that a map names."""
 
 
-def data_address(pixels: np.ndarray) -> str:
-    """An image (H, W, 3) uint8 as a PNG in a data address."""
+def data_url(pixels: np.ndarray) -> str:
+    """An image (H, W, 3) uint8 as a PNG in a data URL."""
     file = BytesIO()
     Image.fromarray(pixels).save(file, "png")
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")
@@ -30,7 +30,7 @@ def classes_content(scene: Scene) -> dict[str, object]:
     """Name, image and cluster (counted from 1) of each of the K classes."""
     return {
         "names": list(scene.names),
-        "images": [data_address(image) for image in scene.images],
+        "images": [data_url(image) for image in scene.images],
         "clusters": (scene.clusters + 1).tolist(),
     }
 
@@ -38,15 +38,15 @@ def classes_content(scene: Scene) -> dict[str, object]:
 def matrix_content(scene: Scene, panels: Mapping[str, np.ndarray]) -> dict[str, object]:
     """Cosine matrices (K, K) by title on one colour scale (`scale_start`).
 
-    `cosines` holds the panels one behind the other as little-endian float32; `borders` the rows at
-    which clusters begin, but for the first.
+    `cosines` holds the panels one after another as little-endian float32; `borders` the rows at
+    which clusters begin, without the first.
     """
     low = scale_start(panels)
     drawn = [
         {
             "title": title,
             "note": f"effective rank {effective_rank_of(matrix):.3g}",
-            "image": data_address(coloured(matrix, low)),
+            "image": data_url(coloured(matrix, low)),
         }
         for title, matrix in panels.items()
     ]
@@ -55,12 +55,12 @@ def matrix_content(scene: Scene, panels: Mapping[str, np.ndarray]) -> dict[str, 
         "panels": drawn,
         "cosines": np.stack(list(panels.values())).astype("<f4").tobytes(),
         "borders": (np.flatnonzero(np.diff(scene.clusters)) + 1).tolist(),
-        "scale": {"low": low, "image": data_address(scale)},
+        "scale": {"low": low, "image": data_url(scale)},
     }
 
 
 def map_content(scene: Scene, layouts: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> dict:
-    """Maps by title, each from positions (K, 2) and cosines (K, K), which name the neighbours.
+    """Maps by title, each from positions (K, 2), and cosines (K, K) to find neighbours.
 
     All maps share one scale; positions lie in 0 to 1, y downwards.
     """

@@ -1,7 +1,7 @@
-"""Widgets that tell about what is under the pointer, by themselves in the browser.
+"""Widgets that show details of what the pointer is on.
 
-Each is a few lines of JavaScript beside this file, which anywidget carries to the page: nothing is
-fetched from a network, and pointing needs no answer from the kernel.
+Each is a few lines of JavaScript in this folder, which anywidget puts into the page: nothing is
+fetched from a network, and pointing does not involve the kernel.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ DOM = (HERE / "dom.js").read_text(encoding="utf-8")
 
 
 class HoverMatrix(anywidget.AnyWidget):
-    """Cosine matrices side by side; what is pointed at shows its two classes and cosines.
+    """Cosine matrices side by side; pointing at a cell shows its two classes and cosines.
 
     content: `classes_content` and `matrix_content` of `cptlab.lab.explore.content`.
     """
@@ -27,7 +27,7 @@ class HoverMatrix(anywidget.AnyWidget):
 
 
 class HoverMap(anywidget.AnyWidget):
-    """Maps of the classes to switch between; what is pointed at shows its name and neighbours.
+    """Maps of the classes to switch between; pointing at a class shows its name and neighbours.
 
     content: `classes_content` and `map_content` of `cptlab.lab.explore.content`.
     """

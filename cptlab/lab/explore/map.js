@@ -1,5 +1,5 @@
-// A map of the classes, each drawn as its image. Pointing at one tells its name and neighbours and
-// dims the other clusters; buttons switch between maps, and the images glide to their new places.
+// A map of the classes, each drawn as its image. Pointing at one shows its name and neighbours and
+// dims the other clusters; buttons switch between maps, and the images move to their new places.
 
 const SIDE = 1000;
 const DASHES = ["none", "8 4", "2 4", "12 4 2 4"]; // a cluster beyond the eighth differs in line
@@ -9,8 +9,8 @@ function render({ model, el }) {
   const main = element("div", "cptlab-map", root);
   const buttons = element("div", "cptlab-buttons", main);
   const svg = drawing("svg", { viewBox: `-40 -40 ${SIDE + 80} ${SIDE + 80}` }, main);
-  const told = element("div", "cptlab-told", root);
-  told.setAttribute("aria-live", "polite");
+  const details = element("div", "cptlab-details", root);
+  details.setAttribute("aria-live", "polite");
   svg.addEventListener("pointerleave", () => {
     for (const mark of marks) mark.classList.remove("dimmed");
   });
@@ -27,26 +27,26 @@ function render({ model, el }) {
       const side = 1.3 * radius;
       const box = { x: -side / 2, y: -side / 2, width: side, height: side };
       drawing("image", { ...box, href: images[place] }, mark);
-      mark.addEventListener("pointerenter", () => tell(place));
-      mark.addEventListener("focus", () => tell(place));
+      mark.addEventListener("pointerenter", () => show(place));
+      mark.addEventListener("focus", () => show(place));
       return mark;
     });
   }
 
-  function tell(place) {
+  function show(place) {
     const { names, images, clusters, layouts } = model.get("content");
     at = place;
     marks.forEach((mark, other) => {
       mark.classList.toggle("dimmed", clusters[other] !== clusters[place]);
       mark.classList.toggle("chosen", other === place);
     });
-    told.replaceChildren();
-    const card = element("figure", "cptlab-class", told);
+    details.replaceChildren();
+    const card = element("figure", "cptlab-class", details);
     element("img", "", card).src = images[place];
     const caption = element("figcaption", "", card);
     element("b", "", caption).textContent = names[place];
     element("span", "", caption).textContent = `cluster ${clusters[place]}`;
-    const near = element("ul", "cptlab-near", told);
+    const near = element("ul", "cptlab-near", details);
     element("li", "", near).textContent = "nearest by cosine:";
     for (const line of layouts[shown].near[place]) element("li", "", near).textContent = line;
   }
@@ -73,8 +73,8 @@ function render({ model, el }) {
       const [x, y] = layouts[shown].points[place];
       mark.style.transform = `translate(${SIDE * x}px, ${SIDE * y}px)`;
     });
-    if (at !== null) tell(at);
-    else told.textContent = "Point at a class.";
+    if (at !== null) show(at);
+    else details.textContent = "Point at a class.";
   }
 
   draw();

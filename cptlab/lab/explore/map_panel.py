@@ -1,4 +1,4 @@
-"""The panel with the map: class texts by UMAP, frozen and as the chosen run has them."""
+"""The panel with the map: class texts by UMAP, of the frozen model and of the chosen run."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ Layouts = dict[str, tuple[np.ndarray, np.ndarray]]
 
 
 def map_panel(session: Session) -> widgets.VBox | Figure:
-    """A map that tells about its classes and follows the chosen run; a figure without widgets.
+    """A map of the chosen run that shows details of its classes; a figure without widgets.
 
-    Fewer than 4 classes have no map: a message says so; without widgets, ValueError.
+    Fewer than 4 classes have no map: the panel shows a message; without widgets, ValueError.
     """
     if not session.live:
         found = layouts(session, plane(session.scene().texts))
         drawn = {title: places for title, (places, _) in found.items()}
         return map_figure(session.scene(), drawn)
-    shown, said = HoverMap(), widgets.HTML()
+    shown, message = HoverMap(), widgets.HTML()
     starts: dict[str, np.ndarray] = {}  # by data set
 
     def show(change: object = None) -> None:
@@ -37,19 +37,19 @@ def map_panel(session: Session) -> widgets.VBox | Figure:
             starts[name] = starts[name] if name in starts else plane(scene.texts)
             found = layouts(session, starts[name])
         except (ValueError, OSError) as error:
-            said.value = f"<b>There is no map of this run.</b> {escape(str(error))}"
+            message.value = f"<b>There is no map of this run.</b> {escape(str(error))}"
         else:
-            shown.content, said.value = classes_content(scene) | map_content(scene, found), ""
+            shown.content, message.value = classes_content(scene) | map_content(scene, found), ""
 
     session.observe(show, "chosen")
     show()
-    return widgets.VBox([shown, said])
+    return widgets.VBox([shown, message])
 
 
 def layouts(session: Session, start: np.ndarray) -> Layouts:
     """Positions (K, 2) and cosines (K, K) by title: frozen texts, then those of the chosen run.
 
-    start: positions of the frozen texts, near which the run's map is turned.
+    start: positions of the frozen texts, to which the run's map is aligned.
     """
     texts, cosines = session.texts()
     return {

@@ -4,9 +4,9 @@
 function render({ model, el }) {
   const root = element("div", "cptlab-hover", el);
   const panels = element("div", "cptlab-panels", root);
-  const told = element("div", "cptlab-told", root);
-  told.setAttribute("aria-live", "polite");
-  let at = null; // row and column that are told about; they stay when the matrices change
+  const details = element("div", "cptlab-details", root);
+  details.setAttribute("aria-live", "polite");
+  let at = null; // row and column that are shown; they stay when the matrices change
 
   function draw() {
     const content = model.get("content");
@@ -36,7 +36,7 @@ function render({ model, el }) {
       frame.addEventListener("pointermove", (event) => {
         const box = frame.getBoundingClientRect();
         const cell = (part, whole) => Math.floor((part / whole) * size);
-        tell(cell(event.clientY - box.top, box.height), cell(event.clientX - box.left, box.width));
+        show(cell(event.clientY - box.top, box.height), cell(event.clientX - box.left, box.width));
       });
       frame.addEventListener("keydown", (event) => {
         const step = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
@@ -45,7 +45,7 @@ function render({ model, el }) {
         event.stopPropagation(); // the notebook would move on to another cell
         const [down, right] = step[event.key];
         const [row, column] = at ?? [0, -right];
-        tell(row + down, column + right);
+        show(row + down, column + right);
       });
       return drawing("rect", { width: 1, height: 1, class: "mark", visibility: "hidden" }, cover);
     });
@@ -55,7 +55,7 @@ function render({ model, el }) {
     element("img", "", bar).src = scale.image;
     element("span", "", bar).textContent = scale.low.toFixed(2);
 
-    function tell(row, column) {
+    function show(row, column) {
       const inside = (place) => Math.min(Math.max(place, 0), size - 1);
       at = [inside(row), inside(column)];
       for (const mark of marks) {
@@ -63,9 +63,9 @@ function render({ model, el }) {
         mark.setAttribute("x", at[1]);
         mark.setAttribute("visibility", "visible");
       }
-      told.replaceChildren();
+      details.replaceChildren();
       for (const place of at) {
-        const card = element("figure", "cptlab-class", told);
+        const card = element("figure", "cptlab-class", details);
         const image = element("img", "", card);
         image.src = images[place];
         image.alt = "";
@@ -73,7 +73,7 @@ function render({ model, el }) {
         element("b", "", caption).textContent = names[place];
         element("span", "", caption).textContent = `cluster ${clusters[place]}`;
       }
-      const numbers = element("table", "cptlab-numbers", told);
+      const numbers = element("table", "cptlab-numbers", details);
       content.panels.forEach(({ title }, panel) => {
         const line = element("tr", "", numbers);
         element("td", "", line).textContent = title;
@@ -81,8 +81,8 @@ function render({ model, el }) {
       });
     }
 
-    if (at) tell(...at);
-    else told.textContent = "Point at a cell of the matrix, or click it and use the arrow keys.";
+    if (at) show(...at);
+    else details.textContent = "Point at a cell of the matrix, or click it and use the arrow keys.";
   }
 
   draw();

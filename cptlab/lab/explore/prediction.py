@@ -1,4 +1,4 @@
-"""One image of one's own among class names of one's own: the frozen model beside a run."""
+"""Predictions for an image and class names of the user: the frozen model and a run."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def read_names(text: str) -> tuple[str, ...]:
         )
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise ValueError(f"Each class name may stand there once; twice there: {', '.join(twice)}.")
+        raise ValueError(f"Give each class name once; these are there twice: {', '.join(twice)}.")
     return names
 
 
@@ -48,7 +48,7 @@ def read_image(content: bytes, name: str = "This file") -> Image.Image:
 
 
 def predict(result: Result, image: Image.Image, names: Sequence[str]) -> pd.DataFrame:
-    """How probable each class is to the frozen model and to a run, in percent.
+    """Probability of each class by the frozen model and by a run, in percent.
 
     Columns "name", "zero_shot" and "run", one row per name in the order given; probabilities are
     the softmax of scaled cosines over these names. Raises ValueError for a name that is too long

@@ -1,4 +1,4 @@
-"""The panel of predictions: an image and class names of one's own, zero-shot beside the run."""
+"""The panel of predictions: for an image and class names of the user, zero-shot and the run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from PIL import Image
 
-from cptlab.lab.explore.content import data_address
+from cptlab.lab.explore.content import data_url
 from cptlab.lab.explore.prediction import predict, read_image, read_names
 from cptlab.lab.explore.scene import scene_of
 from cptlab.lab.explore.session import Session
@@ -20,13 +20,13 @@ from cptlab.lab.figures.style import BLUE, GREY
 SHOWN = 160
 """Side of the image on the screen, in pixels."""
 NAMES = 8
-"""Class names that stand there to begin with."""
+"""Number of class names at the beginning."""
 
 
 def prediction_panel(session: Session) -> widgets.HBox | Figure:
-    """Upload an image, write class names, and see how probable each is to both models.
+    """Upload an image, write class names, and see the probabilities of both models.
 
-    To begin with, and without widgets: a test image among the first classes of the data set.
+    At first, and without widgets: a test image with the first classes of the data set.
     """
     scene = session.scene()
     names = scene.names[:NAMES]
@@ -35,7 +35,7 @@ def prediction_panel(session: Session) -> widgets.HBox | Figure:
         shares = predict(session.chosen.result, example, names)
         return prediction_figure(np.asarray(example), shares, session.chosen.label)
     upload = widgets.FileUpload(accept="image/*", description="Your image")
-    words = widgets.Textarea(
+    class_names = widgets.Textarea(
         "\n".join(names),
         description="Classes",
         continuous_update=False,
@@ -50,31 +50,31 @@ def prediction_panel(session: Session) -> widgets.HBox | Figure:
             image = example_of(session)
             if upload.value:
                 image = read_image(bytes(upload.value[0]["content"]), upload.value[0]["name"])
-            shares = predict(session.chosen.result, image, read_names(words.value))
+            shares = predict(session.chosen.result, image, read_names(class_names.value))
         except ValueError as error:
             shown.value = f"<b>Nothing to show.</b> {escape(str(error))}"
         else:
             shown.value = prediction_html(image, shares, session.chosen.label)
 
     def follow(change: dict) -> None:
-        """With another data set come its classes, unless one's own stand there."""
+        """With another data set show its classes, unless the user has written others."""
         untouched = "\n".join(scene_of(change["old"].spec).names[:NAMES])
         fresh = "\n".join(session.scene().names[:NAMES])
-        if words.value == untouched != fresh:
-            words.value = fresh  # shows it as well
+        if class_names.value == untouched != fresh:
+            class_names.value = fresh  # this calls `show` too
         else:
             show()
 
-    for widget in (upload, words):
+    for widget in (upload, class_names):
         widget.observe(show, "value")
     session.observe(follow, "chosen")
     show()
-    asked = widgets.VBox([upload, words], layout={"min_width": "320px"})
+    asked = widgets.VBox([upload, class_names], layout={"min_width": "320px"})
     return widgets.HBox([asked, shown], layout={"flex_flow": "row wrap"})
 
 
 def example_of(session: Session) -> Image.Image:
-    """A test image of the data set, at the size that the backbone sees."""
+    """A test image of the data set, at the backbone's size."""
     scene = session.scene()
     size = session.chosen.result.model().backbone.image_size
     pixels = scene.dataset.read([scene.sample.key], size)[0].permute(1, 2, 0)
@@ -86,7 +86,7 @@ def prediction_html(image: Image.Image, shares: pd.DataFrame, label: str) -> str
     small = image.copy()
     small.thumbnail((SHOWN, SHOWN))
     style = f"width: {SHOWN}px; height: {SHOWN}px; object-fit: contain"
-    image = f'<img alt="" src="{data_address(np.asarray(small))}" style="{style}">'
+    image = f'<img alt="" src="{data_url(np.asarray(small))}" style="{style}">'
     rows = "".join(
         f"<tr><td>{escape(row.name)}</td>{_bar(row.zero_shot, GREY)}{_bar(row.run, BLUE)}</tr>"
         for row in shares.sort_values("run", ascending=False).itertuples(index=False)

@@ -1,4 +1,4 @@
-"""The panel of runs: which one, its numbers, its class texts as a matrix, and the loss weights."""
+"""The panel of runs: menus, numbers, class texts as a matrix, and the loss weights."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def run_panel(session: Session) -> widgets.VBox | Figure:
     classes: dict[str, dict] = {}
 
     def show(label: str, cosines: np.ndarray, metrics: dict[str, float] | None = None) -> None:
-        """Put a run, or one in training, on the screen."""
+        """Show a run, or the state of one in training."""
         scene = session.scene()
         if scene.dataset.name not in classes:
             classes.clear()
@@ -54,7 +54,7 @@ def run_panel(session: Session) -> widgets.VBox | Figure:
     def show_chosen(change: object = None) -> None:
         try:
             show(session.chosen.label, session.texts()[1])
-        except (ValueError, OSError) as error:  # such as a run deleted behind our back
+        except (ValueError, OSError) as error:  # for example, another process deleted the run
             table.value = f"<b>This run cannot be shown.</b> {escape(str(error))}"
 
     session.observe(show_chosen, "chosen")
@@ -63,7 +63,7 @@ def run_panel(session: Session) -> widgets.VBox | Figure:
 
 
 def choice_of(session: Session) -> widgets.HBox:
-    """A menu for each of data set, tau, method and seed, which offer nothing but finished runs."""
+    """A menu for each of data set, tau, method and seed, with the values of finished runs."""
     menus = {
         name: widgets.Dropdown(description=title, style={"description_width": "initial"})
         for name, title in TITLES.items()
@@ -73,7 +73,7 @@ def choice_of(session: Session) -> widgets.HBox:
     following = False
 
     def follow(change: object = None) -> None:
-        """Show what is chosen and can be chosen, without choosing anything."""
+        """Show the chosen run and the other choices, without choosing anything."""
         nonlocal following
         following = True
         for name, options in offered(session.runs, session.chosen).items():

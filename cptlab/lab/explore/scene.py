@@ -1,4 +1,4 @@
-"""What is seen of runs: class texts as cosines and in their order, and an image of each class."""
+"""The scene of a run: class texts in their order, their cosines, and an image of each class."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cptlab.lab.runs import inputs
 from cptlab.training.model import PromptedCLIP, frozen_prototypes
 from cptlab.training.spec import RunSpec
 
-PICTURE = 56
+IMAGE_SIZE = 56
 """Side of a class's image in pixels."""
 
 
@@ -24,10 +24,10 @@ PICTURE = 56
 class Scene:
     """The K training classes of a data set as the frozen backbone sees them.
 
-    Classes are ordered by CPT's clusters, which the frozen texts decide: clusters (K,) int64,
-    texts (K, d) and cosines (K, K) of the frozen texts; images (K, PICTURE, PICTURE, 3) uint8, a
-    test image of each class. order (K,): where each stood in the data set. sample: a test image
-    to predict, and its read function's data set.
+    Classes are ordered by CPT's clusters, which follow from the frozen texts. clusters: (K,) int64;
+    texts: (K, d), and cosines: (K, K), of the frozen texts; images: (K, IMAGE_SIZE, IMAGE_SIZE, 3)
+    uint8, a test image of each class; order: (K,) labels in the data set; sample: a test image of
+    `dataset` to predict.
     """
 
     dataset: ImageDataset
@@ -49,7 +49,7 @@ class Scene:
 
 
 def scene_of(spec: RunSpec) -> Scene:
-    """The scene that a run plays in; made once for all runs on its data set and backbone."""
+    """The scene of a run, computed once for all runs on its data set and backbone."""
     return _scene(inputs.backbone_of(spec), inputs.task_of(spec).learned)
 
 
@@ -60,7 +60,7 @@ def _scene(backbone: Backbone, dataset: ImageDataset) -> Scene:
     order = order_by_cluster(frozen, clusters)
     first = {sample.label: sample for sample in reversed(dataset.test)}
     shown = [first[label] for label in order.tolist()]
-    images = dataset.read([sample.key for sample in shown], PICTURE)
+    images = dataset.read([sample.key for sample in shown], IMAGE_SIZE)
     return Scene(
         dataset,
         tuple(dataset.class_names[label] for label in order.tolist()),

@@ -1,4 +1,4 @@
-"""An exploring session: the runs of a store, the one that is chosen, and whether widgets work."""
+"""A session of the explorer: the runs of a store, the chosen one, and whether widgets work."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from cptlab.lab.explore.scene import Scene, scene_of
 from cptlab.lab.runs.queue import run
 from cptlab.lab.runs.results import Result
 from cptlab.lab.study.claims.variants import CPT, PLAIN, ZERO_SHOT
-from cptlab.lab.study.design import Design
 from cptlab.lab.study.lineup import BOTH
 from cptlab.lab.study.profiles import Profile
 from cptlab.lab.study.studies import Study, grid
@@ -46,7 +45,7 @@ class Session(traitlets.HasTraits):
         return texts, cosine_matrix(texts).numpy()
 
     def add(self, result: Result) -> None:
-        """Offer one more run, and choose it."""
+        """Add a run, and choose it."""
         new = Finished(result, label_of(result.spec, self.profile))
         others = [run for run in self.runs if run.key != new.key]
         self.runs = sorted([*others, new], key=lambda run: run.key)
@@ -54,12 +53,12 @@ class Session(traitlets.HasTraits):
 
 
 def begin(profile: Profile, store: Path, widgets: str = "auto") -> Session:
-    """Open the finished runs of a profile; with the profile smoke a few are trained if none is.
+    """Open the finished runs of a profile; if there are none, the profile smoke trains a few.
 
     Remarks on results that are left out are printed. widgets: "on", "off" for static images, or
-    "auto" for widgets where somebody sits in front of the notebook.
+    "auto" for widgets in an interactive notebook.
 
-    Raises ValueError for another word, and if there are no runs, with the command that makes some.
+    Raises ValueError for another value, or if there are no runs, with the command to train some.
     """
     if widgets not in WIDGETS:
         raise ValueError(f"widgets is {widgets!r}, but must be one of {', '.join(WIDGETS)}.")
@@ -75,20 +74,20 @@ def begin(profile: Profile, store: Path, widgets: str = "auto") -> Session:
             f"`cptlab figures 00 --profile {profile.name}` trains a few, `cptlab run --profile "
             f"{profile.name}` one; with --out, give the notebook the same folder as out."
         )
-    return Session(profile, store, runs, somebody_there() if widgets == "auto" else widgets == "on")
+    return Session(profile, store, runs, is_interactive() if widgets == "auto" else widgets == "on")
 
 
 def starters(profile: Profile) -> Study:
     """Two short runs, CPT and the prompts without its losses, and zero-shot beside them."""
     main = profile.comparison
-    part = Design(main.datasets[:1], (min(main.taus),), main.seeds[:1])
-    return grid(profile, part, (ZERO_SHOT, PLAIN, CPT), BOTH[1:])
+    design = main.at(main.smallest_tau).on(main.datasets[0]).first_seeds(1)
+    return grid(profile, design, (ZERO_SHOT, PLAIN, CPT), BOTH[1:])
 
 
-def somebody_there() -> bool:
-    """Whether this runs in a notebook with somebody in front of it who could move a widget.
+def is_interactive() -> bool:
+    """Whether this runs in a notebook that a person uses.
 
-    Papermill, nbval and nbconvert tell the kernel that nobody can answer questions.
+    Papermill, nbval and nbconvert run the kernel without standard input.
     """
     shell = get_ipython()
     kernel = getattr(shell, "kernel", None)

@@ -1,4 +1,4 @@
-"""Static images of what the widgets show, for where there are none."""
+"""Static images of what the widgets show, for notebooks without a person."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def map_figure(scene: Scene, layouts: Mapping[str, np.ndarray]) -> Figure:
 def prediction_figure(image: np.ndarray, shares: pd.DataFrame, label: str) -> Figure:
     """An image (H, W, 3) beside the probabilities in percent that `predict` gave.
 
-    label: of the run. Classes stand from the run's most to its least probable one.
+    label: of the run. Classes are sorted by the run's probability, the highest on top.
     """
     shares = shares.sort_values("run")
     with use_style():
@@ -81,6 +81,6 @@ def prediction_figure(image: np.ndarray, shares: pd.DataFrame, label: str) -> Fi
 
 
 def _finished(fig: Figure) -> Figure:
-    """Off pyplot's list: the notebook shows what a cell returns, and would show it twice."""
+    """Close a figure for pyplot: the notebook would show it again beside what the cell returns."""
     plt.close(fig)
     return fig

@@ -1,4 +1,4 @@
-"""Train a run and look at it after every epoch; it is stored like any other."""
+"""Train a run and observe it after every epoch; it is stored like any other."""
 
 from __future__ import annotations
 

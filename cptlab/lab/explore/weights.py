@@ -1,4 +1,4 @@
-"""CPT's three loss weights: the finished run nearest to some, and the run that would have them."""
+"""CPT's three loss weights: the nearest finished run, and the run that has them exactly."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ Weights = tuple[float, float, float]
 NAMES = ("lambda_tetf", "lambda_cc", "lambda_rs")
 DEFAULTS: Weights = tuple(getattr(CPT(), name) for name in NAMES)
 READING = BOTH[1]
-"""Of L_TETF, where the chosen run has none."""
+"""The reading of L_TETF if the chosen run has none."""
 READ_BY = {"lambda_tetf": "etf_", "lambda_cc": "cc_", "lambda_rs": "anchor_"}
-"""Weight of a loss -> how the options begin that say how it is read."""
+"""Weight of a loss -> prefix of the options that give its reading."""
 
 
 def weights_of(method: Method) -> Weights | None:
@@ -30,7 +30,7 @@ def weights_of(method: Method) -> Weights | None:
 
 
 def around(chosen: RunSpec, profile: Profile) -> RunSpec:
-    """The CPT run whose weights are moved: the chosen one, or CPT in its place."""
+    """The CPT run whose weights are varied: the chosen one, or CPT with the same settings."""
     if isinstance(chosen.method, CPT):
         return dataclasses.replace(chosen, curve=False)
     method = methods(profile, (FULL_CPT,), (READING,))[label(FULL_CPT, READING)]
@@ -39,7 +39,7 @@ def around(chosen: RunSpec, profile: Profile) -> RunSpec:
 
 
 def with_weights(chosen: RunSpec, profile: Profile, weights: Weights) -> RunSpec:
-    """The run that differs from the chosen one in its loss weights alone."""
+    """The chosen run with other loss weights."""
     spec = around(chosen, profile)
     values = dict(zip(NAMES, weights, strict=True))
     return dataclasses.replace(spec, method=dataclasses.replace(spec.method, **values))
@@ -48,10 +48,10 @@ def with_weights(chosen: RunSpec, profile: Profile, weights: Weights) -> RunSpec
 def nearest(
     runs: Sequence[Finished], chosen: RunSpec, profile: Profile, weights: Weights
 ) -> Finished | None:
-    """The run that differs from the chosen one in its weights alone, and there the least.
+    """The run with the nearest weights among those that differ from the chosen one in weights only.
 
-    Distances are Euclidean, every weight counted in units of its default. A loss with weight 0 has
-    no reading, so that runs of all readings meet there. None if no run fits.
+    Distances are Euclidean, with each weight in units of its default. A loss with weight 0 has no
+    reading, so there runs of all readings count. None if no run fits.
     """
     wanted = around(chosen, profile)
 

@@ -1,4 +1,4 @@
-"""Sliders of CPT's loss weights: the nearest finished run, or a new one that is trained at once."""
+"""Sliders of CPT's loss weights: show the nearest finished run, or train a new one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cptlab.lab.explore.weights import DEFAULTS, NAMES, nearest, weights_of, wit
 from cptlab.training.loop import TrainingDiverged
 
 LARGEST = 4
-"""Times its default that a weight can be dragged to."""
+"""Largest weight of a slider, in units of its default."""
 STEPS = 40
 
 Show = Callable[[str, np.ndarray, dict[str, float] | None], None]
@@ -25,19 +25,19 @@ Show = Callable[[str, np.ndarray, dict[str, float] | None], None]
 class WeightsPanel(widgets.VBox):
     """Sliders, a button and a progress bar.
 
-    show: puts a label, a cosine matrix (K, K) and metrics on the screen, for runs in training.
+    show: shows a label, a cosine matrix (K, K) and metrics, for a run in training.
     """
 
     def __init__(self, session: Session, show: Show) -> None:
         self.session, self.show = session, show
         self.following = False
-        """While sliders and the chosen run are brought in line, neither sets the other."""
+        """True while sliders and chosen run are synchronised: neither then sets the other."""
         self.sliders = [_slider(*pair) for pair in zip(NAMES, DEFAULTS, strict=True)]
         self.train = widgets.Button(description="Train with these", icon="play")
         self.bar = widgets.IntProgress(description="epoch", layout={"visibility": "hidden"})
-        self.said = widgets.HTML()
+        self.message = widgets.HTML()
         title = widgets.HTML("<b>Loss weights of CPT</b>: drag to the nearest finished run")
-        super().__init__([title, *self.sliders, widgets.HBox([self.train, self.bar]), self.said])
+        super().__init__([title, *self.sliders, widgets.HBox([self.train, self.bar]), self.message])
         for slider in self.sliders:
             slider.observe(self.drag, "value")
         session.observe(self.follow, "chosen")
@@ -45,7 +45,7 @@ class WeightsPanel(widgets.VBox):
         self.follow()
 
     def wanted(self) -> tuple[float, ...]:
-        """The weights that the sliders stand on."""
+        """The weights of the sliders."""
         return tuple(round(slider.value, 6) for slider in self.sliders)
 
     def drag(self, change: object = None) -> None:
@@ -55,18 +55,18 @@ class WeightsPanel(widgets.VBox):
         session, wanted = self.session, self.wanted()
         found = nearest(session.runs, session.chosen.spec, session.profile, wanted)
         if found is None:
-            self.said.value = "No CPT run of this data set, τ and seed is finished: train one."
+            self.message.value = "No CPT run of this data set, τ and seed is finished: train one."
             return
         own = weights_of(found.spec.method)
         listed = ", ".join(f"{name} = {weight:g}" for name, weight in zip(NAMES, own))
         which = "Finished run" if np.allclose(own, wanted) else "Nearest finished run"
-        self.said.value = f"{which}: {escape(found.label)} ({listed})"
+        self.message.value = f"{which}: {escape(found.label)} ({listed})"
         self.following = True
         session.chosen = found
         self.following = False
 
     def follow(self, change: object = None) -> None:
-        """A run chosen elsewhere puts the sliders on its weights."""
+        """Move the sliders to the weights of a run that was chosen elsewhere."""
         weights = weights_of(self.session.chosen.spec.method)
         if self.following or weights is None:
             return
@@ -75,10 +75,10 @@ class WeightsPanel(widgets.VBox):
             slider.max = max(slider.max, weight)
             slider.value = weight
         self.following = False
-        self.said.value = ""
+        self.message.value = ""
 
     def start(self, button: object) -> None:
-        """Train with the weights of the sliders, or go on where it was interrupted."""
+        """Train with the weights of the sliders, or continue an interrupted training."""
         session = self.session
         spec = with_weights(session.chosen.spec, session.profile, self.wanted())
         label, scene = label_of(spec, session.profile), session.scene()
@@ -90,16 +90,16 @@ class WeightsPanel(widgets.VBox):
             self.show(f"{label}, epoch {epoch.number} of {epoch.epochs}", cosines, metrics)
 
         self.train.disabled, self.bar.value, self.bar.layout.visibility = True, 0, "visible"
-        self.said.value = f"Training {escape(label)} ..."
+        self.message.value = f"Training {escape(label)} ..."
         try:
             result = train_and_watch(spec, session.store, watch)
         except (ValueError, OSError, TrainingDiverged) as error:
-            self.said.value = f"<b>This run failed.</b> {escape(str(error))}"
+            self.message.value = f"<b>This run failed.</b> {escape(str(error))}"
         except KeyboardInterrupt:
-            self.said.value = "Interrupted; started again, it goes on after its last epoch."
+            self.message.value = "Interrupted; started again, it goes on after its last epoch."
         else:
             session.add(result)
-            self.said.value = f"Finished and stored: {escape(label)}"
+            self.message.value = f"Finished and stored: {escape(label)}"
         finally:
             self.train.disabled, self.bar.layout.visibility = False, "hidden"
 
