@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from cptlab.clip import Backbone, Prompts
-from cptlab.methods.base import BatchOutputs, Context, CoupledPrompts, Row, cross_entropy
+from cptlab.methods.base import BatchOutputs, Context, Row, cross_entropy
+from cptlab.methods.families import CoupledPrompts
 from cptlab.methods.parts.bottleneck import bottleneck, bottleneck_start
 from cptlab.methods.parts.descriptions import descriptions_of
 from cptlab.methods.schedule import Schedule

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from cptlab.geometry import losses as geometry
 from cptlab.geometry.clusters import ClusterMethod, cluster_prototypes
-from cptlab.methods.base import PHOTO, BatchOutputs, Context, DeepPrompts, Row, cross_entropy
+from cptlab.methods.base import PHOTO, BatchOutputs, Context, Row, cross_entropy
+from cptlab.methods.families import DeepPrompts
 
 PAIR_MEAN: dict[str, object] = {"etf_reduction": "pair_mean"}
 """The reading of eq. (9) as a mean over pairs, which has rows of its own."""

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from cptlab.geometry.clusters import number_of_clusters
 from cptlab.geometry.losses import PairReduction, textual_etf_separation
-from cptlab.methods.base import BatchOutputs, Context, DeepPrompts, Row, cross_entropy
+from cptlab.methods.base import BatchOutputs, Context, Row, cross_entropy
+from cptlab.methods.families import DeepPrompts
 
 
 @dataclass(frozen=True)

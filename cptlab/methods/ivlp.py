@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from cptlab.methods.base import DeepPrompts, Row
+from cptlab.methods.base import Row
+from cptlab.methods.families import DeepPrompts
 
 
 @dataclass(frozen=True)

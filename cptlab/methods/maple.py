@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from cptlab.methods.base import CoupledPrompts, Row
+from cptlab.methods.base import Row
+from cptlab.methods.families import CoupledPrompts
 
 
 @dataclass(frozen=True)

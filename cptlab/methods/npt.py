@@ -13,7 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cptlab.methods.base import BatchOutputs, Context, CoupledPrompts, Row, cross_entropy
+from cptlab.methods.base import BatchOutputs, Context, Row, cross_entropy
+from cptlab.methods.families import CoupledPrompts
 
 
 @dataclass(frozen=True)

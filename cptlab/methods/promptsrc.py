@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cptlab.clip import IMAGENET_TEMPLATES
-from cptlab.methods.base import BatchOutputs, Context, DeepPrompts, Row, cross_entropy
+from cptlab.methods.base import BatchOutputs, Context, Row, cross_entropy
+from cptlab.methods.families import DeepPrompts
 from cptlab.methods.parts.averaging import gaussian_weights
 from cptlab.methods.schedule import Schedule
 
