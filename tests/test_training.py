@@ -28,8 +28,9 @@ from cptlab.methods import (
 )
 from cptlab.methods.schedule import Schedule
 from cptlab.seeds import torch_stream
+from cptlab.training.images import read_images
 from cptlab.training.loop import TrainingDiverged, train
-from cptlab.training.model import PromptedCLIP, read_images
+from cptlab.training.model import PromptedCLIP
 from cptlab.training.optimisation import (
     batches,
     optimiser_for,

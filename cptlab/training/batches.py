@@ -14,7 +14,8 @@ from cptlab.methods.parts.balance import Balance
 from cptlab.methods.parts.negatives import hard_negatives
 from cptlab.methods.parts.views import augmented
 from cptlab.seeds import stream, torch_stream
-from cptlab.training.model import READERS, PromptedCLIP, normalised, pixels, read_images
+from cptlab.training.images import READERS, normalised, pixels, read_images
+from cptlab.training.model import PromptedCLIP
 from cptlab.training.optimisation import batches
 from cptlab.training.spec import RunSpec
 

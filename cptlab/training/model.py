@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
-from tqdm.auto import tqdm
 
 from cptlab.clip import (
     Backbone,
@@ -23,12 +21,9 @@ from cptlab.clip import (
 )
 from cptlab.data import ImageDataset, Sample
 from cptlab.methods.base import PHOTO, Method, Use
+from cptlab.training.images import CPU_BATCH, GPU_BATCH, read_in_batches
 
 PLAIN = Method()
-CPU_BATCH, GPU_BATCH = 128, 2048
-"""Images times replicas that are encoded at once when nothing is learned."""
-READERS = 8
-"""Processes that read images ahead of a GPU."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +146,7 @@ class PromptedCLIP:
         if not len(self.method.tokens(self.prompts, use).vision):
             frozen = _frozen_samples(self.backbone, dataset, tuple(samples))
             return self.method.adapt_images(self.prompts, frozen)
-        parts = _read_in_batches(self.backbone, dataset, samples, self._at_once())
+        parts = read_in_batches(self.backbone, dataset, samples, self._at_once())
         return torch.cat([self.image_features(part[None], use) for part in parts], dim=-2)
 
     @torch.no_grad()
@@ -186,63 +181,9 @@ def _frozen_samples(
 ) -> Tensor:
     """Features (1, N, d) by the frozen image tower, the same for all methods that leave it so."""
     limit = GPU_BATCH if backbone.device.type == "cuda" else CPU_BATCH
-    parts = _read_in_batches(backbone, dataset, samples, limit)
+    parts = read_in_batches(backbone, dataset, samples, limit)
     tower = ImageTower(backbone)
     return torch.cat([_encode(backbone, tower, part[None]) for part in parts], dim=-2)
-
-
-def read_images(backbone: Backbone, dataset: ImageDataset, samples: Sequence[Sample]) -> Tensor:
-    """Samples as the backbone wants them: normalised, (N, 3, H, W), on its device."""
-    return torch.cat(list(_read_in_batches(backbone, dataset, samples, CPU_BATCH)))
-
-
-def _read_in_batches(
-    backbone: Backbone, dataset: ImageDataset, samples: Sequence[Sample], batch_size: int
-) -> Iterator[Tensor]:
-    """Normalised images, batch by batch; read ahead in other processes where a GPU waits."""
-    on_gpu = backbone.device.type == "cuda"
-    keys = [sample.key for sample in samples]
-    loader = DataLoader(
-        _Images(dataset, keys, backbone.image_size),
-        batch_size,
-        collate_fn=lambda batch: batch,
-        num_workers=min(READERS, len(keys) // batch_size) if on_gpu else 0,
-        pin_memory=on_gpu,
-        generator=torch.Generator(),  # it would draw from the global one
-    )
-    for part in tqdm(loader, desc="images", leave=False, disable=len(loader) < 50):
-        yield normalised(backbone, part.to(backbone.device, non_blocking=True))
-
-
-def normalised(backbone: Backbone, pixels: Tensor) -> Tensor:
-    """Images (..., 3, H, W) in [0, 1] as the backbone wants them."""
-    mean, std = _channels(backbone)
-    return (pixels - mean) / std
-
-
-def pixels(backbone: Backbone, images: Tensor) -> Tensor:
-    """Normalised images (..., 3, H, W) back in [0, 1]."""
-    mean, std = _channels(backbone)
-    return (images * std + mean).clamp(0, 1)
-
-
-def _channels(backbone: Backbone) -> tuple[Tensor, ...]:
-    return tuple(
-        torch.tensor(c, device=backbone.device).view(3, 1, 1) for c in (backbone.mean, backbone.std)
-    )
-
-
-class _Images(Dataset):
-    """Images of a data set as torch's loader wants them: whole batches by position."""
-
-    def __init__(self, dataset: ImageDataset, keys: Sequence[str], size: int):
-        self.dataset, self.keys, self.size = dataset, keys, size
-
-    def __len__(self) -> int:
-        return len(self.keys)
-
-    def __getitems__(self, rows: Sequence[int]) -> Tensor:
-        return self.dataset.read([self.keys[row] for row in rows], self.size)
 
 
 def _encode(backbone: Backbone, tower: Callable[..., Tensor], *inputs: object) -> Tensor:

@@ -1,0 +1,1 @@
+"""Runs: done pass by pass on this machine or a cluster, stored, read back, packed."""

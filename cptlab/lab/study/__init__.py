@@ -1,0 +1,1 @@
+"""The study of the paper: profiles, grids of runs, tables, claims and published numbers."""
