@@ -1,1 +1,1 @@
-"""The command line, one file for each command; heavy imports wait for the command that needs them."""
+"""The command line, a file for each command; heavy imports wait for the command that needs them."""
