@@ -3,10 +3,10 @@ BIN := .venv/bin
 PROFILE ?= demo
 
 .DEFAULT_GOAL := help
-.PHONY: help env figures test lint lab wheel pretrain clean
+.PHONY: help env figures test test-slow lint lab wheel pretrain clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 env: .venv/.test ## create .venv with pinned versions of all packages (the others install what they need)
 
@@ -22,11 +22,14 @@ env: .venv/.test ## create .venv with pinned versions of all packages (the other
 figures: .venv/.lab ## train and draw everything; PROFILE=smoke|demo|full|paper, default demo
 	$(BIN)/cptlab figures --profile $(PROFILE)
 
-test: env ## run the whole test suite
+test: env ## lint, check types and run the quick tests
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m ty check
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n auto --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -rs -n auto --dist loadfile -m "not slow"
+
+test-slow: env ## run the slow tests: kills, clusters, browsers, wheel, notebooks, the whole archive
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -rs -n auto --dist loadfile -m slow
 
 lint: env ## format code and notebooks, mend what ruff can mend, check types; as pre-commit does
 	$(BIN)/python -m ruff check --fix .

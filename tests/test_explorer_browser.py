@@ -12,6 +12,7 @@ from PIL import Image, ImageDraw
 from cptlab.lab.workspace import NOTEBOOKS
 
 pytest_plugins = ["browser"]
+pytestmark = pytest.mark.slow
 PATIENCE = 400  # seconds; other tests run beside this one
 
 

@@ -194,6 +194,6 @@ def test_make_help_lists_what_the_readme_uses():
     done = subprocess.run(
         ["make", "help"], cwd=CHECKOUT, capture_output=True, text=True, check=True
     )
-    for target in set(re.findall(r"^make (\w+)$|`make (\w+)`", README, flags=re.M)):
+    for target in set(re.findall(r"^make ([\w-]+)$|`make ([\w-]+)`", README, flags=re.M)):
         name = "".join(target)
         assert name == "help" or f"make {name} " in done.stdout
