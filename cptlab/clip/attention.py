@@ -7,22 +7,26 @@ leading dimensions; ``w`` is the width, ``L`` a number of tokens.
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
+
+from cptlab.clip.guard import open_clip
+
+Block = open_clip.transformer.ResidualAttentionBlock
 
 
-def query(block: nn.Module, normed: Tensor) -> Tensor:
+def query(block: Block, normed: Tensor) -> Tensor:
     """Queries (..., L, w) of tokens (..., L, w) that have passed the block's ``ln_1``."""
     width = normed.shape[-1]
     return F.linear(normed, block.attn.in_proj_weight[:width], block.attn.in_proj_bias[:width])
 
 
-def key_value(block: nn.Module, normed: Tensor) -> tuple[Tensor, Tensor]:
+def key_value(block: Block, normed: Tensor) -> tuple[Tensor, Tensor]:
     """Keys and values, each (..., L, w), of tokens (..., L, w) that have passed ``ln_1``."""
     width = normed.shape[-1]
-    keys_values = F.linear(
+    keys, values = F.linear(
         normed, block.attn.in_proj_weight[width:], block.attn.in_proj_bias[width:]
-    )
-    return keys_values.chunk(2, dim=-1)
+    ).chunk(2, dim=-1)
+    return keys, values
 
 
 def concatenate(first: Tensor, second: Tensor) -> Tensor:
@@ -31,7 +35,7 @@ def concatenate(first: Tensor, second: Tensor) -> Tensor:
     return torch.cat([first.expand(*lead, -1, -1), second.expand(*lead, -1, -1)], dim=-2)
 
 
-def attend(block: nn.Module, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
+def attend(block: Block, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Tensor:
     """Multi-head attention of queries (..., Q, w) over keys and values (..., L, w).
 
     Args:
@@ -54,7 +58,7 @@ def attend(block: nn.Module, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | Non
     return out.transpose(1, 2).reshape(q.shape)
 
 
-def finish(block: nn.Module, x: Tensor, attended: Tensor) -> Tensor:
+def finish(block: Block, x: Tensor, attended: Tensor) -> Tensor:
     """The rest of the block: output projection, residual and MLP on (..., L, w)."""
     x = x + block.ls_1(block.attn.out_proj(attended))
     return x + block.ls_2(block.mlp(block.ln_2(x)))

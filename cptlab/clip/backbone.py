@@ -7,11 +7,12 @@ the towers one uniform view of its models; ``wrap`` refuses those that they coul
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from cptlab.clip.attention import Block
 from cptlab.clip.checks import reason_to_refuse
 from cptlab.clip.guard import open_clip
 
@@ -29,8 +30,8 @@ class Backbone:
     """
 
     name: str
-    model: nn.Module
-    tokenizer: Any
+    model: open_clip.CLIP
+    tokenizer: open_clip.SimpleTokenizer
     precision: Precision = "fp32"
 
     def autocast(self) -> torch.autocast:
@@ -59,7 +60,7 @@ class Backbone:
         return self.model.context_length
 
     @property
-    def text_blocks(self) -> nn.ModuleList:
+    def text_blocks(self) -> Sequence[Block]:
         return self.model.transformer.resblocks
 
     @property
@@ -90,7 +91,7 @@ class Backbone:
         return self.model.text_projection
 
     @property
-    def vision_blocks(self) -> nn.ModuleList:
+    def vision_blocks(self) -> Sequence[Block]:
         return self.model.visual.transformer.resblocks
 
     @property
@@ -178,7 +179,7 @@ class Backbone:
         return ends.int().argmax(1) + 1
 
 
-def wrap(model: nn.Module, tokenizer: Any, name: str, precision: Precision = "fp32") -> Backbone:
+def wrap(model: nn.Module, tokenizer: object, name: str, precision: Precision = "fp32") -> Backbone:
     """Freeze a CLIP, put it in evaluation mode and check that there are towers to serve it exactly.
 
     With "bf16" the linear layers' weights are cast in place, the others stay as they are.
@@ -192,4 +193,5 @@ def wrap(model: nn.Module, tokenizer: Any, name: str, precision: Precision = "fp
     model.eval().requires_grad_(False)
     if precision == "bf16":
         open_clip.convert_weights_to_lp(model, torch.bfloat16)
-    return Backbone(name, model, tokenizer, precision)
+    # reason_to_refuse has seen that both are of the types that a backbone takes
+    return Backbone(name, model, tokenizer, precision)  # ty: ignore[invalid-argument-type]

@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from cptlab.clip.attention import Block
 from cptlab.clip.guard import open_clip
 
 
@@ -23,7 +24,7 @@ def reason_against_name(config: dict[str, Any]) -> str | None:
     return None
 
 
-def reason_to_refuse(model: nn.Module, tokenizer: Any) -> str | None:
+def reason_to_refuse(model: nn.Module, tokenizer: object) -> str | None:
     """Why no tower can serve this model exactly, as half a sentence; None if one can."""
     if type(model) is not open_clip.CLIP:
         return f"{type(model).__name__} has another text tower than CLIP's own"
@@ -49,19 +50,21 @@ def reason_to_refuse(model: nn.Module, tokenizer: Any) -> str | None:
     if visual.image_size[0] != visual.image_size[1]:
         return "its images are not square"
     blocks = [*model.transformer.resblocks, *visual.transformer.resblocks]
-    if any(type(b) is not open_clip.transformer.ResidualAttentionBlock for b in blocks):
+    if any(type(b) is not Block for b in blocks):
         return "its transformer blocks are not the standard ones"
     return None
 
 
-def reason_against_sharing(model: nn.Module, tokenizer: Any) -> str | None:
+def reason_against_sharing(
+    model: open_clip.CLIP, tokenizer: open_clip.SimpleTokenizer
+) -> str | None:
     """Why this model's sentences cannot share a prefix or lose their padding, as half a sentence.
 
     None if they can. With a reason, a model that ``reason_to_refuse`` lets pass is left to
     ``PlainTextTower``.
     """
     mask = model.attn_mask
-    if mask is None or not mask.equal(torch.full_like(mask, -torch.inf).triu(1)):
+    if not isinstance(mask, Tensor) or not mask.equal(torch.full_like(mask, -torch.inf).triu(1)):
         return "its text tower is not causal"
     # "argmax" reads at the largest id, which is the end token of CLIP's own vocabulary
     end_ids = {"argmax": tokenizer.vocab_size - 1, "eos": model.text_eos_id}

@@ -8,6 +8,7 @@ torchvision only, so declaring the two schemas is enough.
 import importlib
 import sys
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -37,6 +38,11 @@ def import_open_clip() -> ModuleType:
     return importlib.import_module("open_clip")
 
 
-open_clip = import_open_clip()
-datasets = importlib.import_module("torchvision.datasets")
-transforms = importlib.import_module("torchvision.transforms.v2")
+if TYPE_CHECKING:  # the same modules, as a type checker finds them
+    import open_clip.transformer
+    from torchvision import datasets
+    from torchvision.transforms import v2 as transforms
+else:
+    open_clip = import_open_clip()
+    datasets = importlib.import_module("torchvision.datasets")
+    transforms = importlib.import_module("torchvision.transforms.v2")

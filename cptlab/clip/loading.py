@@ -6,7 +6,6 @@ import warnings
 from functools import lru_cache
 from pathlib import Path
 from textwrap import shorten
-from typing import Any
 
 import torch
 from torch import nn
@@ -91,14 +90,17 @@ def _emoji_clip(path: Path) -> nn.Module:
 
 def _open_clip_model(name: str, pretrained: str | None) -> nn.Module:
     file = weights_file(pretrained)
-    options = {}
+    preprocessing = None
     if file:
         pretrained = str(file)
-        options["force_preprocess_cfg"] = configuration(file).get("preprocess_cfg")
+        preprocessing = configuration(file).get("preprocess_cfg")
     try:
         with torch.random.fork_rng(devices=[]):
             return open_clip.create_model(
-                name, pretrained=pretrained, require_pretrained=True, **options
+                name,
+                pretrained=pretrained,
+                require_pretrained=True,
+                force_preprocess_cfg=preprocessing,
             )
     except Exception as error:  # network, file, pickle or shapes: for the user it is one thing
         advice = f" Give a whole checkpoint of {name}, or its tag to fetch it." if file else ""
@@ -119,7 +121,7 @@ def _reason(error: Exception) -> str:
     return f"{told.rstrip('.')} ({type(error).__name__})"
 
 
-def _tokenizer(name: str) -> Any:
+def _tokenizer(name: str) -> object:
     try:
         return open_clip.get_tokenizer(name)
     except ImportError as error:

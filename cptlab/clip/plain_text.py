@@ -68,7 +68,8 @@ class PlainTextTower:
         # (replicas 1, K, L, w), without positions
         self.embeddings = backbone.token_embedding[ids.to(backbone.device)][None]
         self.positions = backbone.text_positions[:length]
-        self.mask = None if model.attn_mask is None else model.attn_mask[:length, :length]
+        mask = model.attn_mask
+        self.mask = mask[:length, :length] if isinstance(mask, Tensor) else None
         # Pooling picks a row: let it pick from the rows' own numbers.
         rows = torch.arange(len(ids) * length).reshape(len(ids), length, 1)
         rows = open_clip.transformer.text_global_pool(

@@ -16,7 +16,7 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
-from cptlab.clip.attention import attend, concatenate, finish, key_value, query
+from cptlab.clip.attention import Block, attend, concatenate, finish, key_value, query
 from cptlab.clip.backbone import Backbone
 from cptlab.clip.checks import reason_against_sharing
 from cptlab.clip.context import context_by_block, replace_context
@@ -136,7 +136,14 @@ class TextTower:
         features = model.ln_final(suffix) @ model.text_projection
         return features[..., self.class_order, :]
 
-    def _attend(self, block, q: Tensor, prefix_kv, suffix_kv, last: bool) -> Tensor:
+    def _attend(
+        self,
+        block: Block,
+        q: Tensor,
+        prefix_kv: tuple[Tensor, Tensor],
+        suffix_kv: tuple[Tensor, Tensor],
+        last: bool,
+    ) -> Tensor:
         """Attention of packed queries over their prefix and their own suffix, bucket by bucket.
 
         ``q`` holds all suffix rows, or in the last block one row per class; result shaped alike.
