@@ -140,7 +140,7 @@ def test_too_long_sentence_names_its_class():
 @pytest.mark.parametrize(
     ("sentences", "n", "message"),
     [
-        (["a photo of a cat.", "an image of a dog."], 4, "share their first 2 tokens"),
+        (["a photo of a cat.", "a drawing of a dog."], 4, "share their first 2 tokens"),
         (["a cat", "a cat"], 4, "share their first 3 tokens"),
         ([], 4, "at least one class"),
         (torch.zeros(2, 78, dtype=torch.long), 4, "at most 77"),
