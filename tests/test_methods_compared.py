@@ -119,7 +119,8 @@ def test_promptsrc_ends_with_its_average(backbone):
     """Without the average, end-of-epoch values are the same; the last one is then replaced."""
     method = PromptSRC(**DEPTH)
     trained, seen = run(backbone, method)
-    plain = type("Plain", (PromptSRC,), {"averaging": lambda self, epochs: None})(**DEPTH)
+    changes = {"name": "plain", "averaging": lambda self, epochs: None}
+    plain = type("Plain", (PromptSRC,), changes)(**DEPTH)
     _, ends = run(backbone, plain)
     weights = gaussian_weights(4, 3.0, 0.2).tolist()
     for i, parameter in enumerate(trained.model.prompts.parameters()):
