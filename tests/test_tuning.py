@@ -11,8 +11,8 @@ from cptlab.lab.study.tuning import DATASETS, EPOCHS, LABELS, RATES, SEEDS, choi
 def test_tuning_looks_at_validation_only_and_at_seeds_of_its_own():
     study = tuning(DEMO)
     assert {spec.protocol for spec in study} == {"validation"}
-    parts = [part for p in PROFILES.values() for part in (p.comparison, p.details, p.transfer)]
-    assert not {spec.seed for spec in study} & {seed for part in parts for seed in part.seeds}
+    designs = [d for p in PROFILES.values() for d in (p.comparison, p.details, p.transfer)]
+    assert not {spec.seed for spec in study} & {seed for design in designs for seed in design.seeds}
     assert {(s.schedule.lr, s.schedule.epochs) for s in study} == {
         (rate, epochs) for rate in RATES for epochs in EPOCHS
     }

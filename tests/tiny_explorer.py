@@ -9,13 +9,13 @@ from cptlab.lab.study.design import Design
 from cptlab.lab.study.profiles import SMOKE, Depths
 from cptlab.methods.schedule import Schedule
 
-PART = Design(("tiny",), (0.25,), (1,))
+DESIGN = Design(("tiny",), (0.25,), (1,))
 PROFILE = dataclasses.replace(
     SMOKE,
-    comparison=PART,
-    details=PART,
-    transfer=PART,
-    few_shot=PART,
+    comparison=DESIGN,
+    details=DESIGN,
+    transfer=DESIGN,
+    few_shot=DESIGN,
     similarity_dataset="tiny",
     curve_dataset="tiny",
     curve_taus=(0.25,),
