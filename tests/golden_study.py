@@ -1,6 +1,6 @@
 """A small study whose finished runs are committed, and everything that is rebuilt from them.
 
-`python tests/golden_study.py` trains the runs anew and rewrites `tests/golden/study`.
+`python tests/golden_study.py` trains the runs again and rewrites `tests/golden/study`.
 """
 
 import io

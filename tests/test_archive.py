@@ -42,7 +42,7 @@ def test_prompts_come_only_for_the_runs_that_asked(packed, tmp_path):
     prompts = [path.parent.name for path in tmp_path.glob("*/prompts.safetensors")]
     assert prompts == [KEPT.run_id]
     other = list(STUDY)[1]
-    with pytest.raises(ValueError, match=rf"{other.run_id} came from an archive.*delete .*anew"):
+    with pytest.raises(ValueError, match=rf"{other.run_id} came from an archive.*delete .*again"):
         load_result(tmp_path, other).model()
 
 

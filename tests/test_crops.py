@@ -1,4 +1,4 @@
-"""Random resized crops: seeded views of image files, drawn anew in every step of a training."""
+"""Random resized crops: seeded views of image files, drawn again in every step of a training."""
 
 import dataclasses
 

@@ -173,7 +173,7 @@ def test_doctor_of_a_folder(tmp_path, cptlab_call):
         "1 skipped that are no images",
         "no split is given, so half of each class is for training and half for testing, by a hash "
         "of the file name",
-        "base to new takes four classes or more, and there are 2",
+        "base to new needs four classes or more, and there are 2",
         "2 classes have fewer than 16 training images, the smallest 3",
     ]
     (root / "ant/ant 3.png").write_bytes(b"")
@@ -185,7 +185,7 @@ def test_doctor_of_a_folder(tmp_path, cptlab_call):
 def test_doctor_of_what_is_no_data_set(tmp_path, cptlab_call):
     done = cptlab_call("doctor", own_folder(tmp_path / "mine", ("ant",)))
     assert done.status == 1
-    assert "has 1 classes, but it takes two or more" in done.out
+    assert "has 1 classes, but it needs two or more" in done.out
     done = cptlab_call("doctor", tmp_path / "none.csv")
     assert done.status == 1
     assert done.err.startswith(f"cptlab: {tmp_path}/none.csv is not there.")

@@ -141,10 +141,10 @@ def test_what_is_wrong_with_stored_results_is_said(tiny, tmp_path):
     change(older, format=1)
     change(version, environment={"versions": {"cptlab": "0.0.1"}})
     told = "\n".join(remarks(specs, tmp_path))
-    anew = "and will be computed anew:"
-    assert f"1 stored results are damaged or incomplete {anew} {specs[0].run_id}." in told
-    assert f"1 stored results belong to other weights {anew} {specs[1].run_id}." in told
-    assert f"1 stored results have another format than this version's {anew}" in told
+    again = "and will be computed again:"
+    assert f"1 stored results are damaged or incomplete {again} {specs[0].run_id}." in told
+    assert f"1 stored results belong to other weights {again} {specs[1].run_id}." in told
+    assert f"1 stored results have another format than this version's {again}" in told
     assert "1 results were computed by cptlab 0.0.1 (this is " in told
     assert missing(specs, tmp_path) == specs[:3]
     run(specs, tmp_path, progress=False)

@@ -11,7 +11,7 @@ from cptlab.lab.runs.results import load_result, missing, remarks
 
 def test_every_stored_run_is_read():
     assert missing(list(study()), RUNS) == []
-    assert not any("will be computed anew" in remark for remark in remarks(study(), RUNS))
+    assert not any("will be computed again" in remark for remark in remarks(study(), RUNS))
 
 
 def test_tables_ledger_and_figures_are_those_checked_in(tmp_path):

@@ -60,7 +60,7 @@ def test_too_few_classes_for_two_halves(classes, cptlab, tmp_path):
     own_dataset(folder)  # the data set is one, for other protocols
     status, _, err = cptlab("run", "--dataset", folder, "--out", tmp_path / "o")
     assert (status, err.count("\n")) == (1, 1)
-    assert f"has {classes} classes. Base to new takes four or more" in err
+    assert f"has {classes} classes. Base to new needs four or more" in err
     assert not (tmp_path / "o").exists()
 
 
@@ -197,7 +197,7 @@ def test_an_old_python_is_told_so(make_env, tmp_path):
 
 
 def test_an_interrupted_make_env_recovers(make_env, tmp_path):
-    """The environment was killed before it had pip; the next call makes it anew and installs what
+    """The environment was killed before it had pip; the next call makes it again and installs what
     its target needs: the lab, and for `env` the tools of the tests as well."""
     inside = tmp_path / ".venv/bin/python"
     fake_python(inside, "echo No module named pip >&2; exit 1")

@@ -102,7 +102,7 @@ def test_files_that_are_no_images_are_skipped_and_counted(tmp_path):
 @pytest.mark.parametrize(
     ("classes", "problem"),
     [
-        ({}, "has 0 classes, but it takes two or more.*sub-folder of images for each class"),
+        ({}, "has 0 classes, but it needs two or more.*sub-folder of images for each class"),
         ({"ant": 2}, "has 1 classes"),
         ({"ant": 2, "bee": 0}, "bee holds no images"),
         ({"ant": 2, "bee": 1}, "Class 'bee' has one image .*two or more"),
@@ -266,7 +266,7 @@ def test_a_run_on_images_of_ones_own(form, tmp_path, monkeypatch, capsys):
     result = results.load_result(tmp_path / "out/runs", spec)
     assert set(result.classes["name"]) == {"ant", "bee", "cat", "dog"}
     assert f"{result.metrics['base']:6.2f} %" in out
-    # The result belongs to these images: with another one it is computed anew.
+    # The result belongs to these images: with another one it is computed again.
     image(tmp_path / "insects/ant/new.png")
     if form == "csv":
         assert results.load_result(tmp_path / "out/runs", spec) is not None

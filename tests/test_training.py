@@ -248,7 +248,7 @@ def test_training_is_deterministic_and_leaves_global_randomness_alone(backbone):
 
 @pytest.mark.parametrize("method", [CoOp(), IVLP(**DEPTH)], ids=lambda m: m.name)
 def test_training_equals_a_slow_loop(method, backbone):
-    """Images encoded anew in every step (CoOp's are cached), SGD written out."""
+    """Images encoded again in every step (CoOp's are cached), SGD written out."""
     trained = run(backbone, method)
     base = tiny_dataset().halves()[0]
     subset = draw_long_tailed(base, 0.25, 1)

@@ -12,7 +12,7 @@ from cptlab.clip.guard import open_clip
 def reason_against_name(config: dict[str, Any]) -> str | None:
     """The same from open_clip's configuration of a model, so that no weights are fetched in vain.
 
-    It tells the kinds of towers only; `reason_to_refuse` looks at the model itself.
+    It knows the kinds of towers only; `reason_to_refuse` looks at the model itself.
     """
     vision, text = config["vision_cfg"], config["text_cfg"]
     if isinstance(vision.get("layers"), list):

@@ -42,7 +42,7 @@ def load(
         ValueError: for unknown names or tags, unusable weights, weights that were trained with
             another activation, an unsupported architecture, or a GPU where torch sees none.
 
-    Warns where a model's name leaves its activation open and nothing tells that of a local file.
+    Warns where a model's name leaves its activation open and nothing names that of a local file.
     """
     _check_name(name)
     _check_device(device)
@@ -78,7 +78,7 @@ def untrained(
 
 def _emoji_clip(path: Path) -> nn.Module:
     state = load_compact(path)
-    # Start values are drawn before weights replace them: spare the caller's random state.
+    # Start values are drawn before weights replace them: keep the caller's random state.
     with torch.random.fork_rng(devices=[]):
         model = open_clip.CLIP(**open_clip.get_model_config(EMOJI_NAME))
     try:
@@ -117,8 +117,8 @@ def _reason(error: Exception) -> str:
         return "it is neither a safetensors file nor a plain checkpoint of tensors"
     if len(lines) > 1 and lines[0].startswith("Error(s) in loading state_dict"):
         return f"they belong to another model ({shorten(lines[1], 160, placeholder=' ...')})"
-    told = shorten(lines[0], 300, placeholder=" ...") if lines else "empty or damaged"
-    return f"{told.rstrip('.')} ({type(error).__name__})"
+    reason = shorten(lines[0], 300, placeholder=" ...") if lines else "empty or damaged"
+    return f"{reason.rstrip('.')} ({type(error).__name__})"
 
 
 def _tokenizer(name: str) -> object:
@@ -139,7 +139,7 @@ def _check_device(device: str | torch.device) -> None:
 
 
 def _check_name(name: str) -> None:
-    """Raise ValueError unless open_clip, once it has been told of EmojiCLIP, knows the name."""
+    """Raise ValueError unless open_clip, after EmojiCLIP was registered, knows the name."""
     if EMOJI_NAME not in open_clip.list_models():
         open_clip.add_model_config(EMOJI_CONFIG)
     names = open_clip.list_models()

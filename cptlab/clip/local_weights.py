@@ -1,7 +1,7 @@
 """Weights in local files and folders: which file it is, and what is known about it.
 
 A checkpoint holds no trace of the activation that it was trained with, and the wrong one costs
-accuracy without a word. What stands beside it, or in its name, often tells.
+accuracy without a word. The file beside it, or its name, often says which.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ def configuration(file: Path) -> dict[str, Any]:
 
 
 def quick_gelu(file: Path) -> bool | None:
-    """Whether a checkpoint was trained with QuickGELU; None if nothing tells.
+    """Whether a checkpoint was trained with QuickGELU; None if it is unknown.
 
-    What tells: the configuration beside it, else the tag of published weights in its name or in
+    Known from: the configuration beside it, else the tag of published weights in its name or in
     that of the Hugging Face repository that it lies in.
     """
     beside = configuration(file)
@@ -59,9 +59,9 @@ def quick_gelu(file: Path) -> bool | None:
     if not tags:
         return None
     longest = max(tags, key=len)  # "laion2b" is also a part of longer tags
-    told = {
+    found = {
         bool(open_clip.get_pretrained_cfg(model, tag).get("quick_gelu", False))
         for model, tag in open_clip.list_pretrained()
         if tag == longest
     }
-    return told.pop() if len(told) == 1 else None
+    return found.pop() if len(found) == 1 else None

@@ -1,7 +1,7 @@
 """Compact weight files: float16, and only those token embeddings that were ever trained.
 
 The token embedding is most of a small CLIP, and most of its 49,408 rows belong to words that no
-caption used. Such a row holds nothing learned, so the mean of the stored rows stands in for it.
+caption used. Such a row holds nothing learned, so the mean of the stored rows takes its place.
 """
 
 from collections.abc import Iterable, Mapping

@@ -65,7 +65,7 @@ def examine_own(path: Path, full: bool = False) -> Checkup:
     _examine(checkup, lists, own_files(path), full)
     if len(lists.class_names) < 4:
         checkup.notes.append(
-            f"base to new takes four classes or more, and there are {len(lists.class_names)}"
+            f"base to new needs four classes or more, and there are {len(lists.class_names)}"
         )
     few = [n for c, n in Counter(s.label for s in lists.train).items() if n < SHOTS]
     if few:

@@ -1,7 +1,7 @@
 """Few-shot subsets of the CoOp family, drawn as public code draws them, and subsets as files.
 
 Public repositories keep a subset as a pickle of absolute paths, which breaks when data move. Here
-it is drawn anew, sample by sample the same, or kept as JSON with relative paths and a checksum.
+it is drawn again, sample by sample the same, or kept as JSON with relative paths and a checksum.
 """
 
 from __future__ import annotations
@@ -75,12 +75,12 @@ def read_subset(path: Path) -> dict[str, Any]:
         values = json.loads(path.read_text(encoding="utf-8"))
         intact = checksum([tuple(pair) for pair in values["train"]]) == values["checksum"]
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} holds no subset: draw it anew with `cptlab data subset`.") from (
+        raise ValueError(f"{path} holds no subset: draw it again with `cptlab data subset`.") from (
             error
         )
     if not intact:
         raise ValueError(
             f"{path} was changed after it was written: its training samples do not give the "
-            "checksum in it. Draw it anew with `cptlab data subset`."
+            "checksum in it. Draw it again with `cptlab data subset`."
         )
     return values

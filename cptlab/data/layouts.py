@@ -143,4 +143,4 @@ def _shown(entry: os.DirEntry[str]) -> bool:
 
 
 def _damaged(path: Path, reason: str) -> ValueError:
-    return ValueError(f"{path} is damaged ({reason}). Get it anew.")
+    return ValueError(f"{path} is damaged ({reason}). Get it again.")

@@ -59,7 +59,7 @@ def own_dataset(path: Path) -> tuple[ImageDataset, list[str]]:
     if len(names) < len({row.label for row in rows}):
         raise ValueError(f"{path}: two class names differ only in underscores. Rename one of them.")
     if len(names) < 2:
-        raise ValueError(f"{path} has {len(names)} classes, but it takes two or more. {FORMS}")
+        raise ValueError(f"{path} has {len(names)} classes, but it needs two or more. {FORMS}")
     if all(row.side is None for row in rows):
         rows, notes = _halved(rows), [*notes, HALVES]
     ordered = sorted(names, key=natural)

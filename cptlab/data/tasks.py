@@ -93,7 +93,7 @@ def _task(name: str, protocol: Protocol) -> Task:
         return Task("all", {"all": dataset}, content)
     if len(dataset.class_names) < 4:
         raise ValueError(
-            f"Data set {name!r} has {len(dataset.class_names)} classes. Base to new takes four or "
+            f"Data set {name!r} has {len(dataset.class_names)} classes. Base to new needs four or "
             "more, two to tell apart in each half: add some."
         )
     base, new = dataset.halves()

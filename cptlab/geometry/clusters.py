@@ -47,7 +47,7 @@ def cluster_prototypes(
 
     Raises:
         ValueError: on fewer than 2 classes, fewer distinct prototypes (directions, except under
-            "euclidean") than clusters, NaN or infinite features, zero vectors (likewise), or an
+            "euclidean") than clusters, NaN or infinite features, zero vectors (the same), or an
             unknown method.
     """
     points = features.detach().cpu().double().numpy()

@@ -28,7 +28,7 @@ PHOTO = ("a photo of a {}.",)
 NO_PROMPTS = PromptShape(text_tokens=0, text_depth=0, vision_tokens=0, vision_depth=0)
 
 Use = Literal["training", "base", "new"]
-"""What tokens are wanted for: a training step, or tests on the trained or on other classes."""
+"""What tokens are used for: a training step, or tests on the trained or on other classes."""
 
 
 PROTOCOLS = ("base_to_new", "few_shot", "transfer")
@@ -142,7 +142,7 @@ class Method:
         return ()
 
     def substitutes(self) -> dict[str, str]:
-        """What a run lacks -> what stands in for it; results tell it."""
+        """What a run lacks -> what is used instead; stored with results."""
         return {}
 
     # ------------------------------------------------------------------ what is learned

@@ -17,7 +17,7 @@ class CoCoOp(Method):
     """CoOp's tokens plus a meta-net: v_i(x) = v_i + b(x) for every context token v_i.
 
     b(x) = W_2 relu(W_1 f(x) + b_1) + b_2 with the normalised frozen image feature f(x) and a hidden
-    layer of d / 16. The text features of all classes are made anew for every image; no prompts
+    layer of d / 16. The text features of all classes are made again for every image; no prompts
     enter the image tower. context_init: words that the tokens start from; None: random.
     """
 

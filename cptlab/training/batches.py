@@ -23,7 +23,7 @@ from cptlab.training.spec import RunSpec
 class TrainingImages:
     """The replicas' subsets: positions (R, N) in one pool of the images that any of them has.
 
-    The pool holds normalised images, the features of the frozen image tower, or both: whatever
+    The pool holds normalised images, the features of the frozen image tower, or both: what
     the steps of the model's method read; nothing where every step reads new crops.
 
     Raises ValueError if crops are asked for of a data set that has no image files.

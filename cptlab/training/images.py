@@ -1,4 +1,4 @@
-"""Images of a data set as a backbone takes them, read ahead where a GPU waits."""
+"""Images of a data set as a backbone takes them, read in advance for a GPU."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ READERS = 8
 
 
 def read_images(backbone: Backbone, dataset: ImageDataset, samples: Sequence[Sample]) -> Tensor:
-    """Samples as the backbone wants them: normalised, (N, 3, H, W), on its device."""
+    """Samples as the backbone takes them: normalised, (N, 3, H, W), on its device."""
     return torch.cat(list(read_in_batches(backbone, dataset, samples, CPU_BATCH)))
 
 
@@ -42,7 +42,7 @@ def read_in_batches(
 
 
 def normalised(backbone: Backbone, pixels: Tensor) -> Tensor:
-    """Images (..., 3, H, W) in [0, 1] as the backbone wants them."""
+    """Images (..., 3, H, W) in [0, 1] as the backbone takes them."""
     mean, std = _channels(backbone)
     return (pixels - mean) / std
 
@@ -60,7 +60,7 @@ def _channels(backbone: Backbone) -> tuple[Tensor, ...]:
 
 
 class _Images(Dataset):
-    """Images of a data set as torch's loader wants them: whole batches by position."""
+    """Images of a data set as torch's loader takes them: whole batches by position."""
 
     def __init__(self, dataset: ImageDataset, keys: Sequence[str], size: int):
         self.dataset, self.keys, self.size = dataset, keys, size

@@ -37,7 +37,7 @@ def set_rate(optimiser: Optimizer, rate: float) -> None:
 
 @torch.no_grad()
 def rewind(optimiser: Optimizer, start: Sequence[tuple[Tensor, Tensor]]) -> None:
-    """Undo steps in place: tensors get their values at the start, the optimiser forgets."""
+    """Undo steps in place: tensors get their values at the start, the optimiser is as new."""
     for tensor, value in start:
         tensor.copy_(value)
     for state in optimiser.state.values():

@@ -89,7 +89,7 @@ def _picture(folder: Path, name: str, page: Path, caption: str) -> Picture:
             copy.quantize(64).save(small, "PNG", optimize=True)
     except OSError as error:
         raise ValueError(
-            f"{path} is not a readable picture; delete it and draw it anew."
+            f"{path} is not a readable picture; delete it and draw it again."
         ) from error
     files = [folder / f"{name}.{kind}" for kind in ("png", "svg", "csv")]
     return Picture(

@@ -48,7 +48,7 @@ class Result:
         if self.details.get("archived"):
             raise ValueError(
                 f"Run {self.details['run_id']} came from an archive without its prompts: delete "
-                f"{self.folder} and start again, then it is trained anew."
+                f"{self.folder} and start again, then it is trained again."
             )
         backbone = inputs.backbone_of(self.spec)
         prompts = clip.load_prompts(self.folder / PROMPTS).to(backbone.device)
@@ -117,7 +117,7 @@ def remarks(
         if result is not None:
             versions[result.details["environment"]["versions"]["cptlab"]] += 1
     found = [
-        f"{len(ids)} stored results {reason} and will be computed anew: {first_few(ids)}."
+        f"{len(ids)} stored results {reason} and will be computed again: {first_few(ids)}."
         for reason, ids in unused.items()
     ]
     current = metadata.version("cptlab")
