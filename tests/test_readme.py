@@ -1,5 +1,6 @@
 """The README's numbers and commands are those of the repository."""
 
+import ast
 import json
 import re
 import shlex
@@ -197,3 +198,14 @@ def test_make_help_lists_what_the_readme_uses():
     for target in set(re.findall(r"^make ([\w-]+)$|`make ([\w-]+)`", README, flags=re.M)):
         name = "".join(target)
         assert name == "help" or f"make {name} " in done.stdout
+
+
+def test_the_library_trains_as_it_says(tmp_path, monkeypatch, capsys):
+    for number in range(16):
+        image(tmp_path / f"birds/bird {number % 4}/{number}.png", number % 4)
+    monkeypatch.chdir(tmp_path)
+    (program,) = re.findall(r"```python\n(.*?)```", README, flags=re.S)
+    exec(program, {})
+    printed = ast.literal_eval(capsys.readouterr().out)
+    assert printed.keys() == {"base", "new", "H"}
+    assert all(0 <= value <= 100 for value in printed.values())
