@@ -22,6 +22,7 @@ from cptlab.lab.runs.results import load_result, missing
 from cptlab.lab.study import studies
 from cptlab.lab.study.profiles import profile_named
 from cptlab.lab.workspace import CHECKOUT
+from cptlab.methods import registry
 
 README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
 CARD = (CHECKOUT / "cptlab/emoji/MODEL_CARD.md").read_text(encoding="utf-8")
@@ -170,6 +171,8 @@ def user(tmp_path, monkeypatch):
     monkeypatch.setattr(batch, "run", lambda *specs, **options: [])
     monkeypatch.setattr(batch, "execute_notebook", lambda *arguments: None)
     archive.pack([load_result(RUNS, next(iter(some)))], tmp_path / "demo.tar.xz")
+    shutil.copytree(CHECKOUT / "docs", tmp_path / "docs")
+    monkeypatch.setattr(registry, "_named", {})  # a method of one's own is known to this test alone
     return tmp_path
 
 
