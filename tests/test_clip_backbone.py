@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 from tiny_clip import TOKENIZER, random_model, tiny_clip, tiny_config
 
-from cptlab.clip import TextTower, class_sentences, guard, load, weights_id, wrap
+from cptlab.clip import TextTower, class_sentences, guard, load, untrained, weights_id, wrap
 from cptlab.clip.guard import open_clip
 from cptlab.clip.local_weights import quick_gelu
 
@@ -232,6 +232,14 @@ def test_folders_without_weights_and_damaged_configurations_are_named(tiny_model
         load("Tiny-GELU", str(tiny_models))
     with pytest.raises(ValueError, match=r"neither a file, nor a folder with open_clip_model"):
         load("Tiny-GELU", str(tiny_models.parent))
+
+
+def test_untrained_weights_are_seeded_and_disturb_nobody(tiny_models):
+    state = torch.get_rng_state()
+    first, again = (untrained("Tiny-GELU", seed=3) for _ in range(2))
+    assert torch.equal(torch.get_rng_state(), state)
+    assert torch.equal(first.text_projection, again.text_projection)
+    assert not torch.equal(first.text_projection, untrained("Tiny-GELU", seed=4).text_projection)
 
 
 def test_the_hugging_face_cache_serves_a_tag_offline(tiny_models, tmp_path):
