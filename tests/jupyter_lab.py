@@ -13,6 +13,7 @@ from cptlab.lab.workspace import CHECKOUT
 
 QUIET = {"fetchNews": "false", "checkForUpdates": False, "doNotDisturbMode": True}
 START_SECONDS = 90
+PATIENCE = 400  # seconds; other tests run beside
 
 
 @contextmanager
@@ -49,6 +50,28 @@ def jupyter_lab(folder: Path) -> Iterator[str]:
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait()
+
+
+def run_all(browser, address: str) -> None:
+    """Open a notebook in its Lab and start all its cells."""
+    browser.get(address)
+    wait(browser, "return document.querySelector('.jp-Notebook .jp-Cell')")
+    ready = "const p = window.jupyterapp?.shell.currentWidget; "
+    ready += "return p?.sessionContext?.session?.kernel?.status === 'idle'"
+    wait(browser, ready)
+    browser.execute_script("window.jupyterapp.commands.execute('notebook:run-all-cells')")
+
+
+def wait(browser, script, errors=""):
+    """What a script returns once it is true; fails with what the notebook says went wrong."""
+    failed = "return document.querySelector('.jp-RenderedText[data-mime-type*=error]')?.innerText"
+    end = time.time() + PATIENCE
+    while not (value := browser.execute_script(script)):
+        wrong = browser.execute_script(failed) if errors else None
+        assert not wrong, wrong
+        assert time.time() < end, f"Nothing came of {script}"
+        time.sleep(0.1)
+    return value
 
 
 def _address(server: subprocess.Popen, runtime: Path, log: Path) -> str:

@@ -39,7 +39,6 @@ def test_the_names_are_those_that_there_are():
         ("figures", "01", ["01_similarity_matrices"]),
         ("figures --engine", "", ["loky", "slurm"]),
         ("figures 00 --profile", "s", ["smoke"]),
-        ("report --profile", "d", ["demo"]),
         ("results pack --profile", "f", ["full"]),
         ("data fetch", "d", ["dtd"]),
         ("data subset", "act", ["activities"]),

@@ -2,18 +2,16 @@
 
 import json
 import re
-import time
 
 import nbformat
 import pytest
-from jupyter_lab import jupyter_lab
+from jupyter_lab import jupyter_lab, run_all, wait
 from PIL import Image, ImageDraw
 
 from cptlab.lab.workspace import NOTEBOOKS
 
 pytest_plugins = ["browser"]
 pytestmark = pytest.mark.slow
-PATIENCE = 400  # seconds; other tests run beside this one
 
 
 @pytest.fixture(scope="module")
@@ -28,26 +26,9 @@ def lab(browser, tmp_path_factory):
     with jupyter_lab(folder) as address:
         size = {"width": 1500, "height": 1300, "deviceScaleFactor": 1, "mobile": False}
         browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-        browser.get(address.format("explore.ipynb"))
-        wait(browser, "return document.querySelectorAll('.jp-Notebook .jp-Cell').length > 5")
-        ready = "const p = window.jupyterapp?.shell.currentWidget; "
-        ready += "return p?.sessionContext?.session?.kernel?.status === 'idle'"
-        wait(browser, ready)
-        browser.execute_script("window.jupyterapp.commands.execute('notebook:run-all-cells')")
+        run_all(browser, address.format("explore.ipynb"))
         wait(browser, "return document.querySelector('.cptlab-prediction')", "errors")
         yield browser, folder
-
-
-def wait(browser, script, errors=""):
-    """What a script returns once it is true; fails with what the notebook says went wrong."""
-    failed = "return document.querySelector('.jp-RenderedText[data-mime-type*=error]')?.innerText"
-    end = time.time() + PATIENCE
-    while not (value := browser.execute_script(script)):
-        wrong = browser.execute_script(failed) if errors else None
-        assert not wrong, wrong
-        assert time.time() < end, f"Nothing came of {script}"
-        time.sleep(0.1)
-    return value
 
 
 def rows(browser):

@@ -28,7 +28,7 @@ FLOORS = (
     ("lab.workspace", "lab.runs"),
     ("lab.study",),
     ("lab.figures",),
-    ("lab.bench", "lab.explore", "lab.report"),
+    ("lab.bench", "lab.explore"),
     ("lab.cli",),
     ("__main__",),
 )

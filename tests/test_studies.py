@@ -206,9 +206,9 @@ def test_a_profile_is_changed_where_it_is_named():
     assert (spec.device, spec.compile, spec.threads) == ("cpu", True, 2)
     assert spec.pretrained == "/tmp/weights"
     assert profile_named("paper") is PAPER
-    folder = workspace(changed.name).report
-    assert folder.parent == workspace("paper").report.parent
-    assert folder != workspace("paper").report
+    folder = workspace(changed.name).notebooks
+    assert folder.parent == workspace("paper").notebooks.parent
+    assert folder != workspace("paper").notebooks
 
 
 @pytest.mark.parametrize("tau", [1.0, 0.25, 0.06])

@@ -87,7 +87,7 @@ def test_an_installed_wheel_works_where_the_user_stands(installed, tmp_path):
     """It finds weights, drawings, stored times and notebooks; all output goes below this folder."""
     program = """
 import cptlab.__main__, cptlab.lab.workspace as w
-print(w.NOTEBOOKS, w.workspace("smoke").report, sep="\\n")
+print(w.NOTEBOOKS, w.workspace("smoke").runs, sep="\\n")
 cptlab.__main__.main()
 """
     environment = {**os.environ, "PYTHONPATH": str(installed), "PYTHONSAFEPATH": "1"}
@@ -96,11 +96,11 @@ cptlab.__main__.main()
         command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    notebooks, report, *plan = done.stdout.splitlines()
+    notebooks, runs, *plan = done.stdout.splitlines()
     carried = installed / "cptlab/carried"
     assert notebooks == str(carried / "notebooks")
     assert (carried / "notebooks/00_tour.ipynb").is_file()
-    assert report == str(tmp_path / "cptlab-out/smoke/report")
+    assert runs == str(tmp_path / "cptlab-out/smoke/runs")
     assert plan[0].startswith("missing  activities-")
     assert plan[-1].startswith("Profile smoke: 3 runs, 0 done, 3 to do")
     assert not list(tmp_path.iterdir())

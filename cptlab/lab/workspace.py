@@ -17,12 +17,12 @@ DEFAULT_PROFILE = "demo"
 COMMITTED_PROFILE = "full"
 """The profile whose figures are part of the repository."""
 
-PARTS = ("figures", "runs", "notebooks", "report")
+PARTS = ("figures", "runs", "notebooks")
 
 
 @dataclass(frozen=True)
 class Workspace:
-    """Folders of one batch: figures and tables, run results, executed notebooks and pages, report.
+    """Folders of one batch: figures and tables, run results, executed notebooks with pages.
 
     root: the folder that the user chose for all of them, absolute; empty for the checkout's own.
     """
@@ -30,7 +30,6 @@ class Workspace:
     figures: Path
     runs: Path
     notebooks: Path
-    report: Path
     root: str = ""
 
 
@@ -52,9 +51,7 @@ def workspace(profile: str, out: str | Path | None = None) -> Workspace:
     if profile != COMMITTED_PROFILE:
         figures = figures / profile
     own = CHECKOUT / "runs"
-    return Workspace(
-        figures, own / "results", own / "notebooks" / profile, own / "report" / profile
-    )
+    return Workspace(figures, own / "results", own / "notebooks" / profile)
 
 
 def stored(name: str) -> Path:

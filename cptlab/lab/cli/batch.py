@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
-import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,21 +11,20 @@ from pathlib import Path
 import papermill
 from joblib import Parallel, delayed, parallel_config
 from nbclient.exceptions import DeadKernelError
-from nbconvert import HTMLExporter
-from nbformat import NotebookNode
 from tqdm.auto import tqdm
 
 from cptlab.data import open_dataset, open_task
 from cptlab.lab.bench import committed_rows
 from cptlab.lab.bench.forecast import forecast, step_times
 from cptlab.lab.cli.errors import message
+from cptlab.lab.cli.pages import html_page, index_page
 from cptlab.lab.figures import contact_sheet
-from cptlab.lab.report import captions, write_report
 from cptlab.lab.runs import inputs
 from cptlab.lab.runs.engines import LOCAL
 from cptlab.lab.runs.locks import held
 from cptlab.lab.runs.queue import run
-from cptlab.lab.runs.results import load_result, missing, remarks, table
+from cptlab.lab.runs.results import load_result, missing, remarks
+from cptlab.lab.study.captions import captions
 from cptlab.lab.study.profiles import Profile
 from cptlab.lab.study.studies import STUDIES
 from cptlab.lab.workspace import NOTEBOOKS, Workspace
@@ -128,8 +125,7 @@ def figures(plan: Plan, jobs: int, where: str = LOCAL) -> None:
     since this one began is not executed again.
 
     Writes figures (PNG, SVG and CSV) with a contact sheet, executed notebooks and self-contained
-    HTML pages, and the report of the whole. Raises NotebooksFailed, naming each, after the others
-    have finished.
+    HTML pages with an index. Raises NotebooksFailed, naming each, after the others have finished.
     """
     folders, left = plan.folders, plan.notebooks
     before = {name: _execution(folders.notebooks, name) for name in left}
@@ -156,19 +152,7 @@ def figures(plan: Plan, jobs: int, where: str = LOCAL) -> None:
         raise NotebooksFailed("\n".join(failures))
     with held([folders.notebooks / ".lock"], wait=True):
         contact_sheet(folders.figures, captions(plan.profile))
-        report(plan.profile, folders)
-
-
-def report(profile: Profile, folders: Workspace) -> Path:
-    """Write the report of what is stored for a profile, without training or drawing anything.
-
-    Raises ValueError if there are no figures yet, with the command that draws them.
-    """
-    specs = list(dict.fromkeys(spec for study in STUDIES.values() for spec in study(profile)))
-    found = [result for spec in specs if (result := load_result(folders.runs, spec)) is not None]
-    environments = [result.details["environment"] for result in found]
-    lacking = len(specs) - len(found)
-    return write_report(profile, folders, STUDIES, table(found), environments, lacking)
+        index_page(folders.notebooks)
 
 
 def _attempt(
@@ -204,16 +188,6 @@ def _execution(folder: Path, name: str) -> dict[str, object]:
         return notebook["metadata"]["papermill"]
     except (OSError, ValueError, KeyError, TypeError):  # none is there, or it is damaged
         return {}
-
-
-def html_page(notebook: NotebookNode) -> str:
-    """An executed notebook as one page without code, images embedded.
-
-    nbconvert's scripts come from the network and are not needed, so they are left out.
-    """
-    logging.getLogger("traitlets").setLevel(logging.ERROR)  # it asks for alternative texts
-    page, _ = HTMLExporter(embed_images=True, exclude_input=True).from_notebook_node(notebook)
-    return re.sub(r"<script\b.*?</script>", "", page, flags=re.DOTALL)
 
 
 def execute_notebook(name: str, parameters: dict[str, object], folder: Path) -> Path:

@@ -1,4 +1,4 @@
-"""The command line: `cptlab figures`, `report`, `run`, `data`, `tune`, `bench` and the others."""
+"""The command line: `cptlab figures`, `run`, `data`, `tune`, `bench` and the others."""
 
 from __future__ import annotations
 
@@ -115,30 +115,7 @@ def figures(
         batch.check(chosen)  # last, so that the plan can be seen before data and weights are there
     else:
         batch.figures(plan, jobs, engine)
-        click.echo(f"Figures: {folders.figures}\nNotebooks and pages: {folders.notebooks}")
-        click.echo(f"Report: {folders.report / 'index.html'}")
-
-
-@commands.command()
-@profile_option
-@click.option("--out", help="The folder that the figures were written below.")
-def report(profile: str, out: str | None) -> None:
-    """Rebuild the report, one page with everything, from stored figures; trains nothing.
-
-    Example: cptlab report --profile smoke --out /tmp/smoke
-    """
-    from cptlab.lab.cli import batch
-    from cptlab.lab.study.profiles import profile_named
-    from cptlab.lab.workspace import workspace
-
-    chosen, folders = profile_named(profile), workspace(profile, out)
-    if not any(folders.figures.glob("*.png")):
-        place = f" --out {out}" if out else ""
-        raise ValueError(
-            f"There are no figures of profile {profile} in {folders.figures}: draw them first, "
-            f"with cptlab figures --profile {profile}{place}"
-        )
-    click.echo(f"Report: {batch.report(chosen, folders)}")
+        click.echo(f"Figures: {folders.figures}\nPages: {folders.notebooks / 'index.html'}")
 
 
 def _duration(minutes: float) -> str:

@@ -18,6 +18,7 @@ from cptlab.lab.figures.contact_sheet import contact_sheet
 from cptlab.lab.figures.cost import accuracy_by_cost
 from cptlab.lab.figures.images import drawing_sheet, image_grid
 from cptlab.lab.figures.ledger import verdict_matrix
+from cptlab.lab.figures.ledger_table import ledger_table
 from cptlab.lab.figures.map import class_map
 from cptlab.lab.figures.published import published_averages
 from cptlab.lab.figures.ranks import rank_plot
@@ -40,6 +41,7 @@ __all__ = [
     "few_shot_panels",
     "gains_by_shots",
     "image_grid",
+    "ledger_table",
     "method_grid",
     "method_intervals",
     "published_averages",

@@ -1,7 +1,7 @@
 """A page that shows every stored figure with its caption and its files."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
 
@@ -10,17 +10,6 @@ DRAWN = ("png", "svg", "csv")
 
 VENDOR_ART = ("tour_drawings", "tour_predictions", "fig5_cluster_map_drawings")
 """Figures that show vendors' drawings, which the repository does not carry: linked, not shown."""
-
-
-def figure_names(folder: str | os.PathLike, captions: Iterable[str]) -> list[str]:
-    """Names without suffix of a folder's PNG files: in the order of `captions`, then others.
-
-    Raises ValueError if there are no PNG files.
-    """
-    found = {path.stem for path in Path(folder).glob("[!.]*.png")}
-    if not found:
-        raise ValueError(f"There are no figures (PNG files) in {folder}.")
-    return [*(name for name in captions if name in found), *sorted(found - set(captions))]
 
 
 def contact_sheet(folder: str | os.PathLike, captions: Mapping[str, str]) -> Path:
@@ -42,9 +31,11 @@ def contact_sheet(folder: str | os.PathLike, captions: Mapping[str, str]) -> Pat
     """
     folder = Path(folder)
     parts = ["# Figures", "Every image with the numbers behind it."]
-    unseen = [name for name in VENDOR_ART if (folder / f"{name}.csv").is_file()]
-    drawn = figure_names(folder, captions)
-    figures = sorted({*drawn, *unseen}, key=[*captions, *drawn, *unseen].index)
+    drawn = {path.stem for path in folder.glob("[!.]*.png")}
+    if not drawn:
+        raise ValueError(f"There are no figures (PNG files) in {folder}.")
+    drawn |= {name for name in VENDOR_ART if (folder / f"{name}.csv").is_file()}
+    figures = sorted(drawn, key=[*captions, *sorted(drawn)].index)
     for name in figures:
         caption = captions.get(name, "")
         linked = ("csv",) if name in VENDOR_ART else DRAWN

@@ -1,10 +1,9 @@
-"""Where numbers come from: versions, machine and dates, stored with each run and told in words."""
+"""What is stored with each run of where its numbers come from: versions, machine and dates."""
 
 from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Iterable
 from importlib import metadata
 from typing import Any
 
@@ -25,16 +24,3 @@ def environment(spec: RunSpec) -> dict[str, Any]:
         "device": torch.cuda.get_device_name() if spec.device == "cuda" else spec.device,
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
-
-
-def provenance(profile: str, environments: Iterable[dict[str, Any]]) -> str:
-    """One sentence: how many runs of which profile, when they finished, with which versions.
-
-    environments: what `environment` gave for each run (`result.details["environment"]`).
-    """
-    found = list(environments)
-    days = sorted({one["finished"][:10] for one in found})
-    when = "on no day" if not days else " to ".join(dict.fromkeys((days[0], days[-1])))
-    versions = {name: sorted({one["versions"][name] for one in found}) for name in PACKAGES}
-    listed = ", ".join(f"{name} {' and '.join(numbers)}" for name, numbers in versions.items())
-    return f"Profile `{profile}`: {len(found)} runs, finished {when}, with {listed}."

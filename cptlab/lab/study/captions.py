@@ -1,11 +1,11 @@
-"""What each figure shows: one paragraph that stands by itself, with the runs of a profile."""
+"""Captions of the contact sheet: what each figure shows, with the runs of a profile behind it."""
 
 from __future__ import annotations
 
-import dataclasses
 from itertools import groupby
 
-from cptlab.lab.study.profiles import Design, Profile
+from cptlab.lab.study.design import Design
+from cptlab.lab.study.profiles import Profile
 from cptlab.lab.study.studies import hardest, long_tailed
 
 INTERVAL = "means with 95 % intervals (Student's) over seeds"
@@ -13,15 +13,15 @@ GRID = f"{INTERVAL}, dotted: zero-shot. Where an interval goes on, there is an a
 RANKS = "Mean rank of each method by {}, 1 is best, with 95 % intervals over {}; dotted: zero-shot."
 
 BAND = "mean over seeds, band of one standard deviation"
-CONTROLS, RIVALS = "CPT and its controls", "other methods beside IVLP"
+CONTROLS, OTHERS = "CPT and its controls", "other methods beside IVLP"
 
 CAPTIONS = {
     "tour_drawings": "Training and test drawings of some classes, one row per vendor; the number "
-    "of training pictures in brackets. On {tour}.",
+    "of training images in brackets. On {tour}.",
     "tour_predictions": "Test drawings with the predictions of zero-shot and of CPT, changed ones "
     "first. On {tour}.",
     "tour_gain_by_shots": "Gain in class accuracy from zero-shot to CPT by the number of training "
-    "pictures, means with 95 % intervals over classes. On {tour}.",
+    "images, means with 95 % intervals over classes. On {tour}.",
     "fig1_similarity": "Cosine similarity of the class prototypes, at most 96, clusters side "
     "by side (Fig. 1 a-c). On {similarity}.",
     "fig1d_training_curves": "H along training: mean over seeds, band of one standard deviation; "
@@ -40,7 +40,7 @@ CAPTIONS = {
     "dotted: zero-shot (Fig. 4). On {violins}.",
     "tab2_ranks": f"{RANKS.format('H', 'data sets')} On {{comparison}}.",
     "tail_accuracy": "Accuracy by thirds of the long tail, averaged over data sets, with 95 % "
-    "intervals over seeds; gain over zero-shot by the number of training pictures, with 95 % "
+    "intervals over seeds; gain over zero-shot by the number of training images, with 95 % "
     "intervals over classes. On {smallest}.",
     "tab3_cross_dataset": f"Accuracy on other data sets than the source, their mean and each "
     f"(Table 3): {GRID}. Source: {{transfer}}.",
@@ -66,13 +66,13 @@ CAPTIONS = {
     "On {balanced}.",
     "collapse_along_training": f"Neural collapse along training, {CONTROLS}: {BAND}. On "
     "{curves}.",
-    "collapse_along_training_rivals": f"Neural collapse along training, {RIVALS}: {BAND}. On "
+    "collapse_along_training_rivals": f"Neural collapse along training, {OTHERS}: {BAND}. On "
     "{curves}.",
     "collapse_by_imbalance": f"Neural collapse at the end of training by imbalance ratio, "
     f"{CONTROLS}: {BAND}. On {{followed}}.",
     "collapse_by_imbalance_rivals": f"Neural collapse at the end of training by imbalance ratio, "
-    f"{RIVALS}: {BAND}. On {{followed}}.",
-    "few_shot": "Accuracy on all classes by the number of training pictures of each, a panel per "
+    f"{OTHERS}: {BAND}. On {{followed}}.",
+    "few_shot": "Accuracy on all classes by the number of training images of each, a panel per "
     f"method: {INTERVAL}; grey: IVLP, dotted: zero-shot. On {{few_shot}}.",
     "long_tail_classics": f"H, head and tail accuracy with long-tail classics added: dots are "
     f"seeds, {INTERVAL}, and the standard deviation over seeds in points. On {{hardest}}.",
@@ -113,23 +113,20 @@ def in_words(part: Design) -> str:
 def _parts(profile: Profile) -> dict[str, Design]:
     """What the figures draw, as `cptlab.lab.study.studies` has it."""
     main, transfer = profile.comparison, profile.transfer
-    smallest = main.at(min(main.taus))
-    followed = dataclasses.replace(smallest, datasets=(profile.curve_dataset,))
-    tour = dataclasses.replace(followed, seeds=main.seeds[:1])
+    smallest = main.at(main.smallest_tau)
+    curves = smallest.on(profile.curve_dataset)
     return {
         "comparison": main,
         "smallest": smallest,
-        "violins": dataclasses.replace(smallest, datasets=main.datasets[:1]),
-        "curves": followed,
-        "followed": dataclasses.replace(
-            main, datasets=(profile.curve_dataset,), taus=profile.curve_taus
-        ),
-        "tour": tour,
-        "similarity": dataclasses.replace(tour, datasets=(profile.similarity_dataset,)),
+        "violins": smallest.on(*main.datasets[:1]),
+        "curves": curves,
+        "followed": main.on(profile.curve_dataset).at(*profile.curve_taus),
+        "tour": curves.first_seeds(1),
+        "similarity": smallest.on(profile.similarity_dataset).first_seeds(1),
         "imbalanced": long_tailed(profile),
         "hardest": hardest(profile),
         "balanced": profile.details.at(max(profile.details.taus)),
         "transfer": transfer,
-        "ablation_transfer": transfer.at(min(transfer.taus)),
+        "ablation_transfer": transfer.at(transfer.smallest_tau),
         "few_shot": profile.few_shot,
     }

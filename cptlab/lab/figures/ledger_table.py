@@ -1,0 +1,91 @@
+"""The ledger of claims as a table that readers can filter: one piece of HTML, with its script."""
+
+from __future__ import annotations
+
+from html import escape
+from importlib.resources import files
+
+import numpy as np
+import pandas as pd
+
+MARKS = {"supported": "●", "contradicted": "✕", "undecided": "–", "not run": "·"}
+"""As in `verdict_matrix`: verdicts are told apart without colour."""
+
+
+def ledger_table(ledger: pd.DataFrame) -> str:
+    """A row per claim and imbalance ratio, a column per reading; rows are found by word or verdict.
+
+    A claim unfolds into its text and its comparison; a cell says its own when pointed at. Nothing
+    is fetched, and where scripts do not run every row is shown.
+
+    Args:
+        ledger: a frame of `cptlab.lab.study.claims.ledger`.
+    """
+    readings = dict.fromkeys(ledger["reading"])
+    heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in readings)
+    rows = [_row(lines) for _, lines in ledger.groupby(["claim", "tau"], sort=False)]
+    counts = ledger[ledger["same_as"] == ""]["verdict"].value_counts()
+    buttons = [
+        f'<button type="button" value="{verdict}" aria-pressed="false">{_mark(verdict)} '
+        f"{verdict} ({counts[verdict]})</button>"
+        for verdict in MARKS
+        if verdict in counts
+    ]
+    style, script = (
+        files(__package__).joinpath(f"ledger_table.{kind}").read_text(encoding="utf-8")
+        for kind in ("css", "js")
+    )
+    return f"""<div class="cptlab-ledger"><style>{style}</style>
+<form hidden><input type="search" aria-label="Words" placeholder="tail, Table 1, 0.06">
+<span role="group" aria-label="Verdict under some reading">
+<button type="button" value="" aria-pressed="true">all</button>
+{"".join(buttons)}</span> <output aria-live="polite"></output></form>
+<div class="scroll" tabindex="0" role="group" aria-label="Ledger of claims"><table>
+<thead><tr><th scope="col">claim</th><th scope="col">τ</th><th scope="col">claimed</th>{heads}</tr>
+</thead><tbody>{"".join(rows)}</tbody></table></div>
+<script>{script}</script></div>"""
+
+
+def _row(lines: pd.DataFrame) -> str:
+    """A claim at one imbalance ratio under each reading."""
+    first = lines.iloc[0]
+    compared = f"{first['reading']}: {_comparison(first)}"
+    about = "".join(f"<p>{escape(text)}</p>" for text in (first["text"], first["source"], compared))
+    cells = "".join(_cell(line) for _, line in lines.iterrows())
+    return (
+        f'<tr><th scope="row"><details><summary>{escape(first["claim"])}</summary>{about}</details>'
+        f"</th><td>{first['tau']:g}</td><td>{escape(first['rule'])}</td>{cells}</tr>"
+    )
+
+
+def _cell(line: pd.Series) -> str:
+    """Verdict, estimate, interval, pairs of runs and data sets; the rest where it is pointed at."""
+    if line["same_as"]:
+        told = f"<small>as {escape(line['same_as'])}</small>"
+    elif np.isnan(line["estimate"]):
+        told = "<small>not run</small>"
+    else:
+        interval = "no interval"
+        if not np.isnan(line["lower"]):
+            interval = f"[{line['lower']:.2f}, {line['upper']:.2f}]"
+        on = f"{line['pairs']}/{line['datasets']}"
+        told = f"{line['estimate']:.2f} <small>{interval} {on}</small>".replace("-", "−")
+    verdict, title = line["verdict"], escape(f"{line['verdict']}. {_comparison(line)}")
+    return f'<td data-verdict="{verdict}" title="{title}">{_mark(verdict)} {told}</td>'
+
+
+def _comparison(line: pd.Series) -> str:
+    """What was compared, on how many runs, with which effect size, and what is missing."""
+    parts = [line["comparison"]]
+    if line["pairs"]:
+        parts.append(
+            f"{line['pairs']} pairs of {line['runs']} runs on {line['datasets']} data sets"
+        )
+    if not np.isnan(line["effect"]):
+        parts.append(f"effect size {line['effect']:.2f}")
+    return "; ".join(parts) + f". {line['missing']}"
+
+
+def _mark(verdict: str) -> str:
+    name = verdict.replace(" ", "-")
+    return f'<b class="{name}" role="img" aria-label="{verdict}">{MARKS[verdict]}</b>'

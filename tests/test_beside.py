@@ -1,0 +1,85 @@
+"""The paper's tables beside ours: right numbers in right places, and nothing left out."""
+
+import pandas as pd
+import pytest
+
+from cptlab.lab.study import beside
+from cptlab.lab.study.published import published
+from cptlab.lab.workspace import CHECKOUT
+
+METHODS = {
+    2: ("tab2_base_to_new", "H"),
+    3: ("tab3_cross_dataset", "targets"),
+    4: ("tab4_domain_generalization", "domains"),
+}
+
+
+def committed(name: str) -> pd.DataFrame:
+    return pd.read_csv(CHECKOUT / f"figures/{name}.csv")
+
+
+def table_2(*rows: tuple[str, float]) -> pd.DataFrame:
+    """Made-up H of methods at tau = 0.06, with an interval of one point to each side."""
+    lines = [(name, 0.06, "H", mean, mean - 1, mean + 1, 3) for name, mean in rows]
+    columns = ["method", "tau", "metric", "mean", "lower", "upper", "n"]
+    return pd.DataFrame(lines, columns=columns)
+
+
+@pytest.mark.parametrize("number", METHODS)
+def test_methods_have_their_printed_and_measured_average(number):
+    name, metric = METHODS[number]
+    measured = committed(name).query("metric == @metric")
+    shown = beside.methods(number, committed(name), metric).data
+    printed = published(number).query("column == 'Avg'")
+    for line in printed.itertuples():
+        for label in beside.SAME_METHOD.get(line.method, (line.method,)):
+            assert shown.loc[label, (f"τ = {line.tau:g}", "published")] == f"{line.value:.2f}"
+    for line in measured.itertuples():
+        text = shown.loc[line.method, (f"τ = {line.tau:g}", "measured")]
+        assert text.startswith(f"{line.mean:.1f} ")
+    assert set(shown.index) == set(measured["method"])
+
+
+def test_readings_stand_beside_the_same_print_and_the_measured_ratio_comes_first():
+    made = table_2(("IVLP", 50.0), ("CPT (sum)", 40.0), ("CPT (pair mean)", 60.0))
+    shown = beside.methods(2, made, "H").data
+    printed = published(2).query("column == 'Avg'").set_index(["method", "tau"])["value"]
+    one = f"{printed['CPT', 0.06]:.2f}"
+    assert [*shown.columns] == [
+        ("τ = 0.06", "published"),
+        ("τ = 0.06", "measured"),
+        ("τ = 1", "published"),
+        ("τ = 0.25", "published"),
+    ]
+    assert shown.loc["CPT (sum)"].tolist()[:2] == [one, "40.0 [39.0, 41.0]"]
+    assert shown.loc["CPT (pair mean)"].tolist()[:2] == [one, "60.0 [59.0, 61.0]"]
+    assert shown.loc["IVLP"].tolist() == ["–", "50.0 [49.0, 51.0]", "–", "–"]
+    assert shown.loc["MaPLe"].tolist()[:2] == [f"{printed['MaPLe', 0.06]:.2f}", "–"]
+
+
+def test_combinations_of_losses_have_both_readings():
+    measured = committed("tab1_ablation")
+    shown = beside.losses(measured).data
+    for line in published(1).itertuples():
+        block = f"{beside.QUANTITIES[line.column]}, τ = {line.tau:g}"
+        assert shown.loc[line.components, (block, "published", "")] == f"{line.value:.2f}"
+    for line in measured.itertuples():
+        text = shown.loc[line.losses, (line.metric, "measured", line.reading)]
+        assert text.startswith(f"{line.mean:.1f}\n[")
+    assert list(shown.index) == list(dict.fromkeys(measured["losses"]))
+
+
+def test_clustering_algorithms_have_their_spread():
+    measured = committed("tab5_algorithms")
+    shown = beside.algorithms(measured).data
+    for line in published(5).itertuples():
+        block = f"{line.column}, τ = {line.tau:g}"
+        assert shown.loc[line.method, (block, "published", "")] == f"{line.value:.2f}"
+    for line in measured.itertuples():
+        spread = shown.loc[line.algorithm, (f"Std, τ = {line.tau:g}", "measured", line.method)]
+        assert spread == f"{line.std:.2f}"
+
+
+def test_names_are_escaped():
+    page = beside.methods(2, table_2(("<script>alert('&')</script>", 50.0)), "H").to_html()
+    assert "<script>" not in page and "&lt;script&gt;" in page
