@@ -92,7 +92,7 @@ def test_two_runners_on_one_store_never_do_the_same_run(tmp_path, context):
 
 
 def test_what_a_runner_left_that_was_killed_beginning_or_clearing_is_removed(tmp_path):
-    folder = begin(tmp_path, SPECS[:1])
+    folder = begin(tmp_path, SPECS[:1], content=None)
     (folder / MEMBERS).unlink()
     assert unfinished(tmp_path) == []
     assert not folder.exists()
@@ -108,7 +108,7 @@ def test_a_pass_that_another_runner_is_beginning_is_not_taken_for_litter(tmp_pat
         return write(path, *rest)
 
     monkeypatch.setattr(Path, "write_text", interrupted)
-    folder = begin(tmp_path, SPECS[:1])
+    folder = begin(tmp_path, SPECS[:1], content=None)
     assert looked[0].result() == [SPECS[:1]]
     assert (folder / MEMBERS).exists()
 
