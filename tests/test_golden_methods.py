@@ -73,8 +73,8 @@ def take_step(method, model: PromptedCLIP, arrays: dict, dtype: torch.dtype, cha
         prototypes,
         model.logits(features, prototypes),
         torch.from_numpy(arrays["labels"]).long()[None],
-        model.frozen_features(second),
         torch.tensor([chance]),
+        model.frozen_features(second),
     )
     prepared = {name: value[None] for name, value in method.prepare(context).items()}
     return step, method.losses(step, context, prepared), context, prepared
@@ -223,7 +223,7 @@ def test_dpc_loss_of_raw_features(path):
     logits = meta["logit_scale"] * F.normalize(images, dim=-1) @ F.normalize(texts, dim=-1).mT
     labels = torch.from_numpy(arrays["labels"]).long()[None]
     method = DPC()
-    terms = method.losses(BatchOutputs(images, texts, logits, labels), None, {})
+    terms = method.losses(BatchOutputs(images, texts, logits, labels, None), None, {})
     loss = sum(weight * terms[name] for name, weight in method.weights().items())[0]
     loss.backward()
     check("loss", loss, arrays["loss"])
@@ -262,9 +262,9 @@ def test_dekg_losses(path):
         check("gradient", gradient, arrays[f"grad_hsic_{i}"])
 
         names = tuple(map(str, range(len(anchor))))
-        context = Context(names, anchor, torch.ones(1, len(anchor)))
+        context = Context(names, anchor, torch.ones(1, len(anchor)), encode=None)
         logits = torch.zeros(1, 1, len(anchor), dtype=torch.float64)
-        step = BatchOutputs(learned[None], learned[None], logits, torch.tensor([[0]]))
+        step = BatchOutputs(learned[None], learned[None], logits, torch.tensor([[0]]), None)
         kg = DeKg().losses(step, context, {})["kg"][0]
         check("loss", kg, arrays[f"kg_{i}"])
         (gradient,) = torch.autograd.grad(kg, learned)

@@ -233,19 +233,20 @@ def test_npt_terms_by_hand():
     texts = torch.eye(3)[None]
     images = torch.tensor([[[1.0, 0, 0], [0, 2.0, 0]]])  # lengths do not matter
     labels = torch.tensor([[0, 1]])
-    context = Context(tuple("abc"), torch.eye(3), torch.ones(1, 3))
+    context = Context(tuple("abc"), torch.eye(3), torch.ones(1, 3), encode=None)
     method = NPTStyle()
     prepared = {name: value[None] for name, value in method.prepare(context).items()}
-    terms = method.losses(BatchOutputs(images, texts, images @ texts.mT, labels), context, prepared)
+    outputs = BatchOutputs(images, texts, images @ texts.mT, labels, uniform=None)
+    terms = method.losses(outputs, context, prepared)
     assert terms["lmc"].item() == pytest.approx((0 + 1 / 2) ** 2)
     assert terms["mmi"].item() == pytest.approx(0, abs=1e-6)
     assert prepared["seen"].flatten().tolist() == [1, 1, 0]
 
     # A second batch: class 0 moves by a tenth of the way, class 2 starts where it is seen.
     images = torch.tensor([[[0, 1.0, 0], [0, 0, 1.0]]])
-    method.losses(
-        BatchOutputs(images, texts, images @ texts.mT, torch.tensor([[0, 2]])), context, prepared
-    )
+    labels = torch.tensor([[0, 2]])
+    outputs = BatchOutputs(images, texts, images @ texts.mT, labels, uniform=None)
+    method.losses(outputs, context, prepared)
     expected = torch.tensor([[0.9, 0.1, 0], [0, 1, 0], [0, 0, 1]])
     torch.testing.assert_close(prepared["means"][0], expected)
     assert prepared["seen"].flatten().tolist() == [1, 1, 1]
@@ -253,15 +254,14 @@ def test_npt_terms_by_hand():
 
 def test_npt_pulls_prototypes_towards_a_simplex():
     texts = torch.randn(1, 4, 8, generator=torch.Generator().manual_seed(0)).requires_grad_()
-    context = Context(tuple("abcd"), torch.zeros(4, 8), torch.ones(1, 4))
+    context = Context(tuple("abcd"), torch.zeros(4, 8), torch.ones(1, 4), encode=None)
     method, optimiser = NPTStyle(), torch.optim.SGD([texts], 1.0)
     images = torch.randn(1, 2, 8, generator=torch.Generator().manual_seed(1))
     labels = torch.tensor([[0, 1]])
     for _ in range(400):
         prepared = {name: value[None] for name, value in method.prepare(context).items()}
-        term = method.losses(
-            BatchOutputs(images, texts, images @ texts.mT, labels), context, prepared
-        )
+        outputs = BatchOutputs(images, texts, images @ texts.mT, labels, uniform=None)
+        term = method.losses(outputs, context, prepared)
         optimiser.zero_grad()
         term["lmc"].sum().backward()
         optimiser.step()
@@ -275,7 +275,7 @@ def test_class_weights_reach_the_pairs_of_dpc():
     labels = torch.tensor([[0, 2, 1]])
     logits = torch.randn(1, 3, 4, generator=generator)
     weights = torch.tensor([[0.5, 1.0, 2.0, 0.5]])
-    outputs = BatchOutputs(logits, logits, logits, labels, class_weights=weights)
+    outputs = BatchOutputs(logits, logits, logits, labels, None, class_weights=weights)
     found = DPC(on="coop").losses(outputs, None, {})
     pairs = logits[0][:, labels[0]]
     own = weights[0, labels[0]]

@@ -30,7 +30,7 @@ def world():
     backbone = tiny_clip()
     names = ("ant", "bee", "cat", "dog", "eel", "fox")
     frozen = frozen_prototypes(backbone, names, ("a photo of a {}.",))
-    context = Context(names, frozen, COUNTS)
+    context = Context(names, frozen, COUNTS, encode=None)
     images = randn(2, B, 3, backbone.image_size, backbone.image_size, seed=5)
     labels = torch.tensor([[0, 3, 3, 5, 1], [2, 2, 4, 0, 5]])
     return backbone, context, images, labels
@@ -58,7 +58,7 @@ def loss_of(method, world, prompts, rows) -> torch.Tensor:
     model = PromptedCLIP(backbone, prompts)
     images = model.image_features(images[rows])
     prototypes = model.prototypes(model.bind(context.class_names))
-    step = BatchOutputs(images, prototypes, model.logits(images, prototypes), labels[rows])
+    step = BatchOutputs(images, prototypes, model.logits(images, prototypes), labels[rows], None)
     terms = method.losses(step, context, method.prepare(context))
     return sum(weight * terms[name] for name, weight in method.weights().items())
 

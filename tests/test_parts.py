@@ -34,7 +34,9 @@ def generator(seed: int = 0) -> torch.Generator:
 
 
 def step(logits: torch.Tensor, labels: list[int], **balance: torch.Tensor) -> BatchOutputs:
-    return BatchOutputs(torch.zeros(1), torch.zeros(1), logits, torch.tensor([labels]), **balance)
+    return BatchOutputs(
+        torch.zeros(1), torch.zeros(1), logits, torch.tensor([labels]), None, **balance
+    )
 
 
 # ------------------------------------------------------------------------------ long-tail classics

@@ -72,7 +72,7 @@ class Context:
     class_names: tuple[str, ...]
     frozen_prototypes: Tensor
     class_counts: Tensor
-    encode: Callable[[Sequence[str]], Tensor] | None = None
+    encode: Callable[[Sequence[str]], Tensor]
     logit_scale: float = 100.0
 
 
@@ -81,18 +81,18 @@ class BatchOutputs:
     """What one optimisation step computed, for R replicas with batches of B images.
 
     image_features (R, B, d) and prototypes (R, K, d) are raw (not normalised), prototypes that
-    depend on the image (R, B, K, d); logits (R, B, K) are scaled cosines; labels (R, B).
-    frozen_image_features (R, B, d), raw, are there for methods that ask for `frozen_images`;
-    uniform (R,) is a random number in [0, 1) of this step. logit_offsets and class_weights (R, K)
-    come from the run's `Balance`, if it has one.
+    depend on the image (R, B, K, d); logits (R, B, K) are scaled cosines; labels (R, B); uniform
+    (R,) is a random number in [0, 1) of this step. frozen_image_features (R, B, d), raw, are there
+    for methods that ask for `frozen_images`. logit_offsets and class_weights (R, K) come from the
+    run's `Balance`, if it has one.
     """
 
     image_features: Tensor
     prototypes: Tensor
     logits: Tensor
     labels: Tensor
+    uniform: Tensor
     frozen_image_features: Tensor | None = None
-    uniform: Tensor | None = None
     logit_offsets: Tensor | None = None
     class_weights: Tensor | None = None
 
@@ -104,26 +104,37 @@ class Method:
     rows: how tables and figures show it; without any, by its class name and in grey. protocols:
     where it takes part.
     per_replica: hyper-parameters that replicas of a pass may differ in; None: every run trains
-    alone. anchor_templates: sentences behind the frozen prototypes; None: the data set's own.
-    context_init: words that the first text layer starts from; None: random. per_image: text
-    features depend on the image. views: augmented views of each image that a step needs (0: the
-    image as it is); the first one is learned from. frozen_images: the frozen tower also encodes the
-    image (its last view). hard_negatives: classes that each image draws into its batch
-    (`parts.negatives`). published_for: protocol or data set -> fields of the method or its schedule
-    that were published for it, where they differ from those for base to new (`published`).
+    alone. per_image: text features depend on the image. views: augmented views of each image that a
+    step needs (0: the image as it is); the first one is learned from. frozen_images: the frozen
+    tower also encodes the image (its last view). published_for: protocol or data set -> fields of
+    the method or its schedule that were published for it, where they differ from those for base to
+    new (`published`).
     """
 
     name: ClassVar[str] = "plain"
     rows: ClassVar[tuple[Row, ...]] = ()
     protocols: ClassVar[tuple[str, ...]] = PROTOCOLS
     per_replica: ClassVar[tuple[str, ...] | None] = ()
-    anchor_templates: ClassVar[tuple[str, ...] | None] = PHOTO
-    context_init: ClassVar[str | None] = CONTEXT_INIT
     per_image: ClassVar[bool] = False
     views: ClassVar[int] = 0
-    hard_negatives: ClassVar[int] = 0
     frozen_images: ClassVar[bool] = False
     published_for: ClassVar[Mapping[str, Mapping[str, object]]] = {}
+
+    # Some methods make an option of these: a field of the same name.
+    @property
+    def anchor_templates(self) -> tuple[str, ...] | None:
+        """Sentences behind the frozen prototypes; None: the data set's own."""
+        return PHOTO
+
+    @property
+    def context_init(self) -> str | None:
+        """Words that the first text layer starts from; None: random."""
+        return CONTEXT_INIT
+
+    @property
+    def hard_negatives(self) -> int:
+        """Classes that each image draws into its batch (`parts.negatives`)."""
+        return 0
 
     def published(self, where: str) -> Mapping[str, object]:
         """What was published for a protocol or data set, for this variant of the method."""
@@ -187,7 +198,7 @@ class Method:
 
     def tokens(self, prompts: Prompts, use: Use) -> Tokens:
         """Tokens for both towers out of what is learned."""
-        return Tokens(prompts.text, prompts.vision)
+        return Tokens(list(prompts.text), list(prompts.vision))
 
     def class_tokens(self, prompts: Prompts, frozen: Tensor) -> dict[int, Tensor]:
         """Block -> tokens (R, K, n, w) of every class's own, from its frozen prototype (K, d)."""

@@ -23,7 +23,7 @@ class CoOp(Method):
 
     name: ClassVar[str] = "coop"
     rows: ClassVar[tuple[Row, ...]] = (Row("CoOp", "#E69F00", "p"),)
-    published_for: ClassVar[Mapping[str, Mapping[str, float]]] = {
+    published_for: ClassVar[Mapping[str, Mapping[str, object]]] = {
         "base_to_new": {"epochs": 200},
         "few_shot": {"epochs": 200},
         "imagenet": {"epochs": 50},

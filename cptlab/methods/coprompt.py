@@ -33,8 +33,8 @@ class CoPrompt(CoupledPrompts):
 
     name: ClassVar[str] = "coprompt"
     rows: ClassVar[tuple[Row, ...]] = (Row("CoPrompt (templates)", "#C396A5", (4, 1, 45)),)
-    per_replica: ClassVar[tuple[str, ...]] = ("weight",)
-    published_for: ClassVar[Mapping[str, Mapping[str, float]]] = {}
+    per_replica: ClassVar[tuple[str, ...] | None] = ("weight",)
+    published_for: ClassVar[Mapping[str, Mapping[str, object]]] = {}
     views: ClassVar[int] = 2
     frozen_images: ClassVar[bool] = True
     weight: float = 1.0
@@ -83,10 +83,11 @@ class CoPrompt(CoupledPrompts):
         targets = prepared["targets"]  # (R, descriptions, K, d)
         chosen = (outputs.uniform * targets.shape[1]).long().view(-1, 1, 1, 1)
         texts = targets.gather(1, chosen.expand(-1, 1, *targets.shape[2:])).squeeze(1)
+        frozen = outputs.frozen_image_features  # there, as the method asks for `frozen_images`
         return {
             "ce": cross_entropy(outputs),
             "text": self._distance(outputs.prototypes, texts),
-            "image": self._distance(outputs.image_features, outputs.frozen_image_features),
+            "image": self._distance(outputs.image_features, frozen),  # ty: ignore[invalid-argument-type]
         }
 
     def _distance(self, learned: Tensor, frozen: Tensor) -> Tensor:

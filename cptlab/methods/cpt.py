@@ -89,7 +89,7 @@ class CPT(DeepPrompts):
         Row("CPT (pair mean)", "#009E73", "s", options=PAIR_MEAN),
         Row("CPT w/o TETF", "#5A5A5A", "d", options={"lambda_tetf": 0.0}),
     )
-    per_replica: ClassVar[tuple[str, ...]] = (
+    per_replica: ClassVar[tuple[str, ...] | None] = (
         "lambda_tetf",
         "lambda_cc",
         "lambda_rs",

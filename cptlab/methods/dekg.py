@@ -34,7 +34,7 @@ class DeKg(Method):
 
     name: ClassVar[str] = "dekg"
     rows: ClassVar[tuple[Row, ...]] = (Row("DeKg", "#4B693C", (6, 1, 0)),)
-    per_replica: ClassVar[tuple[str, ...]] = ("weight_kg", "weight_kd")
+    per_replica: ClassVar[tuple[str, ...] | None] = ("weight_kg", "weight_kd")
     published_for: ClassVar[Mapping[str, Mapping[str, object]]] = {
         "dtd": {"anchor_templates": ("a photo of a {}, a type of texture.",)},
         "fgvc_aircraft": {"anchor_templates": ("a photo of an aircraft {}.",)},

@@ -22,7 +22,7 @@ class DPCFirstStage(Method):
     """The prompts P of the first stage, CoOp's or MaPLe's, with plain cross-entropy."""
 
     name: ClassVar[str] = "dpc_first_stage"
-    per_replica: ClassVar[None] = None
+    per_replica: ClassVar[tuple[str, ...] | None] = None
     on: Literal["coop", "maple"] = "maple"
     tokens_per_layer: int = 2
     depth: int = 9
@@ -36,7 +36,7 @@ class DPCFirstStage(Method):
 
     def tokens(self, prompts: Prompts, use: Use) -> Tokens:
         vision = coupled(prompts.text, prompts.extra) if self.on == "maple" else []
-        return Tokens(prompts.text, vision)
+        return Tokens(list(prompts.text), vision)
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class DPC(DPCFirstStage):
         Row("DPC (CoOp)", "#D6A06B", (3, 1, 180), options={"on": "coop", "tokens_per_layer": 4}),
         Row("DPC (MaPLe)", "#5E8AA8", (8, 1, 0), options={"on": "maple"}),
     )
-    published_for: ClassVar[Mapping[str, Mapping[str, float]]] = {
+    published_for: ClassVar[Mapping[str, Mapping[str, object]]] = {
         "transfer": {"epochs": 10},
         "eurosat": {"hard_negatives": 2},
     }

@@ -21,7 +21,7 @@ class DeepPrompts(Method):
     Epochs and depths of other protocols are CPT's (supplement, 6.1, and its public predecessor's).
     """
 
-    published_for: ClassVar[Mapping[str, Mapping[str, float]]] = {
+    published_for: ClassVar[Mapping[str, Mapping[str, object]]] = {
         "few_shot": {"epochs": 25},
         "transfer": {"epochs": 8, "text_depth": 3, "vision_depth": 3},
     }
@@ -40,7 +40,7 @@ class CoupledPrompts(Method):
     whose schedule this is, and its kin.
     """
 
-    published_for: ClassVar[Mapping[str, Mapping[str, float]]] = {
+    published_for: ClassVar[Mapping[str, Mapping[str, object]]] = {
         "transfer": {"depth": 3, "epochs": 2, "lr": 0.0026}
     }
     tokens_per_layer: int = 2
@@ -56,4 +56,4 @@ class CoupledPrompts(Method):
         return coupling_start(backbone, self.depth, generator)
 
     def tokens(self, prompts: Prompts, use: Use) -> Tokens:
-        return Tokens(prompts.text, coupled(prompts.text, prompts.extra))
+        return Tokens(list(prompts.text), coupled(prompts.text, prompts.extra))

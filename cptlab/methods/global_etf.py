@@ -31,7 +31,7 @@ class GlobalETF(DeepPrompts):
         Row("Global-ETF (sum)", "#D55E00", "^"),
         Row("Global-ETF (pair mean)", "#661100", ">", options={"reduction": "pair_mean"}),
     )
-    per_replica: ClassVar[tuple[str, ...]] = ("lambda_etf", "cluster_size")
+    per_replica: ClassVar[tuple[str, ...] | None] = ("lambda_etf", "cluster_size")
     lambda_etf: float = 0.25
     reduction: PairReduction = "sum"
     cluster_size: int = 16

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import importlib
-import importlib.util
 import inspect
 import sys
 from functools import cache
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
+from types import ModuleType
 
 FILE = "__cptlab_file__"
 """Attribute of a module that was loaded from a user's file: the path."""
@@ -63,7 +64,7 @@ def _is_file(place: str) -> bool:
     return place.endswith(".py")
 
 
-def _module(name: str) -> object:
+def _module(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ImportError as error:
@@ -73,7 +74,7 @@ def _module(name: str) -> object:
         ) from error
 
 
-def _from_file(path: Path) -> object:
+def _from_file(path: Path) -> ModuleType:
     file = path.expanduser().resolve()
     if not file.is_file():
         raise ValueError(f"There is no file {file} to take a method from: check the path.")
@@ -82,15 +83,14 @@ def _from_file(path: Path) -> object:
 
 
 @cache
-def _loaded(file: Path, digest: str) -> object:
+def _loaded(file: Path, digest: str) -> ModuleType:
     """The file as a module, run once for each content; `digest` is of path and content."""
     name = f"cptlab_method_{file.stem}_{digest}"
-    spec = importlib.util.spec_from_file_location(name, file)
-    module = importlib.util.module_from_spec(spec)
-    setattr(module, FILE, str(file))
+    module = ModuleType(name)
+    vars(module).update({"__file__": str(file), FILE: str(file)})
     sys.modules[name] = module  # where dataclasses look up type hints
     try:
-        spec.loader.exec_module(module)
+        SourceFileLoader(name, str(file)).exec_module(module)
     except Exception as error:  # whatever a user's file raises
         del sys.modules[name]
         raise ValueError(f"{file} cannot be used: {type(error).__name__}: {error}.") from error

@@ -26,9 +26,9 @@ class PromptSRC(DeepPrompts):
 
     name: ClassVar[str] = "promptsrc"
     rows: ClassVar[tuple[Row, ...]] = (Row("PromptSRC", "#4B2D78", (4, 1, 0)),)
-    per_replica: ClassVar[tuple[str, ...]] = ("text_weight", "image_weight", "kl_weight")
+    per_replica: ClassVar[tuple[str, ...] | None] = ("text_weight", "image_weight", "kl_weight")
     frozen_images: ClassVar[bool] = True
-    published_for: ClassVar[Mapping[str, Mapping[str, float]]] = {
+    published_for: ClassVar[Mapping[str, Mapping[str, object]]] = {
         "few_shot": {"epochs": 50, "average_centre": 0.6, "average_width": 0.6},
         "transfer": {
             "text_depth": 3,
@@ -70,7 +70,8 @@ class PromptSRC(DeepPrompts):
             F.normalize(outputs.image_features, dim=-1),
         )
         frozen_texts = F.normalize(context.frozen_prototypes, dim=-1)
-        frozen_images = F.normalize(outputs.frozen_image_features, dim=-1)
+        # there, as the method asks for `frozen_images`
+        frozen_images = F.normalize(outputs.frozen_image_features, dim=-1)  # ty: ignore[invalid-argument-type]
         teacher = F.log_softmax(context.logit_scale * frozen_images @ frozen_texts.mT, dim=-1)
         student = F.log_softmax(outputs.logits, dim=-1)
         divergence = F.kl_div(student, teacher, reduction="none", log_target=True)

@@ -10,13 +10,13 @@ import copyreg
 import dataclasses
 import importlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING
 
 from cptlab.checks import build, did_you_mean
-from cptlab.methods.outside import is_built_in, load_class, reference_of
+from cptlab.methods.outside import load_class, reference_of
 
 if TYPE_CHECKING:
     from cptlab.methods.base import Method
@@ -125,9 +125,9 @@ def remember(method: type[Method]) -> None:
     Raises:
         ValueError: for a class that is no method, an unusable name, or one that is taken.
     """
-    if is_built_in(method):
-        return
     where = reference_of(method)
+    if where is None:  # the package's own
+        return
     if not (isinstance(method, type) and dataclasses.is_dataclass(method)):
         raise ValueError(f"{where} is no method: it takes a frozen dataclass on Method.")
     name = vars(method).get("name")
@@ -143,7 +143,7 @@ def remember(method: type[Method]) -> None:
         copyreg.pickle(method, _pickled)
 
 
-def _pickled(method: Method) -> tuple[object, ...]:
+def _pickled(method: Method) -> tuple[Callable[..., Method], tuple[object, ...]]:
     """A method of a user's own file goes to other processes as a path and its options."""
     return _rebuilt, (reference_of(type(method)), vars(method))
 

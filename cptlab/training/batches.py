@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from cptlab.data import ImageDataset, Subset
+from cptlab.data.dataset import Crops
 from cptlab.methods.parts.balance import Balance
 from cptlab.methods.parts.negatives import hard_negatives
 from cptlab.methods.parts.views import augmented
@@ -51,7 +52,7 @@ class TrainingImages:
         self.crop = crop and not method.views  # a method with views of its own takes no crops
         self.rows, self.labels = (torch.tensor(t, device=device) for t in (rows, labels))
         prompted = len(method.tokens(model.prompts, "training").vision) > 0
-        self.images = self.frozen = None
+        self.images = self.frozen = torch.empty(0)
         if (prompted or method.views) and not self.crop:
             self.images = read_images(model.backbone, dataset, samples)
         if not (method.views or self.crop) and (method.frozen_images or not prompted):
@@ -71,9 +72,10 @@ class TrainingImages:
             needed = self.model.method.frozen_images
             frozen = self.model.frozen_features(views[-1]) if needed else None
             return self.model.image_features(views[0], "training"), frozen, labels
-        frozen = None if self.frozen is None else self.frozen[rows]
-        if self.images is None:
+        if not len(self.images):
+            frozen = self.frozen[rows]
             return self.model.method.adapt_images(self.model.prompts, frozen), frozen, labels
+        frozen = self.frozen[rows] if len(self.frozen) else None
         return self.model.image_features(self.images[rows], "training"), frozen, labels
 
     def views(self, batch: Tensor, seeds: Sequence[int]) -> Tensor:
@@ -97,8 +99,9 @@ class TrainingImages:
             [[self.samples[i].key for i in row] for row in self.rows.gather(1, batch).tolist()]
             for batch in steps
         ]
+        crops = self.dataset.crops  # not None, as __init__ has seen
         loader = DataLoader(
-            _Crops(self.dataset, keys, seeds, backbone.image_size),
+            _Crops(crops, keys, seeds, backbone.image_size),  # ty: ignore[invalid-argument-type]
             batch_size=None,
             num_workers=READERS if on_gpu else 0,
             pin_memory=on_gpu,
@@ -116,28 +119,26 @@ class TrainingImages:
         return self.model.logits(features, prototypes)[0].topk(top).indices.tolist()
 
 
-class _Crops(Dataset):
+class _Crops(Dataset[Tensor]):
     """Random crops (R, B, 3, size, size) of a step's images, by the number of the step."""
 
     def __init__(
         self,
-        dataset: ImageDataset,
+        crops: Crops,
         keys: Sequence[Sequence[Sequence[str]]],
         seeds: Sequence[Sequence[int]],
         size: int,
     ):
-        self.dataset, self.keys, self.seeds, self.size = dataset, keys, seeds, size
+        self.crops, self.keys, self.seeds, self.size = crops, keys, seeds, size
 
     def __len__(self) -> int:
         return len(self.keys)
 
-    def __getitem__(self, step: int) -> Tensor:
+    def __getitem__(self, index: int) -> Tensor:
         return torch.stack(
             [
-                self.dataset.crops(
-                    row, self.size, [stream("picture", seed, i) for i in range(len(row))]
-                )
-                for row, seed in zip(self.keys[step], self.seeds[step], strict=True)
+                self.crops(row, self.size, [stream("picture", seed, i) for i in range(len(row))])
+                for row, seed in zip(self.keys[index], self.seeds[index], strict=True)
             ]
         )
 

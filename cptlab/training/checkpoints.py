@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,9 @@ class Checkpoint:
         return progress
 
 
-def optimiser_state(optimiser: Optimizer, parameters: list[Tensor]) -> Iterator[tuple[str, Tensor]]:
+def optimiser_state(
+    optimiser: Optimizer, parameters: Sequence[Tensor]
+) -> Iterator[tuple[str, Tensor]]:
     """The optimiser's memory by name, as live tensors; made as its first step would if missing."""
     adam = isinstance(optimiser, torch.optim.Adam)
     for i, parameter in enumerate(parameters):

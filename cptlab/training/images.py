@@ -59,7 +59,7 @@ def _channels(backbone: Backbone) -> tuple[Tensor, ...]:
     )
 
 
-class _Images(Dataset):
+class _Images(Dataset[Tensor]):
     """Images of a data set as torch's loader takes them: whole batches by position."""
 
     def __init__(self, dataset: ImageDataset, keys: Sequence[str], size: int):

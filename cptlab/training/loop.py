@@ -97,7 +97,7 @@ def train(
     update = accelerated(step, batches, first)
     epoch_weights = method.averaging(epochs)
     average = [torch.zeros_like(p) for p in step.parameters]
-    checkpoint = folder and Checkpoint(folder / f"{method.name}.safetensors")
+    checkpoint = Checkpoint(folder / f"{method.name}.safetensors") if folder else None
     state = _resumed_state(step, average)
     begun = _resume(checkpoint, state, trained) if checkpoint else 0
     title = first.run_id if len(specs) == 1 else f"{first.run_id} and {len(specs) - 1} more"
@@ -173,13 +173,14 @@ class TrainStep:
             prototypes,
             logits,
             labels,
-            frozen,
             uniform,
+            frozen,
             self.logit_offsets,
             self.class_weights,
         )
         terms = method.losses(outputs, self.context, self.prepared)
-        loss = sum(weight * terms[name] for name, weight in self.weights.items())
+        weighted = [weight * terms[name] for name, weight in self.weights.items()]
+        loss = sum(weighted[1:], weighted[0])
         accuracy = 100 * (logits.argmax(-1) == labels).float().mean(-1)
         self._descend(loss)
         logged = {**terms, "loss": loss, "train_accuracy": accuracy}
@@ -219,7 +220,9 @@ def accelerated(
 
 def _resumed_state(step: TrainStep, average: Sequence[Tensor]) -> dict[str, Tensor]:
     """All tensors that an epoch changes, by name; live ones."""
-    state = {f"prompts.{name}": p for name, p in step.model.prompts.named_parameters()}
+    state: dict[str, Tensor] = {
+        f"prompts.{name}": p for name, p in step.model.prompts.named_parameters()
+    }
     state |= {f"prepared.{name}": tensor for name, tensor in step.prepared.items()}
     state |= {f"average.{i}": mean for i, mean in enumerate(average)}
     return state | dict(optimiser_state(step.optimiser, step.parameters))

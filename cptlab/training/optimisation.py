@@ -20,10 +20,14 @@ def optimiser_for(parameters: Iterable[Tensor], schedule: Schedule) -> Optimizer
     rate = schedule.warmup_lr
     # A captured step reads its rate from the device.
     rate = torch.tensor(rate, device=parameters[0].device) if on_gpu else rate
-    common = {"lr": rate, "weight_decay": schedule.weight_decay, "fused": on_gpu}
+    decay = schedule.weight_decay
     if schedule.optimiser == "adam":
-        return torch.optim.Adam(parameters, capturable=on_gpu, **common)
-    return torch.optim.SGD(parameters, momentum=schedule.momentum, **common)
+        return torch.optim.Adam(
+            parameters, rate, weight_decay=decay, fused=on_gpu, capturable=on_gpu
+        )
+    return torch.optim.SGD(
+        parameters, rate, momentum=schedule.momentum, weight_decay=decay, fused=on_gpu
+    )
 
 
 def set_rate(optimiser: Optimizer, rate: float) -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
+
+Learned = Mapping[str, Tensor] | nn.ParameterDict
+"""What a method learns beside tokens, by name, each (R, ...)."""
 
 
 def linear_start(
@@ -20,7 +23,7 @@ def linear_start(
     }
 
 
-def linear(x: Tensor, learned: Mapping[str, Tensor], name: str) -> Tensor:
+def linear(x: Tensor, learned: Learned, name: str) -> Tensor:
     """Apply layer `name` of every replica: (R or 1, ..., inputs) -> (R, ..., outputs)."""
     weight = learned[f"{name}_weight"]  # (R, outputs, inputs)
     y = x.flatten(1, -2) @ weight.mT
@@ -40,7 +43,7 @@ def bottleneck_start(
 
 def bottleneck(
     x: Tensor,
-    learned: Mapping[str, Tensor],
+    learned: Learned,
     name: str,
     activation: Callable[[Tensor], Tensor] = torch.relu,
 ) -> Tensor:

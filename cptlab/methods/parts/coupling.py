@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
 
 from torch import Generator, Tensor
 
 from cptlab.clip import Backbone
-from cptlab.methods.parts.bottleneck import linear, linear_start
+from cptlab.methods.parts.bottleneck import Learned, linear, linear_start
 
 
 def coupling_start(backbone: Backbone, depth: int, generator: Generator) -> dict[str, Tensor]:
@@ -31,6 +31,6 @@ def coupling_start(backbone: Backbone, depth: int, generator: Generator) -> dict
     return start
 
 
-def coupled(text: Sequence[Tensor], learned: Mapping[str, Tensor]) -> list[Tensor]:
+def coupled(text: Iterable[Tensor], learned: Learned) -> list[Tensor]:
     """Visual tokens (R, n, vision width) of every layer that has text tokens (R, n, w)."""
     return [linear(layer, learned, f"projection_{i}") for i, layer in enumerate(text)]

@@ -40,7 +40,7 @@ def descriptions_of(class_names: Sequence[str], path: str | None = None) -> list
         raise ValueError(f"{file} describes no class {absent[0]!r} ({len(absent)} are missing).")
     numbers = {name: len(known[name]) for name in names}
     if len(set(numbers.values())) > 1:
-        few, many = min(numbers, key=numbers.get), max(numbers, key=numbers.get)
+        few, many = min(numbers, key=numbers.__getitem__), max(numbers, key=numbers.__getitem__)
         raise ValueError(
             f"{file} has {numbers[few]} sentences for {few!r} and {numbers[many]} for {many!r}: "
             "give every class the same number."
