@@ -1,4 +1,6 @@
-"""Figures by the content of their Axes."""
+"""Figures of runs, weights and losses draw the numbers of their frames and refuse unclear ones."""
+
+import itertools
 
 import numpy as np
 import pandas as pd
@@ -6,23 +8,31 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from cptlab.lab.figures import image_grid, seed_violins, similarity_matrix, training_curves
-from cptlab.lab.figures.style import (
-    GREEN,
-    VERMILLION,
-    method_look,
-    method_looks,
-    method_order,
-    save,
-    use_style,
+from cptlab.lab.figures import (
+    ablation_bars,
+    cluster_sizes,
+    image_grid,
+    seed_violins,
+    sensitivity_curves,
+    sensitivity_heatmap,
+    similarity_matrix,
+    training_curves,
 )
+from cptlab.lab.figures.style import BLUE, GREEN, VERMILLION, method_look, save, use_style
 from cptlab.lab.study.tables import mean_interval
+
+SEEDS = range(4)
 
 
 @pytest.fixture
 def ax():
     with use_style():
         yield Figure().subplots()
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
 
 
 def runs(methods=("CPT (sum)", "CoOp"), seeds=3, epochs=4) -> pd.DataFrame:
@@ -35,84 +45,49 @@ def runs(methods=("CPT (sum)", "CoOp"), seeds=3, epochs=4) -> pd.DataFrame:
     )
 
 
-def test_similarity_matrix_shows_the_data_its_borders_and_its_numbers(ax):
+def heights(band, x: float) -> tuple[float, float]:
+    """Lower and upper edge of a filled band at x."""
+    outline = band.get_paths()[0].vertices
+    there = outline[outline[:, 0] == x][:, 1]
+    return there.min(), there.max()
+
+
+def legend(ax) -> list[str]:
+    return [text.get_text() for text in ax.get_legend().get_texts()]
+
+
+def test_similarity_matrix(ax):
     similarity = np.linspace(0, 1, 25).reshape(5, 5)
-    returned = similarity_matrix(
-        similarity,
-        [2, 2, 0, 1, 1],
-        ax,
-        title="Zero-shot",
-        vmin=-1,
-        vmax=1,
-        annotations={"effective rank": 12.345, "within": 0.5},
-    )
-    assert returned is ax
+    numbers = {"effective rank": 12.345, "within": 0.5}
+    options = {"title": "Zero-shot", "vmin": -1, "vmax": 1, "annotations": numbers}
+    assert similarity_matrix(similarity, [2, 2, 0, 1, 1], ax, **options) is ax
     np.testing.assert_array_equal(ax.images[0].get_array(), similarity)
     assert ax.images[0].get_clim() == (-1, 1)
     horizontal, vertical = (c.get_segments() for c in ax.collections)
-    assert [segment[0][1] for segment in horizontal] == [1.5, 2.5]
+    assert [segment[0][1] for segment in horizontal] == [1.5, 2.5]  # between clusters
     assert [segment[0][0] for segment in vertical] == [1.5, 2.5]
-    assert ax.get_title() == "Zero-shot"
     assert ax.texts[0].get_text() == "effective rank 12.35\nwithin 0.50"
-    assert len(ax.figure.axes) == 2  # the colour bar
-    assert ax.figure.axes[1].get_ylabel() == "cosine similarity"
-
-
-def test_similarity_matrix_without_a_bar_and_with_one_cluster(ax):
-    similarity_matrix(np.eye(3), [0, 0, 0], ax, title="", colorbar=False)
-    assert len(ax.figure.axes) == 1
-    assert all(len(lines.get_segments()) == 0 for lines in ax.collections)
-
-
-def test_similarity_matrix_refuses_unordered_clusters_and_wrong_shapes(ax):
     with pytest.raises(ValueError, match="side by side"):
         similarity_matrix(np.eye(3), [0, 1, 0], ax, title="")
     with pytest.raises(ValueError, match="square"):
         similarity_matrix(np.eye(3), [0, 1], ax, title="")
 
 
-def test_training_curves_draw_the_mean_and_one_standard_deviation(ax):
+@pytest.mark.parametrize("band", ["std", "interval"])
+def test_training_curves_draw_the_mean_and_its_band(ax, band):
     frame = runs()
-    assert training_curves(frame, y="H", ax=ax) is ax
-    labels = [text.get_text() for text in ax.get_legend().get_texts()]
-    assert labels == ["CoOp", "CPT (sum)"]
-    for label, line, band in zip(labels, ax.lines, ax.collections, strict=False):
+    assert training_curves(frame, y="H", ax=ax, band=band) is ax
+    assert legend(ax) == ["CoOp", "CPT (sum)"]
+    for label, line, drawn in zip(legend(ax), ax.lines, ax.collections, strict=False):
+        assert to_hex(line.get_color()) == method_look(label).color.lower()
         own = frame[frame.method == label].groupby("epoch").H
         np.testing.assert_array_equal(line.get_xdata(), [1, 2, 3, 4])
         np.testing.assert_allclose(line.get_ydata(), own.mean())
-        assert to_hex(line.get_color()) == method_look(label).color.lower()
-        outline = band.get_paths()[0].vertices
-        for epoch, low, high in zip(
-            own.mean().index, own.mean() - own.std(), own.mean() + own.std(), strict=True
-        ):
-            heights = outline[outline[:, 0] == epoch][:, 1]
-            assert heights.min() == pytest.approx(low)
-            assert heights.max() == pytest.approx(high)
-    assert ax.get_xlabel() == "Epoch"
-    assert ax.get_ylabel() == "H (%)"
-
-
-def test_training_curves_with_intervals(ax):
-    frame = runs(seeds=8)
-    training_curves(frame, y="H", ax=ax, band="interval", ylabel="Harmonic mean")
-    assert ax.get_ylabel() == "Harmonic mean"
-    for label, band in zip(method_order(frame.method), ax.collections, strict=True):
-        outline = band.get_paths()[0].vertices
-        for epoch, values in frame[frame.method == label].groupby("epoch").H:
-            heights = outline[outline[:, 0] == epoch][:, 1]
-            _, lower, upper = mean_interval(values.to_numpy())
-            assert (heights.min(), heights.max()) == pytest.approx((lower, upper))
-
-
-def test_lines_of_an_ablation_lie_on_top_and_let_the_others_through(ax):
-    labels = ["CPT (sum) w/o RS", "CPT (sum)"]
-    training_curves(runs(labels).rename(columns={"epoch": "progress"}), y="H", ax=ax, x="progress")
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == labels[::-1]
-    below, above = ax.lines[:2]
-    assert above.is_dashed() and not below.is_dashed()
-    assert above.get_linewidth() < below.get_linewidth()
-    ax.set_xlim(0, 100)
-    assert [tick for tick in ax.get_xticks() if 0 <= tick <= 100] == [0, 20, 40, 60, 80, 100]
+        for epoch, values in own:
+            edges = (values.mean() - values.std(), values.mean() + values.std())
+            if band == "interval":
+                edges = mean_interval(values.to_numpy())[1:]
+            assert heights(drawn, epoch) == pytest.approx(edges)
 
 
 def test_training_curves_refuse_unclear_frames(ax):
@@ -127,79 +102,148 @@ def test_training_curves_refuse_unclear_frames(ax):
 def test_seed_violins_show_every_seed_and_the_interval(ax):
     frame = runs(("Mystery", "CPT (sum)", "CoOp"), seeds=5, epochs=1)
     assert seed_violins(frame, ax=ax) is ax
-    ticks = [tick.get_text() for tick in ax.get_xticklabels()]
-    assert ticks == ["CoOp", "CPT\n(sum)", "Mystery"]
-    assert ax.get_ylabel() == "H (%)"
-    assert len(ax.containers) == 3
+    labels = ["CoOp", "CPT (sum)", "Mystery"]
+    assert [t.get_text().replace("\n", " ") for t in ax.get_xticklabels()] == labels
     dots = [c for c in ax.collections if len(c.get_offsets()) == 5]
-    for position, (label, cloud, bar) in enumerate(
-        zip(["CoOp", "CPT (sum)", "Mystery"], dots, ax.containers, strict=True)
-    ):
+    for position, (label, cloud, bar) in enumerate(zip(labels, dots, ax.containers, strict=True)):
         values = frame[frame.method == label].H.to_numpy()
         np.testing.assert_allclose(cloud.get_offsets()[:, 1], np.sort(values))
-        assert np.abs(cloud.get_offsets()[:, 0] - position).max() < 0.5
         mean, lower, upper = mean_interval(values)
         assert bar.lines[0].get_ydata() == pytest.approx([mean])
         segment = bar.lines[2][0].get_segments()[0]
         np.testing.assert_allclose(segment, [[position, lower], [position, upper]])
 
 
-def test_seed_violins_of_equal_or_single_seeds_still_draw(ax, tmp_path):
-    frame = pd.DataFrame(
-        {"method": ["CoOp"] * 3 + ["IVLP"], "seed": [1, 2, 3, 1], "H": [70.0, 70.0, 70.0, 71.0]}
-    )
-    seed_violins(frame, ax=ax)
-    save(ax.figure, frame, tmp_path, "degenerate")
-    assert ax.containers[1].lines[0].get_ydata() == pytest.approx([71])
-
-
-def test_many_violins_get_slanted_labels(ax):
-    seed_violins(runs(tuple(method_looks()), seeds=3, epochs=1), ax=ax)
-    assert {tick.get_rotation() for tick in ax.get_xticklabels()} == {30}
-    assert [tick.get_text() for tick in ax.get_xticklabels()] == list(method_looks())
-
-
 def test_image_grid_marks_predictions_by_colour_and_symbol():
-    images = [np.zeros((8, 8, 3)), np.ones((8, 8, 3)), np.full((8, 8, 3), 0.5)]
-    fig = Figure(figsize=(6, 3))
-    long_name = "smiling cat with heart-shaped eyes"
-    axes = image_grid(
-        images,
-        truth=["cat", "dog", long_name],
-        before=["dog", "dog", "cat"],
-        after=["cat", "dog", long_name],
-        fig=fig,
-        columns=2,
-        stages=("zero-shot", "CPT"),
-    )
-    assert fig.axes == axes and len(axes) == 3
+    images = [np.zeros((8, 8, 3)), np.ones((8, 8, 3))]
+    stages = {"stages": ("zero-shot", "CPT"), "columns": 2}
+    axes = image_grid(images, ["cat", "dog"], ["dog", "dog"], ["cat", "dog"], Figure(), **stages)
     np.testing.assert_array_equal(axes[1].images[0].get_array(), images[1])
-    assert axes[0].get_title() == "cat"
-    assert axes[2].get_title().replace("\n", " ") == long_name
+    assert [ax.get_title() for ax in axes] == ["cat", "dog"]
     lines = [(text.get_text(), text.get_color()) for text in axes[0].texts]
     assert lines == [("✗ zero-shot: dog", VERMILLION), ("✓ CPT: cat", GREEN)]
-    assert axes[1].texts[0].get_color() == GREEN
-
-
-def test_image_grid_cuts_long_predictions_and_refuses_uneven_lists():
-    name = "a name that is far too long for a column of this figure"
-    axes = image_grid([np.zeros((4, 4, 3))] * 4, [name] * 4, [name] * 4, [name] * 4, Figure((6, 2)))
-    assert axes[0].texts[0].get_text().startswith("✓ before: a name")
-    assert axes[0].texts[0].get_text().endswith("…")
     with pytest.raises(ValueError, match="one entry per image"):
-        image_grid([np.zeros((4, 4, 3))], ["cat"], ["cat"], [], Figure())
+        image_grid(images[:1], ["cat"], ["cat"], [], Figure())
     with pytest.raises(ValueError, match="at least 1"):
         image_grid([], [], [], [], Figure())
 
 
-def test_figures_draw_without_warnings(tmp_path, recwarn):
+# ------------------------------------------------------------------------- weights and combinations
+
+
+def sweep(rng, seeds=SEEDS) -> pd.DataFrame:
+    rows = itertools.product((0.25, 0, 1.0), (0.06, 1), seeds)
+    frame = pd.DataFrame(rows, columns=["lambda_cc", "tau", "seed"])
+    return frame.assign(H=lambda f: 60 + rng.normal(size=len(f)))
+
+
+def test_sensitivity_curves_draw_means_and_intervals_per_tau(ax, rng):
+    frame = sweep(rng)
+    assert sensitivity_curves(frame, weight="lambda_cc", default=0.25, ax=ax) is ax
+    assert legend(ax) == ["τ = 1", "τ = 0.06", "default"]
+    for tau, line, band in zip((1, 0.06), ax.lines, ax.collections, strict=False):
+        for x, weight in enumerate((0, 0.25, 1)):
+            own = frame[(frame.tau == tau) & (frame.lambda_cc == weight)].H.to_numpy()
+            mean, lower, upper = mean_interval(own)
+            assert line.get_ydata()[x] == pytest.approx(mean)
+            assert heights(band, x) == pytest.approx((lower, upper))
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["0", "0.25", "1"]
+    assert list(ax.lines[2].get_xdata()) == [1, 1]  # the default
+    with pytest.raises(
+        ValueError, match=r"default lambda_cc = 0\.3 was not tried; there is 0, 0\.25, 1"
+    ):
+        sensitivity_curves(frame, weight="lambda_cc", default=0.3, ax=ax)
+    with pytest.raises(ValueError, match=r"lacks the columns \['lambda_rs'\]"):
+        sensitivity_curves(frame, weight="lambda_rs", default=0.1, ax=ax)
+    with pytest.raises(ValueError, match="several rows"):
+        sensitivity_curves(pd.concat([frame, frame]), weight="lambda_cc", default=0, ax=ax)
+    many = pd.concat(frame[frame.tau == 1].assign(tau=tau) for tau in range(1, 7))
+    with pytest.raises(ValueError, match="At most 5"):
+        sensitivity_curves(many, weight="lambda_cc", default=0, ax=ax)
+
+
+def test_heatmap_shows_means_deviations_and_the_default(ax):
+    grid = itertools.product((0.5, 0.1), (0.2, 0.0, 1.0), (1, 2))
+    frame = pd.DataFrame(grid, columns=["lambda_rs", "lambda_tetf", "seed"])
+    frame["H"] = 60 + 10 * frame.lambda_rs + frame.lambda_tetf + frame.seed
+    frame = frame.drop(frame[(frame.lambda_rs == 0.5) & (frame.lambda_tetf == 1)].index)
+    options = {"x": "lambda_tetf", "y": "lambda_rs", "ax": ax}
+    sensitivity_heatmap(frame, **options, default=(0.2, 0.1))
+    shown = ax.images[0].get_array()
+    np.testing.assert_allclose(shown[0], [62.5, 62.7, 63.5])  # lambda_rs = 0.1 lies at the bottom
+    np.testing.assert_allclose(shown[1, :2], [66.5, 66.7])
+    texts = [text.get_text() for text in ax.texts]
+    assert texts[0] == "62.5\n± 0.7" and texts[5] == "not run"
+    assert ax.patches[0].get_xy() == pytest.approx((1 - 0.47, -0.47))
+    with pytest.raises(ValueError, match="several rows"):
+        sensitivity_heatmap(pd.concat([frame, frame]), **options, default=(0.2, 0.1))
+    with pytest.raises(ValueError, match=r"default lambda_rs = 0\.2"):
+        sensitivity_heatmap(frame, **options, default=(0.2, 0.2))
+
+
+def ablation(rng, seeds=SEEDS) -> pd.DataFrame:
+    rows = itertools.product((0, 1), (0, 1), (0, 1), seeds)
+    frame = pd.DataFrame(rows, columns=["tetf", "cc", "rs", "seed"])
+    return frame.assign(H=lambda f: 60 + rng.normal(size=len(f)))
+
+
+def test_ablation_orders_rows_and_marks_those_of_table_1(ax, rng):
+    frame = ablation(rng)
+    assert ablation_bars(frame, metric="H", ax=ax) is ax
+    order = ["000", "100", "010", "001", "110", "101", "011", "111"]
+    table_1 = {"000": "(1)", "100": "(2)", "110": "(3)", "101": "(4)", "111": "(5)"}
+    keys = frame[["tetf", "cc", "rs"]].astype(str).agg("".join, axis=1)
+    dark = [[], *(line.get_xdata() for line in ax.lines if line.get_color() == "#333333")]
+    for place, (key, bar) in enumerate(zip(order, ax.containers, strict=True)):
+        mean, lower, upper = mean_interval(frame[keys == key].H.to_numpy())
+        point = bar.lines[0]
+        assert (point.get_xdata()[0], point.get_ydata()[0]) == pytest.approx((mean, place))
+        whiskers = bar.lines[2][0].get_segments()[0]
+        np.testing.assert_allclose(whiskers, [[lower, place], [upper, place]])
+        assert (to_hex(point.get_markerfacecolor()) == BLUE.lower()) == (key in table_1)
+        dots = dict(zip((-70, -44, -18), key, strict=True))
+        assert [x for x, on in dots.items() if on == "1"] == list(dark[place])
+    numbers = {t.get_position()[1]: t.get_text() for t in ax.texts if "(" in t.get_text()}
+    assert {order[place]: text for place, text in numbers.items()} == table_1
+    assert ax.get_ylim() == (7.5, -0.5)  # no loss at the top
+    with pytest.raises(ValueError, match="several rows"):
+        ablation_bars(pd.concat([frame, frame]), metric="H", ax=ax)
+    with pytest.raises(ValueError, match=r"lacks the columns \['rs'\]"):
+        ablation_bars(frame.drop(columns="rs"), metric="H", ax=ax)
+
+
+def test_ablation_says_what_was_not_run(ax, rng):
+    frame = ablation(rng)
+    ablation_bars(frame[(frame.tetf + frame.cc) > 0], metric="H", ax=ax, labels=False)
+    assert len(ax.containers) == 6
+    assert [t.xy[1] for t in ax.texts if t.get_text() == "not run"] == [0, 3]
+
+
+# ------------------------------------------------------------------------------------ all of them
+
+
+def test_figures_of_single_or_equal_seeds_draw_without_warnings(rng, tmp_path, recwarn):
+    equal = pd.DataFrame(
+        {"method": ["CoOp"] * 3 + ["IVLP"], "seed": [1, 2, 3, 1], "H": [70.0, 70.0, 70.0, 71.0]}
+    )
+    single = sweep(rng, seeds=[1])
+    sizes = single[single.tau == 1].assign(method="CoOp", size=[4, 16, 64])
+    numbers = {4: [10, 16], 16: [2, 4], 64: [1]}
     with use_style():
-        fig = Figure()
-        top, bottom = fig.subplots(2)
-        training_curves(runs(), y="H", ax=top)
-        seed_violins(runs(epochs=1), ax=bottom)
-        save(fig, runs(), tmp_path, "both")
+        axes = Figure(figsize=(9, 9)).subplots(3, 2).ravel()
+        training_curves(runs(seeds=1), y="H", ax=axes[0])
+        seed_violins(equal, ax=axes[1])
+        sensitivity_curves(single, weight="lambda_cc", default=0, ax=axes[2])
+        ablation_bars(ablation(rng, seeds=[1]), metric="H", ax=axes[3])
+        cluster_sizes(sizes, numbers=numbers, default=4, ax=axes[4])
+        map_of_one = single[single.tau == 1].assign(lambda_rs=0.1)
+        options = {"x": "lambda_cc", "y": "lambda_rs", "default": (0, 0.1)}
+        sensitivity_heatmap(map_of_one, ax=axes[5], **options)
+        save(axes[0].figure, single, tmp_path, "single")
         grid = Figure()
         image_grid([np.zeros((4, 4, 3))], ["cat"], ["dog"], ["cat"], grid)
-        save(grid, runs(), tmp_path, "grid")  # a missing glyph would warn
+        save(grid, single, tmp_path, "grid")  # a missing glyph would warn
+    assert axes[1].containers[1].lines[0].get_ydata() == pytest.approx([71])
+    assert all(not len(band.get_paths()) for band in axes[2].collections)
+    assert "±" not in axes[5].texts[0].get_text()
     assert [str(warning.message) for warning in recwarn] == []
