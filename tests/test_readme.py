@@ -1,125 +1,38 @@
 """The README's numbers and commands are those of the repository."""
 
 import ast
-import json
+import importlib.util
 import re
 import shlex
 import shutil
 import subprocess
-from io import StringIO
 
-import pandas as pd
 import pytest
 from click.testing import CliRunner
+from committed import committed
 from golden_study import RUNS, study
 from tiny_data_root import image, publish, tiny_root
 
-from cptlab.lab import bench
 from cptlab.lab.cli import batch
 from cptlab.lab.cli.main import commands
 from cptlab.lab.runs import archive
-from cptlab.lab.runs.results import load_result, missing
+from cptlab.lab.runs.results import load_result
 from cptlab.lab.study import studies
-from cptlab.lab.study.profiles import profile_named
 from cptlab.lab.workspace import CHECKOUT
 from cptlab.methods import registry
+
+_spec = importlib.util.spec_from_file_location("readme_tables", CHECKOUT / ".ci/readme_tables.py")
+readme_tables = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(readme_tables)
 
 README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
 CARD = (CHECKOUT / "cptlab/emoji/MODEL_CARD.md").read_text(encoding="utf-8")
 
 
-def committed(name: str) -> str:
-    """A file as committed: `make figures` may redraw it on a machine that rounds otherwise."""
-    if not (CHECKOUT / ".git").exists():
-        return (CHECKOUT / name).read_text(encoding="utf-8")
-    command = ["git", "show", f"HEAD:{name}"]
-    return subprocess.run(
-        command, cwd=CHECKOUT, capture_output=True, check=True, encoding="utf-8"
-    ).stdout
-
-
-def shown(name: str) -> str:
-    """What the README has between two marks."""
-    return README.split(f"<!-- {name}: begin -->")[1].split(f"<!-- {name}: end -->")[0].strip()
-
-
-def test_the_result_tables_are_the_committed_one():
-    smallest = "**tau = 0.06**"
-    others, table = committed("figures/tab2_base_to_new.md").split(smallest)
-    assert shown("results") == f"{smallest}{table}".strip()
-    assert shown("more results") == others.strip()
-
-
-def test_the_differences_to_ivlp_are_the_committed_ones():
-    names = ("tab2_differences_to_ivlp", "cost_steps")
-    parts = [pd.read_csv(StringIO(committed(f"figures/{name}.csv"))) for name in names]
-    parts[1] = parts[1].query("reference == 'IVLP' and method.str.contains('published steps')")
-    stored = pd.concat(parts).query("metric == 'H'").set_index(["method", "tau"])
-    header, _, *rows = shown("against").splitlines()
-    taus = [float(tau) for tau in re.findall(r"tau = ([\d.]+)", header)]
-    assert len(taus) == 3 and len(rows) == 5
-    for row in rows:
-        method, *cells = [cell.strip() for cell in row.split("|")[1:-1]]
-        for tau, cell in zip(taus, cells, strict=True):
-            mean, lower, upper = stored.loc[(method, tau), ["mean", "lower", "upper"]]
-            assert cell == f"{mean:+.1f} ({lower:.1f} to {upper:.1f})"
-
-
-def test_the_ledger_is_the_committed_one_and_its_count_is_right():
-    table = shown("claims")
-    assert table == committed("figures/claims_ledger.md").strip()
-    ledger = pd.read_csv(StringIO(committed("figures/claims_ledger.csv")), keep_default_na=False)
-    distinct = ledger[ledger["same_as"] == ""]
-    counts = distinct["verdict"].value_counts()
-    told = re.search(r"(\d+) comparisons: (.*)\.$", table, flags=re.M)
-    assert int(told[1]) == len(distinct)
-    kinds = ("supported", "contradicted", "undecided", "not run")
-    assert told[2] == ", ".join(f"{counts.get(kind, 0)} {kind}" for kind in kinds)
-    runs = pd.read_csv(StringIO(committed("figures/runs.csv")))
-    assert f"{len(runs)} runs" in table
-
-
-def test_the_table_follows_from_the_committed_csv():
-    summary = pd.read_csv(StringIO(committed("figures/tab2_base_to_new.csv")))
-    values = summary.set_index(["tau", "method", "metric"])
-    checked = 0
-    for block in committed("figures/tab2_base_to_new.md").split("**tau = ")[1:]:
-        tau = float(block.split("**")[0])
-        header, _, *rows = [line for line in block.splitlines() if line.startswith("|")]
-        metrics = [name.strip() for name in header.split("|")[2:-1]]
-        for row in rows:
-            method, *cells = [cell.strip() for cell in row.split("|")[1:-1]]
-            for metric, cell in zip(metrics, cells, strict=True):
-                stored = values.loc[(tau, method, metric)]
-                told = [float(number) for number in re.findall(r"-?\d+\.\d", cell)]
-                wanted = [v for v in (stored["mean"], stored["lower"], stored["upper"]) if v == v]
-                assert told == pytest.approx(wanted, abs=0.0501)
-                checked += 1
-    assert checked == len(summary)
-
-
-def test_the_archive_holds_what_is_told(tmp_path):
-    """All runs are in it, and redraw the table without training."""
-    count = archive.unpack(CHECKOUT / "figures/full.tar.xz", tmp_path)
-    assert f"all {count:,} finished runs" in README
-    full = profile_named("full")
-    assert not missing(
-        [spec for study in studies.STUDIES.values() for spec in study(full)], tmp_path
-    )
-    summary = pd.read_csv(StringIO(committed("figures/tab2_by_dataset.csv")))
-    stored = summary.set_index(["tau", "method", "dataset"])["mean"]
-    values: dict[tuple[float, str, str], list[float]] = {}
-    for spec, label in studies.base_to_new(full).items():
-        result = load_result(tmp_path, spec)
-        values.setdefault((spec.tau, label, spec.dataset), []).append(result.metrics["H"])
-    assert set(values) == set(stored.index)
-    for key, found in values.items():
-        assert sum(found) / len(found) == pytest.approx(stored[key], abs=1e-3)
-
-
-def test_the_throughput_table_follows_from_the_committed_rows():
-    for name in bench.NAMES.values():
-        assert shown(name) == bench.markdown(json.loads(committed(f"figures/{name}.json")))
+def test_the_tables_are_those_that_their_command_writes():
+    assert readme_tables.filled(README, readme_tables.tables(committed)) == README
+    with pytest.raises(ValueError, match="one <!-- none: begin -->"):
+        readme_tables.filled(README, {"none": ""})
 
 
 def test_every_image_and_link_exists():
