@@ -1,4 +1,4 @@
-"""Captions of the contact sheet: what each figure shows, with the runs of a profile behind it."""
+"""Captions of the contact sheet: what each figure shows, and on which runs of a profile."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from itertools import groupby
 
 from cptlab.lab.study.design import Design
 from cptlab.lab.study.profiles import Profile
-from cptlab.lab.study.studies import hardest, long_tailed
+from cptlab.lab.study.studies import long_tailed, most_imbalanced
 
 INTERVAL = "means with 95 % intervals (Student's) over seeds"
 GRID = f"{INTERVAL}, dotted: zero-shot. Where an interval goes on, there is an arrow"
@@ -29,7 +29,7 @@ CAPTIONS = {
     "fig3_sensitivity": f"H of CPT against each loss weight, {INTERVAL}, dotted: the default "
     "(Fig. 3). On {imbalanced}.",
     "fig3_weights_heatmap": "H of CPT on a grid of two loss weights, mean and standard deviation "
-    "over seeds. On {hardest}.",
+    "over seeds. On {most_imbalanced}.",
     "tab1_ablation": f"All combinations of the three losses, {INTERVAL}; filled: rows that the "
     "paper prints (Table 1), dotted: the mean without any loss (IVLP). Rows without TETF are the "
     "same runs in both blocks; every panel has its own axis. H: {imbalanced}; transfer: "
@@ -75,7 +75,7 @@ CAPTIONS = {
     "few_shot": "Accuracy on all classes by the number of training images of each, a panel per "
     f"method: {INTERVAL}; grey: IVLP, dotted: zero-shot. On {{few_shot}}.",
     "long_tail_classics": f"H, head and tail accuracy with long-tail classics added: dots are "
-    f"seeds, {INTERVAL}, and the standard deviation over seeds in points. On {{hardest}}.",
+    f"seeds, {INTERVAL}, and the standard deviation over seeds in points. On {{most_imbalanced}}.",
     "cost": f"H and tail accuracy, {INTERVAL}, against the time to train a run, with its range, "
     "and the number of trained parameters; left of the dotted line: "
     "nothing. On {smallest}.",
@@ -87,31 +87,31 @@ CAPTIONS = {
     "throughput_gpu": "Time and memory of plain towers over those of ours, by number of classes, "
     "and training of replicas in a pass (dotted: in proportion), on a GPU: ViT-B/16 in bf16.",
 }
-"""Figure -> what it shows, in the order of the contact sheet; names in braces are `_parts`."""
+"""Figure -> what it shows, in the order of the contact sheet; braces hold names of `_designs`."""
 
 
 def captions(profile: Profile) -> dict[str, str]:
     """Caption of each figure, with the data sets, imbalance ratios and seeds behind it."""
-    parts = {name: in_words(part) for name, part in _parts(profile).items()}
-    parts["maps"] = f"the base classes of {profile.similarity_dataset}"
-    parts["few_shot"] = parts["few_shot"].replace("τ = 1", "no long tail")
-    return {name: text.format(**parts) for name, text in CAPTIONS.items()}
+    runs = {name: as_text(design) for name, design in _designs(profile).items()}
+    runs["maps"] = f"the base classes of {profile.similarity_dataset}"
+    runs["few_shot"] = runs["few_shot"].replace("τ = 1", "no long tail")
+    return {name: text.format(**runs) for name, text in CAPTIONS.items()}
 
 
-def in_words(part: Design) -> str:
+def as_text(design: Design) -> str:
     """Data sets, imbalance ratios and numbers of seeds: "food; τ = 1 (3 seeds); 0.06 (5 seeds)"."""
-    sets = ", ".join(part.datasets)
-    if len(part.datasets) > 3:
-        sets = f"{len(part.datasets)} data sets"
+    sets = ", ".join(design.datasets)
+    if len(design.datasets) > 3:
+        sets = f"{len(design.datasets)} data sets"
     groups = [
         f"{', '.join(f'{tau:g}' for tau in taus)} ({n} seed{'s' * (n > 1)})"
-        for n, taus in groupby(part.taus, lambda tau: len(part.seeds_at(tau)))
+        for n, taus in groupby(design.taus, lambda tau: len(design.seeds_at(tau)))
     ]
     return f"{sets}; τ = {'; '.join(groups)}" if groups else sets
 
 
-def _parts(profile: Profile) -> dict[str, Design]:
-    """What the figures draw, as `cptlab.lab.study.studies` has it."""
+def _designs(profile: Profile) -> dict[str, Design]:
+    """The designs of the figures, as in `cptlab.lab.study.studies`."""
     main, transfer = profile.comparison, profile.transfer
     smallest = main.at(main.smallest_tau)
     curves = smallest.on(profile.curve_dataset)
@@ -124,7 +124,7 @@ def _parts(profile: Profile) -> dict[str, Design]:
         "tour": curves.first_seeds(1),
         "similarity": smallest.on(profile.similarity_dataset).first_seeds(1),
         "imbalanced": long_tailed(profile),
-        "hardest": hardest(profile),
+        "most_imbalanced": most_imbalanced(profile),
         "balanced": profile.details.at(max(profile.details.taus)),
         "transfer": transfer,
         "ablation_transfer": transfer.at(transfer.smallest_tau),

@@ -1,4 +1,4 @@
-"""What numbers rest on: the settings of a study, its runs and what they were computed with."""
+"""The origin of the numbers: settings of a study, its runs, and the versions that computed them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def provenance(profile: str, results: Mapping[str, Sequence[Result]]) -> str:
     results: of each method label, as `cptlab.lab.study.outcomes.run_study` gives them.
     """
     found = [result for runs in results.values() for result in runs]
-    used = ", ".join(f"{name} {words}" for name, words in _versions(found).items())
+    used = ", ".join(f"{name} {version}" for name, version in _versions(found).items())
     when = _days(found) or "on no day"
     return f"Profile `{profile}`: {len(found)} runs, finished {when}, with {used}."
 
@@ -35,7 +35,7 @@ def stored(profile: Profile, store: Path) -> tuple[list[Result], int]:
 
 
 def settings_table(profile: Profile) -> Styler:
-    """What a profile asks for: backbone, schedule, data sets, imbalance ratios, seeds."""
+    """The settings of a profile: backbone, schedule, data sets, imbalance ratios, seeds."""
     schedule = "as published for each method and protocol"
     if profile.schedule is not None:
         schedule = (
@@ -48,17 +48,17 @@ def settings_table(profile: Profile) -> Styler:
             "backbone": ", ".join(filter(None, (profile.backbone, profile.pretrained))),
             "schedule": schedule,
             "precision": profile.precision,
-            "base to new": _part(profile.comparison),
-            "losses, weights, clusters": _part(profile.details),
-            "transfer and domain shift": _part(profile.transfer),
-            "few-shot": f"{_part(profile.few_shot)}; shots {', '.join(map(str, profile.shots))}",
+            "base to new": _design(profile.comparison),
+            "losses, weights, clusters": _design(profile.details),
+            "transfer and domain shift": _design(profile.transfer),
+            "few-shot": f"{_design(profile.few_shot)}; shots {', '.join(map(str, profile.shots))}",
             "readings of the losses": "; ".join(reading.name for reading in profile.readings),
         }
     )
 
 
 def runs_table(results: Sequence[Result], missing: int) -> Styler:
-    """How many runs, when and for how long they ran, on which machine, with which versions.
+    """Number of runs, dates, run time, machine and versions.
 
     missing: how many runs of the study have no result.
     """
@@ -98,7 +98,7 @@ def methods_table(results: Iterable[Result]) -> pd.DataFrame:
 
 
 def duration(seconds: float) -> str:
-    """Seconds in words of a fitting unit: "41 s", "12 min", "3.5 h"."""
+    """Seconds as text: "41 s", "12 min", "3.5 h"."""
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
@@ -124,16 +124,16 @@ def _versions(results: Sequence[Result]) -> dict[str, str]:
     }
 
 
-def _part(part: Design) -> str:
-    taus = ", ".join(f"{tau:g}" for tau in part.taus)
-    fewer = part.seeds_at_larger_tau
+def _design(design: Design) -> str:
+    taus = ", ".join(f"{tau:g}" for tau in design.taus)
+    fewer = design.seeds_at_larger_tau
     larger = f" ({len(fewer)} at all but the smallest τ)" if fewer is not None else ""
-    number = f"{len(part.seeds)} seed{'s' if len(part.seeds) > 1 else ''}{larger}"
-    return f"{', '.join(part.datasets)}; τ = {taus}; {number}"
+    number = f"{len(design.seeds)} seed{'s' if len(design.seeds) > 1 else ''}{larger}"
+    return f"{', '.join(design.datasets)}; τ = {taus}; {number}"
 
 
-def _facts(words: Mapping[str, Any]) -> Styler:
-    """Names on the left, words on the right."""
+def _facts(facts: Mapping[str, Any]) -> Styler:
+    """A table with the names on the left and the values on the right."""
     left = [{"selector": "th, td", "props": "text-align: left; vertical-align: top"}]
-    frame = pd.Series(words).to_frame().style.hide(axis="columns")
+    frame = pd.Series(facts).to_frame().style.hide(axis="columns")
     return frame.format(escape="html").set_table_styles(left)

@@ -150,7 +150,7 @@ def with_prompts(profile: Profile) -> Study:
     seed, the explorer's sliders.
     """
     weights = [variant for sweep in (*SWEEPS.values(), HEAT_MAP) for variant in sweep.values()]
-    design = hardest(profile).first_seeds(1)
+    design = most_imbalanced(profile).first_seeds(1)
     sliders = grid(profile, design, (PLAIN, *weights), main_readings(profile))
     return tour(profile) | similarity(profile) | sliders
 
@@ -187,7 +187,7 @@ def long_tailed(profile: Profile) -> Design:
     return profile.details.at(*(tau for tau in profile.details.taus if tau < 1))
 
 
-def hardest(profile: Profile) -> Design:
+def most_imbalanced(profile: Profile) -> Design:
     """The details on their first data set at the smallest tau."""
     details = profile.details
     return details.at(details.smallest_tau).on(details.datasets[0])
@@ -197,7 +197,7 @@ def sensitivity(profile: Profile) -> Study:
     """Fig. 3: the weights one at a time under imbalance, and two of them together."""
     variants = [variant for sweep in SWEEPS.values() for variant in sweep.values()]
     one = grid(profile, long_tailed(profile), variants, profile.readings)
-    return one | grid(profile, hardest(profile), HEAT_MAP.values(), main_readings(profile))
+    return one | grid(profile, most_imbalanced(profile), HEAT_MAP.values(), main_readings(profile))
 
 
 def ablation(profile: Profile) -> Study:
