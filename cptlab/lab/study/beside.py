@@ -82,7 +82,7 @@ def _measured(measured: pd.DataFrame) -> pd.DataFrame:
 
 
 def _tau(frame: pd.DataFrame) -> pd.Series:
-    return frame["tau"].map("τ = {:g}".format)
+    return frame["tau"].map("τ = {:g}".format).astype(str)  # also without rows
 
 
 def _beside(printed: pd.DataFrame, ours: pd.DataFrame, rows: Iterable[str] | None = None) -> Styler:
