@@ -126,7 +126,8 @@ def with_run_times(costs: pd.DataFrame, runs: Mapping[str, Sequence[Result]]) ->
             continue
         first, seconds = finished[0].spec.method.first_stage(), steps.loc[label]
         if first is not None:
-            seconds = seconds + steps.loc[FIRST_STAGES[first.on]]
+            like = FIRST_STAGES[first.on]  # ty: ignore[missing-attribute] only DPC has such
+            seconds = seconds + steps.loc[like]
         rows.append((label, *fmean(map(_steps, finished)) * seconds))
     columns = ["method", *(name.replace("step", "run") for name in ends)]
     return costs.merge(pd.DataFrame(rows, columns=columns), on="method")

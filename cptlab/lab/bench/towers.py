@@ -73,8 +73,10 @@ def tower_rows(backbone: Backbone, classes: Sequence[int], rounds: int = 3) -> I
             logits = 100 * image @ F.normalize(towers[name](text).float(), dim=-1).mT
             return F.cross_entropy(logits[0], labels % n_classes, reduction="none")
 
-        text_sides = {name: lambda tower=tower: tower(text) for name, tower in towers.items()}
-        steps = {name: lambda name=name: step(name) for name in towers}
+        text_sides: dict[str, Forward] = {
+            name: lambda tower=tower: tower(text) for name, tower in towers.items()
+        }
+        steps: dict[str, Forward] = {name: lambda name=name: step(name) for name in towers}
         yield comparison.row("text", n_classes, text_sides, text)
         yield comparison.row("step", n_classes, steps, text + vision)
 
@@ -96,7 +98,7 @@ class Comparison:
             for name, forward in variants.items()
             if name == "ours" or self.per_class.get((side, name), 0) * n_classes < self.limit
         }
-        memory, errors, reference = {}, [], None
+        memory, errors, reference, result = {}, [], None, None
         for name, work in fitting.items():
             memory[name], result = peak_memory(work, device)
             self.per_class[side, name] = memory[name] / max(n_classes, 1)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from cptlab.clip.backbone import Precision
 
 
 @click.command()
@@ -66,7 +70,7 @@ def bench(
     methods: bool,
     backbone: str,
     device: str,
-    precision: str,
+    precision: Precision,
     rounds: int,
     replicas: int,
     out: str | None,

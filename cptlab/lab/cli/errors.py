@@ -24,7 +24,8 @@ def call(command: click.Command, name: str) -> None:
     Expected errors become one line on stderr and exit status 1, wrong usage is explained with
     status 2, an interrupt ends with 130.
     """
-    warnings.formatwarning = lambda message, *_: f"cptlab: {message}\n"
+    # as the documentation of `warnings` allows
+    warnings.formatwarning = lambda message, *_: f"cptlab: {message}\n"  # ty: ignore[invalid-assignment]
     try:
         command.main(prog_name=name, standalone_mode=False)
     except click.ClickException as error:

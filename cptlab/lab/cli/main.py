@@ -106,10 +106,10 @@ def figures(
             click.echo(forecast.as_text(plan.todo, times))
     for remark in plan.remarks:
         click.echo(remark)
-    count, notebooks = _counted(jobs, "job"), _counted(len(plan.notebooks), "notebook")
+    workers, pages = _counted(jobs, "job"), _counted(len(plan.notebooks), "notebook")
     click.echo(
         f"Profile {profile}: {len(plan.runs)} runs, {done} done, {len(plan.todo)} to do in about "
-        f"{_duration(plan.minutes)} with {count}, then {notebooks} of some 15 s each."
+        f"{_duration(plan.minutes)} with {workers}, then {pages} of some 15 s each."
     )
     if dry_run:
         batch.check(chosen)  # last, so that the plan can be seen before data and weights are there

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
@@ -12,9 +13,10 @@ from cptlab.lab.workspace import DEFAULT_PROFILE
 from cptlab.methods.outside import full_reference
 
 ALSO = ",also="
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-def profile_option(command: Callable) -> Callable:
+def profile_option(command: Command) -> Command:
     """Option --profile, whose methods of one's own hold in any folder."""
 
     def in_any_folder(context: click.Context, parameter: click.Parameter, value: str) -> str:
@@ -38,7 +40,7 @@ def with_methods(profile: str, references: Sequence[str]) -> str:
     return ALSO.join([profile, *map(full_reference, references)])
 
 
-def data_root_option(command: Callable) -> Callable:
+def data_root_option(command: Command) -> Command:
     """Option --data-root: where the paper's data sets are, for this and all worker processes."""
 
     def remember(context: click.Context, parameter: click.Parameter, value: Path | None) -> None:

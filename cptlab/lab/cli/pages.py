@@ -15,7 +15,7 @@ from urllib.parse import quote
 import nbformat
 from matplotlib.font_manager import FontProperties
 from matplotlib.mathtext import math_to_image
-from nbconvert import HTMLExporter
+from nbconvert.exporters import HTMLExporter
 from nbformat import NotebookNode
 
 HEAD = """<meta name="color-scheme" content="light dark">
@@ -52,7 +52,7 @@ def html_page(notebook: NotebookNode) -> str:
     exporter = HTMLExporter(embed_images=True, exclude_input=True, exclude_output_prompt=True)
     head, _, body = exporter.from_notebook_node(notebook)[0].partition("</head>")
     head = re.sub(r"<script\b.*?</script>", "", head, flags=re.DOTALL)
-    style = files(__package__).joinpath("pages.css").read_text(encoding="utf-8")
+    style = files("cptlab.lab.cli").joinpath("pages.css").read_text(encoding="utf-8")
     return f"{head.replace('<head>', f'<head>{HEAD}', 1)}<style>{style}</style></head>{body}"
 
 
@@ -83,7 +83,7 @@ def heading(notebook: NotebookNode) -> str:
     return found[1].strip() if found else ""
 
 
-def _drawn(formula: re.Match) -> str:
+def _drawn(formula: re.Match[str]) -> str:
     """LaTeX between dollars as an image; between double ones on a line of its own."""
     latex, alone = " ".join(formula[2].split()), formula[1] == "$$"
     image = io.BytesIO()

@@ -114,7 +114,7 @@ def run(
         if results.load_result(store, spec, content) is None:
             for error in execute([spec], store, progress=True, task=task).values():
                 raise error
-    _show(results.load_result(store, spec, content))
+    _show(results.require_result(store, spec, content))
 
 
 def _method(name: str, options: Sequence[str], profile: Profile, protocol: Protocol) -> Method:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cptlab.lab.runs.locks import claimed
 from cptlab.lab.runs.one_pass import Epoch, check_writable, execute
-from cptlab.lab.runs.results import Result, load_result
+from cptlab.lab.runs.results import Result, load_result, require_result
 from cptlab.training.spec import RunSpec
 
 
@@ -27,4 +27,4 @@ def train_and_watch(spec: RunSpec, store: Path, watch: Callable[[Epoch], None]) 
         if load_result(store, spec) is None:
             for error in execute([spec], store, observe=watch).values():
                 raise error
-    return load_result(store, spec)
+    return require_result(store, spec)

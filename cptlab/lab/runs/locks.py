@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
@@ -19,7 +19,7 @@ def claimed(store: Path, specs: Sequence[RunSpec], wait: bool) -> AbstractContex
 
 
 @contextmanager
-def held(locks: Iterable[Path], wait: bool) -> Iterator[bool]:
+def held(locks: Iterable[Path], wait: bool) -> Generator[bool]:
     """Hold lock files for oneself, all or none; yields whether that worked.
 
     The system lets go of the locks of a process that ends, however it ends. `wait` until others

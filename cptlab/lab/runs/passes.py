@@ -84,13 +84,13 @@ def unfinished(store: Path) -> list[list[RunSpec]]:
             try:
                 members = json.loads((folder / MEMBERS).read_text())
                 specs = [spec_from_dict(values) for values in members]
-                current = folder.name == _identity(specs, content_of(specs[0]))
+                current = specs if folder.name == _identity(specs, content_of(specs[0])) else []
             except UnknownMethod:  # a command that is given this method will go on with it
                 continue
             except (OSError, ValueError, TypeError, AttributeError, IndexError):
-                current = False
+                current = []
             if current:
-                found.append(specs)
+                found.append(current)
             else:
                 shutil.rmtree(folder, ignore_errors=True)
     return found

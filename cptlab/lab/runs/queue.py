@@ -18,7 +18,7 @@ from cptlab.lab.runs.inputs import content_once
 from cptlab.lab.runs.locks import claimed
 from cptlab.lab.runs.one_pass import LOG, NO_ROOM, check_writable, execute
 from cptlab.lab.runs.passes import begun, passes, unfinished
-from cptlab.lab.runs.results import Result, load_result, missing
+from cptlab.lab.runs.results import Result, missing, require_result
 from cptlab.training.spec import RunSpec
 
 REPLICAS = {"cpu": 8, "cuda": 16}
@@ -62,7 +62,7 @@ def run(
             f"{len(failures)} of {len(todo)} runs failed ({done} finished and are stored in "
             f"{store}):\n{lines}\nMend the cause and start again: only these are repeated."
         )
-    return [load_result(store, spec) for spec in specs]
+    return [require_result(store, spec) for spec in specs]
 
 
 def _work(

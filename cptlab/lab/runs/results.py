@@ -95,6 +95,17 @@ def load_result(
     return _examined(store, spec, content)[0]
 
 
+def require_result(
+    store: Path, spec: RunSpec, content: inputs.Content = inputs.content_of
+) -> Result:
+    """The stored result of a run that has ended; RuntimeError, saying why, if it is not there."""
+    result, reason = _examined(store, spec, content)
+    if result is None:
+        reason = reason or "are gone"
+        raise RuntimeError(f"The results of {spec.run_id} in {store} {reason}: start again.")
+    return result
+
+
 def missing(
     specs: Iterable[RunSpec], store: Path, content: inputs.Content | None = None
 ) -> list[RunSpec]:

@@ -12,6 +12,7 @@ from cptlab.lab.study.claims.variants import (
     WITHOUT_RS,
     ZERO_SHOT,
     CPTVariant,
+    GlobalETFVariant,
     Variant,
     label,
 )
@@ -102,7 +103,7 @@ def methods(
 def _method(profile: Profile, variant: Variant, reading: Reading, protocol: Protocol) -> Method:
     if isinstance(variant, CPTVariant):
         return profile.make(CPTMethod, protocol, **variant.fields(reading))
-    if variant == GLOBAL_ETF:
+    if isinstance(variant, GlobalETFVariant):
         reduction = "sum" if reading.tetf == "sum" else "pair_mean"
         return profile.make(GlobalETF, protocol, reduction=reduction)
     method, options = named(profile)[variant]

@@ -135,5 +135,5 @@ def _design(design: Design) -> str:
 def _facts(facts: Mapping[str, Any]) -> Styler:
     """A table with the names on the left and the values on the right."""
     left = [{"selector": "th, td", "props": "text-align: left; vertical-align: top"}]
-    frame = pd.Series(facts).to_frame().style.hide(axis="columns")
-    return frame.format(escape="html").set_table_styles(left)
+    shown = pd.Series(facts).to_frame().style.hide(axis="columns").format(escape="html")
+    return shown.set_table_styles(left)  # ty: ignore[missing-attribute] pandas names its base class

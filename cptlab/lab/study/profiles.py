@@ -144,7 +144,7 @@ def _published_for(dataset: str, method: Method) -> Method:
     return dataclasses.replace(method, **unset)
 
 
-def _fields_of(kind: type, values: Mapping[str, object]) -> dict[str, object]:
+def _fields_of(kind: type[Method | Schedule], values: Mapping[str, object]) -> dict[str, object]:
     """The values that name fields of a dataclass."""
     own = {f.name for f in dataclasses.fields(kind)}
     return {name: value for name, value in values.items() if name in own}

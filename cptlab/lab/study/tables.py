@@ -1,6 +1,7 @@
 """Means over seeds with Student's intervals, as a tidy frame and as Markdown."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -46,12 +47,14 @@ def method_table(
     by = list(by)
     check_one_row_per_seed(frame, by, values)
     rows = []
+    # group: a tuple with a value for each column, though pandas says Hashable
     for group, members in frame.groupby(by, sort=False):
         for metric in values:
             numbers = members[metric].dropna().to_numpy()
             mean, lower, upper = mean_interval(numbers)
             summary = {"mean": mean, "lower": lower, "upper": upper, "n": len(numbers)}
-            rows.append(dict(zip(by, group, strict=True)) | {"metric": metric} | summary)
+            names = dict(zip(by, group, strict=True))  # ty: ignore[invalid-argument-type]
+            rows.append(names | {"metric": metric} | summary)
     return pd.DataFrame(rows, columns=[*by, "metric", "mean", "lower", "upper", "n"])
 
 
@@ -185,7 +188,8 @@ def to_markdown(table: pd.DataFrame) -> str:
     lines = [[*by, *metrics], ["---"] * len(by) + ["---:"] * len(metrics)]
     for group, members in table.groupby(by, sort=False):
         cells = dict(zip(members["metric"], members.itertuples(), strict=True))
-        lines.append([*map(str, group), *(cell(cells.get(metric)) for metric in metrics)])
+        names = map(str, group)  # ty: ignore[invalid-argument-type] a tuple, as above
+        lines.append([*names, *(cell(cells.get(metric)) for metric in metrics)])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 
@@ -207,7 +211,7 @@ def check_one_row_per_seed(
         )
 
 
-def cell(row: object) -> str:
+def cell(row: Any) -> str:
     """A row of a `method_table` as text: "71.2 [69.8, 72.6]"; without interval "71.2 (n = 2)"."""
     if row is None or row.n == 0:
         return "–"

@@ -13,7 +13,7 @@ import pandas as pd
 
 from cptlab.lab.runs.results import Result
 from cptlab.lab.study.lineup import methods
-from cptlab.lab.study.profiles import Profile
+from cptlab.lab.study.profiles import EMBEDDED_SCHEDULE, Profile
 from cptlab.lab.study.studies import Study
 
 RATES = (0.0003, 0.001, 0.003, 0.01)
@@ -31,7 +31,7 @@ def tuning(profile: Profile) -> Study:
     grid: Study = {}
     for rate, epochs, label, dataset, seed in product(RATES, EPOCHS, LABELS, DATASETS, SEEDS):
         plain = profile.spec(dataset, every[label], TAU, seed)
-        schedule = dataclasses.replace(profile.schedule, lr=rate, epochs=epochs)
+        schedule = dataclasses.replace(EMBEDDED_SCHEDULE, lr=rate, epochs=epochs)
         spec = dataclasses.replace(plain, schedule=schedule, protocol="validation")
         grid[spec] = label
     return grid

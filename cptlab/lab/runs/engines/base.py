@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
@@ -17,7 +17,7 @@ DATA_ROOT = "CPTLAB_DATA"  # as in cptlab.data.root, which comes with all of tor
 PACKAGES = ("cptlab", "torch", "open_clip_torch", "numpy", "scikit-learn")
 """Those that decide the numbers of a run."""
 
-Map = Callable[[Callable[[Any], Any], Sequence[Any]], Iterator[tuple[Any, Any]]]
+Map = Callable[[Callable[[Any], Any], Sequence[Any]], Generator[tuple[Any, Any]]]
 """(function, items) -> pairs of item and value (or WorkerDied), as they are finished."""
 
 _alone = threading.Lock()  # a Dask worker may have several threads; torch's settings are global
@@ -54,7 +54,7 @@ class Caller:
 
 
 @contextmanager
-def caller(store: Path) -> Iterator[Caller]:
+def caller(store: Path) -> Generator[Caller]:
     """This process, as its workers should know it."""
     with NamedTemporaryFile(dir=store.resolve(), prefix=".in-use-") as file:
         yield Caller(Path(file.name), versions(), os.environ.get(DATA_ROOT))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from functools import partial
@@ -26,7 +26,7 @@ HOW = (
 
 
 @contextmanager
-def dask_engine(where: str, store: Path) -> Iterator[Engine]:
+def dask_engine(where: str, store: Path) -> Generator[Engine]:
     """An engine over the workers of the scheduler at an address.
 
     Raises RuntimeError if distributed is not installed, or there is no scheduler or no worker.
@@ -50,7 +50,7 @@ def dask_engine(where: str, store: Path) -> Iterator[Engine]:
 
 
 @contextmanager
-def slurm_engine(store: Path, jobs: int) -> Iterator[Engine]:
+def slurm_engine(store: Path, jobs: int) -> Generator[Engine]:
     """An engine over SLURM jobs, as many of them as asked for at any time: lost ones are replaced.
 
     Raises RuntimeError if dask-jobqueue or SLURM is not installed or a job is not described.
@@ -83,7 +83,7 @@ def slurm_cluster(**options: object) -> Any:
 
 def _imap(
     client: Any, asked_by: Caller, function: Callable[[Any], Any], items: Sequence[Any]
-) -> Iterator[tuple[Any, Any]]:
+) -> Generator[tuple[Any, Any]]:
     """`Map` over the workers of a distributed.Client.
 
     Dask blames a death on all that the worker had in its queue, so each of them has another chance
@@ -101,7 +101,7 @@ def _imap(
 
 def _tried(
     client: Any, asked_by: Caller, function: Callable[[Any], Any], items: Sequence[Any]
-) -> Iterator[tuple[Any, Any]]:
+) -> Generator[tuple[Any, Any]]:
     distributed = _needed("distributed")
     futures = {client.submit(call, asked_by, function, item, pure=False): item for item in items}
     try:

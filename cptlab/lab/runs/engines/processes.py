@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -18,11 +18,13 @@ TRIES = 3
 
 
 @contextmanager
-def processes(store: Path, jobs: int, threads: int) -> Iterator[Engine]:
+def processes(store: Path, jobs: int, threads: int) -> Generator[Engine]:
     """An engine over `jobs` processes; with one, items are done in this process."""
     with caller(store) as asked_by:  # joblib keeps processes, with the settings of their start
 
-        def imap(function: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
+        def imap(
+            function: Callable[[Any], Any], items: Sequence[Any]
+        ) -> Generator[tuple[Any, Any]]:
             return _imap(partial(call, asked_by, function), items, jobs, threads)
 
         yield Engine(jobs, imap)
@@ -30,7 +32,7 @@ def processes(store: Path, jobs: int, threads: int) -> Iterator[Engine]:
 
 def _imap(
     function: Callable[[Any], Any], items: Sequence[Any], jobs: int, threads: int
-) -> Iterator[tuple[Any, Any]]:
+) -> Generator[tuple[Any, Any]]:
     """A death breaks the whole pool: after a few with nothing finished, one item goes alone."""
     left, deaths = dict(enumerate(items)), 0
     while left:

@@ -47,12 +47,12 @@ def over_datasets(blocks: Sequence[np.ndarray], summary: Summary) -> np.ndarray:
 def _resampled(blocks: Sequence[np.ndarray], summary: Summary, datasets: bool) -> np.ndarray:
     """(RESAMPLES, m) bootstrap draws of `over_datasets`; `datasets` resamples these too."""
     rng = np.random.default_rng(0)
-    n_blocks, total = len(blocks), 0.0
+    n_blocks, total = len(blocks), np.zeros((RESAMPLES, blocks[0].shape[1]))
     chosen = np.tile(np.arange(n_blocks), (RESAMPLES, 1))
     if datasets:
         chosen = rng.integers(n_blocks, size=chosen.shape)
     for slot in chosen.T:
-        summaries = np.empty((RESAMPLES, blocks[0].shape[1]))
+        summaries = np.empty_like(total)
         for number, block in enumerate(blocks):
             here = np.flatnonzero(slot == number)
             resampled = block[rng.integers(len(block), size=(len(here), len(block)))]

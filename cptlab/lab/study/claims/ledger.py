@@ -8,6 +8,7 @@ are wrong by chance.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -44,7 +45,7 @@ def ledger(
     rows = []
     for claim in claims:
         for tau in claim.taus:
-            done: dict[tuple[str, ...], dict] = {}
+            done: dict[tuple[str, ...], dict[str, object]] = {}
             for reading in readings:
                 labels = _labels(claim, reading)
                 if labels not in done:
@@ -95,10 +96,11 @@ def ledger_markdown(table: pd.DataFrame) -> str:
         ["claim", "tau", "claimed", *readings],
         ["---", "---:", "---", *["---"] * len(readings)],
     ]
-    for (claim, tau), members in table.groupby(["claim", "tau"], sort=False):
-        cells = {row.reading: _cell(row) for row in members.itertuples()}
+    for _, members in table.groupby(["claim", "tau"], sort=False):
+        cells = dict(zip(members["reading"], map(_cell, members.itertuples()), strict=True))
         first = members.iloc[0]
-        lines.append([f"{claim} ({first['source']})", f"{tau:g}", first["rule"], *cells.values()])
+        claim, tau = f"{first['claim']} ({first['source']})", f"{first['tau']:g}"
+        lines.append([claim, tau, first["rule"], *cells.values()])
     distinct = table[table["same_as"] == ""]
     counts = ", ".join(f"{(distinct['verdict'] == v).sum()} {v}" for v in VERDICTS)
     body = "\n".join(f"| {' | '.join(line)} |" for line in lines)
@@ -114,7 +116,7 @@ def _labels(claim: Claim, reading: Reading) -> tuple[str, ...]:
     return tuple(label(variant, reading) for variant in claim.comparison.variants)
 
 
-def _test(frame: pd.DataFrame, claim: Claim, tau: float, reading: Reading) -> dict:
+def _test(frame: pd.DataFrame, claim: Claim, tau: float, reading: Reading) -> dict[str, object]:
     """One row of the ledger."""
     quantity, comparison = claim.quantity, claim.comparison
     unit = comparison.unit(quantity)
@@ -191,7 +193,8 @@ def _left_out(runs: pd.DataFrame, labels: Sequence[str]) -> str:
     return f"Left out: {', '.join(parts)}." if parts else ""
 
 
-def _cell(row: tuple) -> str:
+def _cell(row: Any) -> str:
+    """A row of the ledger as `ledger_markdown` shows it."""
     if row.same_as:
         return f"as {row.same_as}"
     if row.verdict == "not run":

@@ -26,7 +26,7 @@ class Reading:
 
     def terms(self, without: tuple[LossName, ...] = ()) -> list[str]:
         """What a label has to state about the losses that are on."""
-        terms = [] if "TETF" in without else [self.tetf]
+        terms: list[str] = [] if "TETF" in without else [self.tetf]
         if self.rs == "raw" and "RS" not in without:
             terms.append("raw RS")
         if self.cc == "per batch" and "CC" not in without:
