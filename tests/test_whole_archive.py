@@ -1,0 +1,50 @@
+"""The committed archive of the study full redraws the committed tables and figures, untrained."""
+
+import io
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+from committed import committed
+
+from cptlab.lab.runs import archive
+from cptlab.lab.workspace import CHECKOUT, workspace
+
+pytestmark = pytest.mark.slow
+FILES = sorted(path.name for kind in ("csv", "md") for path in CHECKOUT.glob(f"figures/*.{kind}"))
+COMPUTED = ("fig1_similarity.csv", "fig1_similarity_statistics.csv")
+"""Computed from stored prompts: another machine rounds otherwise."""
+ELSEWHERE = (
+    *("fig5_cluster_map.csv", "fig5_cluster_map_drawings.csv", "fig5_cluster_map_quality.csv"),
+    *("throughput_gpu.csv", "README.md"),
+)
+"""UMAP's places, which differ between machines; what a GPU measured, and the page that shows it."""
+
+
+@pytest.fixture(scope="module")
+def redrawn(tmp_path_factory):
+    """Where `cptlab figures --profile full` wrote figures, with all its runs from the archive."""
+    folder = tmp_path_factory.mktemp("full")
+    folders = workspace("full", folder)
+    count = archive.unpack(CHECKOUT / "figures/full.tar.xz", folders.runs)
+    assert f"all {count:,} finished runs" in (CHECKOUT / "README.md").read_text(encoding="utf-8")
+    command = [sys.executable, "-m", "cptlab", "figures", "--profile", "full", "--out", "."]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert f"{count} runs, {count} done, 0 to do" in done.stdout
+    assert len(list(folders.runs.glob("*/result.json"))) == count  # no notebook trained either
+    return folders.figures
+
+
+def test_redrawn_files_are_the_committed_ones(redrawn):
+    names = sorted({*FILES} - {*ELSEWHERE, *COMPUTED})
+    assert len(names) > 50
+    again = {name: (redrawn / name).read_text(encoding="utf-8") for name in names}
+    assert [name for name in names if again[name] != committed(name)] == []
+
+
+@pytest.mark.parametrize("name", COMPUTED)
+def test_similarities_are_the_committed_ones(redrawn, name):
+    stored, again = pd.read_csv(io.StringIO(committed(name))), pd.read_csv(redrawn / name)
+    pd.testing.assert_frame_equal(again, stored, rtol=1e-4, atol=1.01e-4)
