@@ -250,4 +250,4 @@ def test_weights_of_cpt_are_the_papers_to_begin_with():
     from cptlab.lab.explore.weights import DEFAULTS, weights_of
 
     assert weights_of(CPT()) == DEFAULTS == (0.25, 0.15, 0.10)
-    assert weights_of(CoOp()) is None
+    assert weights_of(CoOp()) == ()

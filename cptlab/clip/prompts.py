@@ -33,7 +33,7 @@ class PromptShape:
     vision_tokens: int = 4
     vision_depth: int = 9
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, value in vars(self).items():
             if value < 0:
                 raise ValueError(f"{name} is {value}: give 0 (none) or a positive number.")

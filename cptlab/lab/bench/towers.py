@@ -33,6 +33,7 @@ from cptlab.training.cuda_graph import captured
 N_TOKENS, DEPTH, BATCH = 4, 9, 4
 MEMORY_MARGIN = 0.8
 Forward = Callable[[], Tensor]
+Towers = dict[str, TextTower | PlainTextTower]
 
 
 def tower_rows(backbone: Backbone, classes: Sequence[int], rounds: int = 3) -> Iterator[Row]:
@@ -61,13 +62,13 @@ def tower_rows(backbone: Backbone, classes: Sequence[int], rounds: int = 3) -> I
     yield comparison.row("image", 0, image_sides, vision)
     for n_classes in tqdm(classes, desc="numbers of classes"):
         sentences = class_sentences(imagenet_names(n_classes), N_TOKENS)
-        towers = {
+        towers: Towers = {
             "naive": PlainTextTower(backbone, sentences, N_TOKENS),
             "truncated": PlainTextTower(backbone, sentences, N_TOKENS, truncate=True),
             "ours": TextTower(backbone, sentences, N_TOKENS),
         }
 
-        def step(name: str, towers=towers, n_classes=n_classes) -> Tensor:
+        def step(name: str, towers: Towers = towers, n_classes: int = n_classes) -> Tensor:
             image_side = image_sides["ours" if name == "ours" else "naive"]
             image = F.normalize(image_side().float(), dim=-1)
             logits = 100 * image @ F.normalize(towers[name](text).float(), dim=-1).mT

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from cptlab.lab.runs.results import RESULT, Result, load_result
 from cptlab.lab.study.claims.variants import CPT, GLOBAL_ETF, ZERO_SHOT
@@ -43,7 +44,7 @@ def finished(profile: Profile, store: Path) -> tuple[list[Finished], list[str]]:
 
     Each remark is a sentence on results that are left out, and why.
     """
-    found: dict[tuple, Finished] = {}
+    found: dict[tuple[str, float, str, int], Finished] = {}
     unread, archived = 0, 0
     for path in sorted(store.glob(f"*/{RESULT}")):
         try:
@@ -120,7 +121,7 @@ def _changes(options: Mapping[str, object], others: Mapping[str, object]) -> lis
     ]
 
 
-def offered(runs: Sequence[Finished], chosen: Finished) -> dict[str, list]:
+def offered(runs: Sequence[Finished], chosen: Finished) -> dict[str, list[Any]]:
     """Values of each of FIELDS that some run has, given the chosen run's fields before it."""
     choices = {}
     for position, name in enumerate(FIELDS):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from io import BytesIO
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -59,7 +60,9 @@ def matrix_content(scene: Scene, panels: Mapping[str, np.ndarray]) -> dict[str, 
     }
 
 
-def map_content(scene: Scene, layouts: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> dict:
+def map_content(
+    scene: Scene, layouts: Mapping[str, tuple[np.ndarray, np.ndarray]]
+) -> dict[str, Any]:
     """Maps by title, each from positions (K, 2), and cosines (K, K) to find neighbours.
 
     All maps share one scale; positions lie in 0 to 1, y downwards.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html import escape
+from typing import Any
 
 import ipywidgets as widgets
 import numpy as np
@@ -56,7 +57,7 @@ def prediction_panel(session: Session) -> widgets.HBox | Figure:
         else:
             shown.value = prediction_html(image, shares, session.chosen.label)
 
-    def follow(change: dict) -> None:
+    def follow(change: dict[str, Any]) -> None:
         """With another data set show its classes, unless the user has written others."""
         untouched = "\n".join(scene_of(change["old"].spec).names[:NAMES])
         fresh = "\n".join(session.scene().names[:NAMES])
@@ -86,17 +87,18 @@ def prediction_html(image: Image.Image, shares: pd.DataFrame, label: str) -> str
     small = image.copy()
     small.thumbnail((SHOWN, SHOWN))
     style = f"width: {SHOWN}px; height: {SHOWN}px; object-fit: contain"
-    image = f'<img alt="" src="{data_url(np.asarray(small))}" style="{style}">'
+    drawn = f'<img alt="" src="{data_url(np.asarray(small))}" style="{style}">'
+    columns = shares.sort_values("run", ascending=False)[["name", "zero_shot", "run"]]
     rows = "".join(
-        f"<tr><td>{escape(row.name)}</td>{_bar(row.zero_shot, GREY)}{_bar(row.run, BLUE)}</tr>"
-        for row in shares.sort_values("run", ascending=False).itertuples(index=False)
+        f"<tr><td>{escape(name)}</td>{_bar(zero_shot, GREY)}{_bar(run, BLUE)}</tr>"
+        for name, zero_shot, run in columns.itertuples(index=False)
     )
     head = (
         '<tr style="text-align: left; vertical-align: bottom"><th></th><th>Zero-shot</th>'
         f'<th style="max-width: 220px">{escape(label)}</th></tr>'
     )
     return (
-        f'<div style="display: flex; gap: 1rem; flex-wrap: wrap">{image}'
+        f'<div style="display: flex; gap: 1rem; flex-wrap: wrap">{drawn}'
         '<table class="cptlab-prediction" style="line-height: 1.4">'
         f"<thead>{head}</thead><tbody>{rows}</tbody></table></div>"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html import escape
+from typing import Any
 
 import ipywidgets as widgets
 import numpy as np
@@ -39,7 +40,7 @@ def run_panel(session: Session) -> widgets.VBox | Figure:
         return matrix_figure(session.scene(), matrices(session))
     matrix, table = HoverMatrix(), widgets.HTML()
     # Content is kept for the next change: a matrix alone changes far more often than its classes.
-    classes: dict[str, dict] = {}
+    classes: dict[str, dict[str, Any]] = {}
 
     def show(label: str, cosines: np.ndarray, metrics: dict[str, float] | None = None) -> None:
         """Show a run, or the state of one in training."""
@@ -81,7 +82,7 @@ def choice_of(session: Session) -> widgets.HBox:
             menus[name].value = session.chosen.key[FIELDS.index(name)]
         following = False
 
-    def choose(change: dict) -> None:
+    def choose(change: dict[str, Any]) -> None:
         name = next(name for name, menu in menus.items() if menu is change["owner"])
         if not following:
             session.chosen = switched(session.runs, session.chosen, name, change["new"])

@@ -13,7 +13,8 @@ from cptlab.lab.study.profiles import Profile
 from cptlab.methods import CPT, IVLP, Method
 from cptlab.training.spec import RunSpec
 
-Weights = tuple[float, float, float]
+Weights = tuple[float, ...]
+"""Of L_TETF, L_CC and L_RS."""
 NAMES = ("lambda_tetf", "lambda_cc", "lambda_rs")
 DEFAULTS: Weights = tuple(getattr(CPT(), name) for name in NAMES)
 READING = BOTH[1]
@@ -22,11 +23,11 @@ READ_BY = {"lambda_tetf": "etf_", "lambda_cc": "cc_", "lambda_rs": "anchor_"}
 """Weight of a loss -> prefix of the options that give its reading."""
 
 
-def weights_of(method: Method) -> Weights | None:
-    """The loss weights of CPT; those of IVLP are zero; None for other methods."""
+def weights_of(method: Method) -> Weights:
+    """The loss weights of CPT; those of IVLP are zero; other methods have none."""
     if isinstance(method, CPT):
         return tuple(getattr(method, name) for name in NAMES)
-    return (0.0, 0.0, 0.0) if isinstance(method, IVLP) else None
+    return (0.0, 0.0, 0.0) if isinstance(method, IVLP) else ()
 
 
 def around(chosen: RunSpec, profile: Profile) -> RunSpec:
@@ -65,7 +66,7 @@ def nearest(
 
 def _differs_in_weights(spec: RunSpec, wanted: RunSpec) -> bool:
     weights = weights_of(spec.method)
-    if weights is None:
+    if not weights:
         return False
     same = dataclasses.replace(wanted, method=spec.method, curve=spec.curve)
     if spec != same:

@@ -12,7 +12,7 @@ from cptlab.lab.explore.choice import label_of
 from cptlab.lab.explore.content import effective_rank_of
 from cptlab.lab.explore.session import Session
 from cptlab.lab.explore.watch import Epoch, train_and_watch
-from cptlab.lab.explore.weights import DEFAULTS, NAMES, nearest, weights_of, with_weights
+from cptlab.lab.explore.weights import DEFAULTS, NAMES, Weights, nearest, weights_of, with_weights
 from cptlab.training.loop import TrainingDiverged
 
 LARGEST = 4
@@ -44,7 +44,7 @@ class WeightsPanel(widgets.VBox):
         self.train.on_click(self.start)
         self.follow()
 
-    def wanted(self) -> tuple[float, ...]:
+    def wanted(self) -> Weights:
         """The weights of the sliders."""
         return tuple(round(slider.value, 6) for slider in self.sliders)
 
@@ -68,7 +68,7 @@ class WeightsPanel(widgets.VBox):
     def follow(self, change: object = None) -> None:
         """Move the sliders to the weights of a run that was chosen elsewhere."""
         weights = weights_of(self.session.chosen.spec.method)
-        if self.following or weights is None:
+        if self.following or not weights:
             return
         self.following = True
         for slider, weight in zip(self.sliders, weights, strict=True):

@@ -59,6 +59,6 @@ def collapse_curves(
     ax.set_title(title)
     if legend:
         ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
-    else:
-        ax.get_legend().remove()
+    elif (drawn := ax.get_legend()) is not None:
+        drawn.remove()
     return ax

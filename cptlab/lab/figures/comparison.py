@@ -101,11 +101,12 @@ def _limit(column: Iterable[Axes], rows: pd.DataFrame) -> None:
         left, right = ax.get_xlim()
         ax.set_xlim(max(left, low), min(right, high))
         places = {label: i for i, label in enumerate(reversed(method_order(panel["method"])))}
-        for row in panel.itertuples():
+        columns = panel[["method", "lower", "upper"]]
+        for method, lower, upper in columns.itertuples(index=False):
             for end, beyond, arrow in (
-                (low, row.lower < low, CARETLEFTBASE),
-                (high, row.upper > high, CARETRIGHTBASE),
+                (low, lower < low, CARETLEFTBASE),
+                (high, upper > high, CARETRIGHTBASE),
             ):
                 if beyond:
-                    color = method_look(row.method).color
-                    ax.plot(end, places[row.method], marker=arrow, color=color, clip_on=False)
+                    color = method_look(method).color
+                    ax.plot(end, places[method], marker=arrow, color=color, clip_on=False)

@@ -12,7 +12,7 @@ VENDOR_ART = ("tour_drawings", "tour_predictions", "fig5_cluster_map_drawings")
 """Figures that show vendors' drawings, which the repository does not carry: linked, not shown."""
 
 
-def contact_sheet(folder: str | os.PathLike, captions: Mapping[str, str]) -> Path:
+def contact_sheet(folder: str | os.PathLike[str], captions: Mapping[str, str]) -> Path:
     """Write README.md into a folder of figures: each with caption, image and links to its files.
 
     Figures are the folder's PNG files, in the order of `captions`, then others; captions without a

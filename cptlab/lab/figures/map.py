@@ -63,7 +63,7 @@ def class_map(frame: pd.DataFrame, ax: Axes, *, images: Sequence[np.ndarray] | N
     ax.set(xticks=[], yticks=[])
     ax.grid(False)
     ax.spines[:].set_visible(False)
-    ax.get_figure(root=True).draw_without_rendering()  # layout and limits become final
+    ax.figure.get_figure(root=True).draw_without_rendering()  # layout and limits become final
     size = 6.0 if images is None else _image_size(ax, points)
 
     titles, names = [], frame["name"].tolist()
@@ -80,12 +80,13 @@ def class_map(frame: pd.DataFrame, ax: Axes, *, images: Sequence[np.ndarray] | N
             ax.plot(*points[rows].T, **mark, markersize=size, markeredgecolor="white")
             rim = {"markeredgecolor": "black", "markeredgewidth": 1.5}
             ax.plot(*points[middle], **mark, markersize=size + 1, **rim, zorder=3)
-        for row in rows if images is not None else ():
-            image = _shrink(images[row], size * DPI / 72)
-            image = OffsetImage(image, zoom=size / max(image.shape[:2]))
-            rim = {"edgecolor": "black", "linewidth": 1.8}
-            edge = rim if row == middle else {"edgecolor": color, "linewidth": 0.8}
-            ax.add_artist(AnnotationBbox(image, points[row], pad=0.05, bboxprops=edge))
+        else:
+            for row in rows:
+                image = _shrink(images[row], size * DPI / 72)
+                image = OffsetImage(image, zoom=size / max(image.shape[:2]))
+                rim = {"edgecolor": "black", "linewidth": 1.8}
+                edge = rim if row == middle else {"edgecolor": color, "linewidth": 0.8}
+                ax.add_artist(AnnotationBbox(image, points[row], pad=0.05, bboxprops=edge))
         titles.append((names[middle], points[middle], color))
         names[middle] = ""  # it is the title
     _write_names(ax, titles, points, names, size)
@@ -108,7 +109,7 @@ def _image_size(ax: Axes, points: np.ndarray) -> float:
         return LARGEST
     places = ax.transData.transform(points)
     distances = KDTree(places).query(places, k=2)[0][:, 1]
-    dots = ax.get_figure(root=True).dpi / 72
+    dots = ax.figure.dpi / 72
     return float(np.clip(np.median(distances) / dots, SMALLEST, LARGEST))
 
 
@@ -132,7 +133,7 @@ def _write_names(
 
     A name that would cover a mark, another text or the edge of the axes is left out.
     """
-    half = size / 2 * ax.get_figure(root=True).dpi / 72
+    half = size / 2 * ax.figure.dpi / 72
     taken = [Bbox([place - half, place + half]) for place in ax.transData.transform(points)]
     for name, middle, color in titles:
         taken.append(_write_title(ax, name, middle, color, taken, size))
@@ -163,7 +164,7 @@ def _write_title(
     text.set_zorder(4)  # above the names
     text.set_in_layout(False)
     text.get_window_extent()  # updates its position; Text's method gives the box without the line
-    dots = ax.get_figure(root=True).dpi / 72
+    dots = ax.figure.dpi / 72
     box = Text.get_window_extent(text).padded(2.5 * dots)  # both frames
     ways = np.stack([np.sin(CIRCLE), np.cos(CIRCLE)], axis=-1)  # upwards first
     for shift in (np.arange(size, LONGEST, 3.0)[:, None, None] * ways).reshape(-1, 2):

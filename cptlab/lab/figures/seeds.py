@@ -122,10 +122,10 @@ def seed_violins(
 
 def _seeds_and_mean(ax: Axes, position: float, values: pd.Series, look: Look) -> None:
     """Every value as a mark, and their mean with its interval, at one place of the x axis."""
-    values = np.sort(values.dropna().to_numpy())
-    spread = np.resize([-0.12, 0.12], len(values))  # alternate sides, so that ties do not overlap
+    numbers = np.sort(values.dropna().to_numpy())
+    spread = np.resize([-0.12, 0.12], len(numbers))  # alternate sides, so that ties do not overlap
     marks = {"edgecolor": "white", "linewidth": 0.4, "zorder": 3}
-    ax.scatter(position + spread, values, s=22, color=look.color, marker=look.marker, **marks)
-    mean, lower, upper = mean_interval(values)
+    ax.scatter(position + spread, numbers, s=22, color=look.color, marker=look.marker, **marks)
+    mean, lower, upper = mean_interval(numbers)
     bar = {"markersize": 11, "color": "black", "capsize": 3, "linewidth": 1.4, "zorder": 4}
     ax.errorbar(position, mean, yerr=[[mean - lower], [upper - mean]], fmt="_", **bar)

@@ -11,7 +11,7 @@ from cptlab.lab.figures.text import small_text
 
 def similarity_matrix(
     similarity: np.ndarray,
-    clusters: Sequence[int],
+    clusters: Sequence[int] | np.ndarray,
     ax: Axes,
     *,
     title: str,

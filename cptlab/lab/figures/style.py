@@ -83,13 +83,13 @@ def method_order(labels: Iterable[str]) -> list[str]:
     return [*(name for name in looks if name in present), *(n for n in present if n not in looks)]
 
 
-def use_style() -> AbstractContextManager:
+def use_style() -> AbstractContextManager[None]:
     """Context in which figures get the house style: `with use_style(): ...`."""
     return mpl.rc_context(RC)
 
 
 def save(
-    fig: Figure, frame: pd.DataFrame, folder: str | os.PathLike, name: str
+    fig: Figure, frame: pd.DataFrame, folder: str | os.PathLike[str], name: str
 ) -> tuple[Path, Path]:
     """Write a figure as PNG and SVG and its numbers as CSV, each moved into place at once.
 
