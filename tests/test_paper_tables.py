@@ -1,9 +1,9 @@
-"""The paper's tables beside ours: right numbers in right places, and nothing left out."""
+"""The paper's tables with our numbers: right numbers in right places, and nothing left out."""
 
 import pandas as pd
 import pytest
 
-from cptlab.lab.study import beside
+from cptlab.lab.study import paper_tables
 from cptlab.lab.study.published import published
 from cptlab.lab.workspace import CHECKOUT
 
@@ -29,10 +29,10 @@ def table_2(*rows: tuple[str, float]) -> pd.DataFrame:
 def test_methods_have_their_printed_and_measured_average(number):
     name, metric = METHODS[number]
     measured = committed(name).query("metric == @metric")
-    shown = beside.methods(number, committed(name), metric).data
+    shown = paper_tables.methods(number, committed(name), metric).data
     printed = published(number).query("column == 'Avg'")
     for line in printed.itertuples():
-        for label in beside.SAME_METHOD.get(line.method, (line.method,)):
+        for label in paper_tables.SAME_METHOD.get(line.method, (line.method,)):
             assert shown.loc[label, (f"τ = {line.tau:g}", "published")] == f"{line.value:.2f}"
     for line in measured.itertuples():
         text = shown.loc[line.method, (f"τ = {line.tau:g}", "measured")]
@@ -42,7 +42,7 @@ def test_methods_have_their_printed_and_measured_average(number):
 
 def test_readings_stand_beside_the_same_print_and_the_measured_ratio_comes_first():
     made = table_2(("IVLP", 50.0), ("CPT (sum)", 40.0), ("CPT (pair mean)", 60.0))
-    shown = beside.methods(2, made, "H").data
+    shown = paper_tables.methods(2, made, "H").data
     printed = published(2).query("column == 'Avg'").set_index(["method", "tau"])["value"]
     one = f"{printed['CPT', 0.06]:.2f}"
     assert [*shown.columns] == [
@@ -59,9 +59,9 @@ def test_readings_stand_beside_the_same_print_and_the_measured_ratio_comes_first
 
 def test_combinations_of_losses_have_both_readings():
     measured = committed("tab1_ablation")
-    shown = beside.losses(measured).data
+    shown = paper_tables.losses(measured).data
     for line in published(1).itertuples():
-        block = f"{beside.QUANTITIES[line.column]}, τ = {line.tau:g}"
+        block = f"{paper_tables.QUANTITIES[line.column]}, τ = {line.tau:g}"
         assert shown.loc[line.components, (block, "published", "")] == f"{line.value:.2f}"
     for line in measured.itertuples():
         text = shown.loc[line.losses, (line.metric, "measured", line.reading)]
@@ -71,7 +71,7 @@ def test_combinations_of_losses_have_both_readings():
 
 def test_clustering_algorithms_have_their_spread():
     measured = committed("tab5_algorithms")
-    shown = beside.algorithms(measured).data
+    shown = paper_tables.algorithms(measured).data
     for line in published(5).itertuples():
         block = f"{line.column}, τ = {line.tau:g}"
         assert shown.loc[line.method, (block, "published", "")] == f"{line.value:.2f}"
@@ -83,5 +83,5 @@ def test_clustering_algorithms_have_their_spread():
 
 
 def test_names_are_escaped():
-    page = beside.methods(2, table_2(("<script>alert('&')</script>", 50.0)), "H").to_html()
+    page = paper_tables.methods(2, table_2(("<script>alert('&')</script>", 50.0)), "H").to_html()
     assert "<script>" not in page and "&lt;script&gt;" in page

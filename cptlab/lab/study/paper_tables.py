@@ -1,4 +1,4 @@
-"""The paper's tables beside ours: published and measured columns together, row by row."""
+"""The paper's tables with our numbers: published and measured columns side by side."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SAME_METHOD = {
     "DPC": ("DPC (CoOp)", "DPC (MaPLe)"),
     "CPT": ("CPT (sum)", "CPT (pair mean)"),
 }
-"""Name in the paper -> our labels, where they differ: variants and readings stand apart here."""
+"""Name in the paper -> our labels, where they differ; here variants and readings have their own rows."""
 
 QUANTITIES = {"Base-to-New": "H", "Cross-Dataset": "targets", "Domain Gen.": "domains"}
 """Column of the paper's Table 1 -> our name for the quantity."""
@@ -34,7 +34,7 @@ def losses(measured: pd.DataFrame) -> Styler:
     quantity = printed["column"].map(QUANTITIES) + ", " + printed["block"]
     printed = printed.assign(row=printed["components"], block=quantity)
     ours = _measured(measured)
-    return _beside(printed, ours.assign(row=ours["losses"], block=ours["metric"]))
+    return _joined(printed, ours.assign(row=ours["losses"], block=ours["metric"]))
 
 
 def methods(table: int, measured: pd.DataFrame, metric: str) -> Styler:
@@ -52,7 +52,7 @@ def methods(table: int, measured: pd.DataFrame, metric: str) -> Styler:
     }
     printed = printed.assign(row=printed["method"].map(labels)).explode("row")
     only_ours = ours[~ours["row"].isin(printed["row"])]
-    return _beside(printed, ours, pd.concat([only_ours, printed])["row"])
+    return _joined(printed, ours, pd.concat([only_ours, printed])["row"])
 
 
 def algorithms(measured: pd.DataFrame) -> Styler:
@@ -65,15 +65,15 @@ def algorithms(measured: pd.DataFrame) -> Styler:
     ours = _measured(measured)
     ours = ours.assign(row=ours["algorithm"], reading=ours["method"], block="H, " + _tau(ours))
     spread = ours.dropna(subset="std")
-    words = spread["std"].map("{:.2f}".format)
-    spread = spread.assign(text=words, block="Std, " + _tau(spread))
-    return _beside(printed, pd.concat([ours, spread]))
+    text = spread["std"].map("{:.2f}".format)
+    spread = spread.assign(text=text, block="Std, " + _tau(spread))
+    return _joined(printed, pd.concat([ours, spread]))
 
 
 def _printed(table: int) -> pd.DataFrame:
     printed = published(table)
-    words = printed["value"].map("{:.2f}".format)
-    return printed.assign(text=words, origin="published", reading="", block=_tau(printed))
+    text = printed["value"].map("{:.2f}".format)
+    return printed.assign(text=text, origin="published", reading="", block=_tau(printed))
 
 
 def _measured(measured: pd.DataFrame) -> pd.DataFrame:
@@ -85,7 +85,9 @@ def _tau(frame: pd.DataFrame) -> pd.Series:
     return frame["tau"].map("τ = {:g}".format).astype(str)  # also without rows
 
 
-def _beside(printed: pd.DataFrame, ours: pd.DataFrame, rows: Iterable[str] | None = None) -> Styler:
+def _joined(
+    printed: pd.DataFrame, ours: pd.DataFrame, rows: Iterable[str] | None = None
+) -> Styler:
     """Blocks side by side, measured ones first; "–" where there is no number.
 
     Both frames have a "row", the `KEYS` and a "text". rows: their order, by default that of ours.
