@@ -16,7 +16,7 @@ SAME_METHOD = {
     "DPC": ("DPC (CoOp)", "DPC (MaPLe)"),
     "CPT": ("CPT (sum)", "CPT (pair mean)"),
 }
-"""Name in the paper -> our labels, where they differ; here variants and readings have their own rows."""
+"""Name in the paper -> our labels, where they differ: variants and readings have their own rows."""
 
 QUANTITIES = {"Base-to-New": "H", "Cross-Dataset": "targets", "Domain Gen.": "domains"}
 """Column of the paper's Table 1 -> our name for the quantity."""
@@ -85,9 +85,7 @@ def _tau(frame: pd.DataFrame) -> pd.Series:
     return frame["tau"].map("τ = {:g}".format).astype(str)  # also without rows
 
 
-def _joined(
-    printed: pd.DataFrame, ours: pd.DataFrame, rows: Iterable[str] | None = None
-) -> Styler:
+def _joined(printed: pd.DataFrame, ours: pd.DataFrame, rows: Iterable[str] | None = None) -> Styler:
     """Blocks side by side, measured ones first; "–" where there is no number.
 
     Both frames have a "row", the `KEYS` and a "text". rows: their order, by default that of ours.
