@@ -78,7 +78,7 @@ def test_clustering_algorithms_have_their_spread():
     for line in measured.itertuples():
         spread = shown.loc[line.algorithm, (f"Std, τ = {line.tau:g}", "measured", line.method)]
         assert spread == f"{line.std:.2f}"
-    single = beside.algorithms(measured.assign(std=float("nan"))).data
+    single = paper_tables.algorithms(measured.assign(std=float("nan"))).data
     assert not [block for block, side, _ in single if block[:3] == "Std" and side == "measured"]
 
 
