@@ -10,7 +10,7 @@ from cptlab.clip import wrap
 from cptlab.data import draw_long_tailed
 from cptlab.methods import CPT, CoOp, GlobalETF, ZeroShot
 from cptlab.methods.schedule import Schedule
-from cptlab.training import steps
+from cptlab.training import loop
 from cptlab.training.loop import train
 from cptlab.training.spec import RunSpec
 
@@ -83,7 +83,7 @@ def test_nothing_waits_inside_a_step(method, monkeypatch):
             torch.cuda.set_sync_debug_mode("default")
         return step
 
-    monkeypatch.setattr(steps, "captured", watched)
+    monkeypatch.setattr(loop, "captured", watched)
     assert not any(trained(method, "cuda").errors)
 
 
