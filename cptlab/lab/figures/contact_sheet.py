@@ -50,10 +50,10 @@ def contact_sheet(folder: str | os.PathLike[str], captions: Mapping[str, str]) -
     for title, names in {"Tables": tables, "Other files": sorted({*others} - {*tables})}.items():
         if names:
             parts += [f"## {title}", " · ".join(f"[{name}]({quote(name)})" for name in names)]
-    page, beside = folder / "README.md", folder / f".README.md.{os.getpid()}.tmp"
+    page, temporary = folder / "README.md", folder / f".README.md.{os.getpid()}.tmp"
     try:
-        beside.write_text("\n\n".join(parts) + "\n", encoding="utf-8", newline="\n")
-        os.replace(beside, page)
+        temporary.write_text("\n\n".join(parts) + "\n", encoding="utf-8", newline="\n")
+        os.replace(temporary, page)
     finally:
-        beside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
     return page

@@ -77,14 +77,14 @@ def few_shot_panels(frame: pd.DataFrame, fig: Figure) -> list[Axes]:
     fig.set_figheight(0.8 + 1.6 * down)
     axes = list(fig.subplots(down, across, sharex=True, sharey=True, squeeze=False).flat)
     means = frame.groupby(["method", "shots"])["all"].mean()
-    beside = {}
+    references = {}
     for ax, label in zip(axes, order, strict=False):
         if "IVLP" in means and label != "IVLP":
             line = means["IVLP"]
-            (beside["IVLP"],) = ax.plot(line.index, line, color=GREY, linewidth=1.2, zorder=1)
+            (references["IVLP"],) = ax.plot(line.index, line, color=GREY, linewidth=1.2, zorder=1)
         if "Zero-shot" in means:
             level = means["Zero-shot"].mean()
-            beside["Zero-shot"] = ax.axhline(level, color=BLACK, linestyle=":", linewidth=1.2)
+            references["Zero-shot"] = ax.axhline(level, color=BLACK, linestyle=":", linewidth=1.2)
         own = frame[frame["method"] == label]
         training_curves(own, y="all", ax=ax, x="shots", band="interval")
         ax.get_legend().remove()
@@ -97,8 +97,10 @@ def few_shot_panels(frame: pd.DataFrame, fig: Figure) -> list[Axes]:
         ax.tick_params(labelbottom=True)
     fig.supxlabel("training images of every class", fontsize=9)
     fig.supylabel("accuracy on all classes (%)", fontsize=9)
-    if beside:
-        fig.legend(beside.values(), beside, loc="outside upper right", ncols=len(beside))
+    if references:
+        fig.legend(
+            references.values(), references, loc="outside upper right", ncols=len(references)
+        )
     return axes[: len(order)]
 
 
