@@ -188,16 +188,10 @@ def test_ratios_need_their_reference(backbone, base):
         method_rows({"CoOp": spec_of(CoOp())}, backbone, base, None, 1)
 
 
-def test_parameters_at_vit_b_16_are_the_published_ones():
-    """Of every method that tables show, counted on shapes alone."""
+def test_parameters_at_vit_b_16_are_counted_by_label():
+    """On shapes alone; their numbers are in test_methods_compared.py."""
     counts = parameters_at(lineup.methods(PAPER))
-    assert counts["Zero-shot"] == 0
-    assert counts["CoOp"] == counts["DPC (CoOp)"] == 2_048
-    assert counts["CoCoOp"] == 35_360
-    assert {counts[k] for k in ("IVLP", "PromptSRC", "Global-ETF (sum)", "CPT (sum)")} == {46_080}
-    assert {counts[k] for k in ("MaPLe", "NPT-style", "DPC (MaPLe)")} == {3_555_072}
-    assert counts["CoPrompt (templates)"] == 3_817_216
-    assert counts["DeKg"] == 331_904
+    assert (counts["Zero-shot"], counts["CPT (sum)"], counts["DeKg"]) == (0, 46_080, 331_904)
 
 
 def test_what_is_measured_on_which_backbone(backbone, monkeypatch):

@@ -82,17 +82,11 @@ def test_papermill_sees_every_parameter(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_notebooks_are_stored_clean(name):
+def test_checked_cells_have_outputs_and_the_last_words_are_what_is_not_shown(name):
     notebook = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
     nbformat.validate(notebook)
-    for cell in notebook.cells:
-        if cell.cell_type != "code":
-            continue
-        if "nbval-check-output" not in cell.metadata.get("tags", []):
-            assert cell.outputs == []
-            assert cell.execution_count is None
-        else:
-            assert cell.outputs  # otherwise nbval would compare nothing
+    for cell in notebook.cells:  # other cells have none: test_lint.py
+        assert "nbval-check-output" not in cell.metadata.get("tags", []) or cell.outputs
     last = notebook.cells[-1]
     assert last.cell_type == "markdown"
     assert "does not" in last.source.splitlines()[0]

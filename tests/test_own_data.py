@@ -274,16 +274,6 @@ def test_a_run_on_images_of_ones_own(form, tmp_path, monkeypatch, capsys):
     assert results.load_result(tmp_path / "out/runs", spec) is None
 
 
-def test_a_damaged_image_is_found_before_training(tmp_path, monkeypatch):
-    root = own_folder(tmp_path / "insects", ("ant", "bee", "cat", "dog"))
-    key = open_dataset(str(root)).test[-1].key
-    (root / key).write_text("no image")
-    monkeypatch.setattr(runs, "execute", None)
-    arguments = ["run", "--dataset", str(root), "--profile", "smoke", "--out", str(tmp_path)]
-    with pytest.raises(ValueError, match=f"cannot be read: 1 below {root}, {key}"):
-        commands.main(arguments, standalone_mode=False)
-
-
 def test_a_pass_on_changed_images_is_another_pass(tmp_path):
     """Or a killed training would go on with other images than it began with."""
     root, store = own_folder(tmp_path / "insects", ("ant", "bee")), tmp_path / "runs"
