@@ -23,8 +23,8 @@ class KgCoOp(Method):
 
     name: ClassVar[str] = "kgcoop"
     rows: ClassVar[tuple[Row, ...]] = (Row("KgCoOp", "#0B7A75", "D"),)
-    per_replica: ClassVar[tuple[str, ...]] = ("weight",)
-    anchor_templates: ClassVar[None] = None  # the data set's own sentence
+    per_replica: ClassVar[tuple[str, ...] | None] = ("weight",)
+    anchor_templates: ClassVar[tuple[str, ...] | None] = None  # the data set's own sentence
     weight: float = 8.0
     text_tokens: int = 4
 
