@@ -30,9 +30,8 @@ SCHEDULE = Schedule(epochs=2, lr=0.02, batch_size=8)
 
 
 @pytest.fixture(autouse=True)
-def fresh(monkeypatch):
-    """A process that was given no methods."""
-    monkeypatch.setattr(registry, "_named", {})
+def fresh():
+    """Installed methods are looked up again."""
     registry._installed.cache_clear()
     yield
     registry._installed.cache_clear()
