@@ -149,8 +149,10 @@ def test_the_ledger_is_filtered_on_its_page(browser, page, width, scheme):
     assert browser.get_log("browser") == []  # no script failed, nothing was refused
     wide = "return document.documentElement.scrollWidth"
     assert browser.execute_script(wide) <= width
-    ground = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
-    assert (int(re.search(r"\d+", ground)[0]) > 200) == (scheme == "light")
+    for element, name, light in (("body", "backgroundColor", True), ("td", "color", False)):
+        script = f"return getComputedStyle(document.querySelector('{element}')).{name}"
+        red = int(re.search(r"\d+", browser.execute_script(script))[0])
+        assert (red > 150) == (light == (scheme == "light"))
     formula = "return document.querySelector('.formula').naturalWidth"
     assert browser.execute_script(formula) > 10
     check_filter(browser)
