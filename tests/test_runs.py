@@ -267,3 +267,13 @@ def test_descriptions_that_changed_make_a_result_stale(tiny, tmp_path):
     path.write_text(path.read_text().replace("a thing", "a beast"))
     assert missing([spec], tmp_path) == [spec]
     assert "belong to data that have changed" in remarks([spec], tmp_path)[0]
+
+
+def test_a_result_that_goes_while_it_is_read_is_named(tiny, tmp_path):
+    spec = tiny_spec()
+    with pytest.raises(RuntimeError, match=f"The results of {spec.run_id} in .* are gone: start"):
+        results.require_result(tmp_path, spec)
+    (tmp_path / spec.run_id).mkdir()
+    (tmp_path / spec.run_id / "result.json").write_text("{}")
+    with pytest.raises(RuntimeError, match="are damaged or incomplete: start again"):
+        results.require_result(tmp_path, spec)
