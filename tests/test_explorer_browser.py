@@ -107,7 +107,7 @@ def test_a_map_glides_and_names_what_is_pointed_at(lab):
     assert len(re.findall(r" 0\.\d\d\b", browser.execute_script(details))) == 3
 
 
-def test_a_image_of_ones_own_is_predicted(lab):
+def test_an_image_of_ones_own_is_predicted(lab):
     browser, folder = lab
     image = Image.new("RGBA", (300, 200))
     ImageDraw.Draw(image).ellipse((90, 40, 210, 160), fill="red")
