@@ -120,7 +120,7 @@ def test_promptsrc_ends_with_its_average(backbone):
     method = PromptSRC(**DEPTH)
     trained, seen = run(backbone, method)
     changes = {"name": "plain", "averaging": lambda self, epochs: None}
-    plain = type("Plain", (PromptSRC,), changes)(**DEPTH)
+    plain = dataclasses.dataclass(frozen=True)(type("Plain", (PromptSRC,), changes))(**DEPTH)
     _, ends = run(backbone, plain)
     weights = gaussian_weights(4, 3.0, 0.2).tolist()
     for i, parameter in enumerate(trained.model.prompts.parameters()):

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import pickle
+import re
 import sys
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from cptlab.lab.runs.queue import run
 from cptlab.lab.runs.results import load_result, remarks
 from cptlab.lab.study.lineup import compared, methods
 from cptlab.lab.study.profiles import profile_named
-from cptlab.lab.workspace import CHECKOUT
+from cptlab.lab.workspace import CHECKOUT, workspace
 from cptlab.methods import METHODS, UnknownMethod, find_method, outside, registry
 from cptlab.methods.schedule import Schedule
 from cptlab.training.spec import RunSpec, spec_from_dict
@@ -175,3 +176,74 @@ def test_what_is_no_method(reference, message, file, monkeypatch):
     Path("nameless.py").write_text(text.replace('"kgcoop"', '"Kg CoOp"'), encoding="utf-8")
     with pytest.raises(ValueError, match=message):
         find_method(reference.replace("FILE", str(file)))
+
+
+def test_the_code_that_runs_is_the_code_that_counts(tiny, tmp_path, file):
+    """A kernel keeps the class that it has loaded, whatever happens to the file."""
+    method, store = kgcoop(file), tmp_path / "runs"
+    file.write_text(file.read_text(encoding="utf-8") + "\n# changed\n", encoding="utf-8")
+    (old,) = run([spec_of(method)], store, progress=False)
+    assert load_result(store, old.spec) is not None
+    assert load_result(store, spec_of(kgcoop(file))) is None
+
+
+def test_two_methods_of_one_name_are_refused(file):
+    other = file.with_name("other.py")
+    other.write_text(file.read_text(encoding="utf-8"), encoding="utf-8")
+    kgcoop(file)
+    with pytest.raises(ValueError, match=r"kgcoop\.py:KgCoOp both have the name 'kgcoop': rename"):
+        kgcoop(other)
+
+
+@pytest.mark.parametrize("label", ["CPT (pair mean)", "CoOp"])
+def test_two_rows_of_one_label_are_refused(label, file):
+    text = file.read_text(encoding="utf-8").replace('Row("KgCoOp"', f'Row("{label}"')
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(ValueError, match="Two methods have the label"):
+        compared(profile_named(f"smoke,also={file}:KgCoOp"))
+
+
+def test_a_store_says_which_methods_are_not_here(tiny, tmp_path, monkeypatch):
+    run([spec_of(kgcoop())], tmp_path, progress=False)
+    monkeypatch.setattr(registry, "_named", {})
+    (said,) = remarks([], tmp_path)
+    assert said.startswith(
+        "1 stored results are of the method 'kgcoop', which is not here: install"
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("@dataclass(frozen=True)", "", "decorate it with @dataclass"),
+        ('"#0B7A75"', '"teal"', "the color is 'teal', not like #E69F00"),
+        ('"D")', '"D", options={"wait": 1})', "sets 'wait', which is no parameter of it"),
+    ],
+)
+def test_what_is_wrong_in_the_file_is_said_at_once(old, new, message, file):
+    file.write_text(file.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+    with pytest.raises(ValueError, match=message):
+        kgcoop(file)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('{"ce": cross_entropy(outputs), "guidance"', '{"guidance"', "a factor for 'ce' too"),
+        (".mean(-1)}", "}", "the loss has the shape .* take the mean over the batch"),
+    ],
+)
+def test_what_is_wrong_in_the_losses_is_said_in_the_first_step(
+    old, new, message, tiny, tmp_path, file
+):
+    file.write_text(file.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
+    with pytest.raises(RuntimeError, match=message):
+        run([spec_of(kgcoop(file))], tmp_path / "runs", progress=False)
+
+
+def test_folders_of_own_methods_have_short_names(tmp_path):
+    deep = tmp_path.joinpath(*["a long folder name"] * 9)
+    folders = workspace(f"smoke,also={deep}/kgcoop.py:KgCoOp,also={deep}/x.py:Mine")
+    assert re.fullmatch(r"smoke,also=KgCoOp-\w{6},also=Mine-\w{6}", folders.figures.name)
+    with pytest.raises(ValueError, match="lies at a path with a comma"):
+        with_methods("smoke", ["a,b/kgcoop.py:KgCoOp"])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 CHECKOUT = Path(__file__).parents[2]
@@ -41,7 +43,8 @@ def workspace(profile: str, out: str | Path | None = None) -> Workspace:
     `figures/` itself, the others to `figures/<profile>/`: a quick run must not replace them.
     Outside of a checkout, everything goes below `cptlab-out/<profile>/` in the current folder.
     """
-    profile = profile.replace("/", "_")  # changes to it may hold a path (`profile_named`)
+    profile = re.sub(r"also=([^,]+)", _short, profile)  # a method of one's own has a long path
+    profile = profile.replace("/", "_")  # other changes may hold one, too (`profile_named`)
     if not out and not IN_CHECKOUT:
         out = Path(DEFAULT_OUT, profile)
     if out:
@@ -52,6 +55,12 @@ def workspace(profile: str, out: str | Path | None = None) -> Workspace:
         figures = figures / profile
     own = CHECKOUT / "runs"
     return Workspace(figures, own / "results", own / "notebooks" / profile)
+
+
+def _short(also: re.Match[str]) -> str:
+    """A method of one's own in a folder's name: its class, and a hash of where it lies."""
+    reference = also[1]
+    return f"also={reference.rpartition(':')[2]}-{sha256(reference.encode()).hexdigest()[:6]}"
 
 
 def stored(name: str) -> Path:

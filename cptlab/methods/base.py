@@ -13,6 +13,7 @@ replica has its own.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, NamedTuple
@@ -33,6 +34,7 @@ Use = Literal["training", "base", "new"]
 
 PROTOCOLS = ("base_to_new", "few_shot", "transfer")
 GREY = "#8C8C8C"
+COLOR = re.compile("#[0-9A-Fa-f]{6}")
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,10 @@ class Row:
     marker: str | tuple[int, int, int] = "h"
     dashes: tuple[float, ...] = ()
     options: Mapping[str, object] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not COLOR.fullmatch(self.color):
+            raise ValueError(f"Row {self.label!r}: the color is {self.color!r}, not like #E69F00.")
 
 
 class Tokens(NamedTuple):
@@ -149,7 +155,7 @@ class Method:
         return True
 
     def files(self) -> tuple[str, ...]:
-        """Paths of the user's own files that the method reads: results hang on their content."""
+        """Paths of the user's own files that the method reads: results depend on their content."""
         return ()
 
     def substitutes(self) -> dict[str, str]:

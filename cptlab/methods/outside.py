@@ -13,6 +13,8 @@ from types import ModuleType
 
 FILE = "__cptlab_file__"
 """Attribute of a module that was loaded from a user's file: the path."""
+SOURCE = "__cptlab_source__"
+"""The hash of what was loaded."""
 
 
 def load_class(reference: str) -> type | None:
@@ -45,14 +47,18 @@ def is_built_in(method: type) -> bool:
     return method.__module__.startswith("cptlab.")
 
 
+@cache  # the code that runs is that of the first look; the file may change while it does
 def source_id(method: type) -> str | None:
-    """Hash of the file that a method from outside stands in; None for the package's own.
+    """Hash of the file that a method from outside was loaded from; None for the package's own.
 
     Of a class without a file, as in a notebook, its source counts.
     """
     if is_built_in(method):
         return None
-    file = getattr(sys.modules.get(method.__module__), "__file__", None)
+    module = sys.modules.get(method.__module__)
+    if loaded := getattr(module, SOURCE, None):
+        return loaded
+    file = getattr(module, "__file__", None)
     try:
         text = Path(file).read_bytes() if file else inspect.getsource(method).encode()
     except (OSError, TypeError):
@@ -67,10 +73,10 @@ def _is_file(place: str) -> bool:
 def _module(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
-    except ImportError as error:
+    except Exception as error:  # whatever a user's module raises
         raise ValueError(
-            f"The module {name!r} cannot be imported ({error}): install it, or give the path of a "
-            "file, as in path/to/file.py:Class."
+            f"The module {name!r} cannot be imported ({type(error).__name__}: {error}): install or "
+            "mend it, or give the path of a file, as in path/to/file.py:Class."
         ) from error
 
 
@@ -78,20 +84,20 @@ def _from_file(path: Path) -> ModuleType:
     file = path.expanduser().resolve()
     if not file.is_file():
         raise ValueError(f"There is no file {file} to take a method from: check the path.")
-    digest = hashlib.sha256(str(file).encode() + file.read_bytes()).hexdigest()[:16]
-    return _loaded(file, digest)
+    return _loaded(file, hashlib.sha256(file.read_bytes()).hexdigest()[:16])
 
 
 @cache
 def _loaded(file: Path, digest: str) -> ModuleType:
-    """The file as a module, run once for each content; `digest` is of path and content."""
-    name = f"cptlab_method_{file.stem}_{digest}"
+    """The file as a module, run once for each content that it has."""
+    place = hashlib.sha256(str(file).encode()).hexdigest()[:8]
+    name = f"cptlab_method_{file.stem}_{place}_{digest}"
     module = ModuleType(name)
-    vars(module).update({"__file__": str(file), FILE: str(file)})
+    vars(module).update({"__file__": str(file), FILE: str(file), SOURCE: digest})
     sys.modules[name] = module  # where dataclasses look up type hints
     try:
         SourceFileLoader(name, str(file)).exec_module(module)
-    except Exception as error:  # whatever a user's file raises
+    except (Exception, SystemExit) as error:  # whatever a user's file raises
         del sys.modules[name]
         raise ValueError(f"{file} cannot be used: {type(error).__name__}: {error}.") from error
     return module

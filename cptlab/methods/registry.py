@@ -16,7 +16,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING
 
 from cptlab.checks import build, did_you_mean
-from cptlab.methods.outside import load_class, reference_of
+from cptlab.methods.outside import load_class, reference_of, source_id
 
 if TYPE_CHECKING:
     from cptlab.methods.base import Method
@@ -58,7 +58,13 @@ class Methods(Mapping[str, "type[Method]"]):
         if name in BUILT_IN:
             return _imported(BUILT_IN[name])
         if name in (installed := _installed()):
-            return _own(installed[name].value)
+            method = _own(installed[name].value)
+            if method.name != name:
+                raise ValueError(
+                    f"An installed package calls {installed[name].value} {name!r}, and the method "
+                    f"itself {method.name!r}: the entry point needs the method's name."
+                )
+            return method
         raise KeyError(name)
 
     def __iter__(self) -> Iterator[str]:
@@ -92,6 +98,11 @@ def find_method(reference: str) -> type[Method]:
     )
 
 
+def is_here(name: str) -> bool:
+    """Whether a method of this name can be used: the package's, an installed or a given one."""
+    return name in _named or name in {**BUILT_IN, **_installed()}
+
+
 def known() -> list[type[Method]]:
     """The package's methods, and those of one's own that this process was given."""
     return [*(METHODS[name] for name in BUILT_IN), *_named.values()]
@@ -110,7 +121,7 @@ def method_of_store(name: str, origin: str | None) -> type[Method]:
     Raises:
         UnknownMethod: if it is not here.
     """
-    if name in _named or name in METHODS:
+    if is_here(name):
         return find_method(name)
     where = f", which came from {origin}," if origin else ""
     raise UnknownMethod(
@@ -123,13 +134,15 @@ def remember(method: type[Method]) -> None:
     """Let a method from outside be found by its name in this process, and check that it can be.
 
     Raises:
-        ValueError: for a class that is no method, an unusable name, or one that is taken.
+        ValueError: for a class that is no frozen dataclass, an unusable or taken name, or a row
+            with options that it does not have.
     """
     where = reference_of(method)
     if where is None:  # the package's own
         return
-    if not (isinstance(method, type) and dataclasses.is_dataclass(method)):
-        raise ValueError(f"{where} is no method: it takes a frozen dataclass on Method.")
+    parameters = vars(method).get("__dataclass_params__")
+    if parameters is None or not parameters.frozen:
+        raise ValueError(f"{where} is no method: decorate it with @dataclass(frozen=True).")
     name = vars(method).get("name")
     if not (isinstance(name, str) and NAME.fullmatch(name)):
         raise ValueError(
@@ -138,6 +151,18 @@ def remember(method: type[Method]) -> None:
         )
     if name in BUILT_IN:
         raise ValueError(f"{where} has the name {name!r}, which is taken: give it another one.")
+    if (other := _named.get(name)) is not None and reference_of(other) != where:
+        raise ValueError(
+            f"{where} and {reference_of(other)} both have the name {name!r}: rename one of them."
+        )
+    fields = {field.name for field in dataclasses.fields(method)}
+    for row in vars(method).get("rows", ()):
+        if unknown := sorted(row.options.keys() - fields):
+            raise ValueError(
+                f"{where}: the row {row.label!r} sets {unknown[0]!r}, which is no parameter of it; "
+                f"it has {', '.join(sorted(fields)) or 'none'}."
+            )
+    source_id(method)  # of the code as it is now
     _named[name] = method
     if ".py:" in where:  # other processes cannot import it by its module's name
         copyreg.pickle(method, _pickled)

@@ -179,8 +179,18 @@ class TrainStep:
             self.class_weights,
         )
         terms = method.losses(outputs, self.context, self.prepared)
+        if missing := self.weights.keys() - terms.keys():
+            raise ValueError(
+                f"Method {method.name}: losses() gives {', '.join(terms) or 'nothing'}, but "
+                f"weights() has a factor for {min(missing)!r} too."
+            )
         weighted = [weight * terms[name] for name, weight in self.weights.items()]
         loss = sum(weighted[1:], weighted[0])
+        if loss.shape != uniform.shape:
+            raise ValueError(
+                f"Method {method.name}: the loss has the shape {tuple(loss.shape)}, but it is one "
+                f"number for each replica, {tuple(uniform.shape)}: take the mean over the batch."
+            )
         accuracy = 100 * (logits.argmax(-1) == labels).float().mean(-1)
         self._descend(loss)
         logged = {**terms, "loss": loss, "train_accuracy": accuracy}

@@ -36,7 +36,13 @@ def profile_option(command: Command) -> Command:
 
 
 def with_methods(profile: str, references: Sequence[str]) -> str:
-    """A profile with methods of one's own beside the others."""
+    """A profile with methods of one's own beside the others; ValueError for a comma in a path."""
+    for reference in references:
+        if "," in full_reference(reference):
+            raise ValueError(
+                f"{reference} lies at a path with a comma, which separates the changes of a "
+                "profile: move it to another folder."
+            )
     return ALSO.join([profile, *map(full_reference, references)])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,6 +16,7 @@ from cptlab.lab.study.claims.variants import CPT, GLOBAL_ETF, ZERO_SHOT
 from cptlab.lab.study.lineup import methods, named
 from cptlab.lab.study.profiles import MACHINE, Profile
 from cptlab.lab.study.studies import STUDIES
+from cptlab.methods.registry import UnknownMethod
 from cptlab.training.spec import RunSpec, spec_from_dict
 
 FIELDS = ("dataset", "tau", "method", "seed")
@@ -46,9 +48,13 @@ def finished(profile: Profile, store: Path) -> tuple[list[Finished], list[str]]:
     """
     found: dict[tuple[str, float, str, int], Finished] = {}
     unread, archived = 0, 0
+    missing: Counter[str] = Counter()
     for path in sorted(store.glob(f"*/{RESULT}")):
         try:
             spec = spec_from_dict(json.loads(path.read_text(encoding="utf-8"))["spec"])
+        except UnknownMethod as error:
+            missing[str(error)] += 1
+            continue
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             unread += 1
             continue
@@ -62,7 +68,7 @@ def finished(profile: Profile, store: Path) -> tuple[list[Finished], list[str]]:
         else:
             run = Finished(result, label_of(spec, profile))
             found.setdefault(run.key, run)  # with and without a curve it is the same run
-    remarks = []
+    remarks = [f"{count} results are left out. {reason}" for reason, count in missing.items()]
     if unread:
         remarks.append(f"{unread} results in {store} cannot be used (damaged, or of other data).")
     if archived:

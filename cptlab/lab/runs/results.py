@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -23,10 +24,13 @@ from cptlab.clip import Prompts
 from cptlab.lab.runs import inputs
 from cptlab.lab.runs.provenance import environment
 from cptlab.methods.outside import is_built_in
+from cptlab.methods.registry import is_here
 from cptlab.training.model import PromptedCLIP
 from cptlab.training.spec import FORMAT, RunSpec, spec_from_dict
 
 RESULT, PROMPTS = "result.json", "prompts.safetensors"
+RUN_ID = re.compile(r"-([a-z0-9_]+)-tau[^-]+(?:-\d+)?-seed-?\d+-[0-9a-f]{10}$")
+"""The end of a run id, with the name of its method (`RunSpec.run_id`)."""
 
 
 @dataclass(frozen=True)
@@ -138,8 +142,11 @@ def remarks(
         for version, count in sorted(versions.items())
         if version != current
     ]
-    told = {spec.run_id for spec in specs}
-    others = [path for path in store.glob(f"*/{RESULT}") if path.parent.name not in told]
+    asked = {spec.run_id for spec in specs}
+    others = [path for path in store.glob(f"*/{RESULT}") if path.parent.name not in asked]
+    ends = filter(None, (RUN_ID.search(path.parent.name) for path in others))
+    names = Counter(end[1] for end in ends)
+    found += [absent(name, count) for name, count in names.items() if not is_here(name)]
     older = sum(map(_other_format, others))
     if older:
         found.append(
@@ -147,6 +154,14 @@ def remarks(
             "and are not used."
         )
     return found
+
+
+def absent(name: str, count: int) -> str:
+    """A sentence on stored results of a method that is not here."""
+    return (
+        f"{count} stored results are of the method {name!r}, which is not here: install it, or "
+        "name it with --method path/to/file.py:Class, to use them."
+    )
 
 
 def _examined(store: Path, spec: RunSpec, content: inputs.Content) -> tuple[Result | None, str]:

@@ -48,14 +48,13 @@ SIMILARITY: tuple[Variant, ...] = (ZERO_SHOT, GLOBAL_ETF, CPT)
 
 def named(profile: Profile) -> dict[str, Named]:
     """`NAMED`, and the methods of one's own that a profile adds."""
-    own = {
-        row.label: (method, row.options)
-        for method in map(find_method, profile.also)
-        for row in rows_of(method)
-    }
-    if taken := [label for label in own if label in NAMED]:
-        raise ValueError(f"The label {taken[0]!r} is that of another method: choose another one.")
-    return NAMED | own
+    methods = dict.fromkeys(map(find_method, profile.also))  # each once
+    rows = [(row, method) for method in methods for row in rows_of(method)]
+    labels = [row.label for name in BUILT_IN for row in rows_of(METHODS[name])]
+    labels += [row.label for row, _ in rows]
+    if taken := [row.label for row, _ in rows if labels.count(row.label) > 1]:
+        raise ValueError(f"Two methods have the label {taken[0]!r}: give one of them another row.")
+    return NAMED | {row.label: (method, row.options) for row, method in rows}
 
 
 def compared(profile: Profile) -> tuple[Variant, ...]:
