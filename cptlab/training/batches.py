@@ -137,6 +137,7 @@ class _Crops(Dataset[Tensor]):
     def __getitem__(self, index: int) -> Tensor:
         return torch.stack(
             [
+                # "picture" names a random stream: another word would draw other crops
                 self.crops(row, self.size, [stream("picture", seed, i) for i in range(len(row))])
                 for row, seed in zip(self.keys[index], self.seeds[index], strict=True)
             ]

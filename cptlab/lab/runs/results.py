@@ -177,8 +177,8 @@ def _examined(store: Path, spec: RunSpec, content: inputs.Content) -> tuple[Resu
         if values["weights"] != clip.weights_id(spec.backbone, spec.pretrained):
             return None, "belong to other weights"
         if values.get("data") != content(spec):
-            own = is_built_in(type(spec.method))
-            return None, f"belong to data {'' if own else 'or a method '}that have changed"
+            packaged = is_built_in(type(spec.method))
+            return None, f"belong to data {'' if packaged else 'or a method '}that have changed"
         whole = (
             values["metrics"]
             and all(isinstance(v, int | float) for v in values["metrics"].values())
