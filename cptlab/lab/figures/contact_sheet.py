@@ -30,7 +30,7 @@ def contact_sheet(folder: str | os.PathLike[str], captions: Mapping[str, str]) -
         ValueError: if there is no figure.
     """
     folder = Path(folder)
-    parts = ["# Figures", "Every image with the numbers behind it."]
+    parts = ["# Figures", "Every figure with the numbers behind it."]
     drawn = {path.stem for path in folder.glob("[!.]*.png")}
     if not drawn:
         raise ValueError(f"There are no figures (PNG files) in {folder}.")
