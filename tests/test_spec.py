@@ -130,7 +130,7 @@ def test_round_trip_through_json(change):
 
 @pytest.mark.parametrize("name", METHODS)
 def test_round_trip_of_every_method(name):
-    spec = RunSpec("food", make_method(name))
+    spec = RunSpec("food", make_method(name), schedule=Schedule())
     assert spec_from_dict(spec.as_dict()) == spec
 
 
@@ -145,7 +145,7 @@ def test_round_trip_of_every_method(name):
     ids=repr,
 )
 def test_runs_from_before_an_option_was_added(method, added, digest):
-    spec = RunSpec("food", method)
+    spec = RunSpec("food", method, schedule=Schedule())
     assert spec.run_id.endswith(digest)
     values = spec.as_dict()
     for name in added:

@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -32,6 +32,7 @@ STORED_NAMES = {"tau": "imbalance"}
 class RunSpec:
     """One training run: backbone, data, imbalance ratio, seed, method and schedule.
 
+    `schedule`: left out, the one that was published for the method.
     `protocol` says what is learned and tested (`cptlab.data.open_task`). `curve` also evaluates
     and measures neural collapse after every epoch. `balance` adds long-tail classics to the method.
     `crop` trains on random resized crops, half of them flipped (the CoOp family's augmentation), in
@@ -45,7 +46,7 @@ class RunSpec:
     method: Method
     tau: float = 1.0
     seed: int = 1
-    schedule: Schedule = field(default_factory=Schedule)
+    schedule: Schedule = None  # ty: ignore[invalid-assignment] `__post_init__` puts the method's
     backbone: str = "EmojiCLIP"
     pretrained: str | None = None
     n_max: int = 16
@@ -60,6 +61,8 @@ class RunSpec:
     threads: int = 1
 
     def __post_init__(self) -> None:
+        if self.schedule is None:
+            object.__setattr__(self, "schedule", self.method.schedule())
         check_values(self)
         check_values(self.method)
         remember(type(self.method))

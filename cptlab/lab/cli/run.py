@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,8 +14,6 @@ from cptlab.lab.cli.options import data_root_option, profile_option
 if TYPE_CHECKING:
     from cptlab.data import Protocol
     from cptlab.lab.runs.results import Result
-    from cptlab.lab.study.profiles import Profile
-    from cptlab.methods import Method
 
 
 @click.command()
@@ -88,12 +84,17 @@ def run(
     from cptlab.lab.runs import inputs, results
     from cptlab.lab.runs.locks import claimed
     from cptlab.lab.runs.one_pass import check_writable, execute
+    from cptlab.lab.study.lineup import with_options
     from cptlab.lab.study.profiles import profile_named
     from cptlab.lab.workspace import workspace
+    from cptlab.methods.outside import full_reference
     from cptlab.methods.parts.balance import Balance
+    from cptlab.methods.registry import find_method
 
     chosen = profile_named(profile)
-    built = _method(method, options, chosen, protocol)
+    values = dict(option("--set", text) for text in options)
+    built = chosen.make(find_method(full_reference(method)), protocol)
+    built = with_options(built, values)
     plain = chosen.spec(full_name(dataset), built, tau, seed, protocol)
     balance = build(Balance, dict(option("--balance", text) for text in balances))
     spec = dataclasses.replace(
@@ -115,24 +116,6 @@ def run(
             for error in execute([spec], store, progress=True, task=task).values():
                 raise error
     _show(results.require_result(store, spec, content))
-
-
-def _method(name: str, options: Sequence[str], profile: Profile, protocol: Protocol) -> Method:
-    """A method with the profile's depths and the user's hyper-parameters."""
-    from cptlab.checks import build, option
-    from cptlab.methods.outside import full_reference
-    from cptlab.methods.registry import find_method
-
-    values = dict(option("--set", text) for text in options)
-    kind = find_method(full_reference(name))
-    method = build(kind, profile.depths_of(kind, protocol) | values)
-    # a relative path would mean another file elsewhere
-    files = {
-        field: os.path.abspath(os.path.expanduser(value))
-        for field, value in vars(method).items()
-        if value in method.files()
-    }
-    return dataclasses.replace(method, **files)
 
 
 def _show(result: Result) -> None:

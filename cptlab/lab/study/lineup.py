@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+import os
 from collections.abc import Iterable, Mapping
 
+from cptlab.checks import build, did_you_mean
 from cptlab.data import Protocol
 from cptlab.lab.study.claims import Claim, Reading, against
 from cptlab.lab.study.claims.variants import (
@@ -17,10 +20,11 @@ from cptlab.lab.study.claims.variants import (
     label,
 )
 from cptlab.lab.study.profiles import Profile
-from cptlab.methods.base import Method, rows_of
+from cptlab.methods.base import Method, Row, rows_of
 from cptlab.methods.cpt import CPT as CPTMethod
 from cptlab.methods.global_etf import GlobalETF
-from cptlab.methods.registry import BUILT_IN, METHODS, find_method
+from cptlab.methods.outside import full_reference
+from cptlab.methods.registry import BUILT_IN, METHODS, UnknownMethod, find_method, known
 
 BY_READING = ("global_etf", "cpt")
 """Methods whose rows depend on how the losses are read."""
@@ -107,3 +111,99 @@ def _method(profile: Profile, variant: Variant, reading: Reading, protocol: Prot
         return profile.make(GlobalETF, protocol, reduction=reduction)
     method, options = named(profile)[variant]
     return profile.make(method, protocol, **options)
+
+
+def chosen(
+    profile: Profile,
+    wanted: Iterable[str | Method | type[Method]],
+    protocol: Protocol = "base_to_new",
+    options: Mapping[str, Mapping[str, object]] | None = None,
+) -> dict[str, Method]:
+    """The methods that a user names, by the label that tables and figures show.
+
+    Args:
+        wanted: names ("coop"), labels of rows ("CPT (pair mean)"), methods of one's own
+            ("path/to/file.py:Class"), classes, or methods with hyper-parameters.
+        protocol: where they will run, as some have other published depths there.
+        options: name of a method -> hyper-parameters and values, for all of that name.
+
+    Raises:
+        ValueError: for unknown names and hyper-parameters, options of a method that is not wanted,
+            or two methods that are the same.
+    """
+    options, found = options or {}, {}
+    for one in wanted:
+        fits = isinstance(one, Method)
+        method = profile.fitted(one, protocol) if fits else _named(profile, one, protocol)
+        method = with_options(method, options.get(method.name, {}))
+        label = label_of(profile, method, protocol)
+        if label in found:
+            raise ValueError(f"{label} is named twice: name every method once.")
+        if protocol not in method.protocols:
+            raise ValueError(
+                f"{label} takes no part in {protocol}; it does in {', '.join(method.protocols)}."
+            )
+        found[label] = method
+    names = {method.name for method in found.values()}
+    if strange := [name for name in options if name not in names]:
+        raise ValueError(
+            f"There are hyper-parameters for {strange[0]!r}, which is not among the methods: "
+            f"{', '.join(sorted(names))}."
+        )
+    return found
+
+
+def with_options(method: Method, options: Mapping[str, object]) -> Method:
+    """A method with some hyper-parameters changed, and paths of files that hold in any folder.
+
+    Raises ValueError for an unknown hyper-parameter, listing those that there are.
+    """
+    built = build(type(method), options)
+    method = dataclasses.replace(method, **{name: getattr(built, name) for name in options})
+    files = {
+        name: os.path.abspath(os.path.expanduser(value))
+        for name, value in vars(method).items()
+        if value in method.files()
+    }
+    return dataclasses.replace(method, **files)
+
+
+def label_of(profile: Profile, method: Method, protocol: Protocol = "base_to_new") -> str:
+    """The label of a method: that of its row, and behind it what is not as this row has it.
+
+    For instance "CPT (pair mean)", or "CPT (pair mean), cluster_size = 8".
+    """
+    fitting = [
+        row
+        for row in rows_of(type(method))
+        if all(getattr(method, name) == value for name, value in row.options.items())
+    ]
+    row = max(fitting, key=lambda row: len(row.options), default=Row(type(method).__name__))
+    usual = profile.make(type(method), protocol, **row.options)
+    for f in dataclasses.fields(method):
+        value = getattr(method, f.name)
+        if value != getattr(usual, f.name):
+            row = dataclasses.replace(row, label=f"{row.label}, {f.name} = {_shown(value)}")
+    return row.label
+
+
+def _shown(value: object) -> str:
+    return format(value, "g") if isinstance(value, int | float) else str(value)
+
+
+def _named(profile: Profile, one: str | type[Method], protocol: Protocol) -> Method:
+    """A method by a name, the label of a row, a reference, or its class."""
+    if isinstance(one, type):
+        return profile.make(one, protocol)
+    rows = {row.label: (kind, row) for kind in known() for row in rows_of(kind)}
+    if one in rows:
+        kind, row = rows[one]
+        return profile.make(kind, protocol, **row.options)
+    try:
+        return profile.make(find_method(full_reference(one)), protocol)
+    except UnknownMethod as error:
+        raise ValueError(
+            f"Unknown method {one!r}; choose one of {', '.join(METHODS)}; or the label of a row, "
+            f"such as CPT (pair mean); or one of your own as path/to/file.py:Class or "
+            f"package.module:Class.{did_you_mean(one, (*METHODS, *rows))}"
+        ) from error

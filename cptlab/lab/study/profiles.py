@@ -124,6 +124,18 @@ class Profile:
         """A method with these hyper-parameters and as many prompted layers as the profile has."""
         return method(**{**self.depths_of(method, protocol), **options})
 
+    def fitted(self, method: Method, protocol: Protocol = "base_to_new") -> Method:
+        """The method with as many prompted layers as the profile has, where it says nothing else.
+
+        A field at its default says nothing: the defaults of depths are those of ViT-B/16.
+        """
+        said = {
+            f.name: getattr(method, f.name)
+            for f in dataclasses.fields(method)
+            if getattr(method, f.name) != f.default
+        }
+        return self.make(type(method), protocol, **said)
+
     def depths_of(
         self, method: type[Method], protocol: Protocol = "base_to_new"
     ) -> dict[str, object]:
