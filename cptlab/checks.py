@@ -41,6 +41,15 @@ def first_few(names: Sequence[str]) -> str:
     return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
 
 
+def check_template(what: str, text: str) -> None:
+    """Raise ValueError unless a text is one sentence with one "{}" where the class name goes."""
+    if text.count("{}") != 1 or len(text.splitlines()) != 1:
+        raise ValueError(
+            f"{what} is {text!r}: it takes one sentence with one {{}} where the class name goes, "
+            "such as 'a photo of a {}.'"
+        )
+
+
 def option(name: str, text: str) -> tuple[str, object]:
     """`key=value` with a Python literal or a plain word as value; ValueError naming the option."""
     key, equals, value = text.partition("=")

@@ -224,10 +224,39 @@ def test_protocols_that_need_more(tmp_path):
     root = own_folder(tmp_path, ("ant", "bee", "cat", "dog"))
     assert list(open_task(str(root), "base_to_new").tests) == ["base", "new"]
     assert open_task(str(root), "few_shot").learned.class_names == ("ant", "bee", "cat", "dog")
-    with pytest.raises(ValueError, match="cannot be the source of transfer"):
+    with pytest.raises(
+        ValueError, match="needs data sets to test on: name one or more with --targ"
+    ):
         open_task(str(root), "transfer")
     with pytest.raises(ValueError, match="no validation images of class 'ant'"):
         open_task(str(root), "validation")
+
+
+def test_transfer_between_data_sets(tmp_path):
+    one, two = (str(own_folder(tmp_path / n, ("ant", "bee"))) for n in ("one", "two"))
+    task = open_task(one, "transfer", targets=(two, "food"))
+    assert list(task.tests) == ["source", "target two", "target food"]
+    assert task.learned == open_dataset(one)
+    assert task.content == f"{content_id(one)}-{content_id(two)}"
+    usual = open_task("animals", "transfer")
+    assert task.tests["target food"] == usual.tests["target food"]
+    task = open_task("animals", "transfer", targets=("food", two))
+    assert task.learned == usual.learned
+    assert task.content == content_id(two)
+    with pytest.raises(ValueError, match="is the source of this transfer"):
+        open_task(one, "transfer", targets=(one,))
+
+
+def test_a_sentence_in_place_of_the_data_sets_own(tmp_path):
+    one, two = (str(own_folder(tmp_path / n, tuple("abcd"))) for n in ("one", "two"))
+    drawn = "a drawing of a {}."
+    assert {data.template for data in open_task(one, template=drawn).tests.values()} == {drawn}
+    task = open_task(one, "transfer", drawn, (two,))
+    assert task.learned.template == drawn
+    assert task.tests["target two"].template == "a photo of a {}."
+    tests = open_task("food", "transfer", drawn).tests
+    changed = {role for role, data in tests.items() if data.template == drawn}
+    assert changed == {role for role in tests if role.split()[0] in ("source", "domain")}
 
 
 def test_the_id_of_a_run_stays_one_folder(tmp_path):
@@ -272,6 +301,29 @@ def test_a_run_on_images_of_ones_own(form, tmp_path, monkeypatch, capsys):
         assert results.load_result(tmp_path / "out/runs", spec) is not None
         write_csv(tmp_path / name, [*rows, "insects/ant/new.png,ant"], "path,label")
     assert results.load_result(tmp_path / "out/runs", spec) is None
+
+
+def test_a_run_that_transfers(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CPTLAB_DATA", "")
+    for name in ("one", "two"):
+        own_folder(tmp_path / name, ("ant", "bee"), 3)
+    line = "run --dataset ./one --method zero_shot --profile smoke --out out --protocol transfer"
+    line += " --target two --target food --shots 2 --template"
+    commands.main([*line.split(), "a drawing of a {}."], standalone_mode=False)
+    out = capsys.readouterr().out
+    spec = spec_from_dict(json.JSONDecoder().raw_decode(out)[0])
+    assert (spec.targets, spec.n_max) == ((str(tmp_path / "two"), "food"), 2)
+    assert spec.template == "a drawing of a {}."
+    store = tmp_path / "out/runs"
+    found = results.load_result(store, spec)
+    assert found.metrics.keys() >= {"source", "target two", "target food", "targets"}
+    assert len(found.classes.query("role == 'target two'")) == 2
+    image(tmp_path / "two/ant/new.png")  # results rest on the targets' images, too
+    assert results.load_result(store, spec) is None
+    image(tmp_path / "two/bee/bad.png").write_text("no image")
+    with pytest.raises(ValueError, match="two: images that cannot be read"):
+        commands.main([*line.split(), "{}"], standalone_mode=False)
 
 
 def test_a_pass_on_changed_images_is_another_pass(tmp_path):

@@ -39,7 +39,16 @@ CHANGES = {
     "compile": True,
     "threads": 2,
     "crop": True,
+    "template": "a drawing of a {}.",
+    "targets": ("animals",),
 }
+TOGETHER = {"targets": {"protocol": "transfer"}}
+"""What else a change takes."""
+
+
+def changed(name):
+    """The specification with one field changed."""
+    return dataclasses.replace(SPEC, **{name: CHANGES[name]}, **TOGETHER.get(name, {}))
 
 
 def changed_value(value):
@@ -90,8 +99,9 @@ def test_run_id_does_not_depend_on_how_numbers_are_written():
 
 def test_every_field_of_a_run_is_in_its_id():
     assert CHANGES.keys() == {f.name for f in dataclasses.fields(RunSpec)}
-    ids = {dataclasses.replace(SPEC, **{name: value}).run_id for name, value in CHANGES.items()}
-    assert len(ids | {SPEC.run_id}) == len(CHANGES) + 1
+    transfer = dataclasses.replace(SPEC, protocol="transfer")
+    ids = {spec.run_id for spec in (SPEC, transfer, *map(changed, CHANGES))}
+    assert len(ids) == len(CHANGES) + 2
 
 
 @pytest.mark.parametrize("options", [Schedule(), *(cls() for cls in METHODS.values())], ids=repr)
@@ -120,9 +130,9 @@ def test_everything_resolved_is_in_the_dictionary():
     assert (values["schedule"]["epochs"], values["schedule"]["lr"]) == (12, 0.0025)
 
 
-@pytest.mark.parametrize("change", [{}, *({k: v} for k, v in CHANGES.items())], ids=str)
-def test_round_trip_through_json(change):
-    spec = dataclasses.replace(SPEC, **change)
+@pytest.mark.parametrize("name", [None, *CHANGES])
+def test_round_trip_through_json(name):
+    spec = SPEC if name is None else changed(name)
     rebuilt = spec_from_dict(json.loads(json.dumps(spec.as_dict())))
     assert rebuilt == spec
     assert rebuilt.run_id == spec.run_id
@@ -204,6 +214,19 @@ def test_a_parameter_that_is_called_name():
             "no logits over classes that a Balance could act on.*clip_loss='class_ce'",
         ),
         ({"method": ZeroShot(), "balance": Balance()}, "zero_shot learns nothing: a Balance would"),
+        (
+            {"template": "a photo"},
+            r"RunSpec\.template is 'a photo': it takes one sentence with one {}",
+        ),
+        ({"template": "{} and {}"}, r"template is '{} and {}': it takes one sentence"),
+        ({"template": "a {}.\nthe {}."}, "it takes one sentence"),
+        ({"targets": ("animals",)}, "Targets animals go with the protocol transfer, not with base"),
+        ({"protocol": "transfer", "targets": ("food",)}, "food is the source of this transfer"),
+        ({"protocol": "transfer", "targets": ("a/b", "a/../a/b")}, "a/b is named twice"),
+        (
+            {"protocol": "transfer", "targets": ("animals", "mine/animals.csv")},
+            r"animals and mine/animals\.csv would both be called 'target animals'",
+        ),
         ({"method": GlobalETF(reduction="mean")}, r"GlobalETF\.reduction is 'mean', .*pair_mean"),
     ],
     ids=str,

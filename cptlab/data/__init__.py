@@ -7,6 +7,7 @@ from cptlab.data.paper import LEARNED
 from cptlab.data.tasks import (
     Protocol,
     Task,
+    check_targets,
     content_id,
     full_name,
     is_path,
@@ -25,6 +26,7 @@ __all__ = [
     "Subset",
     "Task",
     "by_label",
+    "check_targets",
     "class_counts",
     "content_id",
     "draw_long_tailed",

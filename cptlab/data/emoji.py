@@ -86,17 +86,27 @@ def emoji_transfer(name: str) -> dict[str, ImageDataset]:
         for the other categories (test vendors); "domain <vendor>" for the source's classes as the
         four other vendors draw them.
     """
-    own = (SOURCE_VENDOR,)
-    roles = {"source": emoji_dataset(name, own, own, SOURCE_VIEWS, SOURCE_TEST_VIEWS)}
-    roles |= {
-        f"target {other}": emoji_dataset(other, test_views=SHIFTED_VIEWS)
-        for other in catalog.CATEGORIES
-        if other != name
-    }
+    others = [other for other in catalog.CATEGORIES if other != name]
     shifted = [vendor for vendor in catalog.VENDORS if vendor != SOURCE_VENDOR]
-    return roles | {
-        f"domain {v}": emoji_dataset(name, own, (v,), test_views=SHIFTED_VIEWS) for v in shifted
+    return {
+        "source": emoji_source(name),
+        **{f"target {other}": emoji_target(other) for other in others},
+        **{
+            f"domain {v}": emoji_dataset(name, (SOURCE_VENDOR,), (v,), test_views=SHIFTED_VIEWS)
+            for v in shifted
+        },
     }
+
+
+def emoji_source(name: str) -> ImageDataset:
+    """A category as the source of transfer: one vendor, tested on other views of its drawings."""
+    own = (SOURCE_VENDOR,)
+    return emoji_dataset(name, own, own, SOURCE_VIEWS, SOURCE_TEST_VIEWS)
+
+
+def emoji_target(name: str) -> ImageDataset:
+    """A category as a target of transfer: the test vendors, with fewer views."""
+    return emoji_dataset(name, test_views=SHIFTED_VIEWS)
 
 
 def read_views(keys: Sequence[str], size: int) -> Tensor:

@@ -1,7 +1,7 @@
 """What a run learns from and what it is tested on: the protocols of the paper."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -9,7 +9,13 @@ from typing import Literal
 
 from cptlab.checks import did_you_mean
 from cptlab.data.dataset import ImageDataset, labels_of
-from cptlab.data.emoji import VALIDATION_VENDORS, emoji_dataset, emoji_transfer
+from cptlab.data.emoji import (
+    VALIDATION_VENDORS,
+    emoji_dataset,
+    emoji_source,
+    emoji_target,
+    emoji_transfer,
+)
 from cptlab.data.long_tail import checksum
 from cptlab.data.own import own_dataset
 from cptlab.data.paper import ROWS, VARIANTS, paper_dataset, paper_transfer
@@ -25,7 +31,7 @@ class Task:
 
     tests: by role ("base", "new", "target food", ...) the data sets whose test images are
     classified, each among its own class names. source: the role whose training images are learned.
-    content: hash of what a data set of the user's own lists; None for those whose content is fixed.
+    content: hash of what data sets of the user's own list; None for those whose content is fixed.
     """
 
     source: str
@@ -57,23 +63,73 @@ def open_dataset(name: str) -> ImageDataset:
     )
 
 
-def open_task(name: str, protocol: Protocol = "base_to_new") -> Task:
+def open_task(
+    name: str,
+    protocol: Protocol = "base_to_new",
+    template: str | None = None,
+    targets: Sequence[str] = (),
+) -> Task:
     """The task that a protocol makes of a data set.
 
     "base_to_new": learn "base", the first half of the classes; test it and "new", the other half.
     "few_shot": "all" classes. "transfer": "source" with all classes, every other data set as
-    "target ...", shifts of the source as "domain ...". "validation": "base" alone, its test side
+    "target ...", shifts of the source as "domain ..."; with `targets`, these data sets alone are
+    tested beside the source. "validation": "base" alone, its test side
     being the data set's validation images, or, for embedded data sets, a training domain that is
     then left out of `train`: for choosing hyper-parameters without looking at test images.
 
-    Raises ValueError as `open_dataset` does, and for a data set that does not fit the protocol.
+    template: a sentence in place of the data set's own; targets keep theirs.
+
+    Raises ValueError as `open_dataset` and `check_targets` do, and for a data set that does not fit
+    the protocol.
     """
+    check_targets(name, protocol, targets)
     if name in VARIANTS:
         raise ValueError(
             f"{name!r} has test images only, nothing to learn from. It is a domain of the protocol "
             "transfer with the data set 'imagenet'."
         )
-    return _paper_task(name, protocol, data_root()) if name in ROWS else _task(name, protocol)
+    if targets:
+        task = _transfer_to(name, targets)
+    elif name in ROWS:
+        task = _paper_task(name, protocol, data_root())
+    else:
+        task = _task(name, protocol)
+    if template is None:
+        return task
+    tests = {
+        role: data if role.startswith(TARGET) else replace(data, template=template)
+        for role, data in task.tests.items()
+    }
+    return replace(task, tests=tests)
+
+
+def check_targets(name: str, protocol: Protocol, targets: Sequence[str]) -> None:
+    """Raise ValueError for targets that a protocol does not have, or that cannot be told apart."""
+    if targets and protocol != "transfer":
+        raise ValueError(
+            f"Targets {', '.join(targets)} go with the protocol transfer, not with {protocol}."
+        )
+    seen: dict[str, str] = {}
+    for target in targets:
+        if full_name(target) == full_name(name):
+            raise ValueError(f"{target} is the source of this transfer, so it cannot be a target.")
+        if (first := seen.setdefault(target_role(target), target)) is not target:
+            same = full_name(first) == full_name(target)
+            raise ValueError(
+                f"{target} is named twice as a target."
+                if same
+                else f"The targets {first} and {target} would both be called "
+                f"{target_role(target)!r} in results: rename one of them."
+            )
+
+
+TARGET = "target "
+
+
+def target_role(name: str) -> str:
+    """The role of a data set that transfer tests: "target food", "target birds" for a path."""
+    return TARGET + Path(name).stem
 
 
 # Cutting a million images takes seconds, and every run of a batch asks for the same halves.
@@ -84,7 +140,12 @@ def _paper_task(name: str, protocol: Protocol, root: Path) -> Task:
 
 def _task(name: str, protocol: Protocol) -> Task:
     if protocol == "transfer":
-        return Task("source", _transfer(name))
+        if is_path(name):
+            raise ValueError(
+                f"Transfer from {name} needs data sets to test on: name one or more with --target "
+                "(in Python: targets), or choose another protocol."
+            )
+        return Task("source", paper_transfer(name) if name in ROWS else emoji_transfer(name))
     dataset = open_dataset(name)
     content = _content(dataset) if is_path(name) else None
     if protocol == "validation":
@@ -126,13 +187,18 @@ def _content(dataset: ImageDataset) -> str:
     return checksum([(class_name, -1) for class_name in dataset.class_names] + samples)
 
 
-def _transfer(name: str) -> dict[str, ImageDataset]:
-    if is_path(name):
-        raise ValueError(
-            f"{name} cannot be the source of transfer: there is nothing to transfer to. Choose "
-            "another protocol."
-        )
-    return paper_transfer(name) if name in ROWS else emoji_transfer(name)
+def _transfer_to(name: str, targets: Sequence[str]) -> Task:
+    """Transfer to some data sets; embedded ones are drawn as when their whole family takes part."""
+    tests = {"source": emoji_source(name) if name in CATEGORIES else open_dataset(name)}
+    for target in targets:
+        opened = emoji_target(target) if target in CATEGORIES else open_dataset(target)
+        tests[target_role(target)] = opened
+    contents = [
+        _content(dataset)
+        for own, dataset in zip((name, *targets), tests.values(), strict=True)
+        if is_path(own)
+    ]
+    return Task("source", tests, "-".join(contents) or None)
 
 
 def _validation(name: str, dataset: ImageDataset) -> ImageDataset:

@@ -129,7 +129,8 @@ class Method:
     # Some methods make an option of these: a field of the same name.
     @property
     def anchor_templates(self) -> tuple[str, ...] | None:
-        """Sentences behind the frozen prototypes; None: the data set's own."""
+        """Sentences behind the frozen prototypes; None: the data set's own (`RunSpec.template`, or
+        its `ImageDataset.template`), which does not touch the others."""
         return PHOTO
 
     @property

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from cptlab.checks import build, check_values
+from cptlab.checks import build, check_template, check_values
 from cptlab.clip import Precision
-from cptlab.data import Protocol
+from cptlab.data import Protocol, check_targets
 from cptlab.data.long_tail import ClassOrder, class_counts
 from cptlab.methods.base import Method
 from cptlab.methods.outside import reference_of
@@ -37,6 +37,12 @@ class RunSpec:
     and measures neural collapse after every epoch. `balance` adds long-tail classics to the method.
     `crop` trains on random resized crops, half of them flipped (the CoOp family's augmentation), in
     place of the centres of image files.
+    `template` is a sentence for the class names in place of the data set's own ("a photo of a {}.",
+    or the one published for it). It is what zero-shot classification uses, the frozen prototypes of
+    methods whose `anchor_templates` are None (DeKg), and what prompts of a few methods keep around
+    the class name (`Method.prompt_template`); frozen prototypes of all other methods, and their
+    starting words, are sentences of the method's own and stay.
+    `targets` are the data sets that the protocol transfer tests; empty: all others of the family.
     `device` ("cpu", "cuda"), `precision` of the frozen towers, `compile` (the forward pass through
     torch.compile) and `threads`, the number of torch threads on the CPU, are here because results
     depend on them.
@@ -59,6 +65,8 @@ class RunSpec:
     precision: Precision = "fp32"
     compile: bool = False
     threads: int = 1
+    template: str | None = None
+    targets: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.schedule is None:
@@ -72,6 +80,9 @@ class RunSpec:
                 f"{', '.join(self.method.protocols)}."
             )
         _check_templates(self.method.anchor_templates)
+        if self.template is not None:
+            check_template("RunSpec.template", self.template)
+        check_targets(self.dataset, self.protocol, self.targets)
         class_counts(1, self.tau, self.n_max)  # its checks are ours
         if self.threads < 1:
             raise ValueError(f"threads must be at least 1, got {self.threads}.")

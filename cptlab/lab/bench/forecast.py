@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from cptlab.clip.loading import EMOJI_NAME
-from cptlab.data import open_task
 from cptlab.data.long_tail import class_counts
 from cptlab.data.paper import LEARNED, ROWS, VARIANTS
 from cptlab.lab import bench
+from cptlab.lab.runs.inputs import task_of
 from cptlab.training.optimisation import planned_epochs, steps_per_epoch
 from cptlab.training.spec import RunSpec
 
@@ -118,14 +118,14 @@ def as_text(specs: Sequence[RunSpec], times: StepTimes) -> str:
 
 def _classes(spec: RunSpec) -> tuple[int, int]:
     """Numbers of training classes and of test images."""
-    if spec.dataset in ROWS:
+    if spec.dataset in ROWS and not spec.targets:
         n_classes, tests = ROWS[spec.dataset].n_classes, ROWS[spec.dataset].published[2]
         if spec.protocol == "base_to_new":
             return -(-n_classes // 2), tests
         if spec.protocol == "transfer":
             tests = sum(row.published[2] for row in (LEARNED | VARIANTS).values())
         return n_classes, tests
-    task = open_task(spec.dataset, spec.protocol)
+    task = task_of(spec)
     return len(task.learned.class_names), sum(len(test.test) for test in task.tests.values())
 
 

@@ -50,6 +50,17 @@ if TYPE_CHECKING:
     show_default=True,
     help="What is learned and tested.",
 )
+@click.option(
+    "--target",
+    "targets",
+    multiple=True,
+    help="Data set that transfer tests, in place of all others of the family; may be repeated.",
+    shell_complete=one_of((*EMBEDDED, *PAPER), or_path=True),
+)
+@click.option(
+    "--shots", default=16, show_default=True, help="Most training images of a class (n_max)."
+)
+@click.option("--template", help="Sentence around class names, such as 'a satellite photo of {}.'")
 @click.option("--set", "options", multiple=True, help="Hyper-parameter of the method: name=value.")
 @click.option(
     "--balance",
@@ -68,6 +79,9 @@ def run(
     profile: str,
     class_order: str,
     protocol: Protocol,
+    targets: tuple[str, ...],
+    shots: int,
+    template: str | None,
     options: tuple[str, ...],
     balances: tuple[str, ...],
     out: str | None,
@@ -98,11 +112,16 @@ def run(
     plain = chosen.spec(full_name(dataset), built, tau, seed, protocol)
     balance = build(Balance, dict(option("--balance", text) for text in balances))
     spec = dataclasses.replace(
-        plain, class_order=class_order, balance=balance if balances else None
+        plain,
+        class_order=class_order,
+        balance=balance if balances else None,
+        n_max=shots,
+        template=template,
+        targets=tuple(map(full_name, targets)),
     )
     task = inputs.task_of(spec)  # fails before anything is printed or made
-    if is_path(spec.dataset):
-        require_sound(Path(spec.dataset))  # a damaged test image should fail before training
+    for name in filter(is_path, (spec.dataset, *spec.targets)):
+        require_sound(Path(name))  # a damaged test image should fail before training
     # so should what the method cannot learn
     spec.method.check(inputs.backbone_of(spec), len(task.learned.class_names))
     store = workspace(profile, out).runs

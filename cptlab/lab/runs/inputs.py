@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache, lru_cache, partial
 from pathlib import Path
 
@@ -28,7 +28,7 @@ def backbone_of(spec: RunSpec) -> clip.Backbone:
 
 def task_of(spec: RunSpec) -> Task:
     """What a run learns from and is tested on (`cptlab.data.open_task`)."""
-    return open_task(spec.dataset, spec.protocol)
+    return open_task(spec.dataset, spec.protocol, spec.template, spec.targets)
 
 
 Content = Callable[[RunSpec], str | None]
@@ -37,7 +37,7 @@ Content = Callable[[RunSpec], str | None]
 
 def content_with(task: Task) -> Content:
     """`content_of` for runs whose task is open already."""
-    return partial(content_of, of_dataset=lambda _: task.content)
+    return lambda spec: _together([task.content, *_of_method(spec)])
 
 
 def content_once() -> Content:
@@ -51,9 +51,16 @@ def content_of(spec: RunSpec, of_dataset: Callable[[str], str | None] = content_
 
     of_dataset: the part of a data set by its name, where it is known already.
     """
-    files = (_file_id(Path(path)) for path in spec.method.files())
-    found = [of_dataset(spec.dataset), *files, source_id(type(spec.method))]
-    return "-".join(part for part in found if part) or None
+    return _together([*map(of_dataset, (spec.dataset, *spec.targets)), *_of_method(spec)])
+
+
+def _of_method(spec: RunSpec) -> list[str | None]:
+    files = [_file_id(Path(path)) for path in spec.method.files()]
+    return [*files, source_id(type(spec.method))]
+
+
+def _together(parts: Iterable[str | None]) -> str | None:
+    return "-".join(part for part in parts if part) or None
 
 
 def _file_id(path: Path) -> str:
