@@ -10,6 +10,7 @@ What a script starts from, here by the shorter names:
     RunSpec         everything that decides a run's numbers; `cptlab.lab.runs` trains and stores it
     Schedule        epochs, learning rate, batch size
     load            a frozen CLIP by name: load("EmojiCLIP")
+    load_run        a finished run by its folder: its numbers, and its prompts for use
     open_dataset    a data set by name, or by the path of a folder or CSV file
 
     >>> from cptlab import CPT, load, open_dataset
@@ -27,6 +28,7 @@ _PUBLIC = {
     "RunSpec": "cptlab.training.spec",
     "Schedule": "cptlab.training.spec",
     "load": "cptlab.clip",
+    "load_run": "cptlab.lab.runs.finished",
     "open_dataset": "cptlab.data",
 }
 

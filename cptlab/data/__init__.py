@@ -13,6 +13,7 @@ from cptlab.data.tasks import (
     is_path,
     open_dataset,
     open_task,
+    sentence_of,
 )
 
 PAPER_DATASETS = tuple(LEARNED)
@@ -36,4 +37,5 @@ __all__ = [
     "labels_of",
     "open_dataset",
     "open_task",
+    "sentence_of",
 ]

@@ -161,6 +161,13 @@ def _task(name: str, protocol: Protocol) -> Task:
     return Task("base", {"base": base, "new": new}, content)
 
 
+def sentence_of(name: str) -> str:
+    """The sentence that zero-shot classification of a data set uses, by its name: no image or list
+    is read. That of one's own is the plain one unless something else says so.
+    """
+    return ROWS[name].template if name in ROWS else ImageDataset.template
+
+
 def is_path(name: str) -> bool:
     """Whether a data set's name is a path: of a folder or CSV file, there or not."""
     if not name or name in CATEGORIES or name in ROWS:

@@ -112,6 +112,7 @@ def execute(
         prompts, clusters = trained.model.prompts.replica(r), trained.prepared.get("clusters")
         values = {
             "metrics": metrics[r] | per_class | rank,
+            "template": learned.template,
             "classes": _class_rows(task, own, subset),
             "log": trained.logs[r],
             "clusters": None if clusters is None else clusters[r].tolist(),

@@ -11,7 +11,6 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -22,44 +21,14 @@ from cptlab import clip
 from cptlab.checks import first_few
 from cptlab.clip import Prompts
 from cptlab.lab.runs import inputs
+from cptlab.lab.runs.finished import BROKEN, PROMPTS, RESULT, Result, is_whole, result_of
 from cptlab.lab.runs.provenance import environment
 from cptlab.methods.outside import is_built_in
 from cptlab.methods.registry import is_here
-from cptlab.training.model import PromptedCLIP
 from cptlab.training.spec import FORMAT, RunSpec, spec_from_dict
 
-RESULT, PROMPTS = "result.json", "prompts.safetensors"
 RUN_ID = re.compile(r"-([a-z0-9_]+)-tau[^-]+(?:-\d+)?-seed-?\d+-[0-9a-f]{10}$")
 """The end of a run id, with the name of its method (`RunSpec.run_id`)."""
-
-
-@dataclass(frozen=True)
-class Result:
-    """A finished run as read from its result file."""
-
-    spec: RunSpec
-    metrics: dict[str, float]
-    classes: pd.DataFrame
-    log: pd.DataFrame
-    details: dict[str, Any]
-    folder: Path
-
-    def model(self) -> PromptedCLIP:
-        """The prompted CLIP with this run's learned tokens.
-
-        Raises ValueError if the result came from an archive that left them out.
-        """
-        if self.details.get("archived"):
-            raise ValueError(
-                f"Run {self.details['run_id']} came from an archive without its prompts: delete "
-                f"{self.folder} and start again, then it is trained again."
-            )
-        backbone = inputs.backbone_of(self.spec)
-        prompts = clip.load_prompts(self.folder / PROMPTS).to(backbone.device)
-        learned = inputs.task_of(self.spec).learned
-        return PromptedCLIP(
-            backbone, prompts, self.spec.method, learned.class_names, learned.template
-        )
 
 
 def save_result(
@@ -179,27 +148,12 @@ def _examined(store: Path, spec: RunSpec, content: inputs.Content) -> tuple[Resu
         if values.get("data") != content(spec):
             packaged = is_built_in(type(spec.method))
             return None, f"belong to data {'' if packaged else 'or a method '}that have changed"
-        whole = (
-            values["metrics"]
-            and all(isinstance(v, int | float) for v in values["metrics"].values())
-            and values["classes"]
-            and isinstance(values["trained_parameters"], int)
-            and isinstance(values["seconds"], int | float)
-        )
-        if not whole:
+        if not is_whole(values):
             return None, damaged
         if not values.get("archived"):  # else they were left out (`cptlab.lab.runs.archive`)
             clip.load_prompts(folder / PROMPTS)  # raises if they are missing or damaged
-        result = Result(
-            spec,
-            values["metrics"],
-            pd.DataFrame(values["classes"]),
-            pd.DataFrame(values["log"]),
-            values,
-            folder,
-        )
-        return result, ""
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return result_of(spec, values, folder), ""
+    except BROKEN:
         return None, damaged if (folder / RESULT).exists() else ""
 
 

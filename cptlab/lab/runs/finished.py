@@ -1,0 +1,156 @@
+"""A finished run, which stands alone: its numbers, and the prompts that it learned."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from cptlab import clip
+from cptlab.data import sentence_of
+from cptlab.lab.runs import inputs
+from cptlab.methods.outside import source_id
+from cptlab.methods.registry import UnknownMethod
+from cptlab.training.model import PromptedCLIP
+from cptlab.training.spec import FORMAT, RunSpec, spec_from_dict
+
+RESULT, PROMPTS = "result.json", "prompts.safetensors"
+BROKEN = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
+"""What reading a damaged result raises."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """A finished run as read from its result file."""
+
+    spec: RunSpec
+    metrics: dict[str, float]
+    classes: pd.DataFrame
+    log: pd.DataFrame
+    details: dict[str, Any]
+    folder: Path
+
+    @property
+    def learned(self) -> tuple[str, ...]:
+        """The class names that were learned, in the order of their labels."""
+        return tuple(self.classes.loc[self.classes["n_k"].notna(), "name"])
+
+    @property
+    def template(self) -> str:
+        """The own sentence of the data set that was learned, with {} for the class name."""
+        stored = self.details.get("template") or self.spec.template
+        return stored or sentence_of(self.spec.dataset)  # older results: the name tells
+
+    def model(self) -> PromptedCLIP:
+        """The prompted CLIP with this run's learned tokens, on the run's device, or on the CPU
+        where there is no GPU. Needs no images.
+
+        Raises ValueError if the result came from an archive that left the prompts out, if they are
+        damaged, or if the backbone's weights are not those that they were trained with;
+        FileNotFoundError if they are gone; the errors of `cptlab.clip.load`.
+        """
+        if self.details.get("archived"):
+            raise ValueError(
+                f"Run {self.details['run_id']} came from an archive without its prompts: delete "
+                f"{self.folder} and start again, then it is trained again."
+            )
+        prompts = clip.load_prompts(self.folder / PROMPTS)
+        spec = self.spec
+        weights = clip.weights_id(spec.backbone, spec.pretrained)
+        if weights != self.details["weights"]:
+            named = f"{spec.backbone} ({spec.pretrained})" if spec.pretrained else spec.backbone
+            raise ValueError(
+                f"Run {self.details['run_id']} was trained with other weights of {named} than "
+                f"there are here ({self.details['weights']}, here {weights}): its prompts mean "
+                "nothing to these. Put the weights back that it was trained with."
+            )
+        if spec.device == "cuda" and not torch.cuda.is_available():
+            spec = dataclasses.replace(spec, device="cpu")
+        backbone = inputs.backbone_of(spec)
+        return PromptedCLIP(
+            backbone, prompts.to(backbone.device), spec.method, self.learned, self.template
+        )
+
+
+def load_run(folder: str | Path) -> Result:
+    """The finished run in a folder (or of a `result.json`), without its specification or images.
+
+    What needs its prompts, such as `Result.model`, says so if they cannot be used. Warns if the run
+    is of a method from outside the package whose source has changed.
+
+    Raises:
+        FileNotFoundError: if there is no such folder, or no finished run in it.
+        ValueError: for a damaged result, or one of another version's format.
+        UnknownMethod: (a ValueError) if its method is not here.
+    """
+    folder = Path(folder).expanduser()
+    folder = folder.parent if folder.name == RESULT else folder
+    if not folder.is_dir():
+        raise FileNotFoundError(f"There is no folder {folder}: give that of a finished run.")
+    file = folder / RESULT
+    if not file.is_file():
+        inside = sorted(path.parent.name for path in folder.glob(f"*/{RESULT}"))
+        hint = "the run is not finished, or this is no run's folder"
+        if inside:
+            hint = f"it holds {len(inside)} runs, such as {inside[0]}: give the folder of one"
+        raise FileNotFoundError(f"{folder} has no {RESULT}: {hint}.")
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+        version = values["format"]
+    except BROKEN as error:
+        raise _damaged(file, error) from error
+    if version != FORMAT:
+        raise ValueError(
+            f"{file} has format {version!r} and this version of cptlab reads {FORMAT}: read it "
+            "with the version that wrote it, or train the run again."
+        )
+    try:
+        kept = dict(values["spec"])
+        if not is_whole(values):
+            raise ValueError("values are missing")
+    except BROKEN as error:
+        raise _damaged(file, error) from error
+    try:
+        spec = spec_from_dict(kept)
+    except UnknownMethod:
+        raise
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ValueError(f"{file} has a specification that cannot be used: {error}") from error
+    source = source_id(type(spec.method))
+    if source and source not in str(values.get("data")).split("-"):
+        warnings.warn(
+            f"The source of method {spec.method.name!r} has changed since {folder.name} was "
+            "trained, so its prompts may now be used in another way.",
+            stacklevel=2,
+        )
+    return result_of(spec, values, folder)
+
+
+def result_of(spec: RunSpec, values: dict[str, Any], folder: Path) -> Result:
+    """The values of a result file as a Result."""
+    classes, log = pd.DataFrame(values["classes"]), pd.DataFrame(values["log"])
+    return Result(spec, values["metrics"], classes, log, values, folder)
+
+
+def is_whole(values: dict[str, Any]) -> bool:
+    """Whether a result file has what every result has; KeyError and the like if it is another."""
+    return bool(
+        values["metrics"]
+        and all(isinstance(v, int | float) for v in values["metrics"].values())
+        and values["classes"]
+        and isinstance(values["trained_parameters"], int)
+        and isinstance(values["seconds"], int | float)
+    )
+
+
+def _damaged(file: Path, error: Exception) -> ValueError:
+    return ValueError(
+        f"{file} is damaged ({type(error).__name__}: {error}): delete {file.parent} and train the "
+        "run again."
+    )
