@@ -190,8 +190,10 @@ def content_id(name: str) -> str | None:
 
 def _content(dataset: ImageDataset) -> str:
     sides = (dataset.train, dataset.val, dataset.test)
+    names = [(class_name, -1) for class_name in dataset.class_names]
     samples = [(sample.key, sample.label) for side in sides for sample in side]
-    return checksum([(class_name, -1) for class_name in dataset.class_names] + samples)
+    sentence = [] if dataset.template == ImageDataset.template else [(dataset.template, -2)]
+    return checksum(names + samples + sentence)
 
 
 def _transfer_to(name: str, targets: Sequence[str]) -> Task:

@@ -1,0 +1,129 @@
+"""What a folder or CSV file of the user's own lists: an image a row, as it is written there."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from cptlab.data.csv_files import csv_rows
+from cptlab.data.facts import CLASSES, TEMPLATE
+from cptlab.data.layouts import SIDES
+
+IMAGES = {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+"""What a file in a class folder must end in, in any case; others are skipped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One image: its path as the data set's key, its class as written, and its side if given."""
+
+    key: str
+    label: str
+    side: str | None
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Images in a fixed order; groups by label, where the list names them; files left out.
+
+    folders: every folder that was looked into, if any were: whatever is added or taken away there
+    changes its time.
+    """
+
+    rows: list[Row]
+    groups: Mapping[str, str]
+    skipped: tuple[str, ...] = ()
+    folders: tuple[Path, ...] = ()
+
+
+# ------------------------------------------------------------------------------------------- folder
+
+
+def folder_rows(root: Path) -> Rows:
+    """Images in class folders, at any depth, or in those below train/, test/ and val/.
+
+    Raises ValueError for a side without the others or beside classes, and a class without images.
+    """
+    folders, files = _walk(root)
+    top = folders[""]
+    if {"train", "test"} <= set(top):
+        if odd := [name for name in top if name not in SIDES]:
+            raise ValueError(
+                f"{root} has train/ and test/, so {odd[0]}/ beside them is neither a side nor a "
+                "class. Move it away. (Sides are train, val and test.)"
+            )
+        parts = [(side, f"{side}/{label}") for side in top for label in folders[side]]
+    elif top and set(top) <= set(SIDES):
+        raise ValueError(f"{root} has {', '.join(top)} only: it takes both train/ and test/.")
+    else:
+        parts = [(None, label) for label in top]
+    of_part: dict[str, list[str]] = {part: [] for _, part in parts}
+    depth = 2 if parts and parts[0][0] else 1
+    for key in files:
+        part = "/".join(key.split("/", depth)[:depth])
+        if part in of_part:
+            of_part[part].append(key)
+    skipped = [key for key in files if "/" not in key and key not in (CLASSES, TEMPLATE)]
+    rows = []
+    for side, part in parts:
+        found = {key: posixpath.splitext(key)[1].lower() in IMAGES for key in of_part[part]}
+        if not any(found.values()):
+            raise ValueError(f"{root / part} holds no images. Add some, or take the class out.")
+        label = posixpath.basename(part)
+        rows += [Row(key, label, side) for key, is_image in found.items() if is_image]
+        skipped += [key for key, is_image in found.items() if not is_image]
+    return Rows(rows, {}, tuple(skipped), tuple(root / folder for folder in folders))
+
+
+def _walk(root: Path) -> tuple[dict[str, list[str]], list[str]]:
+    """Folder -> its sub-folders, and all files, sorted, without hidden ones. The root is ""."""
+    folders: dict[str, list[str]] = {}
+    files = []
+    for where, inner, names in os.walk(root, followlinks=True):
+        inner[:] = sorted(name for name in inner if not name.startswith("."))
+        folder = Path(where).relative_to(root).as_posix()
+        prefix = "" if folder == "." else f"{folder}/"
+        folders[prefix[:-1]] = list(inner)
+        files += [prefix + name for name in names if not name.startswith(".")]
+    return folders, sorted(files)
+
+
+# ---------------------------------------------------------------------------------------------- CSV
+
+
+def table_rows(path: Path) -> Rows:
+    """The rows of a CSV file with the columns path, label, and perhaps split and group.
+
+    Raises ValueError for other columns, sides that are unknown, a path that is listed twice, a
+    label in two groups; FileNotFoundError for files that are not there.
+    """
+    rows: dict[str, Row] = {}
+    groups: dict[str, str] = {}
+    for number, cells in csv_rows(path, ("path", "label"), ("split", "group")):
+        key, label = posixpath.normpath(cells["path"]), cells["label"]
+        side = cells.get("split")
+        if side not in (None, *SIDES):
+            raise ValueError(
+                f"{path}, line {number}: the split is {side!r}, but must be one of "
+                f"{', '.join(SIDES)}."
+            )
+        if key in rows:
+            raise ValueError(f"{path} lists {key} twice. Every image may be there once.")
+        rows[key] = Row(key, label, side)
+        if "group" in cells and (one := groups.setdefault(label, cells["group"])) != cells["group"]:
+            raise ValueError(
+                f"{path}, line {number}: class {label!r} is in the groups {one!r} and "
+                f"{cells['group']!r}. Every class has one group."
+            )
+    # pathlib would take as long for a hundred thousand paths as all the rest does
+    folder = str(path.parent)
+    missing = [key for key in rows if not os.path.isfile(os.path.join(folder, key))]
+    if missing:
+        raise FileNotFoundError(
+            f"{path} lists {len(missing)} files that are not there, the first one {missing[0]}. "
+            "Paths are relative to the folder of the CSV file."
+        )
+    return Rows([rows[key] for key in sorted(rows)], groups)
