@@ -8,7 +8,14 @@ import torch
 from tiny_world import tiny_dataset
 
 from cptlab.data import ImageDataset, Sample
-from cptlab.training.evaluation import class_accuracies, harmonic_mean, micro, scores, thirds
+from cptlab.training.evaluation import (
+    class_accuracies,
+    harmonic_mean,
+    micro,
+    predictions_of,
+    scores,
+    thirds,
+)
 
 
 @dataclasses.dataclass
@@ -36,7 +43,7 @@ def test_class_accuracies_by_hand():
         [["a", "a", "b", "a"], ["c", "a"], ["c"]],
         ("a", "b", "c"),
     )
-    accuracies, totals = class_accuracies(Clairvoyant(), dataset, dataset.test)
+    accuracies, totals = class_accuracies(predictions_of(Clairvoyant(), dataset, dataset.test), 3)
     assert accuracies.tolist() == [[75, 0, 100]]
     assert totals.tolist() == [4, 2, 1]
     # 4 of 7 images are right; the mean over classes would be 58.3.
@@ -114,4 +121,4 @@ def test_class_without_test_images(keep):
     samples = [s for s in dataset.test if s.label in keep]
     name = "b" if keep else "a"
     with pytest.raises(ValueError, match=f"Class '{name}' of data set 'made-up' has no images"):
-        class_accuracies(Clairvoyant(), dataset, samples)
+        predictions_of(Clairvoyant(), dataset, samples)

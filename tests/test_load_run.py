@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 import torch
@@ -65,8 +66,6 @@ def test_only_learned_classes_are_learned(tiny, tmp_path, monkeypatch):
 
 
 def test_the_sentence_is_stored_and_older_results_go_by_the_name(tiny, tmp_path, monkeypatch):
-    from dataclasses import replace
-
     base, new = (replace(half, template="{} texture.") for half in tiny_dataset(8).halves())
     monkeypatch.setattr(inputs, "task_of", lambda spec: Task("base", {"base": base, "new": new}))
     spec = RunSpec("eurosat", ZeroShot(), schedule=SCHEDULE, backbone="tiny")

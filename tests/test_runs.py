@@ -59,7 +59,8 @@ def test_a_result_stands_alone(tiny, tmp_path, backbone):
     spec = tiny_spec(curve=True)
     assert execute([spec], tmp_path) == {}
     folder = tmp_path / spec.run_id
-    assert sorted(path.name for path in folder.iterdir()) == ["prompts.safetensors", "result.json"]
+    files = ["predictions.npz", "prompts.safetensors", "result.json"]
+    assert sorted(path.name for path in folder.iterdir()) == files
     values = json.loads((folder / "result.json").read_text())
     assert values["spec"] == spec.as_dict()
     assert values["run_id"] == spec.run_id

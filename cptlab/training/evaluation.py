@@ -1,8 +1,11 @@
-"""Accuracies by class, role and third of the long tail; neural collapse of what was learned."""
+"""Predictions and accuracies by class, role and third of the long tail; neural collapse of what
+was learned.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -18,23 +21,57 @@ def harmonic_mean(base: float, new: float) -> float:
     return 2 * base * new / (base + new) if base + new > 0 else 0.0
 
 
-@torch.no_grad()
-def class_accuracies(
-    model: PromptedCLIP, dataset: ImageDataset, samples: Sequence[Sample]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Top-1 accuracy in percent (R, K) and number of samples (K,) per class, for all replicas.
+@dataclass(frozen=True)
+class Predictions:
+    """What a model says to N images, of its k most probable classes only.
 
-    Images are classified among the data set's own class names.
+    labels (N,): true classes. top (N, k): classes, most probable first. log_probabilities (N, k):
+    of these. true_log_probabilities (N,): of the true classes.
+    """
+
+    labels: np.ndarray
+    top: np.ndarray
+    log_probabilities: np.ndarray
+    true_log_probabilities: np.ndarray
+
+
+@torch.no_grad()
+def predictions_of(
+    model: PromptedCLIP, dataset: ImageDataset, samples: Sequence[Sample], most: int = 5
+) -> list[Predictions]:
+    """Predictions of each replica for samples, classified among the data set's own class names;
+    `most` classes of each image, or all if there are fewer.
 
     Raises ValueError for a class without samples.
     """
-    labels, n_classes = np.array(labels_of(samples), dtype=int), len(dataset.class_names)
-    totals = np.bincount(labels, minlength=n_classes)
+    labels = torch.tensor(labels_of(samples), dtype=torch.long)
+    totals = labels.bincount(minlength=len(dataset.class_names))
     if (totals == 0).any():
-        empty = dataset.class_names[int(np.argmin(totals))]
+        empty = dataset.class_names[int(totals.argmin())]
         raise ValueError(f"Class {empty!r} of data set {dataset.name!r} has no images to test on.")
-    predicted = model.classify(dataset, samples).argmax(-1).cpu()
-    hits = [np.bincount(labels[row == labels], minlength=n_classes) for row in predicted.numpy()]
+    logits = model.classify(dataset, samples)
+    return [_predictions(row, labels, min(most, row.shape[-1])) for row in logits]
+
+
+def _predictions(logits: Tensor, labels: Tensor, most: int) -> Predictions:
+    """The `most` largest of logits (N, K); among equal ones the first class is first."""
+    top = logits.topk(most).indices
+    tied = top[:, 0] != logits.argmax(-1)  # `topk` leaves their order open
+    if tied.any():
+        top[tied] = logits[tied].argsort(stable=True, dim=-1, descending=True)[:, :most]
+    total = logits.logsumexp(-1, keepdim=True)
+    true = logits.gather(-1, labels.to(logits.device)[:, None])
+    parts = (labels, top, logits.gather(-1, top) - total, (true - total)[:, 0])
+    return Predictions(*(part.cpu().numpy() for part in parts))
+
+
+def class_accuracies(
+    replicas: Sequence[Predictions], n_classes: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Top-1 accuracy in percent (R, K) and number of samples (K,) per class, of all replicas."""
+    labels = replicas[0].labels
+    totals = np.bincount(labels, minlength=n_classes)
+    hits = [np.bincount(labels[r.top[:, 0] == labels], minlength=n_classes) for r in replicas]
     return 100 * np.stack(hits) / totals, totals
 
 
@@ -81,9 +118,22 @@ def collapse(
 def scores(
     model: PromptedCLIP, tests: Mapping[str, ImageDataset]
 ) -> tuple[list[dict[str, float]], dict[str, np.ndarray]]:
-    """Accuracy on the test images of every role's data set (`Task.tests`), by replica.
+    """`summary` of a model's predictions for the test images of every role (`Task.tests`)."""
+    return summary(predict(model, tests), tests)
+
+
+def predict(model: PromptedCLIP, tests: Mapping[str, ImageDataset]) -> dict[str, list[Predictions]]:
+    """By role the predictions of each replica for the test images of its data set.
 
     Images are classified among the class names of their own role only.
+    """
+    return {role: predictions_of(model, data, data.test) for role, data in tests.items()}
+
+
+def summary(
+    predictions: Mapping[str, Sequence[Predictions]], tests: Mapping[str, ImageDataset]
+) -> tuple[list[dict[str, float]], dict[str, np.ndarray]]:
+    """Accuracies of predictions on the test images of every role.
 
     Returns:
         Metrics of each replica in percent: accuracy by role, and what it adds up to: "H" of base
@@ -91,8 +141,9 @@ def scores(
         its classes.
     """
     accuracies, by_role = {}, {}
-    for role, dataset in tests.items():
-        accuracies[role], totals = class_accuracies(model, dataset, dataset.test)
+    for role, replicas in predictions.items():
+        n_classes = len(tests[role].class_names)
+        accuracies[role], totals = class_accuracies(replicas, n_classes)
         by_role[role] = [micro(row, totals) for row in accuracies[role]]
     metrics = [dict(zip(by_role, values)) for values in zip(*by_role.values())]
     for row in metrics:

@@ -1,8 +1,8 @@
 """A study's results in one small file: figures are redrawn from it, without training anything.
 
-It holds every result file, and the prompts of those runs alone that the explorer and the notebooks
-show (`cptlab.lab.study.studies.with_prompts`): those of two thousand runs would weigh many times as
-much.
+It holds every result file, and prompts and predictions of those runs alone that the explorer and
+the notebooks show (`cptlab.lab.study.studies.with_prompts`): those of two thousand runs would weigh
+many times as much.
 """
 
 from __future__ import annotations
@@ -17,18 +17,22 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from cptlab.lab.runs.results import PROMPTS, RESULT, Result
+from cptlab.lab.runs import predictions
+from cptlab.lab.runs.finished import PROMPTS, RESULT, Result
 from cptlab.training.spec import RunSpec
 
-MEMBER = re.compile(rf"[\w.-]*\w/({re.escape(RESULT)}|{re.escape(PROMPTS)})")
-"""A run's folder and one of its two files; no folder is "..", and none is hidden."""
+BESIDE = (PROMPTS, predictions.FILE)
+"""Files beside a result that it does without."""
+MEMBER = re.compile(rf"[\w.-]*\w/({'|'.join(map(re.escape, (RESULT, *BESIDE)))})")
+"""A run's folder and one of its files; no folder is "..", and none is hidden."""
 
 
 def pack(results: Iterable[Result], file: Path, with_prompts: Collection[RunSpec] = ()) -> None:
     """Write results to an archive (tar, xz), put into place at once; equal results, equal bytes.
 
-    with_prompts: specifications whose learned tokens go in as well. Raises ValueError if there is
-    no such folder.
+    with_prompts: specifications whose learned tokens and predictions go in as well.
+
+    Raises ValueError if there is no such folder.
     """
     beside = file.with_name(f".{file.name}.{os.getpid()}")
     if not file.parent.is_dir():
@@ -40,9 +44,10 @@ def pack(results: Iterable[Result], file: Path, with_prompts: Collection[RunSpec
                 kept = result.spec in with_prompts and not result.details.get("archived")
                 values = {**result.details, "archived": not kept}
                 _add(archive, f"{result.folder.name}/{RESULT}", json.dumps(values).encode())
-                if kept:
-                    prompts = (result.folder / PROMPTS).read_bytes()
-                    _add(archive, f"{result.folder.name}/{PROMPTS}", prompts)
+                for name in BESIDE if kept else ():
+                    part = result.folder / name
+                    if name == PROMPTS or part.is_file():  # older results have no predictions
+                        _add(archive, f"{result.folder.name}/{name}", part.read_bytes())
         beside.replace(file)
     finally:
         beside.unlink(missing_ok=True)
@@ -67,7 +72,7 @@ def unpack(file: Path, store: Path) -> int:
                         "makes such archives."
                     )
             members = [m for m in archive.getmembers() if not _is_whole(store / m.name)]
-            # Prompts before the result, which says that the run is done.
+            # What lies beside a result before it, which says that the run is done.
             members.sort(key=lambda member: member.name.endswith(RESULT))
             with TemporaryDirectory(dir=store.parent, prefix=".unpacking-") as beside:
                 archive.extractall(beside, members, filter="data")

@@ -14,7 +14,7 @@ import torch
 
 from cptlab import clip
 from cptlab.data import sentence_of
-from cptlab.lab.runs import inputs
+from cptlab.lab.runs import inputs, predictions
 from cptlab.methods.outside import source_id
 from cptlab.methods.registry import UnknownMethod
 from cptlab.training.model import PromptedCLIP
@@ -46,6 +46,28 @@ class Result:
         """The own sentence of the data set that was learned, with {} for the class name."""
         stored = self.details.get("template") or self.spec.template
         return stored or sentence_of(self.spec.dataset)  # older results: the name tells
+
+    def predictions(self) -> pd.DataFrame:
+        """What was predicted for every test image of every role (`cptlab.lab.runs.predictions`).
+
+        Columns: role, image, label, label_probability, then predicted and probability, predicted_2
+        and probability_2, to the fifth.
+
+        Raises FileNotFoundError for results that have none stored; ValueError if the file is
+        damaged.
+        """
+        by_role = self.classes.groupby("role", sort=False)["name"]
+        names = {str(role): list(group) for role, group in by_role}
+        again = f"delete {self.folder} and train the run again to have them"
+        try:
+            return predictions.read(self.folder / predictions.FILE, names)
+        except FileNotFoundError:
+            raise FileNotFoundError(
+                f"Run {self.details['run_id']} has no predictions of single images stored, as "
+                f"results of older versions and from archives have none: {again}."
+            ) from None
+        except ValueError as error:
+            raise ValueError(f"{error}: {again}.") from error
 
     def model(self) -> PromptedCLIP:
         """The prompted CLIP with this run's learned tokens, on the run's device, or on the CPU

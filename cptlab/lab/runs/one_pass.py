@@ -20,7 +20,7 @@ from cptlab.geometry import cosine_matrix, effective_rank
 from cptlab.lab.runs import inputs
 from cptlab.lab.runs.passes import begin, shared_part
 from cptlab.lab.runs.results import save_result
-from cptlab.training.evaluation import collapse, scores, thirds
+from cptlab.training.evaluation import collapse, predict, summary, thirds
 from cptlab.training.loop import Trained, TrainingDiverged, train
 from cptlab.training.model import PromptedCLIP
 from cptlab.training.optimisation import planned_epochs
@@ -75,7 +75,8 @@ def execute(
 
     def after_epoch(state: Trained) -> list[dict[str, float]]:
         nonlocal latest
-        metrics, accuracies = latest = scores(state.model, task.tests)
+        latest = predict(state.model, task.tests)
+        metrics, accuracies = summary(latest, task.tests)
         if observe:
             own = thirds(accuracies[task.source][0], subsets[0].ranks)
             # the row of this epoch is written afterwards
@@ -92,12 +93,17 @@ def execute(
     except ValueError:  # these runs cannot be done, so there is nothing to go on with
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    metrics, accuracies = latest or scores(trained.model, task.tests)
+    predictions = latest or predict(trained.model, task.tests)
+    metrics, accuracies = summary(predictions, task.tests)
     texts = trained.model.class_texts(learned.class_names)
     if not trained.logs[0]:  # nothing was learned, so replicas do not differ
         metrics = metrics * len(specs)
         accuracies = {role: rows.repeat(len(specs), axis=0) for role, rows in accuracies.items()}
+        predictions = {role: rows * len(specs) for role, rows in predictions.items()}
         texts = texts.expand(len(specs), -1, -1)
+    images = {}
+    if task.content is not None:  # the test images of other data sets are always the same
+        images = {role: [s.key for s in data.test] for role, data in task.tests.items()}
     took = time.time() - started
     for r, (spec, subset) in enumerate(zip(specs, subsets, strict=True)):
         if trained.errors[r] is not None:
@@ -122,7 +128,8 @@ def execute(
             "seconds": round(took / len(specs), 2),
             "pass": {"replicas": len(specs), "seconds": round(took, 2)},
         }
-        save_result(store, spec, content, prompts, values)
+        found = {role: rows[r] for role, rows in predictions.items()}
+        save_result(store, spec, content, prompts, found, images, values)
         (store / spec.run_id / LOG).unlink(missing_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
     return {s: e for s, e in zip(specs, trained.errors, strict=True) if e is not None}

@@ -1,7 +1,7 @@
 """Result files: one folder a run, `result.json` written last; only what validates counts as done.
 
-A run lives in `<store>/<run id>/`: `prompts.safetensors` (the learned tokens) and `result.json`,
-which stands alone.
+A run lives in `<store>/<run id>/`: `prompts.safetensors` (the learned tokens), `predictions.npz`
+(`cptlab.lab.runs.predictions`) and `result.json`, which stands alone.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,12 @@ import pandas as pd
 from cptlab import clip
 from cptlab.checks import first_few
 from cptlab.clip import Prompts
-from cptlab.lab.runs import inputs
+from cptlab.lab.runs import inputs, predictions
 from cptlab.lab.runs.finished import BROKEN, PROMPTS, RESULT, Result, is_whole, result_of
 from cptlab.lab.runs.provenance import environment
 from cptlab.methods.outside import is_built_in
 from cptlab.methods.registry import is_here
+from cptlab.training.evaluation import Predictions
 from cptlab.training.spec import FORMAT, RunSpec, spec_from_dict
 
 RUN_ID = re.compile(r"-([a-z0-9_]+)-tau[^-]+(?:-\d+)?-seed-?\d+-[0-9a-f]{10}$")
@@ -32,17 +33,28 @@ RUN_ID = re.compile(r"-([a-z0-9_]+)-tau[^-]+(?:-\d+)?-seed-?\d+-[0-9a-f]{10}$")
 
 
 def save_result(
-    store: Path, spec: RunSpec, content: str | None, prompts: Prompts, values: dict[str, Any]
+    store: Path,
+    spec: RunSpec,
+    content: str | None,
+    prompts: Prompts,
+    found: Mapping[str, Predictions],
+    images: Mapping[str, Sequence[str]],
+    values: dict[str, Any],
 ) -> None:
-    """Write prompts, then `result.json` as the last act, each moved into place in one step.
+    """Write prompts and predictions, then `result.json` as the last act, each moved into place in
+    one step.
 
-    content: identity of the user's own files that were read (`content_of`).
+    content: identity of the user's own files that were read (`content_of`). found, images: see
+    `predictions.write`.
     """
     folder = store / spec.run_id
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / f"{PROMPTS}.{os.getpid()}"
     clip.save_prompts(prompts, partial)
     partial.replace(folder / PROMPTS)
+    partial = folder / f"{predictions.FILE}.{os.getpid()}"
+    predictions.write(partial, found, images)
+    partial.replace(folder / predictions.FILE)
     values = {
         "format": FORMAT,
         "run_id": spec.run_id,
