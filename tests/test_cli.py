@@ -177,7 +177,7 @@ def test_bad_input_is_one_line_and_status_1(arguments, message, cptlab, tmp_path
 
 @pytest.mark.parametrize("dry", [["--dry-run"], []])
 def test_the_paper_profile_says_what_it_lacks(dry, cptlab, tmp_path, no_work):
-    arguments = ("figures", "00", "--profile", "paper", *dry, "--out", tmp_path)
+    arguments = ("figures", "06", "07", "--profile", "paper", *dry, "--out", tmp_path)
     status, out, err = cptlab(*arguments)
     assert (status, err.count("\n")) == (1, 1)
     assert ("Profile paper: " in out) == bool(dry)  # the plan needs neither data nor weights

@@ -9,9 +9,7 @@ from cptlab.lab.study.claims import needs
 from cptlab.lab.study.claims.variants import (
     ALGORITHMS,
     BY_LOSSES,
-    HEAT_MAP,
     SIZES,
-    SWEEPS,
     label,
     weighted,
 )
@@ -30,6 +28,7 @@ from cptlab.lab.study.studies import (
     stability,
     transfer,
 )
+from cptlab.lab.study.varied import Varied
 from cptlab.lab.workspace import workspace
 from cptlab.methods import CPT, IVLP, PromptSRC
 
@@ -150,15 +149,15 @@ def test_curves_are_shared_with_the_tables(profile):
 
 
 def test_sweeps_hold_the_default_and_switch_off_at_zero():
-    assert SWEEPS["TETF"].keys() == {0.0, 0.125, 0.25, 0.5}
-    for loss, sweep in SWEEPS.items():
+    assert Varied().sweeps()["TETF"].keys() == {0.0, 0.125, 0.25, 0.5}
+    for loss, sweep in Varied().sweeps().items():
         field = f"lambda_{loss.lower()}"
         for value, variant in sweep.items():
             (method,) = methods(SMOKE, [variant], BOTH[1:]).values()
             assert getattr(method, field) == pytest.approx(value)
             others = {"lambda_tetf", "lambda_cc", "lambda_rs"} - {field}
             assert all(getattr(method, name) == getattr(CPT(), name) for name in others)
-    for (tetf, rs), variant in HEAT_MAP.items():
+    for (tetf, rs), variant in Varied().heat_map().items():
         (method,) = methods(SMOKE, [variant], BOTH[1:]).values()
         assert (method.lambda_tetf, method.lambda_cc) == (pytest.approx(tetf), 0.15)
         assert method.lambda_rs == pytest.approx(rs)

@@ -7,6 +7,7 @@ from cptlab.data.paper import LEARNED
 from cptlab.data.tasks import (
     Protocol,
     Task,
+    check_name,
     check_targets,
     content_id,
     full_name,
@@ -27,6 +28,7 @@ __all__ = [
     "Subset",
     "Task",
     "by_label",
+    "check_name",
     "check_targets",
     "class_counts",
     "content_id",

@@ -50,17 +50,20 @@ def open_dataset(name: str) -> ImageDataset:
     Raises ValueError for an unknown name and FileNotFoundError or ValueError, saying what to do,
     for data that are missing or damaged (`cptlab.data.paper`, `cptlab.data.own`).
     """
+    check_name(name)
     if is_path(name):
         return own_dataset(Path(name).expanduser())[0]
-    if name in ROWS:
-        return paper_dataset(name)
-    if name in CATEGORIES:
-        return emoji_dataset(name)
-    known = ", ".join([*CATEGORIES, *ROWS])
-    raise ValueError(
-        f"Unknown data set {name!r}; choose one of {known}; or give the path of a folder or CSV "
-        f"file of your own.{did_you_mean(name, (*CATEGORIES, *ROWS))}"
-    )
+    return paper_dataset(name) if name in ROWS else emoji_dataset(name)
+
+
+def check_name(name: str) -> None:
+    """Raise ValueError, listing the names that there are, for one that is none and no path."""
+    if not (is_path(name) or name in ROWS or name in CATEGORIES):
+        known = ", ".join([*CATEGORIES, *ROWS])
+        raise ValueError(
+            f"Unknown data set {name!r}; choose one of {known}; or give the path of a folder or "
+            f"CSV file of your own.{did_you_mean(name, (*CATEGORIES, *ROWS))}"
+        )
 
 
 def open_task(

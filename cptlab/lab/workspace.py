@@ -19,6 +19,9 @@ DEFAULT_PROFILE = "demo"
 COMMITTED_PROFILE = "full"
 """The profile whose figures are part of the repository."""
 
+LONGEST = 100
+"""Characters of a folder's name; a changed profile may have more (`cptlab.lab.study.settings`)."""
+
 PARTS = ("figures", "runs", "notebooks")
 
 
@@ -43,8 +46,7 @@ def workspace(profile: str, out: str | Path | None = None) -> Workspace:
     `figures/` itself, the others to `figures/<profile>/`: a quick run must not replace them.
     Outside of a checkout, everything goes below `cptlab-out/<profile>/` in the current folder.
     """
-    profile = re.sub(r"also=([^,]+)", _short, profile)  # a method of one's own has a long path
-    profile = profile.replace("/", "_")  # other changes may hold one, too (`profile_named`)
+    profile = _folder(re.sub(r"also=([^,]+)", _short, profile))
     if not out and not IN_CHECKOUT:
         out = Path(DEFAULT_OUT, profile)
     if out:
@@ -61,6 +63,14 @@ def _short(also: re.Match[str]) -> str:
     """A method of one's own in a folder's name: its class, and a hash of where it lies."""
     reference = also[1]
     return f"also={reference.rpartition(':')[2]}-{sha256(reference.encode()).hexdigest()[:6]}"
+
+
+def _folder(profile: str) -> str:
+    """A profile with its changes as the name of a folder: without paths, and not too long."""
+    short = re.sub(r"[^,+=]*/", "", profile)[:LONGEST]
+    if short == profile:
+        return profile
+    return f"{short}-{sha256(profile.encode()).hexdigest()[:6]}"
 
 
 def stored(name: str) -> Path:

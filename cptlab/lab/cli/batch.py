@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import papermill
 from joblib import Parallel, delayed, parallel_config
 from nbclient.exceptions import DeadKernelError
 from tqdm.auto import tqdm
 
-from cptlab.data import open_dataset, open_task
+from cptlab.data import open_dataset
 from cptlab.lab.bench import committed_rows
 from cptlab.lab.bench.forecast import forecast, step_times
 from cptlab.lab.cli.errors import message
@@ -40,6 +42,7 @@ class Plan:
     """What a batch will do: its runs, those that are missing, and the estimated minutes.
 
     remarks: what should be known about stored results (`cptlab.lab.runs.results.remarks`).
+    parameters: what the notebooks are given beside `out` and `jobs`.
     """
 
     profile: Profile
@@ -49,15 +52,18 @@ class Plan:
     todo: list[RunSpec]
     minutes: float
     remarks: list[str]
+    parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
-def notebook_names(wanted: Sequence[str] = ()) -> list[str]:
-    """Full notebook names for names or leading numbers ("02"); all of them if none is given.
+def notebook_names(wanted: Sequence[str] = (), given: Collection[str] = ()) -> list[str]:
+    """Full notebook names for names or leading numbers ("02"); if none is wanted, all that have the
+    parameters that are given.
 
-    Raises ValueError for a name that fits no notebook.
+    Raises ValueError for a name that fits no notebook, or one of a notebook without a parameter.
     """
+    able = [name for name in STUDIES if {*given} <= {*_declared(name)}] if given else [*STUDIES]
     if not wanted:
-        return list(STUDIES)
+        return able
     names = []
     for text in wanted:
         stem = Path(text).stem
@@ -65,26 +71,43 @@ def notebook_names(wanted: Sequence[str] = ()) -> list[str]:
         if not fitting:
             raise ValueError(f"Unknown notebook {text!r}; choose from {', '.join(STUDIES)}.")
         names += fitting
+    for name in names:
+        if lacking := [parameter for parameter in given if parameter not in _declared(name)]:
+            having = [other for other in STUDIES if lacking[0] in _declared(other)]
+            raise ValueError(
+                f"Notebook {name} has no parameter {lacking[0]}; {', '.join(having)} "
+                f"{'has' if len(having) == 1 else 'have'} it."
+            )
     return list(dict.fromkeys(names))
 
 
-def check(profile: Profile) -> None:
-    """Load what a profile needs, so that bad input fails before any long work.
+@cache
+def _declared(name: str) -> list[str]:
+    """The parameters of a notebook."""
+    return list(papermill.inspect_notebook(str(NOTEBOOKS / f"{name}.ipynb")))
+
+
+def check(profile: Profile, notebooks: Iterable[str]) -> None:
+    """Load what these notebooks need, so that bad input fails before any long work.
 
     Raises ValueError with the problems of all data sets together, and only then the errors of the
     backbone, which may need a download.
     """
     problems: dict[str, None] = {}
-    for name in profile.datasets():
+    specs = [spec for name in notebooks for spec in STUDIES[name](profile)]
+    for name in dict.fromkeys(name for spec in specs for name in (spec.dataset, *spec.targets)):
         try:
             dataset = open_dataset(name)
             first = {s.key.rpartition("/")[0]: s.key for s in (*dataset.test, *dataset.train)}
             dataset.read(list(first.values()), 8)  # every drawing opens
         except (ValueError, OSError) as error:
             problems[str(error)] = None
-    for name in profile.transfer.datasets:
+    transfers = {
+        (spec.dataset, spec.targets): spec for spec in specs if spec.protocol == "transfer"
+    }
+    for spec in transfers.values():
         try:
-            open_task(name, "transfer")
+            inputs.task_of(spec)
         except (ValueError, OSError) as error:
             problems |= dict.fromkeys(str(error).splitlines())
     if problems:
@@ -92,12 +115,21 @@ def check(profile: Profile) -> None:
     inputs.cached_backbone(profile.backbone, profile.pretrained, profile.device, profile.precision)
 
 
-def plan(profile: Profile, wanted: Sequence[str], folders: Workspace, jobs: int) -> Plan:
+def plan(
+    profile: Profile,
+    wanted: Sequence[str],
+    folders: Workspace,
+    jobs: int,
+    parameters: Mapping[str, Any] | None = None,
+) -> Plan:
     """Runs behind these notebooks (all if none is named), each once.
+
+    parameters: what the notebooks are given beside `out` and `jobs`; the profile's name alone, if
+    left out.
 
     The estimate uses stored runs where there are any. Raises ValueError for an unknown notebook.
     """
-    names = notebook_names(wanted)
+    names = notebook_names(wanted, parameters or ())
     specs = list(dict.fromkeys(spec for name in names for spec in STUDIES[name](profile)))
     todo = missing(specs, folders.runs)
     known: dict[str, float] = {}
@@ -110,7 +142,8 @@ def plan(profile: Profile, wanted: Sequence[str], folders: Workspace, jobs: int)
     if profile.device == "cpu":
         seconds /= max(1, jobs)
     found = remarks(specs, folders.runs)
-    return Plan(profile, folders, names, specs, todo, seconds / 60, found)
+    parameters = parameters or {"profile": profile.name}
+    return Plan(profile, folders, names, specs, todo, seconds / 60, found, parameters)
 
 
 def _kind(spec: RunSpec) -> str:
@@ -130,7 +163,7 @@ def figures(plan: Plan, jobs: int, where: str = LOCAL) -> None:
     folders, left = plan.folders, plan.notebooks
     before = {name: _execution(folders.notebooks, name) for name in left}
     run(plan.runs, folders.runs, jobs, where=where)
-    parameters = {"profile": plan.profile.name, "out": folders.root, "jobs": 1}
+    parameters = {"profile": plan.profile.name, **plan.parameters, "out": folders.root, "jobs": 1}
     failures = []
     with (
         parallel_config("loky", n_jobs=jobs, inner_max_num_threads=1),
@@ -197,7 +230,7 @@ def execute_notebook(name: str, parameters: dict[str, object], folder: Path) -> 
     failed notebook, which is kept as `<name>.failed.ipynb`.
     """
     source = NOTEBOOKS / f"{name}.ipynb"
-    declared = papermill.inspect_notebook(str(source))
+    declared = _declared(name)
     unknown = sorted(set(parameters) - set(declared))
     if unknown:
         raise ValueError(

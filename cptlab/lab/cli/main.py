@@ -10,7 +10,12 @@ from cptlab.lab.cli.bench import bench, tune
 from cptlab.lab.cli.data import data, doctor
 from cptlab.lab.cli.errors import call
 from cptlab.lab.cli.names import ENGINES, NOTEBOOKS, one_of
-from cptlab.lab.cli.options import data_root_option, profile_option, with_methods
+from cptlab.lab.cli.options import (
+    data_root_option,
+    parameter_options,
+    profile_option,
+    with_methods,
+)
 from cptlab.lab.cli.results import results
 from cptlab.lab.cli.run import run
 
@@ -70,6 +75,7 @@ def _known_engine(_: click.Context, __: click.Parameter, where: str) -> str:
     help="A method of your own that takes part as well: path/to/file.py:Class, "
     "package.module:Class, or its name if it is installed.",
 )
+@parameter_options
 @data_root_option
 def figures(
     notebooks: tuple[str, ...],
@@ -79,23 +85,29 @@ def figures(
     dry_run: bool,
     engine: str,
     own: tuple[str, ...],
+    **given: str | None,
 ) -> None:
     """Train what is missing and regenerate figures; all NOTEBOOKS, or some ("01", "02").
 
     Example: cptlab figures 02 --profile demo
+
+    What is changed goes to folders of its own:
+    cptlab figures 03 --profile smoke --datasets food --weights 0,0.1,1 --seeds 1-3
     """
     from cptlab.lab import bench
     from cptlab.lab.bench import forecast
     from cptlab.lab.cli import batch
-    from cptlab.lab.study.profiles import profile_named
+    from cptlab.lab.study.settings import parameters, profile_with
     from cptlab.lab.workspace import workspace
 
+    changes = parameters(**given)
+    names = batch.notebook_names(notebooks, changes)  # an unknown one fails before data are opened
     profile = with_methods(profile, own)
-    chosen, folders = profile_named(profile), workspace(profile, out)
-    batch.notebook_names(notebooks)  # an unknown one fails before the drawings are opened
+    chosen = profile_with(profile, **changes)
+    folders = workspace(chosen.name, out)
     if not dry_run:
-        batch.check(chosen)
-    plan = batch.plan(chosen, notebooks, folders, jobs)
+        batch.check(chosen, names)
+    plan = batch.plan(chosen, names, folders, jobs, {"profile": profile, **changes})
     done = len(plan.runs) - len(plan.todo)
     if dry_run:
         todo = set(plan.todo)
@@ -108,11 +120,13 @@ def figures(
         click.echo(remark)
     workers, pages = _counted(jobs, "job"), _counted(len(plan.notebooks), "notebook")
     click.echo(
-        f"Profile {profile}: {len(plan.runs)} runs, {done} done, {len(plan.todo)} to do in about "
-        f"{_duration(plan.minutes)} with {workers}, then {pages} of some 15 s each."
+        f"Profile {chosen.name}: {len(plan.runs)} runs, {done} done, {len(plan.todo)} to do in "
+        f"about {_duration(plan.minutes)} with {workers}, then {pages} of some 15 s each."
     )
     if dry_run:
-        batch.check(chosen)  # last, so that the plan can be seen before data and weights are there
+        batch.check(
+            chosen, names
+        )  # last, so that the plan can be seen before data and weights are there
     else:
         batch.figures(plan, jobs, engine)
         click.echo(f"Figures: {folders.figures}\nPages: {folders.notebooks / 'index.html'}")

@@ -35,6 +35,30 @@ def profile_option(command: Command) -> Command:
     )(command)
 
 
+PARAMETERS = {
+    "datasets": "Data sets in place of the profile's, by comma: names, or paths of your own.",
+    "methods": "Methods in place of the profile's, zero-shot beside them: coop,ivlp; labels such "
+    "as 'CPT (pair mean)'; your own as path/to/file.py:Class.",
+    "taus": "Imbalance ratios, as 0.06,1.",
+    "seeds": "Seeds, as 1-3 or 1,2,5.",
+    "backbone": "Another model: its name, or name,weights.",
+    "weights": "Weights of CPT's losses (notebook 03): 0,0.1,1 for each, or TETF=0,0.25;RS=0.1.",
+    "losses": "Combinations of CPT's losses (04), as none,TETF,TETF+CC,all.",
+    "algorithms": "Clustering algorithms (05), as spherical,spectral.",
+    "sizes": "Classes per cluster (05), as 4,16,64.",
+    "shots": "Training images of every class (13), as 1,4,16.",
+    "balances": "Long-tail classics (14), as balanced softmax,class-balanced weights.",
+}
+"""Options that change what notebooks show: their parameters (`cptlab.lab.study.settings`)."""
+
+
+def parameter_options(command: Command) -> Command:
+    """Options of the same names as the notebooks' parameters, with what each is."""
+    for name, text in reversed(PARAMETERS.items()):
+        command = click.option(f"--{name}", help=text)(command)
+    return command
+
+
 def with_methods(profile: str, references: Sequence[str]) -> str:
     """A profile with methods of one's own beside the others; ValueError for a comma in a path."""
     for reference in references:

@@ -31,13 +31,21 @@ class Design:
         seeds = self.seeds_at(min(kept, default=self.smallest_tau))
         return dataclasses.replace(self, taus=kept, seeds=seeds)
 
+    def with_taus(self, *taus: float) -> Design:
+        """The same at other imbalance ratios, with as many seeds as it would have at them."""
+        return dataclasses.replace(self, taus=taus, seeds=self.seeds_at(min(taus)))
+
     def on(self, *datasets: str) -> Design:
         """The same on other data sets."""
         return dataclasses.replace(self, datasets=datasets)
 
+    def with_seeds(self, *seeds: int) -> Design:
+        """The same with these seeds at every imbalance ratio."""
+        return dataclasses.replace(self, seeds=seeds, seeds_at_larger_tau=None)
+
     def first_seeds(self, n: int) -> Design:
         """The same with its first n seeds at every imbalance ratio."""
-        return dataclasses.replace(self, seeds=self.seeds[:n], seeds_at_larger_tau=None)
+        return self.with_seeds(*self.seeds[:n])
 
     @property
     def smallest_tau(self) -> float:

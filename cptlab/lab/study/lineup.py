@@ -12,6 +12,7 @@ from cptlab.lab.study.claims import Claim, Reading, against
 from cptlab.lab.study.claims.variants import (
     CPT,
     GLOBAL_ETF,
+    PLAIN,
     WITHOUT_RS,
     ZERO_SHOT,
     CPTVariant,
@@ -63,11 +64,27 @@ def named(profile: Profile) -> dict[str, Named]:
 
 def compared(profile: Profile) -> tuple[Variant, ...]:
     """The rows of Tables 2 to 4: zero-shot, the profile's baselines, one's own methods, Global-ETF
-    and CPT.
+    and CPT; or zero-shot and the methods that were chosen.
     """
+    if profile.methods:
+        return tuple(dict.fromkeys((ZERO_SHOT, *chosen(profile, profile.methods))))
     wanted = NAMED if profile.baselines is None else profile.baselines
     baselines = [name for name in named(profile) if name not in NAMED or name in wanted]
     return tuple(dict.fromkeys((ZERO_SHOT, *baselines, GLOBAL_ETF, CPT)))
+
+
+def instead(profile: Profile, usual: tuple[Variant, ...]) -> tuple[Variant, ...]:
+    """The usual methods of a study, or the chosen ones, of which zero-shot learns nothing: it takes
+    part unless all of the usual ones learn.
+    """
+    if not profile.methods:
+        return usual
+    return compared(profile)[1 if usual and ZERO_SHOT not in usual else 0 :]
+
+
+def reference(labels: Iterable[str]) -> str:
+    """What methods are compared with, run by run: IVLP if it takes part, else zero-shot."""
+    return PLAIN if PLAIN in set(labels) else ZERO_SHOT
 
 
 def claims(profile: Profile) -> tuple[Claim, ...]:
@@ -109,7 +126,10 @@ def _method(profile: Profile, variant: Variant, reading: Reading, protocol: Prot
     if isinstance(variant, GlobalETFVariant):
         reduction = "sum" if reading.tetf == "sum" else "pair_mean"
         return profile.make(GlobalETF, protocol, reduction=reduction)
-    method, options = named(profile)[variant]
+    rows = named(profile)
+    if variant not in rows:
+        return _named(profile, variant, protocol)
+    method, options = rows[variant]
     return profile.make(method, protocol, **options)
 
 

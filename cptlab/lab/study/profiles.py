@@ -13,6 +13,7 @@ from cptlab.data import PAPER_DATASETS, Protocol
 from cptlab.emoji.catalog import CATEGORIES
 from cptlab.lab.study.claims import READINGS, Reading
 from cptlab.lab.study.design import Design
+from cptlab.lab.study.varied import Varied
 from cptlab.methods.base import Method
 from cptlab.methods.registry import find_method
 from cptlab.methods.schedule import Schedule, scaled
@@ -45,17 +46,20 @@ class Profile:
 
     comparison: all methods, base to new; violins are of its first data set, at the smallest ratio.
     curve_dataset: that of the training curves, at the ratios `curve_taus`, and of the tour.
-    details: runs that vary CPT's losses, weights, clusters and readings. transfer: sources of
-    cross-dataset transfer and domain shift. few_shot: data sets and seeds of few-shot learning with
-    `shots` images of every class. readings: those under which weights and clusters are varied
-    (tables show both readings of L_TETF anyway). ablate_transfer: run the combinations of losses in
-    transfer too. baselines: labels of the other prompt-tuning methods; None for all of them
-    (`cptlab.lab.study.lineup`). also: methods from outside the package
-    (`cptlab.methods.find_method`). similarity_dataset: data set of the similarity matrices, about
-    96 training classes. schedule: CPT's in every protocol; other methods' schedules keep their
-    published proportion to it. depths: prompted layers in this backbone. None for schedule or
-    depths: as published for each method and protocol, for ViT-B/16. crop, device, precision,
-    compile, threads: as in `RunSpec`.
+    details: runs that vary CPT's losses, weights, clusters and readings; varied: what they try.
+    transfer: sources of cross-dataset transfer and domain shift. few_shot: data sets and seeds of
+    few-shot learning with `shots` images of every class. readings: those under which weights and
+    clusters are varied (tables show both readings of L_TETF anyway). ablate_transfer: run the
+    combinations of losses in transfer too. baselines: labels of the other prompt-tuning methods;
+    None for all of them (`cptlab.lab.study.lineup`). also: methods from outside the package
+    (`cptlab.methods.find_method`). methods: if there are any, they take part instead of all others,
+    zero-shot beside them: names, labels of rows or references (`lineup.chosen`). balanced: vary
+    losses, weights, algorithms and balances on balanced data (tau = 1) too. targets: data sets that
+    transfer tests; none for those of the source's family. similarity_dataset: data set of the
+    similarity matrices, about 96 training classes. schedule: CPT's in every protocol; other
+    methods' schedules keep their published proportion to it. depths: prompted layers in this
+    backbone. None for schedule or depths: as published for each method and protocol, for ViT-B/16.
+    crop, device, precision, compile, threads: as in `RunSpec`.
     """
 
     name: str
@@ -67,6 +71,10 @@ class Profile:
     curve_dataset: str = "activities"
     baselines: tuple[str, ...] | None = None
     also: tuple[str, ...] = ()
+    methods: tuple[str, ...] = ()
+    varied: Varied = field(default_factory=Varied)
+    balanced: bool = False
+    targets: tuple[str, ...] = ()
     readings: tuple[Reading, ...] = READINGS
     ablate_transfer: bool = True
     curve_taus: tuple[float, ...] = TAUS
@@ -94,6 +102,7 @@ class Profile:
 
         Values that were published for the data set replace the method's defaults.
         """
+        targets = self.targets if protocol == "transfer" else ()
         return RunSpec(
             dataset=dataset,
             method=_published_for(dataset, method),
@@ -102,6 +111,7 @@ class Profile:
             schedule=self.schedule_of(method, protocol, dataset),
             protocol=protocol,
             curve=curve,
+            targets=tuple(t for t in targets if t != dataset),
             crop=self.crop,
             backbone=self.backbone,
             pretrained=self.pretrained,
@@ -142,6 +152,12 @@ class Profile:
         """The fields of a method that were published for a protocol, or that this profile sets."""
         depths = {} if self.depths is None else dataclasses.asdict(self.depths)
         return _fields_of(method, {**method.published_for.get(protocol, {}), **depths})
+
+    @property
+    def followed_dataset(self) -> str:
+        """The data set whose training is followed: that of the curves, if it takes part."""
+        datasets = self.comparison.datasets
+        return self.curve_dataset if self.curve_dataset in datasets else datasets[0]
 
     def datasets(self) -> list[str]:
         """Every data set that some study uses, each once."""

@@ -9,33 +9,22 @@ from cptlab.data import Protocol
 from cptlab.lab.study import lineup
 from cptlab.lab.study.claims import Reading
 from cptlab.lab.study.claims.variants import (
-    ALGORITHMS,
     BY_LOSSES,
     CPT,
-    HEAT_MAP,
     PLAIN,
-    SIZES,
-    SWEEPS,
     ZERO_SHOT,
     Variant,
+    label,
 )
 from cptlab.lab.study.design import Design
-from cptlab.lab.study.lineup import BOTH, SIMILARITY, STABILITY, learned, methods
+from cptlab.lab.study.lineup import BOTH, SIMILARITY, STABILITY, instead, learned, methods
 from cptlab.lab.study.profiles import Profile
-from cptlab.methods.parts.balance import Balance
+from cptlab.lab.study.varied import CLASSICS
 from cptlab.methods.schedule import in_published_steps
 from cptlab.training.spec import RunSpec
 
 Study = dict[RunSpec, str]
 """Each run once, with the label under which tables and figures show it."""
-
-CLASSICS: dict[str, Balance | None] = {
-    "as it is": None,
-    "balanced softmax": Balance(logits="balanced_softmax"),
-    "class-balanced weights": Balance(class_weights=True),
-    "class-balanced sampling": Balance(sampling="class_balanced"),
-}
-"""What can be done about a long tail with any method; balanced softmax is logit adjustment by 1."""
 
 
 def grid(
@@ -44,19 +33,21 @@ def grid(
     variants: Iterable[Variant] | None = None,
     readings: Iterable[Reading] = BOTH,
     protocol: Protocol = "base_to_new",
+    followed: str = "",
 ) -> Study:
     """Methods (`methods`) x data sets x imbalance ratios x seeds; zero-shot needs one seed only.
 
     A run that some figure shows along training records its curve in every study, so that tables and
-    curves share it.
+    curves share it. followed: a data set on which all of these do.
     """
-    followed = methods(profile, learned(profile))
+    shown = methods(profile, learned(profile))
     curves = [("base_to_new", profile.curve_dataset, tau) for tau in profile.curve_taus]
     study = {}
     for name, method in methods(profile, variants, readings, protocol).items():
         for dataset in design.datasets:
             for tau in design.taus:
-                curve = name in followed and (protocol, dataset, tau) in curves
+                curve = name in shown and (protocol, dataset, tau) in curves
+                curve |= dataset == followed and name != ZERO_SHOT
                 seeds = design.seeds[:1] if name == ZERO_SHOT else design.seeds_at(tau)
                 for seed in seeds:
                     study[profile.spec(dataset, method, tau, seed, protocol, curve)] = name
@@ -80,7 +71,8 @@ def transfer(profile: Profile) -> Study:
 
 def stability(profile: Profile) -> Study:
     """Fig. 1 (d) and Fig. 4: seeds at the smallest tau, curves on one data set, violins on one."""
-    return grid(profile, _many_seeds(profile), STABILITY)
+    methods, curves = instead(profile, STABILITY), profile.followed_dataset
+    return grid(profile, _many_seeds(profile), methods, followed=curves)
 
 
 def over_seeds(profile: Profile) -> Study:
@@ -90,14 +82,15 @@ def over_seeds(profile: Profile) -> Study:
 
 def _many_seeds(profile: Profile) -> Design:
     main = profile.comparison
-    datasets = dict.fromkeys((main.datasets[0], profile.curve_dataset))
+    datasets = dict.fromkeys((main.datasets[0], profile.followed_dataset))
     return main.at(main.smallest_tau).on(*datasets)
 
 
 def geometry(profile: Profile) -> Study:
     """Neural collapse along training, on one data set at each tau that has curves."""
-    design = profile.comparison.at(*profile.curve_taus).on(profile.curve_dataset)
-    return grid(profile, design, learned(profile))
+    design = profile.comparison.at(*profile.curve_taus).on(profile.followed_dataset)
+    methods = instead(profile, learned(profile))
+    return grid(profile, design, methods, followed=profile.followed_dataset)
 
 
 def other_steps(profile: Profile) -> Study:
@@ -132,12 +125,14 @@ def cost(profile: Profile) -> Study:
 
 def similarity(profile: Profile) -> Study:
     """Fig. 1 (a-c): one run per panel on the data set of the matrices at the smallest tau."""
-    return grid(profile, _one_run(profile).on(profile.similarity_dataset), SIMILARITY)
+    panels = instead(profile, SIMILARITY)
+    return grid(profile, _one_run(profile).on(profile.similarity_dataset), panels)
 
 
 def tour(profile: Profile) -> Study:
     """The tour: zero-shot and CPT on one data set at the smallest tau, one seed."""
-    return grid(profile, _one_run(profile).on(profile.curve_dataset), (ZERO_SHOT, CPT))
+    methods = instead(profile, (ZERO_SHOT, CPT))
+    return grid(profile, _one_run(profile).on(profile.followed_dataset), methods)
 
 
 def _one_run(profile: Profile) -> Design:
@@ -149,7 +144,8 @@ def with_prompts(profile: Profile) -> Study:
     """Runs whose prompts an archive keeps: those of the tour, the similarity matrices and, with one
     seed, the explorer's sliders.
     """
-    weights = [variant for sweep in (*SWEEPS.values(), HEAT_MAP) for variant in sweep.values()]
+    sweeps = (*profile.varied.sweeps().values(), profile.varied.heat_map())
+    weights = [variant for sweep in sweeps for variant in sweep.values()]
     design = most_imbalanced(profile).first_seeds(1)
     sliders = grid(profile, design, (PLAIN, *weights), main_readings(profile))
     return tour(profile) | similarity(profile) | sliders
@@ -168,8 +164,10 @@ def classics(profile: Profile) -> Study:
     """Long-tail classics on three kinds of prompts, under imbalance on the first data set."""
     design = long_tailed(profile).on(profile.details.datasets[0])
     study = {}
-    for spec, name in grid(profile, design, ("CoOp", PLAIN, CPT), BOTH[1:]).items():
-        for classic, balance in CLASSICS.items():
+    prompts = instead(profile, ("CoOp", PLAIN, CPT))
+    for spec, name in grid(profile, design, prompts, BOTH[1:]).items():
+        for classic in profile.varied.balances:
+            balance = CLASSICS[classic]
             if balance is None:
                 study[spec] = name
             else:
@@ -182,8 +180,15 @@ def main_readings(profile: Profile) -> tuple[Reading, ...]:
     return tuple(reading for reading in BOTH if reading in profile.readings)
 
 
+def ablated_readings(profile: Profile) -> tuple[Reading, ...]:
+    """The readings under which losses are left out: both, or those that were chosen."""
+    return main_readings(profile) if profile.methods else BOTH
+
+
 def long_tailed(profile: Profile) -> Design:
-    """The details at the imbalance ratios below 1."""
+    """The details at the imbalance ratios below 1, unless balanced data are to be varied too."""
+    if profile.balanced:
+        return profile.details
     return profile.details.at(*(tau for tau in profile.details.taus if tau < 1))
 
 
@@ -195,26 +200,39 @@ def most_imbalanced(profile: Profile) -> Design:
 
 def sensitivity(profile: Profile) -> Study:
     """Fig. 3: the weights one at a time under imbalance, and two of them together."""
-    variants = [variant for sweep in SWEEPS.values() for variant in sweep.values()]
-    one = grid(profile, long_tailed(profile), variants, profile.readings)
-    return one | grid(profile, most_imbalanced(profile), HEAT_MAP.values(), main_readings(profile))
+    varied = profile.varied
+    variants = [variant for sweep in varied.sweeps().values() for variant in sweep.values()]
+    both, readings = varied.heat_map().values(), main_readings(profile)
+    study = grid(profile, long_tailed(profile), variants, profile.readings)
+    study |= grid(profile, most_imbalanced(profile), both, readings)
+    return grid(profile, long_tailed(profile), levels(profile)) | study
+
+
+def levels(profile: Profile) -> tuple[Variant, ...]:
+    """What stands beside the variants of CPT where methods were chosen: zero-shot, and those that
+    are not varied themselves.
+    """
+    varied = [label(CPT, reading) for reading in main_readings(profile)]
+    return tuple(method for method in instead(profile, ()) if method not in varied)
 
 
 def ablation(profile: Profile) -> Study:
     """Table 1: every combination of the three losses, base to new and in transfer."""
-    rows: Iterable[Variant] = BY_LOSSES.values()
-    study = grid(profile, long_tailed(profile), rows)
+    rows: Iterable[Variant] = [BY_LOSSES[on] for on in profile.varied.losses]
+    readings = ablated_readings(profile)
+    study = grid(profile, long_tailed(profile), rows, readings)
     if not profile.ablate_transfer:
         rows = (PLAIN, CPT)  # these are part of the comparison of methods anyway
     design = profile.transfer.at(profile.transfer.smallest_tau)
-    return study | grid(profile, design, rows, protocol="transfer")
+    return study | grid(profile, design, rows, readings, protocol="transfer")
 
 
 def clusterings(profile: Profile) -> Study:
     """Table 5 and Fig. 5: other algorithms under imbalance, other sizes on the most balanced."""
-    algorithms = grid(profile, long_tailed(profile), ALGORITHMS.values(), profile.readings)
+    by_algorithm, by_size = profile.varied.by_algorithm(), profile.varied.by_size()
+    algorithms = grid(profile, long_tailed(profile), by_algorithm.values(), profile.readings)
     balanced = profile.details.at(max(profile.details.taus))
-    return algorithms | grid(profile, balanced, SIZES.values(), profile.readings)
+    return algorithms | grid(profile, balanced, by_size.values(), profile.readings)
 
 
 def clusters(profile: Profile) -> Study:

@@ -77,12 +77,16 @@ BASELINES = ("CoOp", PLAIN, GLOBAL_ETF)
 """Prompt-tuning methods that CPT has to be ahead of, unless a study names others."""
 
 
+def with_weights(weights: Mapping[LossName, float]) -> CPTVariant:
+    """CPT with these weights of some losses, the others at their defaults; 0 leaves a loss out."""
+    off = tuple(loss for loss in DEFAULT_WEIGHTS if weights.get(loss) == 0)
+    changed = {loss: w for loss, w in weights.items() if w not in (0, DEFAULT_WEIGHTS[loss])}
+    return CPTVariant(off, tuple((f"lambda_{loss.lower()}", w) for loss, w in changed.items()))
+
+
 def weighted(factors: Mapping[LossName, float]) -> CPTVariant:
     """CPT with the weights of some losses multiplied by a factor; 0 leaves the loss out."""
-    off = tuple(loss for loss in DEFAULT_WEIGHTS if factors.get(loss) == 0)
-    changed = {loss: f for loss, f in factors.items() if f not in (0, 1)}
-    values = ((f"lambda_{loss.lower()}", f * DEFAULT_WEIGHTS[loss]) for loss, f in changed.items())
-    return CPTVariant(off, tuple(values))
+    return with_weights({loss: f * DEFAULT_WEIGHTS[loss] for loss, f in factors.items()})
 
 
 BY_LOSSES: dict[tuple[bool, ...], Variant] = {
@@ -91,17 +95,11 @@ BY_LOSSES: dict[tuple[bool, ...], Variant] = {
 }
 """Which of L_TETF, L_CC and L_RS are on (Table 1, and the rows that it lacks)."""
 
-SWEEPS = {
-    loss: {factor * weight: weighted({loss: factor}) for factor in (0.0, 0.5, 1.0, 2.0)}
+WEIGHTS = {
+    loss: tuple(factor * weight for factor in (0.0, 0.5, 1.0, 2.0))
     for loss, weight in DEFAULT_WEIGHTS.items()
 }
-"""Loss -> its weight -> CPT with that weight (Fig. 3, which does not say what its values are)."""
-
-HEAT_MAP = {
-    (tetf * DEFAULT_WEIGHTS["TETF"], rs * DEFAULT_WEIGHTS["RS"]): weighted({"TETF": tetf, "RS": rs})
-    for tetf, rs in product((0.0, 1.0, 2.0), repeat=2)
-}
-"""Weights of L_TETF and L_RS -> CPT with both."""
+"""Weights of each loss around its default (Fig. 3, which does not say what its values are)."""
 
 ALGORITHMS = {
     name: CPT if name == "spherical" else CPTVariant(settings=(("cluster_method", name),))
