@@ -107,7 +107,9 @@ def test_a_damaged_result_is_named(finished, damage):
 def test_what_is_no_run_is_named(finished, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"There is no folder .*nowhere: give that of a"):
         load_run(tmp_path / "nowhere")
-    with pytest.raises(FileNotFoundError, match=rf"1 runs, such as {finished.folder.name}: give"):
+    with pytest.raises(
+        FileNotFoundError, match=rf"holds runs, such as {finished.folder.name}: give"
+    ):
         load_run(tmp_path / "runs")
     (finished.folder / "result.json").unlink()
     with pytest.raises(FileNotFoundError, match=r"has no result\.json: the run is not finished"):

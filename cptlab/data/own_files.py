@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cptlab.data.csv_files import csv_rows
-from cptlab.data.facts import CLASSES, TEMPLATE
+from cptlab.data.facts import CLASSES, TEMPLATE, natural
 from cptlab.data.layouts import SIDES
 
 IMAGES = {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
@@ -76,6 +76,12 @@ def folder_rows(root: Path) -> Rows:
         rows += [Row(key, label, side) for key, is_image in found.items() if is_image]
         skipped += [key for key, is_image in found.items() if not is_image]
     return Rows(rows, {}, tuple(skipped), tuple(root / folder for folder in folders))
+
+
+def images_below(folder: Path) -> list[Path]:
+    """Image files at any depth, without hidden ones, in natural order."""
+    names = [f for f in _walk(folder)[1] if posixpath.splitext(f)[1].lower() in IMAGES]
+    return [folder / name for name in sorted(names, key=natural)]
 
 
 def _walk(root: Path) -> tuple[dict[str, list[str]], list[str]]:

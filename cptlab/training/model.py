@@ -153,7 +153,11 @@ class PromptedCLIP:
     def classify(self, dataset: ImageDataset, samples: Sequence[Sample]) -> Tensor:
         """Logits (R, N, K) of samples among the data set's class names."""
         features = self.encode_samples(dataset, samples)
-        classes = self.bind(dataset.class_names, template=dataset.template)
+        return self.compare(features, self.bind(dataset.class_names, template=dataset.template))
+
+    @torch.no_grad()
+    def compare(self, features: Tensor, classes: Classes) -> Tensor:
+        """Logits (R, N, K) of raw image features (R, N, d) among bound classes."""
         if not self.method.per_image:
             return self.logits(features, self.prototypes(classes))
         # a text tower for each image

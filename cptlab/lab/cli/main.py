@@ -18,6 +18,7 @@ from cptlab.lab.cli.options import (
 )
 from cptlab.lab.cli.results import results
 from cptlab.lab.cli.run import run
+from cptlab.lab.cli.use import classify
 
 
 @click.group()
@@ -32,7 +33,7 @@ def commands() -> None:
     """
 
 
-for command in (bench, data, doctor, results, run, tune):
+for command in (bench, classify, data, doctor, results, run, tune):
     commands.add_command(command)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,10 @@ import torch
 from cptlab import clip
 from cptlab.data import sentence_of
 from cptlab.lab.runs import inputs, predictions
+from cptlab.lab.runs.classify import Images, classify
 from cptlab.methods.outside import source_id
 from cptlab.methods.registry import UnknownMethod
+from cptlab.training.images import CPU_BATCH
 from cptlab.training.model import PromptedCLIP
 from cptlab.training.spec import FORMAT, RunSpec, spec_from_dict
 
@@ -69,6 +72,17 @@ class Result:
         except ValueError as error:
             raise ValueError(f"{error}: {again}.") from error
 
+    def classify(
+        self, images: Images, names: Sequence[str] | None = None, batch_size: int = CPU_BATCH
+    ) -> pd.DataFrame:
+        """Predicted names and probabilities of one's own images: files, folders, opened images or
+        pixels; arguments, frame and errors as in `cptlab.lab.runs.classify`.
+
+        names: any class names; left out, the classes that this run learned, which are one half of
+        the data set's for base to new. Errors of `model` too.
+        """
+        return classify(self.model(), images, names, batch_size)
+
     def model(self) -> PromptedCLIP:
         """The prompted CLIP with this run's learned tokens, on the run's device, or on the CPU
         where there is no GPU. Needs no images.
@@ -117,10 +131,9 @@ def load_run(folder: str | Path) -> Result:
         raise FileNotFoundError(f"There is no folder {folder}: give that of a finished run.")
     file = folder / RESULT
     if not file.is_file():
-        inside = sorted(path.parent.name for path in folder.glob(f"*/{RESULT}"))
         hint = "the run is not finished, or this is no run's folder"
-        if inside:
-            hint = f"it holds {len(inside)} runs, such as {inside[0]}: give the folder of one"
+        if inside := next(folder.glob(f"*/{RESULT}"), None):
+            hint = f"it holds runs, such as {inside.parent.name}: give the folder of one"
         raise FileNotFoundError(f"{folder} has no {RESULT}: {hint}.")
     try:
         values = json.loads(file.read_text(encoding="utf-8"))

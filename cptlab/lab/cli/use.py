@@ -1,0 +1,115 @@
+"""The commands that use a trained prompt: `cptlab classify`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cptlab.checks import first_few
+from cptlab.lab.cli.names import one_of
+from cptlab.lab.workspace import DEFAULT_PROFILE, workspace
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from cptlab.lab.runs.finished import Result
+
+run_argument = click.argument("run", shell_complete=one_of((), or_path=True))
+names_option = click.option(
+    "--names",
+    help="Class names in place of those that the run learned: cat,dog or a text file with one a "
+    "line.",
+)
+method_option = click.option(
+    "--method",
+    help="Where the run's method is, if it is one of your own: path/to/file.py:Class.",
+)
+
+
+@click.command()
+@run_argument
+@click.argument("images", nargs=-1, required=True, shell_complete=one_of((), or_path=True))
+@names_option
+@click.option("--top", default=3, show_default=True, type=click.IntRange(min=1))
+@click.option("--csv", type=click.Path(path_type=Path), help="Write all probabilities to a file.")
+@method_option
+def classify(
+    run: str,
+    images: tuple[str, ...],
+    names: str | None,
+    top: int,
+    csv: Path | None,
+    method: str | None,
+) -> None:
+    """Classify IMAGES, files or folders of them, with the prompts of a finished RUN.
+
+    RUN is the folder of a run, or its id in the default store. Images that cannot be read are
+    named, the others are classified, and the exit status is 1.
+
+    Example: cptlab classify out/runs/birds-cpt-tau0.06-seed1-1a2b3c4d5e a.jpg more-images
+    """
+    if csv is not None and not csv.absolute().parent.is_dir():
+        raise ValueError(f"There is no folder {csv.parent} for {csv.name}: make it first.")
+    result = stored(run, method)
+    frame = result.classify(images, listed(names))
+    for line in table(frame, top):
+        click.echo(line)
+    classes = list(frame.columns[4:])
+    whose = "of --names" if names else "that the run learned"
+    click.echo(f"Classes: the {len(classes)} {whose} ({first_few(classes)}).")
+    if csv is not None:
+        frame.to_csv(csv, index=False)
+        click.echo(f"Written to {csv}")
+    if (frame["problem"] != "").any():
+        raise SystemExit(1)  # a warning has named them
+
+
+def stored(run: str, method: str | None = None) -> Result:
+    """The finished run in a folder, or of an id in the default store; errors of `load_run`.
+
+    method: a reference to the run's method, if it is the user's own.
+    """
+    from cptlab.lab.runs.finished import load_run
+    from cptlab.methods.outside import full_reference
+    from cptlab.methods.registry import find_method
+
+    if method is not None:
+        find_method(full_reference(method))
+    store = workspace(DEFAULT_PROFILE).runs
+    if not Path(run).expanduser().exists():
+        if not (store / run).is_dir():
+            raise ValueError(f"{run} is neither a folder nor the id of a run in {store}.")
+        return load_run(store / run)
+    return load_run(run)
+
+
+def listed(names: str | None) -> list[str] | None:
+    """Class names of the option --names: separated by commas, or the lines of a text file.
+
+    Raises ValueError for a .txt file that is not there or no text.
+    """
+    if names is None:
+        return None
+    file = Path(names).expanduser()
+    if not (file.suffix == ".txt" or file.is_file()):
+        return names.split(",")
+    try:
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{file} is no text file in UTF-8 ({error}): save it as one.") from error
+    return [line for line in lines if line.strip()]
+
+
+def table(frame: pd.DataFrame, top: int) -> list[str]:
+    """A line for each image of a classification: its most probable classes, or its problem."""
+    wide = max(len(str(image)) for image in frame["image"])
+    lines = []
+    for image, problem, row in zip(
+        frame["image"], frame["problem"], frame.iloc[:, 4:].to_numpy(), strict=True
+    ):
+        best = (-row).argsort(kind="stable")[:top]
+        shown = "   ".join(f"{frame.columns[4 + i]} {100 * row[i]:.1f} %" for i in best)
+        lines.append(f"{image:<{wide}}   {f'cannot be read: {problem}' if problem else shown}")
+    return lines
