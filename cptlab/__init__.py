@@ -25,6 +25,9 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "CPT": "cptlab.methods",
+    "compare": "cptlab.lab.compare",
+    "fit": "cptlab.lab.compare",
+    "read_results": "cptlab.lab.runs.frame",
     "RunSpec": "cptlab.training.spec",
     "Schedule": "cptlab.training.spec",
     "load": "cptlab.clip",

@@ -25,8 +25,8 @@ from cptlab.lab.workspace import CHECKOUT, NOTEBOOKS, workspace
 NAMES = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
 SMOKE_BATCH = [sys.executable, "-m", "cptlab", "figures"]
 SMOKE_BATCH += ["--profile", "smoke", "--out", "below"]
-INTERACTIVE = ("explore",)
-"""Without a study or figures, as they show whatever runs there are; no part of the batch."""
+INTERACTIVE = ("compare", "explore")
+"""Without a study of the profile: runs that the user asks for, and those that there are."""
 FIGURES = {
     "00_tour": ["tour_drawings", "tour_predictions", "tour_gain_by_shots"],
     "01_similarity_matrices": ["fig1_similarity"],
@@ -76,7 +76,7 @@ def test_papermill_sees_every_parameter(name):
     told = papermill.inspect_notebook(str(NOTEBOOKS / f"{name}.ipynb"))
     assert set(told) == set(assigned)
     for parameter in told.values():  # what `papermill --help-notebook` prints
-        assert parameter["inferred_type_name"] in ("str", "int", "float", "bool")
+        assert parameter["inferred_type_name"] in ("str", "int", "float", "bool", "list", "dict")
         assert len(parameter["help"]) > 10
     assert ast.literal_eval(assigned["profile"]) == "smoke"
 

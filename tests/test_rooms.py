@@ -28,7 +28,7 @@ FLOORS = (
     ("lab.workspace", "lab.runs"),
     ("lab.study",),
     ("lab.figures",),
-    ("lab.bench", "lab.explore"),
+    ("lab.bench", "lab.compare", "lab.explore"),
     ("lab.cli",),
     ("__main__",),
 )

@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 from scipy.spatial.distance import pdist
 
 from cptlab.lab.figures.style import (
-    UNKNOWN_LOOK,
     method_look,
     method_looks,
     method_order,
@@ -26,7 +25,7 @@ def ax():
 
 
 def test_every_method_has_its_own_colour_and_marker():
-    looks = [*method_looks().values(), UNKNOWN_LOOK]
+    looks = list(method_looks().values())
     assert len({look.color for look in looks}) == len(looks)
     assert len({look.marker for look in looks}) == len(looks)
     for look in looks:  # dark enough to be seen as a thin line on white
@@ -65,8 +64,11 @@ def test_colours_of_methods_are_told_apart_without_red_or_green_cones(eye):
     assert pdist(lab(linear @ np.transpose(EYES[eye]))).min() > 10
 
 
-def test_unknown_methods_are_grey_and_come_last():
-    assert method_look("Mystery") == UNKNOWN_LOOK
+def test_unknown_methods_have_a_look_of_no_other_method_and_come_last():
+    looks = [method_look(f"CPT (sum), lambda_rs = {weight}") for weight in range(30)]
+    assert looks[0] == method_look("CPT (sum), lambda_rs = 0")
+    assert len(set(looks)) > 15
+    assert not {look[:2] for look in looks} & {look[:2] for look in method_looks().values()}
     order = method_order(["Mystery", "CPT (sum)", "Zero-shot", "CPT (sum)", "Another"])
     assert order == ["Zero-shot", "CPT (sum)", "Mystery", "Another"]
 

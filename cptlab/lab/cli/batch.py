@@ -236,6 +236,7 @@ def execute_notebook(name: str, parameters: dict[str, object], folder: Path) -> 
         raise ValueError(
             f"Notebook {name} has no parameter {', '.join(unknown)}; it has {', '.join(declared)}."
         )
+    folder.mkdir(parents=True, exist_ok=True)
     partial, final = folder / f"{name}.failed.ipynb", folder / f"{name}.ipynb"
     started = time.time()
     try:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import os
-
 import click
 
 from cptlab.lab.cli.bench import bench, tune
+from cptlab.lab.cli.compare import compare
 from cptlab.lab.cli.data import data, doctor
 from cptlab.lab.cli.errors import call
-from cptlab.lab.cli.names import ENGINES, NOTEBOOKS, one_of
+from cptlab.lab.cli.names import NOTEBOOKS, one_of
 from cptlab.lab.cli.options import (
     data_root_option,
+    engine_option,
+    jobs_option,
     parameter_options,
     profile_option,
     with_methods,
@@ -33,41 +34,17 @@ def commands() -> None:
     """
 
 
-for command in (bench, classify, data, doctor, results, run, tune):
+for command in (bench, classify, compare, data, doctor, results, run, tune):
     commands.add_command(command)
-
-
-def _known_engine(_: click.Context, __: click.Parameter, where: str) -> str:
-    """An unknown engine should fail now, not when the first run starts."""
-    if where not in ENGINES:
-        from cptlab.lab.runs.engines import check_engine
-
-        check_engine(where)
-    return where
 
 
 @commands.command()
 @click.argument("notebooks", nargs=-1, shell_complete=one_of(NOTEBOOKS))
 @profile_option
 @click.option("--out", help="Write everything below this folder.")
-@click.option(
-    "--jobs",
-    type=click.IntRange(min=1),
-    default=os.cpu_count() or 1,
-    show_default=True,
-    help="Parallel runs.",
-)
+@jobs_option
 @click.option("--dry-run", is_flag=True, help="List the runs and an estimate; do nothing.")
-@click.option(
-    "--engine",
-    default="loky",
-    show_default=True,
-    shell_complete=one_of(ENGINES),
-    callback=_known_engine,
-    help="Where runs are done: loky (this machine), slurm, or the address of a Dask scheduler "
-    "(tcp://host:8786), which has its own number of workers; --jobs is for the others, and for "
-    "notebooks.",
-)
+@engine_option
 @click.option(
     "--method",
     "own",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from cptlab.lab.cli.names import PROFILES, one_of
+from cptlab.lab.cli.names import ENGINES, PROFILES, one_of
 from cptlab.lab.workspace import DEFAULT_PROFILE
 from cptlab.methods.outside import full_reference
 
@@ -57,6 +58,34 @@ def parameter_options(command: Command) -> Command:
     for name, text in reversed(PARAMETERS.items()):
         command = click.option(f"--{name}", help=text)(command)
     return command
+
+
+def _known_engine(_: click.Context, __: click.Parameter, where: str) -> str:
+    """An unknown engine should fail now, not when the first run starts."""
+    if where not in ENGINES:
+        from cptlab.lab.runs.engines import check_engine
+
+        check_engine(where)
+    return where
+
+
+engine_option = click.option(
+    "--engine",
+    default="loky",
+    show_default=True,
+    shell_complete=one_of(ENGINES),
+    callback=_known_engine,
+    help="Where runs are done: loky (this machine), slurm, or the address of a Dask scheduler "
+    "(tcp://host:8786), which has its own number of workers; --jobs is for the others, and for "
+    "notebooks.",
+)
+jobs_option = click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=os.cpu_count() or 1,
+    show_default=True,
+    help="Parallel runs.",
+)
 
 
 def with_methods(profile: str, references: Sequence[str]) -> str:

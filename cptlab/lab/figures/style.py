@@ -3,8 +3,10 @@
 import os
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
+from itertools import product
 from pathlib import Path
 from typing import NamedTuple
+from zlib import crc32
 
 import matplotlib as mpl
 import pandas as pd
@@ -34,7 +36,8 @@ class Look(NamedTuple):
     dashes: tuple[float, ...] = ()
 
 
-UNKNOWN_LOOK = Look(GREY, "h")
+OTHERS = (VERMILLION, SKY, WINE, GREEN, PURPLE, BLUE, ORANGE, GREY), ("h", "P", "X", "v", "p")
+"""Colours and markers of labels without a look of their own: variants of methods."""
 
 RC = {
     "figure.dpi": DPI,
@@ -73,8 +76,15 @@ def method_looks() -> dict[str, Look]:
 
 
 def method_look(label: str) -> Look:
-    """Colour and marker of a method label; grey for labels without a fixed look."""
-    return method_looks().get(label, UNKNOWN_LOOK)
+    """Colour and marker of a method label.
+
+    A label without a fixed look has one by its letters, the same in every figure; two such labels
+    share a colour now and then, seldom a marker as well.
+    """
+    looks = method_looks()
+    taken = {(look.color, look.marker) for look in looks.values()}
+    free = [Look(*pair) for pair in product(*OTHERS) if pair not in taken]
+    return looks.get(label, free[crc32(label.encode()) % len(free)])
 
 
 def method_order(labels: Iterable[str]) -> list[str]:

@@ -216,5 +216,5 @@ def cell(row: Any) -> str:
     if row is None or row.n == 0:
         return "–"
     if np.isnan(row.lower):
-        return f"{row.mean:.1f} (n = {row.n})"
-    return f"{row.mean:.1f} [{row.lower:.1f}, {row.upper:.1f}]"
+        return f"{row.mean:z.1f} (n = {row.n})"
+    return f"{row.mean:z.1f} [{row.lower:z.1f}, {row.upper:z.1f}]"

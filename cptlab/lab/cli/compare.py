@@ -1,0 +1,167 @@
+"""The command `cptlab compare`: a question of one's own, with its table, figures and notebook."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+import click
+
+from cptlab.lab.cli.names import EMBEDDED, METHODS, PAPER, one_of
+from cptlab.lab.cli.options import data_root_option, engine_option, jobs_option, profile_option
+
+if TYPE_CHECKING:
+    from cptlab.data import Protocol
+    from cptlab.data.long_tail import ClassOrder
+
+
+@click.command()
+@click.argument(
+    "datasets", nargs=-1, required=True, shell_complete=one_of((*EMBEDDED, *PAPER), or_path=True)
+)
+@click.option(
+    "--methods",
+    required=True,
+    multiple=True,
+    help=f"Separated by commas: {', '.join(METHODS)}; labels of rows, such as 'CPT (pair mean)'; "
+    "or your own, path/to/file.py:Class.",
+    shell_complete=one_of(METHODS, or_path=True),
+)
+@click.option("--taus", default="0.06", show_default=True, help="Imbalance ratios: .06,1")
+@click.option("--seeds", default="1-3", show_default=True, help="1-3 or 1,2,5")
+@click.option(
+    "--protocol",
+    type=click.Choice(["base_to_new", "few_shot", "transfer"]),
+    default="base_to_new",
+    show_default=True,
+    help="What is learned and tested.",
+)
+@click.option(
+    "--set",
+    "options",
+    multiple=True,
+    help="Hyper-parameter of a method: cpt.etf_reduction=pair_mean.",
+)
+@click.option("--shots", default=16, show_default=True, help="Training images of the first class.")
+@click.option("--epochs", type=int, help="Of every method; its own in the profile, if left out.")
+@click.option("--lr", type=float, help="Learning rate of every method.")
+@click.option("--batch-size", type=int, help="Images of a step, of every method.")
+@click.option(
+    "--template",
+    "templates",
+    multiple=True,
+    help="Sentence of zero-shot classification, 'a satellite photo of {}.'; of one data set: "
+    "'birds=a photo of a {}, a bird.'",
+)
+@click.option(
+    "--class-order",
+    type=click.Choice(["name", "permuted"]),
+    default="name",
+    show_default=True,
+    help="Order of the classes from head to tail.",
+)
+@click.option("--reference", help="Label of the method that differences are against.")
+@profile_option
+@click.option("--out", default="comparison", show_default=True, help="Write everything below it.")
+@jobs_option
+@engine_option
+@click.option("--dry-run", is_flag=True, help="Say what it would take; do nothing.")
+@click.option("--list", "names", is_flag=True, help="With --dry-run: the id of every run.")
+@data_root_option
+def compare(
+    datasets: tuple[str, ...],
+    methods: tuple[str, ...],
+    taus: str,
+    seeds: str,
+    protocol: Protocol,
+    options: tuple[str, ...],
+    shots: int,
+    epochs: int | None,
+    lr: float | None,
+    batch_size: int | None,
+    templates: tuple[str, ...],
+    class_order: ClassOrder,
+    reference: str | None,
+    profile: str,
+    out: str,
+    jobs: int,
+    engine: str,
+    dry_run: bool,
+    names: bool,
+) -> None:
+    """Compare methods on data sets, named or the paths of your own; zero-shot takes part.
+
+    Trains what is missing, and leaves a table with intervals and paired differences (CSV, Markdown,
+    LaTeX), all runs as CSV, two figures, and the notebook that made them.
+
+    Example: cptlab compare birds food --methods coop,cpt --taus .06,1 --seeds 1-3
+    """
+    from cptlab.data import full_name
+    from cptlab.lab.bench import committed_rows, forecast
+    from cptlab.lab.cli import batch
+    from cptlab.lab.compare import Question
+    from cptlab.lab.runs.queue import run
+    from cptlab.lab.runs.results import missing
+    from cptlab.lab.study.given import items
+    from cptlab.lab.workspace import workspace
+    from cptlab.methods.outside import full_reference
+
+    asked = Question(
+        # what is relative now has to hold in the notebook's folder
+        [full_name(name) for name in datasets],
+        [full_reference(str(name)) for text in methods for name in items(text)],
+        taus=taus,
+        seeds=seeds,
+        protocol=protocol,
+        profile=profile,
+        options=_options(options),
+        shots=shots,
+        epochs=epochs,
+        lr=lr,
+        batch_size=batch_size,
+        class_order=class_order,
+        reference=reference,
+    )
+    asked = dataclasses.replace(asked, template=_templates(templates, tuple(asked.named)))
+    folders = workspace(profile, out)
+    click.echo(f"{len(asked.study)} runs of {', '.join(asked.chosen)}; they go to {folders.runs}.")
+    asked.check()
+    if dry_run:
+        todo = missing(list(asked.study), folders.runs)
+        for spec in asked.study if names else ():
+            click.echo(f"{'missing' if spec in set(todo) else 'done   '}  {spec.run_id}")
+        click.echo(forecast.as_text(todo, forecast.step_times(committed_rows("cpu"))))
+        return
+    run(list(asked.study), folders.runs, jobs, where=engine)
+    fields = {f.name: getattr(asked, f.name) for f in dataclasses.fields(asked)}
+    page = batch.execute_notebook(
+        "compare", {**fields, "out": folders.root, "jobs": 1}, folders.notebooks
+    )
+    click.echo((folders.figures / "table.md").read_text(encoding="utf-8"))
+    click.echo(f"Table and figures: {folders.figures}\nPage: {page.with_suffix('.html')}")
+
+
+def _options(texts: tuple[str, ...]) -> dict[str, dict[str, object]]:
+    """`method.name=value` by method."""
+    from cptlab.checks import option
+
+    found: dict[str, dict[str, object]] = {}
+    for text in texts:
+        key, value = option("--set", text)
+        method, dot, name = key.partition(".")
+        if not dot:
+            raise ValueError(f"--set takes method.name=value here, as in cpt.{text}; got {text!r}.")
+        found.setdefault(method, {})[name] = value
+    return found
+
+
+def _templates(texts: tuple[str, ...], datasets: tuple[str, ...]) -> str | dict[str, str] | None:
+    """One sentence for all data sets, or sentences by data set."""
+    of_one = {}
+    for text in texts:
+        name, equals, sentence = text.partition("=")
+        if equals and "{}" not in name:
+            of_one[name] = sentence
+        else:
+            of_one |= dict.fromkeys(datasets, text)
+    return of_one or None

@@ -1,0 +1,213 @@
+"""What a comparison found: all runs, a table with intervals and differences, figures, files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.figure import Figure
+
+from cptlab.lab import figures
+from cptlab.lab.compare.question import PRIMARY, Question
+from cptlab.lab.figures.style import save, use_style
+from cptlab.lab.runs.frame import runs_frame
+from cptlab.lab.runs.results import Result
+from cptlab.lab.study.claims.variants import ZERO_SHOT
+from cptlab.lab.study.tables import cell, differences, for_every_seed, gain_table, method_table
+
+THIRDS = ("head", "medium", "tail")
+METRICS = {
+    "base_to_new": ("H", "base", "new", *THIRDS),
+    "few_shot": ("all", "macro", *THIRDS),
+    "transfer": ("targets", "domains", "source", *THIRDS),
+}
+"""Protocol -> accuracies of the table, in percent."""
+MEAN = "mean of the data sets"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Finished runs of a question, in the order of its study."""
+
+    question: Question
+    results: tuple[Result, ...]
+
+    def __repr__(self) -> str:
+        asked = self.question
+        return (
+            f"Comparison of {', '.join(asked.chosen)} on {', '.join(asked.named)}: "
+            f"{len(self.results)} runs; see .frame, .table(), .plot() and .save(folder)"
+        )
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """A row for each run (`cptlab.lab.runs.frame.runs_frame`); `method` is the label that
+        tables show, and `dataset` the short name.
+        """
+        frame = runs_frame(result.details for result in self.results)
+        short = {full: name for name, full in self.question.named.items()}
+        labels = [self.question.study[result.spec] for result in self.results]
+        return frame.assign(method=labels, dataset=frame["dataset"].map(short))
+
+    def by_label(self) -> dict[str, list[Result]]:
+        """The runs of each method."""
+        found: dict[str, list[Result]] = {label: [] for label in self.question.chosen}
+        for result in self.results:
+            found[self.question.study[result.spec]].append(result)
+        return found
+
+    @property
+    def metrics(self) -> list[str]:
+        """Accuracies of the table: those of the protocol that these runs have."""
+        return [name for name in METRICS[self.question.protocol] if name in self.frame]
+
+    @cached_property
+    def averaged(self) -> pd.DataFrame:
+        """Mean over the data sets of each method, tau and seed."""
+        groups = self.frame.groupby(["method", "tau", "seed"], sort=False)
+        return groups[self.metrics].mean().reset_index()
+
+    def summary(self) -> pd.DataFrame:
+        """The numbers of the table, tidy, for each data set and for their mean.
+
+        Returns:
+            Columns dataset, method, tau, metric, mean, lower, upper (a 95 % interval over seeds,
+            Student's; none with fewer than three), n (seeds), and against: empty, or the method
+            whose run of the same seed was subtracted.
+        """
+        parts = {name: self.frame[self.frame["dataset"] == name] for name in self.question.named}
+        if len(parts) > 1:
+            parts = {MEAN: self.averaged} | parts
+        tables = []
+        for name, rows in parts.items():
+            rows = rows[["method", "tau", "seed", *self.metrics]]
+            tables.append(method_table(rows, self.metrics).assign(dataset=name, against=""))
+            seeded = for_every_seed(rows, ZERO_SHOT)
+            for label in self.question.against:
+                gaps = differences(seeded, label, self.metrics)
+                gaps = gaps[gaps["method"] != ZERO_SHOT]  # that is the other difference again
+                gaps = method_table(gaps, self.metrics)
+                tables.append(gaps.assign(dataset=name, against=label))
+        columns = ["dataset", "tau", "method", "metric", "against", "mean", "lower", "upper", "n"]
+        return pd.concat(tables, ignore_index=True)[columns]
+
+    def table(self) -> pd.DataFrame:
+        """Accuracies in percent and paired differences in points, as text: "71.2 [69.8, 72.6]".
+
+        A row for each data set (their mean first), tau and method; behind the accuracies stand the
+        differences of the protocol's main accuracy and of the tail to zero-shot and the reference.
+        """
+        main = PRIMARY[self.question.protocol]
+        summary = self.summary()
+        shown = summary[(summary["against"] == "") | summary["metric"].isin([main, "tail"])]
+        columns = shown["metric"] + shown["against"].map(lambda label: label and f" - {label}")
+        texts = [cell(row) for row in shown.itertuples()]
+        shown = shown.assign(column=columns, text=texts)
+        keys = ["dataset", "tau", "method"]
+        wide = shown.pivot(index=keys, columns="column", values="text").fillna("")
+        ranked = {name: list(dict.fromkeys(shown[name])) for name in keys}
+        order = shown[keys].drop_duplicates()
+        order = order.sort_values(keys, key=lambda column: column.map(ranked[column.name].index))
+        wide = wide.reindex(pd.MultiIndex.from_frame(order), columns=list(dict.fromkeys(columns)))
+        wide.columns.name = None
+        return wide.droplevel("dataset") if len(self.question.named) == 1 else wide
+
+    def plot(self) -> Figure:
+        """Means with intervals: a row for each tau, a column for each accuracy."""
+        mean = self._of_all(self.summary())
+        names = {name: name for name in self.metrics if name not in THIRDS[:2]}
+        with use_style():
+            figure = plt.figure(figsize=(8, 1))
+            figures.method_grid(mean, names, figure)
+            title = "\n".join(self.messages())
+            figure.suptitle(title, x=0.01, ha="left", fontsize=10)
+            figure.set_figheight(figure.get_figheight() + 0.2 * len(self.messages()) + 0.2)
+        return figure
+
+    def plot_tail(self) -> Figure:
+        """At the smallest tau: accuracy by thirds, and gains by a class's number of images."""
+        tau = self.frame["tau"].min()
+        with use_style():
+            figure, axes = plt.subplots(2, 1, figsize=(7, 6.4))
+            figures.thirds_bars(self.averaged[self.averaged["tau"] == tau], axes[0])
+            figures.gains_by_shots(self.gains(), axes[1])
+            axes[0].set_title(f"Head to tail at τ = {tau:g}")
+            handles = axes[0].get_legend_handles_labels()
+            figure.legend(*handles, loc="outside lower center", ncols=3)
+        return figure
+
+    def gains(self) -> pd.DataFrame:
+        """Gains of the learned classes over zero-shot at the smallest tau (`gain_table`)."""
+        smallest = min(result.spec.tau for result in self.results)
+        classes = pd.concat(
+            result.classes.dropna(subset="n_k").assign(
+                method=self.question.study[result.spec], dataset=result.spec.dataset
+            )
+            for result in self.results
+            if result.spec.tau == smallest
+        )
+        return gain_table(classes)
+
+    def messages(self) -> list[str]:
+        """For each tau a sentence: who is first, and whether it is apart from the reference."""
+        main, reference = PRIMARY[self.question.protocol], self.question.against[-1]
+        of_main = self.summary().query("metric == @main").reset_index(drop=True)
+        sentences = []
+        for tau, rows in self._of_all(of_main, with_gaps=True).groupby("tau", sort=False):
+            own = rows[rows["against"] == ""].set_index("method")["mean"]
+            first = own.idxmax()
+            text = f"τ = {tau:g}: the highest {main} is that of {first}, {own[first]:.1f} %"
+            gap = rows[(rows["against"] == reference) & (rows["method"] == first)]
+            if not gap.empty:
+                text += f", {_apart(gap.iloc[0])} {reference}"
+            sentences.append(text)
+        return sentences
+
+    def save(self, folder: str | Path) -> Path:
+        """Write runs.csv, the table (CSV of numbers, Markdown, LaTeX) and both figures.
+
+        Existing files of these names are replaced. Returns the folder.
+        """
+        folder = Path(folder).expanduser()
+        folder.mkdir(parents=True, exist_ok=True)
+        self.frame.to_csv(folder / "runs.csv", index=False)
+        summary, table = self.summary(), self.table()
+        summary.to_csv(folder / "table.csv", index=False, float_format="%.4f")
+        (folder / "table.md").write_text(markdown(table), encoding="utf-8")
+        table.to_latex(folder / "table.tex", escape=True)
+        comparison, tail = self.plot(), self.plot_tail()
+        save(comparison, self._of_all(summary), folder, "comparison")
+        save(tail, self.gains(), folder, "tail")
+        plt.close(comparison)
+        plt.close(tail)
+        return folder
+
+    def _of_all(self, summary: pd.DataFrame, with_gaps: bool = False) -> pd.DataFrame:
+        """The rows of the mean over data sets, or of the only one."""
+        first = next(iter(summary["dataset"]))
+        rows = summary[summary["dataset"] == first]
+        return rows if with_gaps else rows[rows["against"] == ""]
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """A frame as a Markdown table, its index as first columns."""
+    flat = table.reset_index()
+    lines = [list(flat.columns), ["---"] * table.index.nlevels + ["---:"] * len(table.columns)]
+    lines += [
+        [f"{value:g}" if isinstance(value, float) else str(value) for value in row]
+        for row in flat.itertuples(index=False)
+    ]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def _apart(gap: pd.Series) -> str:
+    """Where a method stands beside another: "3.4 above", "not separable from"."""
+    if pd.isna(gap["lower"]):
+        return f"{gap['mean']:+.1f} points against"
+    if gap["lower"] <= 0 <= gap["upper"]:
+        return "not separable from"
+    side = "above" if gap["mean"] > 0 else "below"
+    return f"{abs(gap['mean']):.1f} points {side}"

@@ -1,0 +1,182 @@
+"""What a comparison asks: which methods on which data sets, and the runs that answer it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from cptlab.data import Protocol, full_name, is_path, open_dataset
+from cptlab.data.doctor import require_sound
+from cptlab.data.long_tail import ClassOrder
+from cptlab.lab.runs import inputs
+from cptlab.lab.study import given
+from cptlab.lab.study.claims.variants import ZERO_SHOT
+from cptlab.lab.study.lineup import chosen
+from cptlab.lab.study.profiles import Profile, profile_named
+from cptlab.lab.study.studies import Study
+from cptlab.lab.workspace import DEFAULT_PROFILE
+from cptlab.methods.base import Method
+from cptlab.training.spec import RunSpec
+
+PRIMARY = {"base_to_new": "H", "few_shot": "all", "transfer": "targets"}
+"""Protocol -> the accuracy that it is about."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """Methods x data sets x imbalance ratios x seeds; zero-shot takes part in any case.
+
+    Lists may be text with commas, as in taus="0.06,1" and seeds="1-3". What is left out is the
+    method's own in the profile.
+
+    datasets: names, or paths of folders and CSV files of one's own. methods: names ("coop"), labels
+    of rows ("CPT (pair mean)"), classes, methods with hyper-parameters, or
+    "path/to/file.py:Class". taus: imbalance ratios. options: name of a method -> its
+    hyper-parameters. shots: training images of the first class. epochs, lr, batch_size: of every
+    method that learns. template: the sentence of zero-shot classification, as in
+    "a satellite photo of {}.", for all data sets or by their short name. class_order: from head to
+    tail, "name" or "permuted" by the seed. reference: label of the method that differences are
+    against; the first one that learns, if left out. With the protocol transfer each data set is
+    learned and tested on its family; or on the others that are named, if one is the user's own.
+
+    Raises:
+        ValueError: for whatever cannot be asked, saying what to do; nothing is read before `check`.
+    """
+
+    datasets: object
+    methods: object
+    taus: object = (0.06,)
+    seeds: object = (1, 2, 3)
+    protocol: Protocol = "base_to_new"
+    profile: str = DEFAULT_PROFILE
+    options: Mapping[str, Mapping[str, object]] | None = None
+    shots: int = 16
+    epochs: int | None = None
+    lr: float | None = None
+    batch_size: int | None = None
+    template: str | Mapping[str, str] | None = None
+    class_order: ClassOrder = "name"
+    reference: str | None = None
+
+    @cached_property
+    def sized(self) -> Profile:
+        """The profile: its backbone, depths and schedules hold for what is left out."""
+        return profile_named(self.profile)
+
+    @cached_property
+    def named(self) -> dict[str, str]:
+        """Short name -> data set, as specifications have it."""
+        found: dict[str, str] = {}
+        for name in map(str, given.items(self.datasets)):
+            full = full_name(name)
+            short = Path(full).stem if is_path(full) else full
+            if short in found:
+                raise ValueError(
+                    f"Two data sets are called {short!r}, {found[short]} and {full}: tables could "
+                    "not tell them apart. Name each once, or rename a folder."
+                )
+            found[short] = full
+        if not found:
+            raise ValueError("There are no data sets to compare on: name at least one.")
+        return found
+
+    @cached_property
+    def chosen(self) -> dict[str, Method]:
+        """Label -> method, zero-shot first."""
+        wanted = given.items(self.methods)
+        found = chosen(self.sized, wanted, self.protocol, self.options)  # ty: ignore[invalid-argument-type]
+        found = chosen(self.sized, ["zero_shot"], self.protocol) | found
+        if len(found) == 1:
+            raise ValueError("There are no methods to compare with zero-shot: name at least one.")
+        if self.reference is not None and self.reference not in found:
+            raise ValueError(
+                f"The reference {self.reference!r} takes no part; choose one of {', '.join(found)}."
+            )
+        return found
+
+    @property
+    def against(self) -> tuple[str, ...]:
+        """Labels of the methods that differences are against: zero-shot, and the reference."""
+        first = next(label for label in self.chosen if label != ZERO_SHOT)
+        return tuple(dict.fromkeys((ZERO_SHOT, self.reference or first)))
+
+    @cached_property
+    def study(self) -> Study:
+        """Each run once, with the label of its method."""
+        seeds = given.seeds(self.seeds)
+        return {
+            self._spec(short, method, tau, seed): label
+            for label, method in self.chosen.items()
+            for short in self.named
+            for tau in given.numbers("taus", self.taus)
+            for seed in (seeds[:1] if label == ZERO_SHOT else seeds)
+        }
+
+    def check(self) -> None:
+        """Open all data sets and the backbone, so that bad input fails before any training.
+
+        Raises ValueError with the problems of all data sets and methods together.
+        """
+        problems: dict[str, None] = {}
+        for full in self.named.values():
+            try:
+                if is_path(full):
+                    require_sound(Path(full))
+                else:
+                    dataset = open_dataset(full)
+                    dataset.read([dataset.test[0].key], 8)
+            except (ValueError, OSError) as error:
+                problems[str(error)] = None
+        if not problems:
+            once = {(spec.dataset, spec.method): spec for spec in self.study}
+            for spec in once.values():
+                try:
+                    learned = inputs.task_of(spec).learned
+                    spec.method.check(inputs.backbone_of(spec), len(learned.class_names))
+                except (ValueError, OSError) as error:
+                    problems[str(error)] = None
+        if problems:
+            raise ValueError("\n".join(problems))
+
+    def _spec(self, short: str, method: Method, tau: float, seed: int) -> RunSpec:
+        spec = self.sized.spec(self.named[short], method, tau, seed, self.protocol)
+        schedule = {"epochs": self.epochs, "lr": self.lr, "batch_size": self.batch_size}
+        schedule = {name: value for name, value in schedule.items() if value is not None}
+        if not method.weights():  # nothing is learned, so one run serves all schedules
+            schedule = {}
+        return dataclasses.replace(
+            spec,
+            n_max=self.shots,
+            class_order=self.class_order,
+            schedule=dataclasses.replace(spec.schedule, **schedule),
+            template=self._templates.get(short),
+            targets=self._targets(short),
+        )
+
+    @cached_property
+    def _templates(self) -> Mapping[str, str]:
+        """Short name -> sentence, for data sets that have one from the user."""
+        if self.template is None:
+            return {}
+        if isinstance(self.template, str):
+            return dict.fromkeys(self.named, self.template)
+        if strange := [name for name in self.template if name not in self.named]:
+            raise ValueError(
+                f"There is a template for {strange[0]!r}, which is not among the data sets: "
+                f"{', '.join(self.named)}."
+            )
+        return self.template
+
+    def _targets(self, short: str) -> tuple[str, ...]:
+        """What a source is tested on in transfer; empty for the others of its family."""
+        if self.protocol != "transfer" or not any(map(is_path, self.named.values())):
+            return ()
+        others = tuple(full for name, full in self.named.items() if name != short)
+        if not others:
+            raise ValueError(
+                f"Transfer of {short} needs another data set to test on: name two or more."
+            )
+        return others

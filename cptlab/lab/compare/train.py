@@ -1,0 +1,83 @@
+"""`cptlab.compare` and `cptlab.fit`: train what a question needs, or one run."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from cptlab.checks import build
+from cptlab.lab.compare.comparison import Comparison
+from cptlab.lab.compare.question import Question
+from cptlab.lab.runs.engines import LOCAL
+from cptlab.lab.runs.queue import run
+from cptlab.lab.runs.results import Result
+from cptlab.lab.workspace import workspace
+from cptlab.methods.base import Method
+
+
+def compare(
+    datasets: object,
+    methods: object,
+    *,
+    out: str | Path | None = None,
+    jobs: int | None = None,
+    engine: str = LOCAL,
+    progress: bool = True,
+    **settings: Any,
+) -> Comparison:
+    """Compare methods on data sets: trains what is missing, and reads the rest.
+
+        >>> study = cptlab.compare("food", ["coop", CPT(etf_reduction="pair_mean")], seeds="1-3")
+        >>> study.frame, study.table(), study.plot()
+
+    Args:
+        datasets, methods: see `Question`.
+        out: runs are stored in its sub-folder `runs`; the store of the checkout, if left out.
+        jobs: parallel processes; as many as there are cores, if left out.
+        engine: where runs are done (`cptlab.lab.runs.engines.engine`).
+        settings: taus, seeds, protocol, profile, options, shots, epochs, lr, batch_size, template,
+            class_order and reference (see `Question`).
+
+    Raises:
+        ValueError: for bad input, before any training.
+        cptlab.lab.runs.queue.RunsFailed: if some runs failed; the others are stored.
+    """
+    question = build(Question, {"datasets": datasets, "methods": methods, **settings})
+    question.study  # noqa: B018 bad input fails here, before images are looked at
+    question.check()
+    store = workspace(question.profile, out).runs
+    results = run(list(question.study), store, jobs or os.cpu_count() or 1, progress, where=engine)
+    return Comparison(question, tuple(results))
+
+
+def fit(
+    dataset: str,
+    method: str | Method | type[Method],
+    *,
+    tau: float = 0.06,
+    seed: int = 1,
+    out: str | Path | None = None,
+    progress: bool = True,
+    **settings: Any,
+) -> Result:
+    """Train one method once on a data set, or read the run if it is stored.
+
+        >>> run = cptlab.fit("food", "cpt", tau=0.06, seed=1, options={"cpt": {"lambda_rs": 0.2}})
+        >>> run.metrics["H"], run.classify(["lunch.jpg"])
+
+    Args:
+        dataset, method, tau, seed: one of each; see `Question` for their forms.
+        out, settings: as for `compare`.
+
+    Raises:
+        ValueError: for bad input, before any training.
+        cptlab.lab.runs.queue.RunsFailed: if training failed.
+    """
+    values = {"datasets": [dataset], "methods": [method], "taus": [tau], "seeds": [seed]}
+    question = build(Question, {**values, **settings})
+    [label] = list(question.chosen)[-1:]
+    [spec] = [spec for spec, name in question.study.items() if name == label]
+    question.check()
+    [result] = run([spec], workspace(question.profile, out).runs, 1, progress)
+    return result

@@ -1,0 +1,101 @@
+"""Finished runs as one tidy table: what was chosen, what was measured, a row for each run."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from cptlab.checks import first_few
+from cptlab.lab.runs.results import RESULT
+from cptlab.training.spec import STORED_NAMES
+
+FIRST = ("run_id", "dataset", "method", "tau", "seed", "protocol")
+COSTS = ("trained_parameters", "seconds")
+
+
+def read_results(store: str | Path) -> pd.DataFrame:
+    """All finished runs of a store, whatever their methods, a row for each.
+
+    Args:
+        store: a folder of runs, or the one that `--out` was given, which has them in `runs/`.
+
+    Returns:
+        The frame of `runs_frame`, sorted by run id. Results that cannot be read are left out, and
+        a warning names them.
+
+    Raises:
+        FileNotFoundError: if there is no such folder, or no finished run in it.
+    """
+    folder = Path(store).expanduser()
+    if not list(folder.glob(f"*/{RESULT}")) and (folder / "runs").is_dir():
+        folder = folder / "runs"
+    rows, damaged = [], []
+    for path in sorted(folder.glob(f"*/{RESULT}")):
+        try:
+            values = json.loads(path.read_bytes())
+            _row(values)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            damaged.append(path.parent.name)
+            continue
+        rows.append(values)
+    if damaged:
+        warnings.warn(
+            f"{len(damaged)} results in {folder} cannot be read and are left out: "
+            f"{first_few(damaged)}.",
+            stacklevel=2,
+        )
+    if not rows:
+        raise FileNotFoundError(
+            f"{folder} holds no finished runs: give the folder of the runs, or the one that "
+            "--out was given."
+        )
+    return runs_frame(rows)
+
+
+def runs_frame(stored: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """Runs side by side.
+
+    Args:
+        stored: contents of result files (`Result.details`).
+
+    Returns:
+        A row for each run: run id, data set, method, tau, seed, protocol; the metrics (accuracies
+        in percent, effective rank in dimensions); trained parameters and seconds; then everything
+        else that was chosen: the other fields of `RunSpec`, those of the schedule, and the
+        hyper-parameters of the method, which are empty for methods without them. A name that is
+        taken gets "schedule.", "method." or "balance." before it.
+    """
+    rows = [_row(values) for values in stored]
+    parts = [pd.DataFrame(list(part)) for part in zip(*rows, strict=True)]
+    return pd.concat(parts, axis="columns")
+
+
+def _row(values: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
+    """What one run has of each kind of column; KeyError where something is missing."""
+    spec = dict(values["spec"])
+    names = {stored: name for name, stored in STORED_NAMES.items()} | {"n_max": "shots"}
+    method = dict(spec.pop("method"))
+    first = {"run_id": values["run_id"], "method": method.pop("name")}
+    inner = {"schedule": spec.pop("schedule"), "method": method, "balance": spec.pop("balance")}
+    spec = {names.get(key, key): value for key, value in spec.items()}
+    first = {name: first.get(name, spec.pop(name, None)) for name in FIRST}
+    metrics = {name: float(value) for name, value in values["metrics"].items()}
+    costs = {name: values[name] for name in COSTS}
+    others = {name: _hashable(value) for name, value in spec.items()}
+    taken = {*first, *metrics, *costs, *others}
+    for kind, fields in inner.items():
+        for name, value in (fields or {}).items():
+            free = name if name not in taken and kind != "balance" else f"{kind}.{name}"
+            others[free] = _hashable(value)
+            taken.add(free)
+    return first, metrics, costs, others
+
+
+def _hashable(value: object) -> object:
+    """Lists as tuples, so that a frame can be grouped by them."""
+    return tuple(value) if isinstance(value, list) else value
