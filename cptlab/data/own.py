@@ -1,18 +1,28 @@
-"""Your own images as a data set: a folder with a sub-folder per class, or a CSV file."""
+"""Your own images as a data set: a folder with a sub-folder per class, or a CSV file.
+
+A data set is listed once per process, and again when one of its folders or files has another time
+(`listing`). What is learned and tested comes from one listing, and `Listing.content` of the same
+one is stored with the result: when images come or go while a command runs, the result is one of the
+images that were listed before, and says so; a later command lists the others, and does not use it.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import os
 import posixpath
-from collections.abc import Sequence
-from dataclasses import replace
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from cptlab.checks import first_few
 from cptlab.data.dataset import ImageDataset, Sample, Samples
-from cptlab.data.facts import facts_of
+from cptlab.data.facts import facts_files, facts_of
 from cptlab.data.images import ImageFiles
 from cptlab.data.layouts import SIDES
+from cptlab.data.long_tail import checksum
 from cptlab.data.own_files import Row, folder_rows, table_rows
 
 FORMS = (
@@ -26,6 +36,61 @@ HALVES = (
 )
 
 
+SETTLED = 2.0
+"""Seconds: file systems note times this coarsely, so that a change just after another may not show.
+What changed later than this before it was listed is listed again."""
+
+
+@dataclass(frozen=True, eq=False)
+class Listing:
+    """A data set as it was listed, and what a user should know about how it was read.
+
+    times: of every folder and file that decided it, None for one that was not there; None if they
+    were too new to tell a later change.
+    """
+
+    dataset: ImageDataset
+    notes: tuple[str, ...]
+    times: Mapping[Path, int | None] | None
+
+    @cached_property
+    def content(self) -> str:
+        """Hash of names, images and sides, in order, and of a sentence of its own."""
+        dataset = self.dataset
+        sides = (dataset.train, dataset.val, dataset.test)
+        names = [(class_name, -1) for class_name in dataset.class_names]
+        samples = [(sample.key, sample.label) for side in sides for sample in side]
+        sentence = [] if dataset.template == ImageDataset.template else [(dataset.template, -2)]
+        return checksum(names + samples + sentence)
+
+    def is_current(self) -> bool:
+        """Whether nothing has changed since."""
+        return self.times is not None and self.times == _times(self.times)
+
+
+_listings: dict[Path, Listing] = {}
+
+
+def listing(path: Path) -> Listing:
+    """The data set at a path as it is now; raises as `own_dataset` does."""
+    known = _listings.pop(path, None)
+    if known is None or not known.is_current():
+        known = _listed(path)
+    _listings[path] = known
+    return known
+
+
+def _times(paths: Iterable[Path]) -> dict[Path, int | None]:
+    """When each was last changed, in nanoseconds."""
+    found = {}
+    for path in paths:
+        try:
+            found[path] = os.stat(path).st_mtime_ns
+        except OSError:
+            found[path] = None
+    return found
+
+
 def own_dataset(path: Path) -> tuple[ImageDataset, list[str]]:
     """A folder or CSV file as a data set, and what a user should know about how it was read.
 
@@ -37,6 +102,12 @@ def own_dataset(path: Path) -> tuple[ImageDataset, list[str]]:
     fewer than two classes, a class without training or test images, and whatever else
     `cptlab.data.own_files` and `cptlab.data.facts` cannot use.
     """
+    found = listing(path)
+    return found.dataset, list(found.notes)
+
+
+def _listed(path: Path) -> Listing:
+    began = time.time_ns()
     if path.is_dir():
         found = folder_rows(path)
     elif path.is_file() and path.suffix.lower() == ".csv":
@@ -73,7 +144,9 @@ def own_dataset(path: Path) -> tuple[ImageDataset, list[str]]:
     )
     if facts.template is not None:
         dataset = replace(dataset, template=facts.template)
-    return dataset, notes
+    times = _times((path, *facts_files(path), *found.folders))
+    newest = max(filter(None, times.values()), default=0)
+    return Listing(dataset, tuple(notes), times if began - newest > SETTLED * 1e9 else None)
 
 
 def own_files(path: Path) -> ImageFiles:

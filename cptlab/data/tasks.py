@@ -1,7 +1,7 @@
 """What a run learns from and what it is tested on: the protocols of the paper."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -16,8 +16,7 @@ from cptlab.data.emoji import (
     emoji_target,
     emoji_transfer,
 )
-from cptlab.data.long_tail import checksum
-from cptlab.data.own import own_dataset
+from cptlab.data.own import Listing, listing
 from cptlab.data.paper import ROWS, VARIANTS, paper_dataset, paper_transfer
 from cptlab.data.root import data_root
 from cptlab.emoji.catalog import CATEGORIES
@@ -52,7 +51,7 @@ def open_dataset(name: str) -> ImageDataset:
     """
     check_name(name)
     if is_path(name):
-        return own_dataset(Path(name).expanduser())[0]
+        return _listing(name).dataset
     return paper_dataset(name) if name in ROWS else emoji_dataset(name)
 
 
@@ -96,8 +95,12 @@ def open_task(
         task = _transfer_to(name, targets)
     elif name in ROWS:
         task = _paper_task(name, protocol, data_root())
+    elif is_path(name):
+        task = _own_task(name, protocol, _listing(name))
+    elif protocol == "transfer":
+        task = Task("source", emoji_transfer(name))
     else:
-        task = _task(name, protocol)
+        task = _task(name, protocol, open_dataset(name))
     if template is None:
         return task
     tests = {
@@ -138,30 +141,33 @@ def target_role(name: str) -> str:
 # Cutting a million images takes seconds, and every run of a batch asks for the same halves.
 @lru_cache(maxsize=2 * len(ROWS))
 def _paper_task(name: str, protocol: Protocol, root: Path) -> Task:
-    return _task(name, protocol)
-
-
-def _task(name: str, protocol: Protocol) -> Task:
     if protocol == "transfer":
-        if is_path(name):
-            raise ValueError(
-                f"Transfer from {name} needs data sets to test on: name one or more with --target "
-                "(in Python: targets), or choose another protocol."
-            )
-        return Task("source", paper_transfer(name) if name in ROWS else emoji_transfer(name))
-    dataset = open_dataset(name)
-    content = _content(dataset) if is_path(name) else None
+        return Task("source", paper_transfer(name))
+    return _task(name, protocol, paper_dataset(name))
+
+
+@lru_cache(maxsize=8)
+def _own_task(name: str, protocol: Protocol, found: Listing) -> Task:
+    if protocol == "transfer":
+        raise ValueError(
+            f"Transfer from {name} needs data sets to test on: name one or more with --target (in "
+            "Python: targets), or choose another protocol."
+        )
+    return replace(_task(name, protocol, found.dataset), content=found.content)
+
+
+def _task(name: str, protocol: Protocol, dataset: ImageDataset) -> Task:
     if protocol == "validation":
-        return Task("base", {"base": _validation(name, dataset).halves()[0]}, content)
+        return Task("base", {"base": _validation(name, dataset).halves()[0]})
     if protocol == "few_shot":
-        return Task("all", {"all": dataset}, content)
+        return Task("all", {"all": dataset})
     if len(dataset.class_names) < 4:
         raise ValueError(
             f"Data set {name!r} has {len(dataset.class_names)} classes. Base to new needs four or "
             "more, two to tell apart in each half: add some."
         )
     base, new = dataset.halves()
-    return Task("base", {"base": base, "new": new}, content)
+    return Task("base", {"base": base, "new": new})
 
 
 def sentence_of(name: str) -> str:
@@ -188,29 +194,25 @@ def full_name(name: str) -> str:
 
 def content_id(name: str) -> str | None:
     """Hash of what a data set of the user's own lists; None for those whose content is fixed."""
-    return _content(open_dataset(name)) if is_path(name) else None
+    return _listing(name).content if is_path(name) else None
 
 
-def _content(dataset: ImageDataset) -> str:
-    sides = (dataset.train, dataset.val, dataset.test)
-    names = [(class_name, -1) for class_name in dataset.class_names]
-    samples = [(sample.key, sample.label) for side in sides for sample in side]
-    sentence = [] if dataset.template == ImageDataset.template else [(dataset.template, -2)]
-    return checksum(names + samples + sentence)
+def _listing(name: str) -> Listing:
+    return listing(Path(name).expanduser())
 
 
 def _transfer_to(name: str, targets: Sequence[str]) -> Task:
     """Transfer to some data sets; embedded ones are drawn as when their whole family takes part."""
-    tests = {"source": emoji_source(name) if name in CATEGORIES else open_dataset(name)}
-    for target in targets:
-        opened = emoji_target(target) if target in CATEGORIES else open_dataset(target)
-        tests[target_role(target)] = opened
-    contents = [
-        _content(dataset)
-        for own, dataset in zip((name, *targets), tests.values(), strict=True)
-        if is_path(own)
-    ]
-    return Task("source", tests, "-".join(contents) or None)
+    own = {path: _listing(path) for path in filter(is_path, (name, *targets))}
+
+    def opened(name: str, emoji: Callable[[str], ImageDataset]) -> ImageDataset:
+        if name in own:
+            return own[name].dataset
+        return emoji(name) if name in CATEGORIES else open_dataset(name)
+
+    tests = {"source": opened(name, emoji_source)}
+    tests |= {target_role(target): opened(target, emoji_target) for target in targets}
+    return Task("source", tests, "-".join(found.content for found in own.values()) or None)
 
 
 def _validation(name: str, dataset: ImageDataset) -> ImageDataset:

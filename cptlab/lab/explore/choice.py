@@ -11,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from cptlab.lab.runs.inputs import content_once
 from cptlab.lab.runs.results import RESULT, Result, load_result
 from cptlab.lab.study.claims.variants import CPT, GLOBAL_ETF, ZERO_SHOT
 from cptlab.lab.study.lineup import methods, named
@@ -47,7 +48,7 @@ def finished(profile: Profile, store: Path) -> tuple[list[Finished], list[str]]:
     Each remark is a sentence on results that are left out, and why.
     """
     found: dict[tuple[str, float, str, int], Finished] = {}
-    unread, archived = 0, 0
+    unread, archived, content = 0, 0, content_once()
     missing: Counter[str] = Counter()
     for path in sorted(store.glob(f"*/{RESULT}")):
         try:
@@ -60,7 +61,7 @@ def finished(profile: Profile, store: Path) -> tuple[list[Finished], list[str]]:
             continue
         if not _belongs(spec, profile):
             continue
-        result = load_result(store, spec)
+        result = load_result(store, spec, content)
         if result is None:
             unread += 1
         elif result.details.get("archived"):

@@ -14,7 +14,7 @@ import torch
 from filelock import FileLock
 
 from cptlab import clip
-from cptlab.lab.runs.inputs import content_of
+from cptlab.lab.runs.inputs import content_once
 from cptlab.methods.registry import UnknownMethod
 from cptlab.training.spec import RunSpec, spec_from_dict
 
@@ -78,13 +78,13 @@ def unfinished(store: Path) -> list[list[RunSpec]]:
     Those of other versions are dropped, and what a runner left that was killed while it began or
     cleared one away.
     """
-    found = []
+    found, content = [], content_once()
     with _settled(store):
         for folder in sorted((store / BEGUN).glob("*/")):
             try:
                 members = json.loads((folder / MEMBERS).read_text())
                 specs = [spec_from_dict(values) for values in members]
-                current = specs if folder.name == _identity(specs, content_of(specs[0])) else []
+                current = specs if folder.name == _identity(specs, content(specs[0])) else []
             except UnknownMethod:  # a command that is given this method will go on with it
                 continue
             except (OSError, ValueError, TypeError, AttributeError, IndexError):

@@ -62,7 +62,8 @@ def run(
             f"{len(failures)} of {len(todo)} runs failed ({done} finished and are stored in "
             f"{store}):\n{lines}\nMend the cause and start again: only these are repeated."
         )
-    return [require_result(store, spec) for spec in specs]
+    content = content_once()  # as it is now: what changed meanwhile should be said
+    return [require_result(store, spec, content) for spec in specs]
 
 
 def _work(

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 from pandas.io.formats.style import Styler
 
+from cptlab.lab.runs.inputs import content_once
 from cptlab.lab.runs.provenance import PACKAGES
 from cptlab.lab.runs.results import Result, load_result, table
 from cptlab.lab.study.design import Design
@@ -30,7 +31,8 @@ def provenance(profile: str, results: Mapping[str, Sequence[Result]]) -> str:
 def stored(profile: Profile, store: Path) -> tuple[list[Result], int]:
     """Results of all of a profile's studies, and how many of its runs have none yet."""
     specs = dict.fromkeys(spec for study in STUDIES.values() for spec in study(profile))
-    found = [result for spec in specs if (result := load_result(store, spec)) is not None]
+    content = content_once()
+    found = [r for spec in specs if (r := load_result(store, spec, content)) is not None]
     return found, len(specs) - len(found)
 
 
