@@ -9,50 +9,25 @@ import pytest
 import torch
 from PIL import Image
 from test_every_method import ALL
-from test_own_methods import EXAMPLE, SCHEDULE, kgcoop
-from tiny_clip import tiny_clip
+from test_own_methods import EXAMPLE, kgcoop
+from tiny_runs import BACKBONE, NAMES, noisy_folder, trained
 
 from cptlab.data import ImageDataset, open_dataset
 from cptlab.lab.cli import main as cli
 from cptlab.lab.cli import use
 from cptlab.lab.runs import inputs
-from cptlab.lab.runs.finished import load_run
-from cptlab.lab.runs.queue import run
 from cptlab.lab.workspace import workspace
-from cptlab.methods import CoOp, registry
-from cptlab.training.spec import RunSpec
-
-NAMES = ("ant", "bee", "cat", "wild dog")
-BACKBONE = tiny_clip(torch.float32)
+from cptlab.methods import registry
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def animals(tmp_path_factory) -> Path:
-    """A folder of noisy images, 25 of each of four classes, of several sizes and modes."""
-    root = tmp_path_factory.mktemp("own") / "animals"
-    chance = np.random.default_rng(0)
-    for c, name in enumerate(NAMES):
-        folder = root / name.replace(" ", "_")
-        folder.mkdir(parents=True)
-        for i in range(25):
-            noise = chance.integers(0, 256, (16 + i, 20, 3)) * 0.4 + 50 * c
-            picture = Image.fromarray(noise.astype(np.uint8)).convert(("RGB", "L")[i % 2])
-            picture.save(folder / f"{i}.png")
-    return root
+    return noisy_folder(tmp_path_factory.mktemp("own") / "animals")
 
 
 @pytest.fixture
 def tiny(monkeypatch):
     monkeypatch.setattr(inputs, "backbone_of", lambda spec: BACKBONE)
-
-
-def trained(animals, store, method=None):
-    """A run that learned all classes, read from its folder."""
-    spec = RunSpec(
-        str(animals), method or CoOp(), 0.5, 1, SCHEDULE, backbone="tiny", protocol="few_shot"
-    )
-    (result,) = run([spec], store, progress=False)
-    return load_run(result.folder)
 
 
 @pytest.fixture

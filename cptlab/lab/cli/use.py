@@ -1,4 +1,4 @@
-"""The commands that use a trained prompt: `cptlab classify`."""
+"""The commands that use a trained prompt: `cptlab classify` and `cptlab export`."""
 
 from __future__ import annotations
 
@@ -64,6 +64,23 @@ def classify(
         click.echo(f"Written to {csv}")
     if (frame["problem"] != "").any():
         raise SystemExit(1)  # a warning has named them
+
+
+@click.command()
+@run_argument
+@click.argument("file", type=click.Path(path_type=Path))
+@names_option
+@method_option
+def export(run: str, file: Path, names: str | None, method: str | None) -> None:
+    """Write a finished RUN's class weights to FILE, for programs that have no cptlab.
+
+    FILE is a safetensors file with the weights and, as metadata, the names of the classes, logit
+    scale, normalisation and backbone. A warning says if the method needs more than the weights.
+
+    Example: cptlab export out/runs/birds-coop-tau0.06-seed1-1a2b3c4d5e birds.safetensors
+    """
+    stored(run, method).export(file, listed(names))
+    click.echo(f"Written to {file}")
 
 
 def stored(run: str, method: str | None = None) -> Result:

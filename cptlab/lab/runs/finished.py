@@ -17,6 +17,7 @@ from cptlab import clip
 from cptlab.data import sentence_of
 from cptlab.lab.runs import inputs, predictions
 from cptlab.lab.runs.classify import Images, classify
+from cptlab.lab.runs.export import export
 from cptlab.methods.outside import source_id
 from cptlab.methods.registry import UnknownMethod
 from cptlab.training.images import CPU_BATCH
@@ -82,6 +83,17 @@ class Result:
         the data set's for base to new. Errors of `model` too.
         """
         return classify(self.model(), images, names, batch_size)
+
+    def export(self, path: str | Path, names: Sequence[str] | None = None) -> None:
+        """Write class weights and what goes with them to a safetensors file that needs no cptlab;
+        contents, warning and errors as in `cptlab.lab.runs.export`, and errors of `model`.
+        """
+        backbone = {
+            "name": self.spec.backbone,
+            "pretrained": self.spec.pretrained,
+            "weights": self.details["weights"],
+        }
+        export(self.model(), path, names, backbone)
 
     def model(self) -> PromptedCLIP:
         """The prompted CLIP with this run's learned tokens, on the run's device, or on the CPU
