@@ -94,8 +94,8 @@ def test_what_is_timed_are_the_steps_of_training(backbone, base, method):
     """An epoch of them ends with the prompts of `train`, to the bit."""
     spec, subset = spec_of(method), draw_long_tailed(base, 0.25, 1)
     trained = train([spec], backbone, base, [subset])
-    model = PromptedCLIP(backbone, start(spec, backbone), method, base.class_names, base.template)
-    steps = Timed(spec, model, base, subset)
+    model = PromptedCLIP(backbone, start([spec], backbone), method, base.class_names, base.template)
+    steps = Timed([spec], model, base, [subset])
     sizes = [steps() for _ in range(len(subset.samples) // 8)]
     assert len(sizes) > 2 and set(sizes) == {8}
     expected = dict(trained.model.prompts.named_parameters())
@@ -106,19 +106,19 @@ def test_what_is_timed_are_the_steps_of_training(backbone, base, method):
 def test_the_second_stage_of_dpc_is_timed_on_its_own_batches(backbone, base):
     """From the second stage's start: the first stage's prompts, frozen, lie beside the others."""
     spec, subset = spec_of(METHODS["DPC (CoOp)"]), draw_long_tailed(base, 0.25, 1)
-    model = PromptedCLIP(backbone, start(spec, backbone), spec.method, base.class_names)
+    model = PromptedCLIP(backbone, start([spec], backbone), spec.method, base.class_names)
     before = model.prompts.extra["first_text_0"].clone()
     assert torch.equal(before, model.prompts.text[0])
-    assert Timed(spec, model, base, subset)() >= 8
+    assert Timed([spec], model, base, [subset])() >= 8
     assert torch.equal(model.prompts.extra["first_text_0"], before)
     assert not torch.equal(model.prompts.text[0], before)
 
 
 def test_no_batch_of_too_few_images(backbone, base):
     spec, subset = spec_of(CoOp(), batch_size=200), draw_long_tailed(base, 0.25, 1)
-    model = PromptedCLIP(backbone, start(spec, backbone), spec.method, base.class_names)
+    model = PromptedCLIP(backbone, start([spec], backbone), spec.method, base.class_names)
     with pytest.raises(ValueError, match="training images make no batch of 200: give more"):
-        Timed(spec, model, base, subset)
+        Timed([spec], model, base, [subset])
 
 
 def test_evaluation_reads_no_images_and_remembers_no_features(backbone, base, monkeypatch):
@@ -130,7 +130,7 @@ def test_evaluation_reads_no_images_and_remembers_no_features(backbone, base, mo
     held = in_memory(counted, backbone.image_size)
     assert reads == [len(base.test)]
     spec = spec_of(CoOp())
-    model = PromptedCLIP(backbone, start(spec, backbone), spec.method, base.class_names)
+    model = PromptedCLIP(backbone, start([spec], backbone), spec.method, base.class_names)
     module = importlib.import_module("cptlab.training.model")
     plain = module._encode
     monkeypatch.setattr(

@@ -101,7 +101,7 @@ cptlab.__main__.main()
     assert notebooks == str(carried / "notebooks")
     assert (carried / "notebooks/00_tour.ipynb").is_file()
     assert runs == str(tmp_path / "cptlab-out/smoke/runs")
-    assert plan[0].startswith("missing  activities-")
+    assert plan[0].split() == ["runs", "steps", "hours"]
     assert plan[-1].startswith("Profile smoke: 3 runs, 0 done, 3 to do")
     assert not list(tmp_path.iterdir())
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 
@@ -17,11 +17,13 @@ from cptlab.lab.bench.methods import REFERENCE, method_rows, parameters_at
 from cptlab.lab.bench.passes import noise
 from cptlab.lab.bench.run import machine
 from cptlab.lab.bench.table import Row, read_rows, write_rows
+from cptlab.lab.bench.work import prompts_images
 from cptlab.lab.runs import inputs
 from cptlab.lab.runs.results import Result
 from cptlab.lab.study import lineup
 from cptlab.lab.study.profiles import FULL, PAPER
 from cptlab.lab.workspace import stored
+from cptlab.methods import Method
 from cptlab.training.optimisation import planned_epochs, steps_per_epoch
 from cptlab.training.spec import RunSpec
 
@@ -29,8 +31,6 @@ NAME = "cost"
 BATCH, TESTED = 4, 16
 """Images of a step and of an evaluation where the backbone is not EmojiCLIP."""
 ACCURACIES = ("H", "tail")
-FIRST_STAGES = {"coop": "CoOp", "maple": "MaPLe"}
-"""Method whose steps DPC's first stage takes, by the option `on`."""
 
 
 def costs(
@@ -97,7 +97,7 @@ def stored_costs(backbone: str) -> pd.DataFrame:
     Raises:
         ValueError: if they were not measured on this backbone.
     """
-    frame = pd.DataFrame([row for row in _stored_rows() if row["backbone"] == backbone])
+    frame = pd.DataFrame([row for row in stored_rows() if row["backbone"] == backbone])
     if frame.empty:
         raise ValueError(
             f"What methods cost on {backbone} is not known: run `cptlab bench --methods --backbone "
@@ -126,11 +126,30 @@ def with_run_times(costs: pd.DataFrame, runs: Mapping[str, Sequence[Result]]) ->
             continue
         first, seconds = finished[0].spec.method.first_stage(), steps.loc[label]
         if first is not None:
-            like = FIRST_STAGES[first.on]  # ty: ignore[missing-attribute] only DPC has such
-            seconds = seconds + steps.loc[like]
+            seconds = seconds + steps.loc[_steps_like(first, steps.index, label)]
         rows.append((label, *fmean(map(_steps, finished)) * seconds))
     columns = ["method", *(name.replace("step", "run") for name in ends)]
     return costs.merge(pd.DataFrame(rows, columns=columns), on="method")
+
+
+def _steps_like(first: Method, measured: Iterable[str], second: str) -> str:
+    """The label of the first measured method that learns what a first stage does, in one stage.
+
+    Without one, that of the second stage, which learns the same from other batches.
+    """
+    named = lineup.methods(FULL)
+    for label in (label for label in measured if label in named):
+        method = named[label]
+        if method.first_stage() is None and _learns(method) == _learns(first):
+            return label
+    return second
+
+
+def _learns(method: Method) -> tuple[object, ...]:
+    """What a step's time hangs on, whatever the depth that a profile gives all deep methods."""
+    shape = method.prompt_shape()
+    tokens = shape.text_tokens, shape.vision_tokens, prompts_images(method)
+    return *tokens, method.per_image, method.views, method.frozen_images
 
 
 def _steps(result: Result) -> int:
@@ -143,10 +162,11 @@ def _steps(result: Result) -> int:
 
 def measured_backbones() -> list[str]:
     """Backbones that `stored_costs` knows."""
-    return list(dict.fromkeys(str(row["backbone"]) for row in _stored_rows()))
+    return list(dict.fromkeys(str(row["backbone"]) for row in stored_rows()))
 
 
-def _stored_rows() -> list[Row]:
+def stored_rows() -> list[Row]:
+    """All rows that were measured, of every backbone; none if nothing was."""
     path = stored(f"{NAME}.json")
     return read_rows(path) if path.is_file() else []
 

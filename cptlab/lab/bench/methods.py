@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from statistics import median
 
@@ -65,14 +65,14 @@ def method_rows(
     device = backbone.device
     held, models, steps = in_memory(dataset, backbone.image_size), {}, {}
     for label, spec in specs.items():
-        prompts, names = start(spec, backbone), dataset.class_names
+        prompts, names = start([spec], backbone), dataset.class_names
         models[label] = PromptedCLIP(backbone, prompts, spec.method, names, dataset.template)
         if prompts.learned():
-            steps[label] = Timed(spec, models[label], dataset, subset)
+            steps[label] = Timed([spec], models[label], dataset, [subset])
     sizes = {label: step() for label, step in steps.items()}
     memory = {label: peak_memory(step, device)[0] for label, step in steps.items()}
-    for label, step in steps.items():
-        step.accelerate(specs[label])
+    for step in steps.values():
+        step.accelerate()
     tests = {label: partial(_classify, model, held) for label, model in models.items()}
     for test in tests.values():
         test()
@@ -97,39 +97,48 @@ def method_rows(
     ]
 
 
-def start(spec: RunSpec, backbone: Backbone) -> Prompts:
-    """Prompts of a run before training; those of a second stage after a first one of no steps."""
-    first = spec.method.first_stage()
-    method, generators = first or spec.method, [torch_stream("init", spec.seed)]
+def start(specs: Sequence[RunSpec], backbone: Backbone) -> Prompts:
+    """Prompts of a pass before training; those of a second stage after a first one of no steps."""
+    own = specs[0].method
+    first = own.first_stage()
+    method, generators = first or own, [torch_stream("init", spec.seed) for spec in specs]
     shape = method.prompt_shape()
     prompts = init_prompts(backbone, shape, generators, method.context_init, method.extra)
-    return spec.method.second_stage(prompts) if first else prompts
+    return own.second_stage(prompts) if first else prompts
 
 
 class Timed:
-    """The steps of a run's training one at a time, at the rate of the warm-up.
+    """The steps of a pass one at a time, at the rate of the warm-up.
 
     Raises:
         ValueError: if the subset is smaller than a batch.
     """
 
-    def __init__(self, spec: RunSpec, model: PromptedCLIP, dataset: ImageDataset, subset: Subset):
-        samples, batch_size = len(subset.samples), spec.schedule.batch_size
+    def __init__(
+        self,
+        specs: Sequence[RunSpec],
+        model: PromptedCLIP,
+        dataset: ImageDataset,
+        subsets: Sequence[Subset],
+    ):
+        self.spec = specs[0]
+        samples, batch_size = len(subsets[0].samples), self.spec.schedule.batch_size
         if samples < batch_size:
             raise ValueError(
                 f"{samples} training images make no batch of {batch_size}: give more classes."
             )
-        counts = torch.tensor([subset.counts], device=model.backbone.device)
-        context = context_of(model, dataset, counts, spec.balance or Balance())
-        prepared = prepare([spec.method], context)
-        images = TrainingImages(model, dataset, [subset])
-        self.draws = Batches([spec], images)
-        self.step = self.update = TrainStep([spec], images, context, prepared, counts)
+        counts = [subset.counts for subset in subsets]
+        class_counts = torch.tensor(counts, device=model.backbone.device)
+        context = context_of(model, dataset, class_counts, self.spec.balance or Balance())
+        prepared = prepare([spec.method for spec in specs], context)
+        images = TrainingImages(model, dataset, subsets)
+        self.draws = Batches(specs, images)
+        self.step = self.update = TrainStep(specs, images, context, prepared, class_counts)
         self.batches = itertools.chain.from_iterable(map(self.draws.of_epoch, itertools.count()))
 
-    def accelerate(self, spec: RunSpec) -> None:
+    def accelerate(self) -> None:
         """On a GPU, record the step as training does."""
-        self.update = accelerated(self.step, self.draws, spec)
+        self.update = accelerated(self.step, self.draws, self.spec)
 
     def __call__(self) -> int:
         """Take the next step; returns the number of images in its batch."""
@@ -150,7 +159,7 @@ def parameters_at(methods: Mapping[str, Method], backbone: str = VIT_B_16) -> di
     with torch.device("meta"):
         shapes = untrained(backbone, "meta")
     specs = {label: RunSpec("none", method) for label, method in methods.items()}
-    return {label: start(spec, shapes).count() for label, spec in specs.items()}
+    return {label: start([spec], shapes).count() for label, spec in specs.items()}
 
 
 def _classify(model: PromptedCLIP, dataset: ImageDataset) -> Tensor:

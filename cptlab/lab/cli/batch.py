@@ -16,8 +16,7 @@ from nbclient.exceptions import DeadKernelError
 from tqdm.auto import tqdm
 
 from cptlab.data import open_dataset
-from cptlab.lab.bench import committed_rows
-from cptlab.lab.bench.forecast import forecast, step_times
+from cptlab.lab.bench.forecast import Forecast, forecast
 from cptlab.lab.cli.errors import message
 from cptlab.lab.cli.pages import html_page, index_page
 from cptlab.lab.figures import contact_sheet
@@ -25,7 +24,8 @@ from cptlab.lab.runs import inputs
 from cptlab.lab.runs.engines import LOCAL
 from cptlab.lab.runs.locks import held
 from cptlab.lab.runs.queue import run
-from cptlab.lab.runs.results import load_result, missing, remarks
+from cptlab.lab.runs.results import missing, remarks
+from cptlab.lab.study import lineup
 from cptlab.lab.study.captions import captions
 from cptlab.lab.study.profiles import Profile
 from cptlab.lab.study.studies import STUDIES
@@ -39,7 +39,7 @@ class NotebooksFailed(RuntimeError):
 
 @dataclass(frozen=True)
 class Plan:
-    """What a batch will do: its runs, those that are missing, and the estimated minutes.
+    """What a batch will do: its runs, those that are missing, and what these cost.
 
     remarks: what should be known about stored results (`cptlab.lab.runs.results.remarks`).
     parameters: what the notebooks are given beside `out` and `jobs`.
@@ -50,7 +50,7 @@ class Plan:
     notebooks: list[str]
     runs: list[RunSpec]
     todo: list[RunSpec]
-    minutes: float
+    forecast: Forecast
     remarks: list[str]
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
@@ -127,28 +127,24 @@ def plan(
     parameters: what the notebooks are given beside `out` and `jobs`; the profile's name alone, if
     left out.
 
-    The estimate uses stored runs where there are any. Raises ValueError for an unknown notebook.
+    Raises ValueError for an unknown notebook.
     """
     names = notebook_names(wanted, parameters or ())
     specs = list(dict.fromkeys(spec for name in names for spec in STUDIES[name](profile)))
     todo = missing(specs, folders.runs)
-    known: dict[str, float] = {}
-    for spec in specs:
-        result = load_result(folders.runs, spec)
-        if result is not None:
-            known[_kind(spec)] = result.details["seconds"]
-    times = step_times(committed_rows(profile.device))
-    seconds = sum(known.get(_kind(spec)) or forecast(spec, times).seconds for spec in todo)
-    if profile.device == "cpu":
-        seconds /= max(1, jobs)
     found = remarks(specs, folders.runs)
+    cost = forecast(todo, folders.runs, jobs)
     parameters = parameters or {"profile": profile.name}
-    return Plan(profile, folders, names, specs, todo, seconds / 60, found, parameters)
+    return Plan(profile, folders, names, specs, todo, cost, found, parameters)
 
 
-def _kind(spec: RunSpec) -> str:
-    same = (spec.dataset, spec.protocol, spec.method, spec.tau, spec.schedule, spec.curve)
-    return str(same)
+def labels_of(plan: Plan) -> dict[RunSpec, str]:
+    """The row of each run's method, whatever a study varies of it."""
+    labels = {}
+    for spec in plan.runs:
+        label = lineup.label_of(plan.profile, spec.method, spec.protocol)
+        labels[spec] = label.partition(", ")[0]
+    return labels
 
 
 def figures(plan: Plan, jobs: int, where: str = LOCAL) -> None:

@@ -97,12 +97,13 @@ def compare(
     Example: cptlab compare birds food --methods coop,cpt --taus .06,1 --seeds 1-3
     """
     from cptlab.data import full_name
-    from cptlab.lab.bench import committed_rows, forecast
+    from cptlab.lab.bench import forecast
     from cptlab.lab.cli import batch
     from cptlab.lab.compare import Question
     from cptlab.lab.runs.queue import run
     from cptlab.lab.runs.results import missing
     from cptlab.lab.study.given import items
+    from cptlab.lab.study.origin import duration
     from cptlab.lab.workspace import workspace
     from cptlab.methods.outside import full_reference
 
@@ -130,7 +131,10 @@ def compare(
         todo = missing(list(asked.study), folders.runs)
         for spec in asked.study if names else ():
             click.echo(f"{'missing' if spec in set(todo) else 'done   '}  {spec.run_id}")
-        click.echo(forecast.as_text(todo, forecast.step_times(committed_rows("cpu"))))
+        if todo:
+            cost = forecast.forecast(todo, folders.runs, jobs)
+            click.echo(forecast.as_text(cost, asked.study))
+            click.echo(f"{len(todo)} to do in about {duration(cost.seconds)}, --jobs being {jobs}.")
         return
     run(list(asked.study), folders.runs, jobs, where=engine)
     fields = {f.name: getattr(asked, f.name) for f in dataclasses.fields(asked)}

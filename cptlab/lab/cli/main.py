@@ -43,7 +43,8 @@ for command in (bench, classify, compare, data, doctor, export, results, run, tu
 @profile_option
 @click.option("--out", help="Write everything below this folder.")
 @jobs_option
-@click.option("--dry-run", is_flag=True, help="List the runs and an estimate; do nothing.")
+@click.option("--dry-run", is_flag=True, help="Sum up runs, steps and hours; do nothing.")
+@click.option("--list", "listed", is_flag=True, help="With --dry-run: name every run as well.")
 @engine_option
 @click.option(
     "--method",
@@ -61,6 +62,7 @@ def figures(
     out: str | None,
     jobs: int,
     dry_run: bool,
+    listed: bool,
     engine: str,
     own: tuple[str, ...],
     **given: str | None,
@@ -72,9 +74,9 @@ def figures(
     What is changed goes to folders of its own:
     cptlab figures 03 --profile smoke --datasets food --weights 0,0.1,1 --seeds 1-3
     """
-    from cptlab.lab import bench
     from cptlab.lab.bench import forecast
     from cptlab.lab.cli import batch
+    from cptlab.lab.study.origin import duration
     from cptlab.lab.study.settings import parameters, profile_with
     from cptlab.lab.workspace import workspace
 
@@ -89,29 +91,23 @@ def figures(
     done = len(plan.runs) - len(plan.todo)
     if dry_run:
         todo = set(plan.todo)
-        for spec in plan.runs:
+        for spec in plan.runs if listed else ():
             click.echo(f"{'missing' if spec in todo else 'done   '}  {spec.run_id}")
         if plan.todo:
-            times = forecast.step_times(bench.committed_rows(chosen.device))
-            click.echo(forecast.as_text(plan.todo, times))
+            click.echo(forecast.as_text(plan.forecast, batch.labels_of(plan)))
     for remark in plan.remarks:
         click.echo(remark)
     workers, pages = _counted(jobs, "job"), _counted(len(plan.notebooks), "notebook")
     click.echo(
         f"Profile {chosen.name}: {len(plan.runs)} runs, {done} done, {len(plan.todo)} to do in "
-        f"about {_duration(plan.minutes)} with {workers}, then {pages} of some 15 s each."
+        f"about {duration(plan.forecast.seconds)} with {workers}, then {pages} of some 15 s each."
     )
     if dry_run:
-        batch.check(
-            chosen, names
-        )  # last, so that the plan can be seen before data and weights are there
+        # last, so that the plan can be seen before data and weights are there
+        batch.check(chosen, names)
     else:
         batch.figures(plan, jobs, engine)
         click.echo(f"Figures: {folders.figures}\nPages: {folders.notebooks / 'index.html'}")
-
-
-def _duration(minutes: float) -> str:
-    return f"{minutes:.1f} min" if minutes < 120 else f"{minutes / 60:,.0f} h"
 
 
 def _counted(number: int, what: str) -> str:

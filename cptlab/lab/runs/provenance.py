@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import time
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,7 +22,19 @@ def environment(spec: RunSpec) -> dict[str, Any]:
         "versions": {name: metadata.version(name) for name in PACKAGES},
         "python": platform.python_version(),
         "machine": platform.machine(),
+        "processor": processor(),
         "threads": spec.threads,
         "device": torch.cuda.get_device_name() if spec.device == "cuda" else spec.device,
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
+
+
+def processor() -> str:
+    """This machine's processor and the number of its logical cores, in words."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    except OSError:  # not Linux
+        names = []
+    name = names[0] if names else platform.processor() or platform.machine()
+    return f"{name}, {os.cpu_count()} cores"
