@@ -19,7 +19,7 @@ from cptlab.lab.cli.options import (
 )
 from cptlab.lab.cli.results import results
 from cptlab.lab.cli.run import run
-from cptlab.lab.cli.use import classify, export
+from cptlab.lab.cli.use import classify, evaluate, export
 
 
 @click.group()
@@ -34,7 +34,7 @@ def commands() -> None:
     """
 
 
-for command in (bench, classify, compare, data, doctor, export, results, run, tune):
+for command in (bench, classify, compare, data, doctor, evaluate, export, results, run, tune):
     commands.add_command(command)
 
 

@@ -1,4 +1,4 @@
-"""The commands that use a trained prompt: `cptlab classify` and `cptlab export`."""
+"""The commands that use a trained prompt: `cptlab classify`, `export` and `evaluate`."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 import click
 
 from cptlab.checks import first_few
-from cptlab.lab.cli.names import one_of
+from cptlab.lab.cli.names import EMBEDDED, PAPER, one_of
+from cptlab.lab.cli.options import data_root_option
 from cptlab.lab.workspace import DEFAULT_PROFILE, workspace
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from cptlab.data import Protocol
     from cptlab.lab.runs.finished import Result
 
 run_argument = click.argument("run", shell_complete=one_of((), or_path=True))
@@ -50,8 +52,7 @@ def classify(
 
     Example: cptlab classify out/runs/birds-cpt-tau0.06-seed1-1a2b3c4d5e a.jpg more-images
     """
-    if csv is not None and not csv.absolute().parent.is_dir():
-        raise ValueError(f"There is no folder {csv.parent} for {csv.name}: make it first.")
+    check_folder(csv)
     result = stored(run, method)
     frame = result.classify(images, listed(names))
     for line in table(frame, top):
@@ -81,6 +82,52 @@ def export(run: str, file: Path, names: str | None, method: str | None) -> None:
     """
     stored(run, method).export(file, listed(names))
     click.echo(f"Written to {file}")
+
+
+@click.command()
+@run_argument
+@click.option(
+    "--dataset",
+    required=True,
+    help="One of the embedded or the paper's data sets, or the path of a folder or CSV file.",
+    shell_complete=one_of((*EMBEDDED, *PAPER), or_path=True),
+)
+@click.option(
+    "--protocol",
+    type=click.Choice(["few_shot", "base_to_new", "transfer"]),
+    default="few_shot",
+    show_default=True,
+    help="What is tested: all classes, both halves, or all data sets that transfer has.",
+)
+@click.option("--csv", type=click.Path(path_type=Path), help="Write accuracies by class to a file.")
+@method_option
+@data_root_option
+def evaluate(
+    run: str, dataset: str, protocol: Protocol, csv: Path | None, method: str | None
+) -> None:
+    """Test the prompts of a finished RUN on another data set, beside the frozen CLIP.
+
+    Example: cptlab evaluate out/runs/food-cpt-tau0.06-seed1-1a2b3c4d5e --dataset travel
+    """
+    from cptlab.data import is_path
+    from cptlab.data.doctor import require_sound
+
+    check_folder(csv)
+    result = stored(run, method)
+    if is_path(dataset):
+        require_sound(Path(dataset).expanduser())  # a damaged image should fail at once
+    metrics, classes = result.evaluate(dataset, protocol)
+    click.echo(metrics.round(2).to_string(index=False))
+    click.echo("Percent; macro: mean over classes; zero_shot: the frozen CLIP.")
+    if csv is not None:
+        classes.to_csv(csv, index=False)
+        click.echo(f"Written to {csv}")
+
+
+def check_folder(file: Path | None) -> None:
+    """Raise ValueError if the folder of a file that is to be written is not there."""
+    if file is not None and not file.absolute().parent.is_dir():
+        raise ValueError(f"There is no folder {file.parent} for {file.name}: make it first.")
 
 
 def stored(run: str, method: str | None = None) -> Result:

@@ -14,9 +14,10 @@ import pandas as pd
 import torch
 
 from cptlab import clip
-from cptlab.data import sentence_of
+from cptlab.data import ImageDataset, Protocol, sentence_of
 from cptlab.lab.runs import inputs, predictions
 from cptlab.lab.runs.classify import Images, classify
+from cptlab.lab.runs.evaluate import evaluate, tests_of
 from cptlab.lab.runs.export import export
 from cptlab.methods.outside import source_id
 from cptlab.methods.registry import UnknownMethod
@@ -94,6 +95,17 @@ class Result:
             "weights": self.details["weights"],
         }
         export(self.model(), path, names, backbone)
+
+    def evaluate(
+        self, dataset: str | ImageDataset, protocol: Protocol = "few_shot"
+    ) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Accuracies of this run's prompts, and zero-shot's, on any data set: by role, and by class
+        (`cptlab.lab.runs.evaluate`). Errors of `model`, `open_dataset` and `open_task` too.
+
+        dataset: a name, a path or a data set. protocol: of a name or path; "few_shot" means all
+        classes.
+        """
+        return evaluate(self.model(), tests_of(dataset, protocol))
 
     def model(self) -> PromptedCLIP:
         """The prompted CLIP with this run's learned tokens, on the run's device, or on the CPU
