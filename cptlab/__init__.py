@@ -6,16 +6,18 @@ the study on top of them.
 
 What a script starts from, here by the shorter names:
 
+    compare         methods side by side on data sets: table, figures, all runs as a frame
+    fit             one method trained once; the run classifies images and exports its weights
+    load_run        a run that is stored; read_results: all runs of a store as a frame
     CPT             the method (its `help` explains the losses); the others: `cptlab.methods`
-    RunSpec         everything that decides a run's numbers; `cptlab.lab.runs` trains and stores it
+    RunSpec         everything that decides a run's numbers, nothing left to a profile
     Schedule        epochs, learning rate, batch size
     load            a frozen CLIP by name: load("EmojiCLIP")
-    load_run        a finished run by its folder: its numbers, and its prompts for use
     open_dataset    a data set by name, or by the path of a folder or CSV file
 
-    >>> from cptlab import CPT, load, open_dataset
-    >>> base, new = open_dataset("food").halves()
-    >>> backbone = load("EmojiCLIP")
+    >>> import cptlab
+    >>> study = cptlab.compare("food", ["coop", "cpt"], taus=[0.06], seeds="1-3")
+    >>> study.table(), study.plot(), study.frame
 """
 
 from importlib import import_module
@@ -39,7 +41,15 @@ _PUBLIC = {
 def __getattr__(name: str) -> Any:
     """Import the public names on first use: `import cptlab` stays quick, figures need no torch."""
     if name in _PUBLIC:
-        return getattr(import_module(_PUBLIC[name]), name)
+        try:
+            return getattr(import_module(_PUBLIC[name]), name)
+        except ModuleNotFoundError as error:
+            if _PUBLIC[name].startswith("cptlab.lab"):
+                error.msg = (
+                    f"cptlab.{name} needs more than the core ({error.name} is missing): "
+                    "pip install 'cptlab[lab]'"
+                )
+            raise
     raise AttributeError(f"module 'cptlab' has no attribute {name!r}")
 
 

@@ -18,6 +18,7 @@ import pytest
 import torch
 from PIL import Image
 
+import cptlab as package
 from cptlab import CPT, clip
 from cptlab.clip import prompts
 from cptlab.data.own import own_dataset
@@ -133,6 +134,12 @@ def test_a_missing_package_is_named(cptlab, monkeypatch):
     assert (status, err.count("\n")) == (1, 1)
     assert err.startswith("cptlab: The package umap is not installed here.")
     assert "pip install 'cptlab[lab]'" in err
+
+
+def test_the_library_says_which_names_need_the_lab(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cptlab.lab.compare", None)  # as if a package of it were gone
+    with pytest.raises(ModuleNotFoundError, match=r"cptlab.compare needs .*'cptlab\[lab\]'"):
+        package.compare  # noqa: B018
 
 
 # -------------------------------------------------------------------------------------------- help

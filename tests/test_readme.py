@@ -13,6 +13,7 @@ from committed import committed
 from golden_study import RUNS, study
 from tiny_data_root import image, publish, tiny_root
 
+from cptlab.lab import workspace
 from cptlab.lab.cli import batch
 from cptlab.lab.cli.main import commands
 from cptlab.lab.runs import archive
@@ -97,8 +98,8 @@ def test_every_command_runs(line, user):
     without_data = "--profile paper" in line
     if " ".join(words).startswith(LONG):
         words.append("--help")
-    elif words[0] in ("figures", "run", "results"):
-        words += ["--jobs", "1"] if words[0] == "figures" else []
+    elif words[0] in ("compare", "figures", "run", "results"):
+        words += ["--jobs", "1"] if words[0] in ("compare", "figures") else []
         words += ["--out", "out"] if without_data else ["--profile", "smoke", "--out", "out"]
     done = CliRunner().invoke(commands, words)
     if without_data:
@@ -116,12 +117,27 @@ def test_make_help_lists_what_the_readme_uses():
         assert name == "help" or f"make {name} " in done.stdout
 
 
-def test_the_library_trains_as_it_says(tmp_path, monkeypatch, capsys):
+@pytest.fixture
+def with_birds(tmp_path, monkeypatch):
+    """In a folder with images of four kinds of birds."""
     for number in range(16):
-        image(tmp_path / f"birds/bird {number % 4}/{number}.png", number % 4)
+        image(tmp_path / f"birds/{('owl', 'jay', 'wren', 'tit')[number % 4]}/{number}.png", number)
     monkeypatch.chdir(tmp_path)
-    (program,) = re.findall(r"```python\n(.*?)```", README, flags=re.S)
-    exec(program, {})
+
+
+PROGRAMS = re.findall(r"```python\n(.*?)```", README, flags=re.S)
+
+
+@pytest.mark.slow
+def test_own_questions_are_answered_as_it_says(with_birds, tmp_path, monkeypatch):
+    monkeypatch.setattr(workspace, "IN_CHECKOUT", False)  # runs go below the current folder
+    exec(PROGRAMS[0], {})
+    assert (tmp_path / "birds.png").stat().st_size > 10_000
+    assert (tmp_path / "birds.safetensors").is_file()
+
+
+def test_the_library_trains_as_it_says(with_birds, capsys):
+    exec(PROGRAMS[1], {})
     printed = ast.literal_eval(capsys.readouterr().out)
     assert printed.keys() == {"base", "new", "H"}
     assert all(0 <= value <= 100 for value in printed.values())

@@ -69,12 +69,9 @@ class CPT(DeepPrompts):
 
     Train one with `cptlab run --method cpt --set etf_reduction=pair_mean`, or from Python:
 
-        >>> from pathlib import Path
-        >>> from cptlab import CPT, RunSpec
-        >>> from cptlab.lab.runs.queue import run
-        >>> method = CPT(etf_reduction="pair_mean", text_depth=3, vision_depth=4)
-        >>> [result] = run([RunSpec("food", method, tau=0.06)], Path("runs"))
-        >>> result.metrics["H"], result.metrics["tail"]
+        >>> import cptlab
+        >>> run = cptlab.fit("food", cptlab.CPT(etf_reduction="pair_mean"), tau=0.06, seed=1)
+        >>> run.metrics["H"], run.metrics["tail"]
     """
 
     name: ClassVar[str] = "cpt"

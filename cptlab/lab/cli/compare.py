@@ -99,7 +99,8 @@ def compare(
     from cptlab.data import full_name
     from cptlab.lab.bench import forecast
     from cptlab.lab.cli import batch
-    from cptlab.lab.compare import Question
+    from cptlab.lab.compare import Comparison, Question
+    from cptlab.lab.compare.comparison import markdown
     from cptlab.lab.runs.queue import run
     from cptlab.lab.runs.results import missing
     from cptlab.lab.study.given import items
@@ -136,13 +137,13 @@ def compare(
             click.echo(forecast.as_text(cost, asked.study))
             click.echo(f"{len(todo)} to do in about {duration(cost.seconds)}, --jobs being {jobs}.")
         return
-    run(list(asked.study), folders.runs, jobs, where=engine)
+    results = run(list(asked.study), folders.runs, jobs, where=engine)
+    click.echo(markdown(Comparison(asked, tuple(results)).table()))
     fields = {f.name: getattr(asked, f.name) for f in dataclasses.fields(asked)}
-    page = batch.execute_notebook(
-        "compare", {**fields, "out": folders.root, "jobs": 1}, folders.notebooks
-    )
-    click.echo((folders.figures / "table.md").read_text(encoding="utf-8"))
-    click.echo(f"Table and figures: {folders.figures}\nPage: {page.with_suffix('.html')}")
+    parameters = {**fields, "out": folders.root, "jobs": 1}
+    batch.execute_notebook("compare", parameters, folders.notebooks)
+    page = folders.notebooks / "compare.html"
+    click.echo(f"Table and figures: {folders.figures}\nPage: {page}")
 
 
 def _options(texts: tuple[str, ...]) -> dict[str, dict[str, object]]:

@@ -1,4 +1,4 @@
-"""The commands about stored results: `cptlab results pack`, `cptlab results unpack`."""
+"""The commands about stored results: `cptlab results pack`, `unpack` and `table`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ out_option = click.option("--out", help="The folder that `cptlab figures --out` 
 
 @click.group()
 def results() -> None:
-    """Pack a study's results into one file, or redraw figures from such a file.
+    """Pack a study's results into one file, redraw figures from such a file, or list all runs.
 
     Example: cptlab results unpack my-study.tar.xz
     """
@@ -61,3 +61,27 @@ def unpack(file: Path, profile: str, out: str | None) -> None:
 
     store = workspace(profile, out).runs
     click.echo(f"{archive.unpack(file, store)} results were new to {store}.")
+
+
+@results.command()
+@click.argument("store", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path), required=False)
+def table(store: Path, file: Path | None) -> None:
+    """Write all finished runs in STORE to the CSV file FILE, or show the main columns.
+
+    STORE is a folder of runs, or one that --out was given. A column for everything that was chosen,
+    hyper-parameters and schedule included.
+
+    Example: cptlab results table comparison birds.csv
+    """
+    from cptlab.lab.runs.frame import COSTS, read_results
+
+    frame = read_results(store)
+    if file is None:
+        names = list(frame.columns)
+        upto = names[1 : names.index(COSTS[0])]  # without the long run id
+        shown = frame[[name for name in upto if not name.startswith(("target ", "domain "))]]
+        click.echo(shown.to_string(index=False, float_format="{:.4g}".format, na_rep="-"))
+    else:
+        frame.to_csv(file, index=False)
+        click.echo(f"{len(frame)} runs, {len(frame.columns)} columns: {file}")

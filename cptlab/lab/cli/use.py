@@ -34,7 +34,13 @@ method_option = click.option(
 @run_argument
 @click.argument("images", nargs=-1, required=True, shell_complete=one_of((), or_path=True))
 @names_option
-@click.option("--top", default=3, show_default=True, type=click.IntRange(min=1))
+@click.option(
+    "--top",
+    default=3,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Names to show for each image.",
+)
 @click.option("--csv", type=click.Path(path_type=Path), help="Write all probabilities to a file.")
 @method_option
 def classify(
