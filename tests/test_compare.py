@@ -15,6 +15,7 @@ from cptlab import CPT
 from cptlab.lab.cli.main import commands
 from cptlab.lab.compare import Question
 from cptlab.lab.compare.comparison import MEAN
+from cptlab.lab.runs.frame import runs_frame
 from cptlab.lab.runs.queue import RunsFailed
 from cptlab.methods import METHODS
 from cptlab.methods.schedule import Schedule
@@ -247,3 +248,14 @@ def test_a_failed_run_is_told_and_the_others_stay(birds, tmp_path):
     with pytest.raises(RunsFailed, match="1 of 2 runs failed"):
         cptlab.compare(birds, "coop", seeds=1, lr=1e30, out=tmp_path, **ASKED)
     assert set(cptlab.read_results(tmp_path)["method"]) == {"zero_shot"}
+
+
+def test_a_name_that_is_taken_gets_its_kind_before_it(study):
+    stored = json.loads(json.dumps([result.details for result in study.results[:2]]))
+    stored[0]["metrics"]["targets"] = 50.0
+    stored[1]["spec"]["method"]["seconds"] = 7
+    frame = runs_frame(stored)
+    assert frame.columns.is_unique
+    assert frame["targets"].dropna().tolist() == [50.0]
+    assert frame["spec.targets"].tolist() == [(), ()]
+    assert frame["method.seconds"].dropna().tolist() == [7]

@@ -100,7 +100,6 @@ def compare(
     from cptlab.lab.bench import forecast
     from cptlab.lab.cli import batch
     from cptlab.lab.compare import Comparison, Question
-    from cptlab.lab.compare.comparison import markdown
     from cptlab.lab.runs.queue import run
     from cptlab.lab.runs.results import missing
     from cptlab.lab.study.given import items
@@ -138,7 +137,7 @@ def compare(
             click.echo(f"{len(todo)} to do in about {duration(cost.seconds)}, --jobs being {jobs}.")
         return
     results = run(list(asked.study), folders.runs, jobs, where=engine)
-    click.echo(markdown(Comparison(asked, tuple(results)).table()))
+    click.echo(Comparison(asked, tuple(results)).as_text())
     fields = {f.name: getattr(asked, f.name) for f in dataclasses.fields(asked)}
     parameters = {**fields, "out": folders.root, "jobs": 1}
     batch.execute_notebook("compare", parameters, folders.notebooks)

@@ -115,6 +115,15 @@ class Comparison:
         wide.columns.name = None
         return wide.droplevel("dataset") if len(self.question.named) == 1 else wide
 
+    def as_text(self) -> str:
+        """The table of the mean over the data sets as two narrow ones: accuracies, differences."""
+        table = self.table()
+        table = table.loc[MEAN] if MEAN in table.index else table
+        gaps = [name for name in table.columns if " - " in name]
+        own = [name for name in self.metrics if name not in THIRDS[:2]]
+        learned = table.drop(index=ZERO_SHOT, level="method")
+        return f"{table[own].to_string()}\n\n{learned[gaps].to_string()}"
+
     def plot(self) -> Figure:
         """Means with intervals: a row for each tau, a column for each accuracy."""
         mean = self._of_all(self.summary())

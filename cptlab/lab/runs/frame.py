@@ -16,6 +16,8 @@ from cptlab.training.spec import STORED_NAMES
 
 FIRST = ("run_id", "dataset", "method", "tau", "seed", "protocol")
 COSTS = ("trained_parameters", "seconds")
+NAMES = {stored: name for name, stored in STORED_NAMES.items()} | {"n_max": "shots"}
+"""Fields of a stored specification that the command line calls by another name."""
 
 
 def read_results(store: str | Path) -> pd.DataFrame:
@@ -68,32 +70,34 @@ def runs_frame(stored: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
         in percent, effective rank in dimensions); trained parameters and seconds; then everything
         else that was chosen: the other fields of `RunSpec`, those of the schedule, and the
         hyper-parameters of the method, which are empty for methods without them. A name that is
-        taken gets "schedule.", "method." or "balance." before it.
+        taken gets its kind before it, as in "spec.targets" beside the accuracy on targets, or
+        "balance.beta".
     """
     rows = [_row(values) for values in stored]
-    parts = [pd.DataFrame(list(part)) for part in zip(*rows, strict=True)]
-    return pd.concat(parts, axis="columns")
+    frames = {kind: pd.DataFrame([row[kind] for row in rows]) for kind in rows[0]}
+    taken: set[str] = set()
+    for kind, frame in frames.items():
+        names = {name: f"{kind}.{name}" for name in frame if name in taken or kind == "balance"}
+        frames[kind] = frame.rename(columns=names)
+        taken |= set(frames[kind])
+    return pd.concat(frames.values(), axis="columns")
 
 
-def _row(values: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
+def _row(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """What one run has of each kind of column; KeyError where something is missing."""
-    spec = dict(values["spec"])
-    names = {stored: name for name, stored in STORED_NAMES.items()} | {"n_max": "shots"}
-    method = dict(spec.pop("method"))
-    first = {"run_id": values["run_id"], "method": method.pop("name")}
-    inner = {"schedule": spec.pop("schedule"), "method": method, "balance": spec.pop("balance")}
-    spec = {names.get(key, key): value for key, value in spec.items()}
-    first = {name: first.get(name, spec.pop(name, None)) for name in FIRST}
-    metrics = {name: float(value) for name, value in values["metrics"].items()}
-    costs = {name: values[name] for name in COSTS}
-    others = {name: _hashable(value) for name, value in spec.items()}
-    taken = {*first, *metrics, *costs, *others}
-    for kind, fields in inner.items():
-        for name, value in (fields or {}).items():
-            free = name if name not in taken and kind != "balance" else f"{kind}.{name}"
-            others[free] = _hashable(value)
-            taken.add(free)
-    return first, metrics, costs, others
+    spec = {NAMES.get(key, key): value for key, value in values["spec"].items()}
+    method, schedule, balance = (spec.pop(kind) for kind in ("method", "schedule", "balance"))
+    own = {"run_id": values["run_id"], "method": method["name"]}
+    parts = {
+        "run": {name: own.get(name, spec.get(name)) for name in FIRST},
+        "metrics": {name: float(value) for name, value in values["metrics"].items()},
+        "costs": {name: values[name] for name in COSTS},
+        "spec": {name: value for name, value in spec.items() if name not in FIRST},
+        "schedule": schedule,
+        "method": {name: value for name, value in method.items() if name != "name"},
+        "balance": balance or {},
+    }
+    return {kind: {k: _hashable(v) for k, v in part.items()} for kind, part in parts.items()}
 
 
 def _hashable(value: object) -> object:
