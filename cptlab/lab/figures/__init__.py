@@ -23,7 +23,12 @@ from cptlab.lab.figures.map import class_map
 from cptlab.lab.figures.published import published_averages
 from cptlab.lab.figures.ranks import rank_plot
 from cptlab.lab.figures.seeds import seed_violins, training_curves
-from cptlab.lab.figures.sensitivity import sensitivity_curves, sensitivity_heatmap
+from cptlab.lab.figures.sensitivity import (
+    sensitivity_curves,
+    sensitivity_grid,
+    sensitivity_heatmap,
+    weight_heatmaps,
+)
 from cptlab.lab.figures.similarity import similarity_matrix
 from cptlab.lab.figures.tail import few_shot_panels, gains_by_shots, thirds_bars
 from cptlab.lab.figures.throughput import runs_per_hour, savings_by_classes
@@ -50,10 +55,12 @@ __all__ = [
     "savings_by_classes",
     "seed_violins",
     "sensitivity_curves",
+    "sensitivity_grid",
     "sensitivity_heatmap",
     "silhouette_curve",
     "similarity_matrix",
     "thirds_bars",
     "training_curves",
     "verdict_matrix",
+    "weight_heatmaps",
 ]

@@ -1,17 +1,34 @@
 """The effect of loss weights: curves of one weight (Fig. 3) and a grid of two."""
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import pandas as pd
+from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
+from matplotlib.colors import to_hex, to_rgb
+from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
-from cptlab.lab.figures.style import BLUE, DARK, GREEN, GREY, ORANGE, PURPLE, VERMILLION, Look
+from cptlab.lab.figures.style import (
+    BLUE,
+    DARK,
+    GREEN,
+    GREY,
+    ORANGE,
+    PURPLE,
+    VERMILLION,
+    Look,
+    method_order,
+)
 from cptlab.lab.figures.text import small_text
 from cptlab.lab.study.tables import check_one_row_per_seed, method_table
 
 TAU_LOOKS = tuple(map(Look, (BLUE, GREEN, VERMILLION, PURPLE, ORANGE), "os^vD"))
+
+SHARE = 0.12
+"""Width of a method's place beside the curves, as a part of a panel of curves."""
 
 NAMES = {
     "lambda_tetf": r"$\lambda_\mathrm{TETF}$",
@@ -42,17 +59,13 @@ def sensitivity_curves(
         legend: draw one, right of the axes.
 
     Raises:
-        ValueError: on missing columns, several rows for one seed, a default that was not tried, or
-            more imbalance ratios than there are markers.
+        ValueError: on missing columns, several rows for one seed, or a default that was not tried.
     """
     check_one_row_per_seed(frame, ["tau", weight], [y])
     values = np.sort(frame[weight].unique())
     place = _place(values, default, weight)
     table = method_table(frame, [y], by=["tau", weight]).sort_values(weight)
-    taus = sorted(table["tau"].unique(), reverse=True)
-    if len(taus) > len(TAU_LOOKS):
-        raise ValueError(f"At most {len(TAU_LOOKS)} imbalance ratios can be drawn: {taus}.")
-    for tau, look in zip(taus, TAU_LOOKS):
+    for tau, look in tau_looks(table["tau"]).items():
         rows = table[table["tau"] == tau]
         x = np.searchsorted(values, rows[weight])
         ax.plot(x, rows["mean"], color=look.color, marker=look.marker, label=f"τ = {tau:g}")
@@ -63,6 +76,97 @@ def sensitivity_curves(
     if legend:
         ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return ax
+
+
+def sensitivity_grid(
+    frame: pd.DataFrame,
+    fig: Figure,
+    *,
+    defaults: Mapping[str, float],
+    beside: pd.DataFrame | None = None,
+    y: str = "H",
+) -> list[Axes]:
+    """Panels of `sensitivity_curves`: a row per reading of L_TETF, a column per loss.
+
+    Panels of a row share their vertical axis.
+
+    Args:
+        frame: columns "reading", "loss" (such as "TETF"), "weight", "tau", "seed" and `y`.
+        fig: empty figure to fill; its height is set to what the rows need.
+        defaults: loss -> its weight in all other studies.
+        beside: other methods, shown to the right of each row: columns "method", "tau", "seed", `y`.
+        y: quantity to draw, in percent.
+
+    Returns:
+        The axes, row by row.
+
+    Raises:
+        ValueError: as `sensitivity_curves`.
+    """
+    readings, losses = (list(dict.fromkeys(frame[name])) for name in ("reading", "loss"))
+    others = [] if beside is None else method_order(beside["method"])
+    widths = [1.0] * len(losses) + [max(0.25, SHARE * len(others))] * bool(others)
+    fig.set_layout_engine("constrained")
+    fig.set_figheight(2.6 * len(readings) + 0.4 + 0.5 * bool(others))
+    axes = fig.subplots(
+        len(readings), len(widths), sharey="row", squeeze=False, width_ratios=widths
+    )
+    for row, reading in zip(axes, readings, strict=True):
+        for ax, loss in zip(row, losses):
+            name = f"lambda_{loss.lower()}"
+            rows = frame[(frame["reading"] == reading) & (frame["loss"] == loss)]
+            rows = rows.rename(columns={"weight": name})
+            sensitivity_curves(rows, weight=name, y=y, default=defaults[loss], ax=ax, legend=False)
+        if others:
+            _beside(beside, others, y, row[-1], reading == readings[-1])
+        for ax in row:
+            ax.label_outer()
+        row[0].set_title(rf"$L_\mathrm{{TETF}}$ as a {reading}", loc="left")
+    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    return list(axes.flat)
+
+
+def _beside(frame: pd.DataFrame, order: Sequence[str], y: str, ax: Axes, labels: bool) -> None:
+    """Means with intervals of other methods, a place for each, in the colours of the ratios."""
+    table = method_table(frame, [y])
+    looks = tau_looks(table["tau"])
+    for number, (tau, look) in enumerate(looks.items()):
+        rows = table[table["tau"] == tau]
+        x = rows["method"].map(order.index) + 0.2 * (number - (len(looks) - 1) / 2)
+        spread = np.nan_to_num([rows["mean"] - rows["lower"], rows["upper"] - rows["mean"]])
+        mark = {"fmt": look.marker, "markersize": 5, "capsize": 2, "linewidth": 1.2}
+        ax.errorbar(x, rows["mean"], yerr=spread, color=look.color, **mark)
+    ax.set_xlim(-0.6, len(order) - 0.4)
+    ax.set_xticks(range(len(order)), order if labels else [""] * len(order), rotation=90)
+    ax.grid(False, axis="x")
+
+
+def weight_heatmaps(
+    frame: pd.DataFrame, fig: Figure, *, x: str, y: str, default: tuple[float, float]
+) -> list[Axes]:
+    """A panel of `sensitivity_heatmap` per reading of L_TETF, each with its own colour scale.
+
+    frame: as there, with the column "reading". fig: empty figure to fill; its size is set.
+    """
+    readings = list(dict.fromkeys(frame["reading"]))
+    fig.set_layout_engine("constrained")
+    fig.set_size_inches(4 * len(readings), 3.4)
+    axes = fig.subplots(1, len(readings), squeeze=False)
+    for ax, reading in zip(axes[0], readings, strict=True):
+        rows = frame[frame["reading"] == reading]
+        title = rf"$L_\mathrm{{TETF}}$ as a {reading}"
+        sensitivity_heatmap(rows, x=x, y=y, default=default, ax=ax, title=title)
+    return list(axes.flat)
+
+
+def tau_looks(taus: Sequence[float] | pd.Series) -> dict[float, Look]:
+    """Colour and marker of each imbalance ratio, the largest first."""
+    order = sorted(set(taus), reverse=True)
+    if len(order) <= len(TAU_LOOKS):
+        return dict(zip(order, TAU_LOOKS))
+    colors = colormaps["viridis"](np.linspace(0, 0.9, len(order)))
+    markers = [TAU_LOOKS[i % len(TAU_LOOKS)].marker for i in range(len(order))]
+    return dict(zip(order, map(Look, map(to_hex, colors), markers)))
 
 
 def sensitivity_heatmap(

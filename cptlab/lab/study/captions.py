@@ -100,7 +100,7 @@ def captions(profile: Profile) -> dict[str, str]:
 
 def as_text(design: Design) -> str:
     """Data sets, imbalance ratios and numbers of seeds: "food; τ = 1 (3 seeds); 0.06 (5 seeds)"."""
-    sets = ", ".join(design.datasets)
+    sets = design.names
     if len(design.datasets) > 3:
         sets = f"{len(design.datasets)} data sets"
     groups = [

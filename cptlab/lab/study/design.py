@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,11 @@ class Design:
         if tau > self.smallest_tau and self.seeds_at_larger_tau is not None:
             return self.seeds_at_larger_tau
         return self.seeds
+
+    @property
+    def names(self) -> str:
+        """The data sets as text; of a path the last part."""
+        return ", ".join(Path(name).stem for name in self.datasets)
 
     def at(self, *taus: float) -> Design:
         """The same at those of its imbalance ratios that are given."""
