@@ -29,7 +29,7 @@ from cptlab.lab.figures.sensitivity import (
     sensitivity_heatmap,
     weight_heatmaps,
 )
-from cptlab.lab.figures.similarity import similarity_matrix
+from cptlab.lab.figures.similarity import similarity_matrix, similarity_panels
 from cptlab.lab.figures.tail import few_shot_panels, gains_by_shots, thirds_bars
 from cptlab.lab.figures.throughput import runs_per_hour, savings_by_classes
 
@@ -59,6 +59,7 @@ __all__ = [
     "sensitivity_heatmap",
     "silhouette_curve",
     "similarity_matrix",
+    "similarity_panels",
     "thirds_bars",
     "training_curves",
     "verdict_matrix",
