@@ -157,9 +157,9 @@ def test_sensitivity_curves_draw_means_and_intervals_per_tau(ax, rng):
         sensitivity_curves(frame, weight="lambda_rs", default=0.1, ax=ax)
     with pytest.raises(ValueError, match="several rows"):
         sensitivity_curves(pd.concat([frame, frame]), weight="lambda_cc", default=0, ax=ax)
-    many = pd.concat(frame[frame.tau == 1].assign(tau=tau) for tau in range(1, 7))
-    with pytest.raises(ValueError, match="At most 5"):
-        sensitivity_curves(many, weight="lambda_cc", default=0, ax=ax)
+    many = pd.concat(frame[frame.tau == 1].assign(tau=tau) for tau in range(1, 9))
+    lines = sensitivity_curves(many, weight="lambda_cc", default=0.25, ax=Figure().subplots()).lines
+    assert len({(line.get_color(), line.get_marker()) for line in lines[:8]}) == 8
 
 
 def test_heatmap_shows_means_deviations_and_the_default(ax):

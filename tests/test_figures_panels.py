@@ -1,0 +1,64 @@
+"""Whole figures: as many panels as there is to show, also without the house style."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from cptlab.lab.figures import sensitivity_grid, similarity_panels, weight_heatmaps
+
+
+def crossed(**columns) -> pd.DataFrame:
+    """A row for every combination of values, with three seeds and H = 50 + seed."""
+    columns = {**columns, "seed": (1, 2, 3)}
+    frame = pd.DataFrame(itertools.product(*columns.values()), columns=list(columns))
+    return frame.assign(H=50.0 + frame["seed"])
+
+
+def titles(axes) -> list[str]:
+    return [ax.get_title() for ax in axes]
+
+
+def test_a_panel_per_reading_and_loss_and_one_for_other_methods():
+    runs = crossed(reading=("sum", "pair mean"), loss=("CC", "RS"), weight=(0, 0.25), tau=(1, 0.06))
+    defaults = {"CC": 0.25, "RS": 0.0}
+    plain = sensitivity_grid(runs, fig := Figure(), defaults=defaults)
+    assert len(plain) == len(fig.axes) == 4
+    assert [ax.get_xlabel() for ax in plain[2:]] == [
+        r"weight $\lambda_\mathrm{CC}$",
+        r"weight $\lambda_\mathrm{RS}$",
+    ]
+    beside = crossed(method=("Mine", "CoOp"), tau=(1, 0.06))
+    axes = sensitivity_grid(runs, Figure(), defaults=defaults, beside=beside)
+    assert len(axes) == 6
+    assert [tick.get_text() for tick in axes[5].get_xticklabels()] == ["CoOp", "Mine"]
+    marks = [list(bar.lines[0].get_ydata()) for bar in axes[2].containers]
+    np.testing.assert_allclose(marks, [[52, 52], [52, 52]])  # of a ratio: a mark per method
+    assert axes[0].get_ylim() == axes[2].get_ylim()
+
+
+def test_a_heat_map_per_reading():
+    runs = crossed(reading=("sum", "pair mean", "other"), a=(0, 1), b=(0, 2))
+    axes = weight_heatmaps(runs, fig := Figure(), x="a", y="b", default=(0, 2))
+    assert len(axes) == 3 and fig.get_figwidth() == 12
+    assert titles(axes)[1] == r"$L_\mathrm{TETF}$ as a pair mean"
+
+
+@pytest.mark.parametrize(("n", "shape"), [(1, (1, 1)), (3, (1, 3)), (5, (2, 3)), (21, (6, 4))])
+def test_as_many_similarity_matrices_as_methods(n, shape):
+    matrices = {f"method {i}": np.full((4, 4), i / n) for i in range(n)}
+    numbers = {"method 0": {"rank": 2.0, "within": np.nan}}
+    panels = similarity_panels(
+        matrices, [0, 0, 1, 1], fig := Figure(), annotations=numbers, note="a note"
+    )
+    assert titles(panels) == list(matrices)
+    empty = [ax for ax in fig.axes[: shape[0] * shape[1]] if ax not in panels]
+    assert len(empty) == shape[0] * shape[1] - n
+    assert [text.get_text() for ax in empty[:1] for text in ax.texts] == ["a note"] * bool(empty)
+    assert panels[0].texts[0].get_text() == "rank 2.00\nwithin –"
+    assert len({ax.images[0].get_clim() for ax in panels}) == 1  # one colour scale
+    fig.canvas.draw()
+    with pytest.raises(ValueError, match="nothing to draw"):
+        similarity_panels({}, [], Figure())
