@@ -7,7 +7,7 @@ import dataclasses
 import difflib
 import math
 import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -67,34 +67,42 @@ def check_values(options: Any) -> None:
 
     Hints of other types than numbers, strings, choices and tuples of these are not looked at.
     """
-    hints = _hints(type(options))
-    for f in dataclasses.fields(options):
-        value, hint = getattr(options, f.name), hints[f.name]
-        where = f"{type(options).__name__}.{f.name}"
-        if not _fits(value, hint):
+    for name, hint, fits in _checks(type(options)):
+        value = getattr(options, name)
+        if not fits(value):
             choices = ", ".join(map(str, typing.get_args(hint)))
             is_choice = typing.get_origin(hint) is Literal
             wanted = f"one of {choices}" if is_choice else getattr(hint, "__name__", hint)
             wanted = "finite" if isinstance(value, float) and not math.isfinite(value) else wanted
+            where = f"{type(options).__name__}.{name}"
             raise ValueError(f"{where} is {value!r}, but must be {wanted}.")
         if isinstance(value, int | float) and value < 0:
+            where = f"{type(options).__name__}.{name}"
             raise ValueError(f"{where} is {value!r}, but must be 0 or more.")
 
 
+# A study makes thousands of specifications, and a hint takes long to take apart.
 @lru_cache
-def _hints(cls: type) -> dict[str, Any]:
-    return typing.get_type_hints(cls)
+def _checks(cls: type[DataclassInstance]) -> list[tuple[str, Any, Callable[[Any], bool]]]:
+    """Name, hint and check of every field."""
+    hints = typing.get_type_hints(cls)
+    return [(f.name, hints[f.name], _check_of(hints[f.name])) for f in dataclasses.fields(cls)]
 
 
-def _fits(value: Any, hint: Any) -> bool:
+def _check_of(hint: Any) -> Callable[[Any], bool]:
+    choices = typing.get_args(hint)
     if typing.get_origin(hint) is Literal:
-        return value in typing.get_args(hint)
+        return lambda value: value in choices
     if isinstance(hint, UnionType):
-        return any(_fits(value, option) for option in typing.get_args(hint))
+        options = [_check_of(option) for option in choices]
+        return lambda value: any(fits(value) for fits in options)
     if typing.get_origin(hint) is tuple:
-        return isinstance(value, tuple) and all(_fits(v, typing.get_args(hint)[0]) for v in value)
-    if hint in (int, float):
-        number = int if hint is int else int | float
-        finite = not isinstance(value, float) or math.isfinite(value)
-        return isinstance(value, number) and not isinstance(value, bool) and finite
-    return isinstance(value, hint) if hint in (bool, str, NoneType) else True
+        each = _check_of(choices[0])
+        return lambda value: isinstance(value, tuple) and all(map(each, value))
+    if hint is int:
+        return lambda value: isinstance(value, int) and not isinstance(value, bool)
+    if hint is float:
+        return lambda value: (
+            isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        )
+    return lambda value: isinstance(value, hint) if hint in (bool, str, NoneType) else True

@@ -7,9 +7,13 @@ import pytest
 from click.testing import CliRunner
 from golden_study import RUNS, rebuilt, study
 
+from cptlab.lab import workspace as lab_workspace
 from cptlab.lab.cli.main import commands
 from cptlab.lab.runs import archive
+from cptlab.lab.runs.one_pass import execute
 from cptlab.lab.runs.results import load_result, missing, table
+from cptlab.lab.study.lineup import methods
+from cptlab.lab.study.profiles import SMOKE
 
 STUDY = study()
 KEPT = next(iter(STUDY))
@@ -24,7 +28,7 @@ def packed(tmp_path):
 
 def test_tables_and_figures_are_rebuilt_from_an_archive(packed, tmp_path):
     store = tmp_path / "store"
-    assert archive.unpack(packed, store) == len(STUDY)
+    assert archive.unpack(packed, store) == {spec.run_id: True for spec in STUDY}
     assert missing(list(STUDY), store) == []
     assert rebuilt(store, tmp_path / "a") == rebuilt(RUNS, tmp_path / "b")
     again = [table(load_result(where, spec) for spec in STUDY) for where in (store, RUNS)]
@@ -64,7 +68,7 @@ def test_runs_that_are_there_stay_as_they_are(packed, tmp_path):
     archive.unpack(packed, store)
     path = store / KEPT.run_id / "result.json"
     path.write_text('{"mine": 1}')
-    assert archive.unpack(packed, store) == 0
+    assert not any(archive.unpack(packed, store).values())
     assert path.read_text() == '{"mine": 1}'
 
 
@@ -75,7 +79,7 @@ def test_damaged_results_are_replaced(packed, tmp_path, damaged):
     path = store / KEPT.run_id / "result.json"
     whole = path.read_bytes()
     path.write_text(damaged)
-    assert archive.unpack(packed, store) == 1
+    assert sum(archive.unpack(packed, store).values()) == 1
     assert path.read_bytes() == whole
 
 
@@ -112,10 +116,51 @@ def test_an_archive_brings_results_into_the_store_and_nothing_else(tmp_path, nam
 
 def test_the_commands_say_how_many(tmp_path, packed):
     run = CliRunner().invoke
-    told = run(commands, ["results", "unpack", str(packed), "--out", str(tmp_path / "o")])
-    assert f"{len(STUDY)} results were new to" in told.output
+    command = ["results", "unpack", str(packed), "--out", str(tmp_path / "o")]
+    told = run(commands, command)
+    assert f"Unpacking {packed} into {tmp_path / 'o/runs'}.\n" in told.output
+    assert f"{len(STUDY)} of {len(STUDY)} results were new." in told.output
+    assert "None of them is a run of a profile as it comes" in told.output
+    assert f"0 of {len(STUDY)} results were new." in run(commands, command).output
     nothing = run(commands, ["results", "pack", "x", "--profile", "smoke", "--out", str(tmp_path)])
     assert "No run of profile smoke is finished" in str(nothing.exception)
+
+
+@pytest.fixture
+def of_smoke(tmp_path):
+    """An archive of one run, which is the profile smoke's."""
+    store = tmp_path / "smoke"
+    spec = SMOKE.spec("activities", methods(SMOKE)["Zero-shot"], 0.06, 1)
+    execute([spec], store)
+    archive.pack([load_result(store, spec)], tmp_path / "smoke.tar.xz")
+    return str(tmp_path / "smoke.tar.xz")
+
+
+def test_unpacking_says_which_command_uses_the_runs(of_smoke, tmp_path, monkeypatch):
+    run, out = CliRunner().invoke, str(tmp_path / "o")
+    told = run(commands, ["results", "unpack", of_smoke, "--profile", "smoke", "--out", out])
+    assert f"`cptlab figures --profile smoke --out {out}` uses 1 of them.\n" in told.output
+    # another profile has the run as well; of paper's runs it is none
+    told = run(commands, ["results", "unpack", of_smoke, "--profile", "paper", "--out", out])
+    assert f"`cptlab figures --profile smoke --out {out}` uses 1 of them.\n" in told.output
+    # outside of a checkout, each profile has a folder of its own
+    monkeypatch.setattr(lab_workspace, "IN_CHECKOUT", False)
+    monkeypatch.chdir(tmp_path)
+    told = run(commands, ["results", "unpack", of_smoke, "--profile", "paper"]).output
+    elsewhere = tmp_path / "cptlab-out/smoke/runs"
+    assert f"but looks in {elsewhere}: unpack them again with --profile smoke." in told
+
+
+def test_the_folder_of_runs_is_not_the_one_around_it(of_smoke, tmp_path):
+    """Or results would lie in runs/runs, and be trained again."""
+    run, out = CliRunner().invoke, tmp_path / "o"
+    run(commands, ["results", "unpack", of_smoke, "--out", str(out)])
+    for command in (["results", "unpack", of_smoke], ["figures", "--dry-run"]):
+        done = run(commands, [*command, "--out", str(out / "runs")])
+        assert isinstance(done.exception, ValueError)
+        assert f"holds runs itself, and --out names the folder around `runs`: give {out}." in str(
+            done.exception
+        )
 
 
 def test_a_corrupt_archive_is_named_and_leaves_nothing(packed, tmp_path):

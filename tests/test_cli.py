@@ -73,7 +73,11 @@ def test_dry_run_sums_up_and_does_nothing(cptlab, tmp_path, no_work):
     expected = {s.run_id for study in STUDIES.values() for s in study(SMOKE)}
     status, out, _ = cptlab(*arguments, "--list")
     assert status == 0
-    assert out.endswith(short) and "missing" not in short
+    first, second, *rest = short.splitlines()
+    assert first == "Profile smoke: listing its runs."
+    looking = f"{len(expected)} runs; looking at what is done in {tmp_path / 'runs'}."
+    assert second == f"Profile smoke: {looking}"
+    assert out.endswith("\n".join([*rest, ""])) and "missing" not in short
     listed = [line for line in out.splitlines() if line.startswith("missing ")]
     assert {line.split()[1] for line in listed} == expected
     assert len(listed) == len(expected)
@@ -105,6 +109,23 @@ def test_the_plan_sums_methods_up_by_their_rows(tmp_path):
     assert "CPT (pair mean)" in labels and not any("lambda" in label for label in labels)
 
 
+def test_a_plan_looks_once_at_every_stored_result(tmp_path, monkeypatch):
+    looks, examined = [], results._examined
+
+    def counted(store, spec, content):
+        looks.append(spec)
+        return examined(store, spec, content)
+
+    monkeypatch.setattr(results, "_examined", counted)
+    plan = batch.plan(SMOKE, ["00", "06"], workspace("smoke", tmp_path), 1)
+    assert len(looks) == len(plan.runs) == len(plan.todo) > 3
+    done = SMOKE.spec("activities", methods(SMOKE)["Zero-shot"], 0.06, 1)
+    runs.execute([done], tmp_path / "runs")
+    looks.clear()
+    assert len(runs.run([done, done], tmp_path / "runs")) == 2
+    assert looks == [done]
+
+
 def test_the_estimate_uses_runs_that_were_timed(tmp_path):
     folders = workspace("smoke", tmp_path)
     done = next(spec for spec, name in STUDIES["06_base_to_new"](SMOKE).items() if name == "CoOp")
@@ -134,7 +155,8 @@ def test_run_prints_and_stores(cptlab, tmp_path, monkeypatch):
         assert re.search(rf"{name} +{value:.2f} (%|dimensions)\n", out[end:])
     # A second time it only reports.
     monkeypatch.setattr(runs, "execute", None)
-    assert cptlab(*arguments) == (0, out, "")
+    done = f"This run is already done, stored in {result.folder}: nothing is trained.\n"
+    assert cptlab(*arguments) == (0, out[:end] + "\n" + done + out[end + 1 :], "")
 
 
 def test_run_sets_hyper_parameters(cptlab, tmp_path, monkeypatch):
@@ -198,7 +220,7 @@ def test_the_paper_profile_says_what_it_lacks(dry, cptlab, tmp_path, no_work):
     arguments = ("figures", "06", "07", "--profile", "paper", *dry, "--out", tmp_path)
     status, out, err = cptlab(*arguments)
     assert (status, err.count("\n")) == (1, 1)
-    assert ("Profile paper: " in out) == bool(dry)  # the plan needs neither data nor weights
+    assert ("to do in about" in out) == bool(dry)  # the plan needs neither data nor weights
     assert err.startswith("cptlab: The paper's data sets are read from a folder, but none is named")
     status, _, err = cptlab(*arguments, "--data-root", tmp_path)
     assert status == 1

@@ -18,7 +18,7 @@ from cptlab.lab.runs import one_pass as execution
 from cptlab.lab.runs import queue as runs
 from cptlab.lab.runs.one_pass import LOG, execute
 from cptlab.lab.runs.queue import RunsFailed, run
-from cptlab.lab.runs.results import missing, remarks
+from cptlab.lab.runs.results import look, missing, remarks
 from cptlab.lab.study.profiles import SMOKE
 from cptlab.lab.workspace import NOTEBOOKS, workspace
 from cptlab.methods import CoOp
@@ -130,7 +130,7 @@ def test_a_truncated_image_stops_its_runs_alone_and_leaves_a_log(tiny, tmp_path)
 def test_what_is_wrong_with_stored_results_is_said(tiny, tmp_path):
     specs = [spec(seed) for seed in range(1, 7)]
     run(specs, tmp_path, progress=False)
-    assert remarks(specs, tmp_path) == []
+    assert remarks(look(specs, tmp_path)) == []
     cut, weights, older, version = (tmp_path / s.run_id / "result.json" for s in specs[:4])
 
     def change(path: Path, **values) -> None:
@@ -140,7 +140,7 @@ def test_what_is_wrong_with_stored_results_is_said(tiny, tmp_path):
     change(weights, weights="others")
     change(older, format=1)
     change(version, environment={"versions": {"cptlab": "0.0.1"}})
-    told = "\n".join(remarks(specs, tmp_path))
+    told = "\n".join(remarks(look(specs, tmp_path)))
     again = "and will be computed again:"
     assert f"1 stored results are damaged or incomplete {again} {specs[0].run_id}." in told
     assert f"1 stored results belong to other weights {again} {specs[1].run_id}." in told
@@ -148,7 +148,7 @@ def test_what_is_wrong_with_stored_results_is_said(tiny, tmp_path):
     assert "1 results were computed by cptlab 0.0.1 (this is " in told
     assert missing(specs, tmp_path) == specs[:3]
     run(specs, tmp_path, progress=False)
-    assert len(remarks(specs, tmp_path)) == 1  # the older version's, which is used
+    assert len(remarks(look(specs, tmp_path))) == 1  # the older version's, which is used
 
 
 def test_the_plan_carries_the_remarks(tmp_path):

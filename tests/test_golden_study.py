@@ -6,12 +6,12 @@ from golden_study import REBUILT, RUNS, rebuilt, study, tiny_world
 
 from cptlab.lab.runs import inputs
 from cptlab.lab.runs.queue import run
-from cptlab.lab.runs.results import load_result, missing, remarks
+from cptlab.lab.runs.results import load_result, look, missing, remarks
 
 
 def test_every_stored_run_is_read():
     assert missing(list(study()), RUNS) == []
-    assert not any("will be computed again" in remark for remark in remarks(study(), RUNS))
+    assert not any("will be computed again" in remark for remark in remarks(look(study(), RUNS)))
 
 
 def test_tables_ledger_and_figures_are_those_checked_in(tmp_path):

@@ -18,7 +18,7 @@ from cptlab.lab.figures.style import method_look, method_order
 from cptlab.lab.runs import inputs
 from cptlab.lab.runs.passes import begin, unfinished
 from cptlab.lab.runs.queue import run
-from cptlab.lab.runs.results import load_result, remarks
+from cptlab.lab.runs.results import load_result, look, remarks
 from cptlab.lab.study.lineup import compared, methods
 from cptlab.lab.study.profiles import profile_named
 from cptlab.lab.workspace import CHECKOUT, workspace
@@ -94,7 +94,7 @@ def test_results_hang_on_the_file(tiny, tmp_path, file):
     changed = spec_of(kgcoop(file))
     assert changed.run_id == spec.run_id
     assert load_result(store, changed) is None
-    assert "a method that have changed" in remarks([changed], store)[0]
+    assert "a method that have changed" in remarks(look([changed], store))[0]
     (after,) = run([changed], store, progress=False)
     assert after.log["guidance"].iloc[-1] < 0 < before.log["guidance"].iloc[-1]
 
@@ -206,7 +206,7 @@ def test_two_rows_of_one_label_are_refused(label, file):
 def test_a_store_says_which_methods_are_not_here(tiny, tmp_path, monkeypatch):
     run([spec_of(kgcoop())], tmp_path, progress=False)
     monkeypatch.setattr(registry, "_named", {})
-    (said,) = remarks([], tmp_path)
+    (said,) = remarks(look([], tmp_path))
     assert said.startswith(
         "1 stored results are of the method 'kgcoop', which is not here: install"
     )

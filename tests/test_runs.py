@@ -16,7 +16,7 @@ from cptlab.data import Task
 from cptlab.lab.runs import inputs, results
 from cptlab.lab.runs import queue as runs
 from cptlab.lab.runs.queue import RunsFailed, execute, run
-from cptlab.lab.runs.results import load_result, missing, remarks, table
+from cptlab.lab.runs.results import load_result, look, missing, remarks, table
 from cptlab.methods import CPT, CoOp, CoPrompt, ZeroShot
 from cptlab.methods.schedule import Schedule
 from cptlab.training.evaluation import scores
@@ -267,7 +267,7 @@ def test_descriptions_that_changed_make_a_result_stale(tiny, tmp_path):
     assert missing([spec], tmp_path) == []
     path.write_text(path.read_text().replace("a thing", "a beast"))
     assert missing([spec], tmp_path) == [spec]
-    assert "belong to data that have changed" in remarks([spec], tmp_path)[0]
+    assert "belong to data that have changed" in remarks(look([spec], tmp_path))[0]
 
 
 def test_a_result_that_goes_while_it_is_read_is_named(tiny, tmp_path):

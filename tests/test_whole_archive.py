@@ -27,7 +27,7 @@ def redrawn(tmp_path_factory):
     """Where `cptlab figures --profile full` wrote figures, with all its runs from the archive."""
     folder = tmp_path_factory.mktemp("full")
     folders = workspace("full", folder)
-    count = archive.unpack(CHECKOUT / "figures/full.tar.xz", folders.runs)
+    count = len(archive.unpack(CHECKOUT / "figures/full.tar.xz", folders.runs))
     assert f"all {count:,} finished runs" in (CHECKOUT / "README.md").read_text(encoding="utf-8")
     command = [sys.executable, "-m", "cptlab", "figures", "--profile", "full", "--out", "."]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)

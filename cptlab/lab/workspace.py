@@ -45,12 +45,19 @@ def workspace(profile: str, out: str | Path | None = None) -> Workspace:
     rest to its `runs/`, which git ignores. Only the profile of the committed figures writes to
     `figures/` itself, the others to `figures/<profile>/`: a quick run must not replace them.
     Outside of a checkout, everything goes below `cptlab-out/<profile>/` in the current folder.
+
+    Raises ValueError for an `out` that holds runs itself: it is the `runs` of a workspace.
     """
     profile = _folder(re.sub(r"also=([^,]+)", _short, profile))
     if not out and not IN_CHECKOUT:
         out = Path(DEFAULT_OUT, profile)
     if out:
         root = Path(out).expanduser().resolve()
+        if next(root.glob("*/result.json"), None):
+            raise ValueError(
+                f"{out} holds runs itself, and --out names the folder around `runs`: give "
+                f"{root.parent if root.name == 'runs' else 'another folder'}."
+            )
         return Workspace(*(root / name for name in PARTS), str(root))
     figures = CHECKOUT / "figures"
     if profile != COMMITTED_PROFILE:

@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -102,7 +103,7 @@ class RunSpec:
         values["method"] = {"name": self.method.name, **came_from, **values["method"]}
         return json.loads(json.dumps(values))
 
-    @property
+    @cached_property
     def run_id(self) -> str:
         """Readable prefix and a hash of what is not default: `food-cpt-tau0.06-seed1-1a2b3c4d5e`.
 

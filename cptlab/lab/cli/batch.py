@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import click
 import papermill
 from joblib import Parallel, delayed, parallel_config
 from nbclient.exceptions import DeadKernelError
@@ -24,7 +25,7 @@ from cptlab.lab.runs import inputs
 from cptlab.lab.runs.engines import LOCAL
 from cptlab.lab.runs.locks import held
 from cptlab.lab.runs.queue import run
-from cptlab.lab.runs.results import missing, remarks
+from cptlab.lab.runs.results import look, remarks
 from cptlab.lab.study import lineup
 from cptlab.lab.study.captions import captions
 from cptlab.lab.study.profiles import Profile
@@ -131,11 +132,12 @@ def plan(
     """
     names = notebook_names(wanted, parameters or ())
     specs = list(dict.fromkeys(spec for name in names for spec in STUDIES[name](profile)))
-    todo = missing(specs, folders.runs)
-    found = remarks(specs, folders.runs)
-    cost = forecast(todo, folders.runs, jobs)
+    number = f"{len(specs):,} run{'s' if len(specs) != 1 else ''}"
+    click.echo(f"Profile {profile.name}: {number}; looking at what is done in {folders.runs}.")
+    found = look(specs, folders.runs, progress=True)
+    cost = forecast(found.todo, folders.runs, jobs)
     parameters = parameters or {"profile": profile.name}
-    return Plan(profile, folders, names, specs, todo, cost, found, parameters)
+    return Plan(profile, folders, names, specs, found.todo, cost, remarks(found), parameters)
 
 
 def labels_of(plan: Plan) -> dict[RunSpec, str]:

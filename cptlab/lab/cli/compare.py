@@ -96,6 +96,7 @@ def compare(
 
     Example: cptlab compare birds food --methods coop,cpt --taus .06,1 --seeds 1-3
     """
+    click.echo("Listing the runs of this comparison.")  # the imports below take seconds
     from cptlab.data import full_name
     from cptlab.lab.bench import forecast
     from cptlab.lab.cli import batch

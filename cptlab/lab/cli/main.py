@@ -74,6 +74,7 @@ def figures(
     What is changed goes to folders of its own:
     cptlab figures 03 --profile smoke --datasets food --weights 0,0.1,1 --seeds 1-3
     """
+    click.echo(f"Profile {profile}: listing its runs.")  # the imports below take seconds
     from cptlab.lab.bench import forecast
     from cptlab.lab.cli import batch
     from cptlab.lab.study.origin import duration

@@ -53,14 +53,40 @@ def pack(file: Path, profile: str, out: str | None) -> None:
 def unpack(file: Path, profile: str, out: str | None) -> None:
     """Copy the results in FILE to where runs are stored; results that are there stay.
 
-    `cptlab figures` with the same profile then redraws the figures without training.
+    `cptlab figures` with the same profile and --out then redraws the figures without training.
 
     Example: cptlab results unpack my-study.tar.xz
     """
+    folders = workspace(profile, out)
+    click.echo(f"Unpacking {file} into {folders.runs}.")  # the imports below take seconds
     from cptlab.lab.runs import archive
 
-    store = workspace(profile, out).runs
-    click.echo(f"{archive.unpack(file, store)} results were new to {store}.")
+    runs = archive.unpack(file, folders.runs)
+    click.echo(f"{sum(runs.values())} of {len(runs)} results were new.")
+    click.echo(_use(set(runs), profile, out))
+
+
+def _use(unpacked: set[str], profile: str, out: str | None) -> str:
+    """Which command looks for these runs where they lie now."""
+    from cptlab.lab.study.profiles import PROFILES, profile_named
+    from cptlab.lab.study.studies import STUDIES
+
+    def used_by(name: str) -> int:
+        chosen = profile_named(name)
+        return len(unpacked & {s.run_id for study in STUDIES.values() for s in study(chosen)})
+
+    used = {name: used_by(name) for name in dict.fromkeys((profile, *PROFILES))}
+    best = max(used, key=lambda name: used[name])  # the first one of the best, so the one asked for
+    if not used[best]:
+        return (
+            "None of them is a run of a profile as it comes: name the profile, with what was "
+            "changed, that they were packed with."
+        )
+    where, store = "" if out is None else f" --out {out}", workspace(best, out).runs
+    uses = f"`cptlab figures --profile {best}{where}` uses {used[best]} of them"
+    if store == workspace(profile, out).runs:
+        return f"{uses}."
+    return f"{uses}, but looks in {store}: unpack them again with --profile {best}."
 
 
 @results.command()

@@ -128,12 +128,14 @@ def run(
     click.echo(json.dumps(spec.as_dict(), indent=1))
     check_writable(store)
     content = inputs.content_with(task)
-    for remark in results.remarks([spec], store, content):
+    for remark in results.remarks(results.look([spec], store, content)):
         click.echo(remark)
     with claimed(store, [spec], wait=True):  # somebody else may be at it
-        if results.load_result(store, spec, content) is None:
+        if (result := results.load_result(store, spec, content)) is None:
             for error in execute([spec], store, progress=True, task=task).values():
                 raise error
+        else:
+            click.echo(f"This run is already done, stored in {result.folder}: nothing is trained.")
     _show(results.require_result(store, spec, content))
 
 

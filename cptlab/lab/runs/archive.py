@@ -53,10 +53,11 @@ def pack(results: Iterable[Result], file: Path, with_prompts: Collection[RunSpec
         beside.unlink(missing_ok=True)
 
 
-def unpack(file: Path, store: Path) -> int:
-    """Put an archive's results into a store, but for runs that it has already; how many were new.
+def unpack(file: Path, store: Path) -> dict[str, bool]:
+    """Put an archive's results into a store, but for runs that it has already.
 
-    A damaged result of the store is replaced.
+    A damaged result of the store is replaced. Returns the ids of the archive's runs, and whether
+    each was new.
 
     Raises ValueError for a file that is missing or no such archive, before anything is stored.
     """
@@ -71,6 +72,7 @@ def unpack(file: Path, store: Path) -> int:
                         f"{file} holds {member.name!r}, which is no result: `cptlab results pack` "
                         "makes such archives."
                     )
+            held = [Path(m.name) for m in archive.getmembers()]
             members = [m for m in archive.getmembers() if not _is_whole(store / m.name)]
             # What lies beside a result before it, which says that the run is done.
             members.sort(key=lambda member: member.name.endswith(RESULT))
@@ -82,7 +84,8 @@ def unpack(file: Path, store: Path) -> int:
                     (Path(beside) / member.name).replace(target)
     except (tarfile.TarError, lzma.LZMAError, EOFError) as error:
         raise ValueError(f"{file} is not a whole archive of results: {error}") from error
-    return sum(member.name.endswith(RESULT) for member in members)
+    new = {Path(member.name) for member in members}
+    return {path.parent.name: path in new for path in held if path.name == RESULT}
 
 
 def _is_whole(path: Path) -> bool:

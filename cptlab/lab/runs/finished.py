@@ -203,6 +203,7 @@ def is_whole(values: dict[str, Any]) -> bool:
         values["metrics"]
         and all(isinstance(v, int | float) for v in values["metrics"].values())
         and values["classes"]
+        and all(isinstance(row, dict) for row in (*values["classes"], *values["log"]))
         and isinstance(values["trained_parameters"], int)
         and isinstance(values["seconds"], int | float)
     )

@@ -18,7 +18,7 @@ from cptlab.lab.runs.inputs import content_once
 from cptlab.lab.runs.locks import claimed
 from cptlab.lab.runs.one_pass import LOG, NO_ROOM, check_writable, execute
 from cptlab.lab.runs.passes import begun, passes, unfinished
-from cptlab.lab.runs.results import Result, missing, require_result
+from cptlab.lab.runs.results import Result, look, missing, require_result
 from cptlab.training.spec import RunSpec
 
 REPLICAS = {"cpu": 8, "cuda": 16}
@@ -50,8 +50,10 @@ def run(
     """
     if replicas is not None and replicas < 1:
         raise ValueError(f"replicas must be at least 1, got {replicas}.")
-    todo = missing(specs, store)
-    failures = _work(todo, store, jobs, progress, replicas, where) if todo else []
+    found = look(specs, store, progress=progress)
+    if not (todo := found.todo):
+        return found.results(specs)
+    failures = _work(todo, store, jobs, progress, replicas, where)
     if failures:
         by_reason: dict[str, list[str]] = {}
         for run_id, reason in failures:

@@ -11,11 +11,13 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from tqdm.auto import tqdm
 
 from cptlab import clip
 from cptlab.checks import first_few
@@ -77,64 +79,92 @@ def load_result(
     content: identity of the user's own files that the run would read now. Where it differs from the
     stored one, they have changed since.
     """
-    return _examined(store, spec, content)[0]
+    values, _ = _examined(store, spec, content)
+    return None if values is None else result_of(spec, values, store / spec.run_id)
 
 
 def require_result(
     store: Path, spec: RunSpec, content: inputs.Content = inputs.content_of
 ) -> Result:
     """The stored result of a run that has ended; RuntimeError, saying why, if it is not there."""
-    result, reason = _examined(store, spec, content)
-    if result is None:
+    values, reason = _examined(store, spec, content)
+    if values is None:
         reason = reason or "are gone"
         raise RuntimeError(f"The results of {spec.run_id} in {store} {reason}: start again.")
-    return result
+    return result_of(spec, values, store / spec.run_id)
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a store holds of some runs: values of result files, and why others cannot be used."""
+
+    store: Path
+    done: dict[RunSpec, dict[str, Any]]
+    todo: list[RunSpec]
+    unused: dict[RunSpec, str]
+
+    def results(self, specs: Iterable[RunSpec]) -> list[Result]:
+        """Results of runs that are done, in order."""
+        return [result_of(spec, self.done[spec], self.store / spec.run_id) for spec in specs]
+
+
+def look(
+    specs: Iterable[RunSpec],
+    store: Path,
+    content: inputs.Content | None = None,
+    progress: bool = False,
+) -> Look:
+    """Look once at the stored result of each specification; with a bar, if that takes long."""
+    content, found = content or inputs.content_once(), Look(store, {}, [], {})
+    once = dict.fromkeys(specs)
+    for spec in tqdm(once, "stored results", leave=False, delay=2, disable=not progress):
+        values, reason = _examined(store, spec, content)
+        if values is None:
+            found.todo.append(spec)
+        else:
+            found.done[spec] = values
+        if reason:
+            found.unused[spec] = reason
+    return found
 
 
 def missing(
     specs: Iterable[RunSpec], store: Path, content: inputs.Content | None = None
 ) -> list[RunSpec]:
     """Specifications without a valid result, each once, in order."""
-    content = content or inputs.content_once()
-    return [spec for spec in dict.fromkeys(specs) if load_result(store, spec, content) is None]
+    return look(specs, store, content).todo
 
 
-def remarks(
-    specs: Sequence[RunSpec], store: Path, content: inputs.Content | None = None
-) -> list[str]:
+def remarks(found: Look) -> list[str]:
     """What a user should know about stored results: which are not used and why, a sentence each."""
+    store = found.store
     unused: dict[str, list[str]] = {}
-    versions: Counter[str] = Counter()
-    content = content or inputs.content_once()
-    for spec in dict.fromkeys(specs):
-        result, reason = _examined(store, spec, content)
-        if reason:
-            unused.setdefault(reason, []).append(spec.run_id)
-        if result is not None:
-            versions[result.details["environment"]["versions"]["cptlab"]] += 1
-    found = [
+    for spec, reason in found.unused.items():
+        unused.setdefault(reason, []).append(spec.run_id)
+    versions = Counter(v["environment"]["versions"]["cptlab"] for v in found.done.values())
+    told = [
         f"{len(ids)} stored results {reason} and will be computed again: {first_few(ids)}."
         for reason, ids in unused.items()
     ]
     current = metadata.version("cptlab")
-    found += [
+    told += [
         f"{count} results were computed by cptlab {version} (this is {current}); they are used, "
         "and tables name both versions."
         for version, count in sorted(versions.items())
         if version != current
     ]
-    asked = {spec.run_id for spec in specs}
+    asked = {spec.run_id for spec in (*found.done, *found.todo)}
     others = [path for path in store.glob(f"*/{RESULT}") if path.parent.name not in asked]
     ends = filter(None, (RUN_ID.search(path.parent.name) for path in others))
     names = Counter(end[1] for end in ends)
-    found += [absent(name, count) for name, count in names.items() if not is_here(name)]
+    told += [absent(name, count) for name, count in names.items() if not is_here(name)]
     older = sum(map(_other_format, others))
     if older:
-        found.append(
+        told.append(
             f"{older} other results in {store} have another format than this version's ({FORMAT}) "
             "and are not used."
         )
-    return found
+    return told
 
 
 def absent(name: str, count: int) -> str:
@@ -145,8 +175,10 @@ def absent(name: str, count: int) -> str:
     )
 
 
-def _examined(store: Path, spec: RunSpec, content: inputs.Content) -> tuple[Result | None, str]:
-    """The stored result of a specification, or why the one that is there cannot be used."""
+def _examined(
+    store: Path, spec: RunSpec, content: inputs.Content
+) -> tuple[dict[str, Any] | None, str]:
+    """The values of a stored result, or why those that are there cannot be used."""
     folder = store / spec.run_id
     damaged = "are damaged or incomplete"
     try:
@@ -164,7 +196,7 @@ def _examined(store: Path, spec: RunSpec, content: inputs.Content) -> tuple[Resu
             return None, damaged
         if not values.get("archived"):  # else they were left out (`cptlab.lab.runs.archive`)
             clip.load_prompts(folder / PROMPTS)  # raises if they are missing or damaged
-        return result_of(spec, values, folder), ""
+        return values, ""
     except BROKEN:
         return None, damaged if (folder / RESULT).exists() else ""
 
