@@ -104,7 +104,7 @@ def test_a_message_says_no_more_than_the_interval(study):
     own = study.summary().query("dataset == @MEAN and metric == 'H' and against == ''")
     for tau, message in zip((0.5, 1), study.messages(), strict=True):
         best = own[own["tau"] == tau].set_index("method")["mean"]
-        assert message.startswith(f"τ = {tau:g}: the highest H is that of {best.idxmax()}")
+        assert message.startswith(f"τ = {tau:g}: {best.idxmax()} has the highest H, ")
         assert f"{best.max():.1f} %" in message
 
 

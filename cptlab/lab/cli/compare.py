@@ -101,6 +101,7 @@ def compare(
     from cptlab.lab.bench import forecast
     from cptlab.lab.cli import batch
     from cptlab.lab.compare import Comparison, Question
+    from cptlab.lab.runs.locks import held
     from cptlab.lab.runs.queue import run
     from cptlab.lab.runs.results import missing
     from cptlab.lab.study.given import items
@@ -141,7 +142,8 @@ def compare(
     click.echo(Comparison(asked, tuple(results)).as_text())
     fields = {f.name: getattr(asked, f.name) for f in dataclasses.fields(asked)}
     parameters = {**fields, "out": folders.root, "jobs": 1}
-    batch.execute_notebook("compare", parameters, folders.notebooks)
+    with held([folders.notebooks / ".compare.lock"], wait=True):  # of another such command
+        batch.execute_notebook("compare", parameters, folders.notebooks)
     page = folders.notebooks / "compare.html"
     click.echo(f"Table and figures: {folders.figures}\nPage: {page}")
 

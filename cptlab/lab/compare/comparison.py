@@ -25,6 +25,8 @@ METRICS = {
     "transfer": ("targets", "domains", "source", *THIRDS),
 }
 """Protocol -> accuracies of the table, in percent."""
+MAIN = {"H": "H", "all": "accuracy", "targets": "mean accuracy on the targets"}
+"""Accuracy that a protocol is about -> what sentences call it."""
 MEAN = "mean of the data sets"
 
 
@@ -168,7 +170,7 @@ class Comparison:
         for tau, rows in self._of_all(of_main, with_gaps=True).groupby("tau", sort=False):
             own = rows[rows["against"] == ""].set_index("method")["mean"]
             first = own.idxmax()
-            text = f"τ = {tau:g}: the highest {main} is that of {first}, {own[first]:.1f} %"
+            text = f"τ = {tau:g}: {first} has the highest {MAIN[main]}, {own[first]:.1f} %"
             gap = rows[(rows["against"] == reference) & (rows["method"] == first)]
             if not gap.empty:
                 text += f", {_apart(gap.iloc[0])} {reference}"

@@ -51,7 +51,7 @@ def method_intervals(
         mean = rows.loc["Zero-shot", "mean"]
         ax.axvline(mean, color=GREY, linewidth=0.8, linestyle=":", zorder=0)
     ax.set_yticks(range(len(order)), reversed(order) if labels else [""] * len(order))
-    ax.set(xlabel=f"{metric} (%)", title=title)
+    ax.set(xlabel=f"{metric} (%)", title=title, ylim=(-0.6, len(order) - 0.4))
     ax.grid(False, axis="y")
     return ax
 
