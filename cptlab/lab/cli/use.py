@@ -67,7 +67,7 @@ def classify(
     whose = "of --names" if names else "that the run learned"
     click.echo(f"Classes: the {len(classes)} {whose} ({first_few(classes)}).")
     if csv is not None:
-        frame.to_csv(csv, index=False)
+        frame.to_csv(csv, index=False, errors="surrogateescape")  # of odd file names
         click.echo(f"Written to {csv}")
     if (frame["problem"] != "").any():
         raise SystemExit(1)  # a warning has named them

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -106,7 +107,7 @@ def names_for(model: PromptedCLIP, names: Sequence[str] | None) -> tuple[str, ..
     shown = [readable(name).strip() for name in names]
     if not shown or not all(shown):
         raise ValueError("A class name is empty." if shown else "There are no class names.")
-    if twice := [name for i, name in enumerate(shown) if name in shown[:i]]:
+    if twice := [name for name, count in Counter(shown).items() if count > 1]:
         raise ValueError(f"The class name {twice[0]!r} is given twice. (Underscores are spaces.)")
     return tuple(shown)
 

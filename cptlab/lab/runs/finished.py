@@ -81,7 +81,8 @@ class Result:
         pixels; arguments, frame and errors as in `cptlab.lab.runs.classify`.
 
         names: any class names; left out, the classes that this run learned, which are one half of
-        the data set's for base to new. Errors of `model` too.
+        the data set's for base to new. Methods that use other prompts for new classes (DPC) do so
+        for all names but exactly the learned ones. Errors of `model` too.
         """
         return classify(self.model(), images, names, batch_size)
 
