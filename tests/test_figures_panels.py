@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from cptlab.lab.figures import sensitivity_grid, similarity_panels, weight_heatmaps
+from cptlab.lab.figures import ablation_panels, sensitivity_grid, similarity_panels, weight_heatmaps
 
 
 def crossed(**columns) -> pd.DataFrame:
@@ -62,3 +62,26 @@ def test_as_many_similarity_matrices_as_methods(n, shape):
     fig.canvas.draw()
     with pytest.raises(ValueError, match="nothing to draw"):
         similarity_panels({}, [], Figure())
+
+
+@pytest.mark.parametrize("n", [1, 4, 7])
+def test_a_panel_per_quantity_with_the_chosen_losses_and_methods(n):
+    none, tetf, both = (False, False, False), (True, False, False), (True, True, True)
+    on = pd.DataFrame([none, tetf, both], columns=["tetf", "cc", "rs"])
+    names = [f"quantity {i}" for i in range(n)]
+    runs = crossed(reading=("sum", "pair mean")).merge(on, how="cross")
+    runs = runs.assign(**dict.fromkeys(names, runs["H"]))
+    beside = crossed(method=("Mine", "CoOp"))
+    beside = beside.assign(**dict.fromkeys(names, beside["H"] + 5))
+    axes = ablation_panels(
+        runs,
+        fig := Figure(),
+        {name: (f"title of {name}", name) for name in names},
+        combinations=[none, tetf, both],
+        beside=beside,
+    )
+    assert titles(axes) == [f"title of {name}" for name in names] * 2
+    assert [tick.get_text() for tick in axes[0].get_yticklabels()] == ["", "", "", "CoOp", "Mine"]
+    places = [bar.lines[0].get_xydata()[0].tolist() for bar in axes[-1].containers]
+    assert places == [[52, 0], [52, 1], [52, 2], [57, 3], [57, 4]]
+    fig.canvas.draw()

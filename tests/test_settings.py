@@ -192,7 +192,16 @@ def test_the_command_has_the_options_that_notebooks_have():
 )
 def test_the_command_plans_what_the_notebook_runs(notebook, given, tmp_path):
     options = [word for name, value in given.items() for word in (f"--{name}", value)]
-    arguments = ["figures", notebook, "--profile", "smoke", "--dry-run", "--out", str(tmp_path)]
+    arguments = [
+        "figures",
+        notebook,
+        "--profile",
+        "smoke",
+        "--dry-run",
+        "--list",
+        "--out",
+        f"{tmp_path}",
+    ]
     told = CliRunner().invoke(commands, [*arguments, *options], catch_exceptions=False)
     assert told.exit_code == 0
     (name,) = [name for name in STUDIES if name.startswith(notebook)]

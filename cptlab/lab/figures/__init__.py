@@ -5,7 +5,7 @@ only the seed varies inside a group. Exceptions are documented: `rank_plot` and 
 draw tables of `cptlab.lab.study.tables`, `class_map` takes a row per class.
 """
 
-from cptlab.lab.figures.ablation import ablation_bars
+from cptlab.lab.figures.ablation import ablation_bars, ablation_panels
 from cptlab.lab.figures.clusters import (
     algorithm_intervals,
     cluster_sizes,
@@ -35,6 +35,7 @@ from cptlab.lab.figures.throughput import runs_per_hour, savings_by_classes
 
 __all__ = [
     "ablation_bars",
+    "ablation_panels",
     "accuracy_by_cost",
     "algorithm_intervals",
     "class_map",

@@ -1,14 +1,16 @@
 """The effect of each of the three losses: all eight combinations (Table 1)."""
 
 import itertools
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import Affine2D, ScaledTranslation, blended_transform_factory
 
-from cptlab.lab.figures.style import BLUE, GREY
+from cptlab.lab.figures.style import BLUE, GREY, method_look, method_order
 from cptlab.lab.study.tables import check_one_row_per_seed, method_table
 
 LOSSES = {"tetf": "TETF", "cc": "CC", "rs": "RS"}
@@ -16,6 +18,9 @@ LOSSES = {"tetf": "TETF", "cc": "CC", "rs": "RS"}
 
 COMBINATIONS = sorted(itertools.product((True, False), repeat=len(LOSSES)), key=sum)
 """Top to bottom: none, each alone, each pair, all three."""
+
+MOST_ACROSS = 4
+"""Panels side by side."""
 
 TABLE_1 = {
     (False, False, False): "(1)",
@@ -27,11 +32,19 @@ TABLE_1 = {
 """Rows of the paper's Table 1; which losses they have on is inferred from its text."""
 
 
-def ablation_bars(frame: pd.DataFrame, *, metric: str, ax: Axes, labels: bool = True) -> Axes:
+def ablation_bars(
+    frame: pd.DataFrame,
+    *,
+    metric: str,
+    ax: Axes,
+    labels: bool = True,
+    combinations: Sequence[tuple[bool, ...]] = tuple(COMBINATIONS),
+    beside: pd.DataFrame | None = None,
+) -> Axes:
     """A row per combination of losses: dots show which are on, a point the mean with its interval.
 
-    Rows of Table 1 are filled and have its number, the other three are hollow. The dotted line is
-    the mean without any of the losses.
+    Rows of Table 1 are filled and have its number, the others are hollow. The dotted line is the
+    mean without any of the losses.
 
     Args:
         frame: columns "tetf", "cc", "rs" (is the loss on?), `metric` in percent and "seed".
@@ -39,6 +52,8 @@ def ablation_bars(frame: pd.DataFrame, *, metric: str, ax: Axes, labels: bool = 
         ax: axes to draw on; the dots are left of it.
         labels: draw the dots and the row numbers of Table 1; panels to the right of another share
             those of the first.
+        combinations: rows, from top to bottom.
+        beside: other methods, in rows below: columns "method", `metric` and "seed".
 
     Raises:
         ValueError: on missing columns or several rows for one seed.
@@ -47,38 +62,87 @@ def ablation_bars(frame: pd.DataFrame, *, metric: str, ax: Axes, labels: bool = 
     check_one_row_per_seed(frame, columns, [metric])
     frame = frame.astype(dict.fromkeys(columns, bool))
     table = method_table(frame, [metric], by=columns).set_index(columns)
-    places = range(len(COMBINATIONS))
-    for place, combination in zip(places, COMBINATIONS):
+    for place, combination in enumerate(combinations):
         if combination not in table.index:
             anchor = {"xycoords": ("axes fraction", "data"), "va": "center", "color": GREY}
             ax.annotate("not run", (0.02, place), fontsize=8, **anchor)
             continue
-        row = table.loc[combination]
-        spread = np.nan_to_num([[row["mean"] - row["lower"]], [row["upper"] - row["mean"]]])
-        ax.errorbar(
-            row["mean"],
-            place,
-            xerr=spread,
-            fmt="o",
-            color=BLUE,
-            markerfacecolor=BLUE if combination in TABLE_1 else "white",
-            markersize=6,
-            capsize=3,
-            linewidth=1.4,
-        )
-    if COMBINATIONS[0] in table.index:
-        mean = table.loc[COMBINATIONS[0], "mean"]
+        filled = BLUE if combination in TABLE_1 else "white"
+        _mark(ax, place, table.loc[combination], fmt="o", color=BLUE, markerfacecolor=filled)
+    others = [] if beside is None else method_order(beside["method"])
+    if others:
+        means = method_table(beside, [metric], by=["method"]).set_index("method")
+        for place, name in enumerate(others, len(combinations)):
+            look = method_look(name)
+            _mark(ax, place, means.loc[name], fmt=look.marker, color=look.color)
+    none = COMBINATIONS[0]
+    if none in table.index:
+        mean = table.loc[none, "mean"]
         ax.axvline(mean, color=GREY, linewidth=0.8, linestyle=":", zorder=0)
-    ax.set_yticks(places, [""] * len(places))
+    places = range(len(combinations) + len(others))
+    names = [*[""] * len(combinations), *(others if labels else [""] * len(others))]
+    ax.set_yticks(places, names)
     ax.tick_params(axis="y", length=0)
     ax.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
     ax.set(xlabel=f"{metric} (%)", ylim=(len(places) - 0.5, -0.5))
     if labels:
-        _dots(ax)
+        _dots(ax, combinations)
     return ax
 
 
-def _dots(ax: Axes) -> None:
+def ablation_panels(
+    frame: pd.DataFrame,
+    fig: Figure,
+    panels: Mapping[str, tuple[str, str]],
+    *,
+    combinations: Sequence[tuple[bool, ...]] = tuple(COMBINATIONS),
+    beside: pd.DataFrame | None = None,
+) -> list[Axes]:
+    """Panels of `ablation_bars`: a band per reading of L_TETF, a panel per quantity.
+
+    Args:
+        frame: as there, with a column "reading".
+        fig: empty figure to fill; its size is set to what the panels need.
+        panels: quantity, a column of the frame -> title and label of its axis.
+        combinations, beside: as there.
+
+    Raises:
+        ValueError: as `ablation_bars`.
+    """
+    readings = list(dict.fromkeys(frame["reading"]))
+    names = list(panels)
+    lines = [names[i : i + MOST_ACROSS] for i in range(0, len(names), MOST_ACROSS)]
+    rows = len(combinations) + (0 if beside is None else beside["method"].nunique())
+    fig.set_layout_engine("constrained")
+    fig.set_size_inches(8, (1 + 0.25 * rows) * len(readings) * len(lines))
+    bands = fig.subfigures(len(readings) * len(lines), 1, hspace=0.04, squeeze=False)[:, 0]
+    drawn = []
+    for band, (reading, line) in zip(bands, itertools.product(readings, lines), strict=True):
+        title = rf"$L_\mathrm{{TETF}}$ as a {reading}"
+        band.suptitle(title if line is lines[0] else " ", x=0.01, ha="left", fontsize=10)
+        axes = band.subplots(1, len(lines[0]), squeeze=False)[0]
+        for ax, name in zip(axes, line):
+            title, xlabel = panels[name]
+            known = frame[frame["reading"] == reading].dropna(subset=[name])
+            others = None if beside is None else beside.dropna(subset=[name])
+            first = ax is axes[0]
+            ablation_bars(
+                known, metric=name, ax=ax, labels=first, combinations=combinations, beside=others
+            )
+            ax.set(title=title, xlabel=xlabel)
+            drawn.append(ax)
+        for ax in axes[len(line) :]:
+            ax.set_axis_off()
+    return drawn
+
+
+def _mark(ax: Axes, place: int, row: pd.Series, **style: object) -> None:
+    """A mean with its interval, if there is one, in a row."""
+    spread = np.nan_to_num([[row["mean"] - row["lower"]], [row["upper"] - row["mean"]]])
+    ax.errorbar(row["mean"], place, xerr=spread, markersize=6, capsize=3, linewidth=1.4, **style)
+
+
+def _dots(ax: Axes, combinations: Sequence[tuple[bool, ...]]) -> None:
     """Left of the axes: a column per loss, dark where it is on, joined in a row; row numbers."""
     # Columns are placed in points from the axes' left edge, because the layout decides the width of
     # the axes later: a share of it would leave too much or too little room.
@@ -86,7 +150,7 @@ def _dots(ax: Axes) -> None:
     left = points + ScaledTranslation(0, 0, ax.transAxes)
     outside = {"transform": blended_transform_factory(left, ax.transData), "clip_on": False}
     columns = np.array([-70, -44, -18])
-    for place, combination in enumerate(COMBINATIONS):
+    for place, combination in enumerate(combinations):
         on = columns[np.flatnonzero(combination)]
         ax.plot(columns, [place] * len(columns), "o", color="#DDDDDD", markersize=7, **outside)
         if len(on):  # an empty line would count in the layout as one at the figure's corner
@@ -96,5 +160,5 @@ def _dots(ax: Axes) -> None:
     for x, name in zip(columns, LOSSES.values(), strict=True):
         ax.text(x, -0.6, name, **style)
     ax.text(-106, -0.6, "Table 1", **style)
-    for combination, number in TABLE_1.items():
-        ax.text(-106, COMBINATIONS.index(combination), number, va="center", **style)
+    for place, combination in enumerate(combinations):
+        ax.text(-106, place, TABLE_1.get(combination, ""), va="center", **style)

@@ -220,10 +220,11 @@ def ablation(profile: Profile) -> Study:
     """Table 1: every combination of the three losses, base to new and in transfer."""
     rows: Iterable[Variant] = [BY_LOSSES[on] for on in profile.varied.losses]
     readings = ablated_readings(profile)
-    study = grid(profile, long_tailed(profile), rows, readings)
+    study = grid(profile, long_tailed(profile), (*rows, *levels(profile)), readings)
     if not profile.ablate_transfer:
         rows = (PLAIN, CPT)  # these are part of the comparison of methods anyway
     design = profile.transfer.at(profile.transfer.smallest_tau)
+    rows = (*rows, *levels(profile))
     return study | grid(profile, design, rows, readings, protocol="transfer")
 
 

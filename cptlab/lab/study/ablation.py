@@ -1,0 +1,115 @@
+"""Combinations of CPT's losses as tidy frames (Table 1): alone, against none, and one by one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import compress
+
+import pandas as pd
+
+from cptlab.data import Protocol
+from cptlab.emoji.catalog import CATEGORIES
+from cptlab.lab.figures.ablation import COMBINATIONS, LOSSES, TABLE_1
+from cptlab.lab.study import studies
+from cptlab.lab.study.claims.variants import BY_LOSSES, label
+from cptlab.lab.study.profiles import Profile
+from cptlab.lab.study.tables import method_table, to_markdown
+
+KEYS = ["reading", "row", "losses"]
+"""What names a combination of losses in tables."""
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """What is measured of each combination, under which protocol and at which imbalance ratio.
+
+    metric: a column of the table of runs. title: of its panel.
+    """
+
+    metric: str
+    tau: float
+    protocol: Protocol
+    title: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.metric}, τ = {self.tau:g}"
+
+    @property
+    def axis(self) -> str:
+        return f"{'H' if self.metric == 'H' else 'accuracy'}, τ = {self.tau:g} (%)"
+
+
+def quantities(profile: Profile, table: pd.DataFrame) -> list[Quantity]:
+    """H at each ratio of the study, and transfer at the smallest, if the data sets allow it."""
+    found = [
+        Quantity("H", tau, "base_to_new", "base to new")
+        for tau in studies.long_tailed(profile).taus
+    ]
+    drawings = set(profile.transfer.datasets) <= set(CATEGORIES)
+    shift = "other vendors" if drawings else "other domains"
+    for metric, title in {"targets": "other data sets", "domains": shift}.items():
+        if metric in table and table[metric].notna().any():
+            found.append(Quantity(metric, min(profile.transfer.taus), "transfer", title))
+    return found
+
+
+def by_method(table: pd.DataFrame, found: list[Quantity]) -> pd.DataFrame:
+    """A row per method and seed with a column per quantity, averaged over data sets."""
+    columns = {
+        one.name: table[(table["protocol"] == one.protocol) & (table["tau"] == one.tau)]
+        .groupby(["method", "seed"])[one.metric]
+        .mean()
+        for one in found
+    }
+    return pd.DataFrame(columns).reset_index()
+
+
+def by_losses(profile: Profile, wide: pd.DataFrame) -> pd.DataFrame:
+    """The runs of each combination of losses, with what is on in columns, by reading.
+
+    wide: what `by_method` returns.
+    """
+    return pd.concat(
+        wide[wide["method"] == label(BY_LOSSES[on], reading)].assign(
+            reading=reading.name,
+            row=TABLE_1.get(on, "–"),
+            losses=" + ".join(compress(LOSSES.values(), on)) or "none",
+            **dict(zip(LOSSES, on)),
+        )
+        for reading in studies.ablated_readings(profile)
+        for on in COMBINATIONS
+        if on in profile.varied.losses
+    )
+
+
+def added(runs: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    """Each loss on minus the same combination with it off, given what else is on.
+
+    runs: what `by_losses` returns. names: columns of quantities. Returns a `method_table` of
+    "reading", "added" and "given".
+    """
+    parts = []
+    for loss, name in LOSSES.items():
+        others = {column: word for column, word in LOSSES.items() if column != loss}
+        indexed = runs.set_index(["reading", *others, "seed"])
+        gain = (
+            indexed.loc[indexed[loss], names] - indexed.loc[~indexed[loss], names]
+        ).reset_index()
+        on = gain[[*others]].to_numpy()
+        given = [" + ".join(compress(others.values(), row)) or "none" for row in on]
+        parts.append(gain.assign(added=name, given=given))
+    return measured(method_table(pd.concat(parts), names, by=["reading", "added", "given"]))
+
+
+def measured(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a `method_table` behind which there are runs."""
+    return table[table["n"] > 0]
+
+
+def by_reading(table: pd.DataFrame) -> str:
+    """A Markdown table per reading."""
+    return "\n".join(
+        f"**L_TETF as a {reading}**\n\n" + to_markdown(part.drop(columns="reading"))
+        for reading, part in table.groupby("reading", sort=False)
+    )
