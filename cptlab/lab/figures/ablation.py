@@ -11,25 +11,11 @@ from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import Affine2D, ScaledTranslation, blended_transform_factory
 
 from cptlab.lab.figures.style import BLUE, GREY, method_look, method_order
+from cptlab.lab.study.claims.variants import COMBINATIONS, LOSSES, TABLE_1
 from cptlab.lab.study.tables import check_one_row_per_seed, method_table
-
-LOSSES = {"tetf": "TETF", "cc": "CC", "rs": "RS"}
-"""Columns that are true where a loss is on, with the paper's names of the losses."""
-
-COMBINATIONS = sorted(itertools.product((True, False), repeat=len(LOSSES)), key=sum)
-"""Top to bottom: none, each alone, each pair, all three."""
 
 MOST_ACROSS = 4
 """Panels side by side."""
-
-TABLE_1 = {
-    (False, False, False): "(1)",
-    (True, False, False): "(2)",
-    (True, True, False): "(3)",
-    (True, False, True): "(4)",
-    (True, True, True): "(5)",
-}
-"""Rows of the paper's Table 1; which losses they have on is inferred from its text."""
 
 
 def ablation_bars(

@@ -9,9 +9,8 @@ import pandas as pd
 
 from cptlab.data import Protocol
 from cptlab.emoji.catalog import CATEGORIES
-from cptlab.lab.figures.ablation import COMBINATIONS, LOSSES, TABLE_1
 from cptlab.lab.study import studies
-from cptlab.lab.study.claims.variants import BY_LOSSES, label
+from cptlab.lab.study.claims.variants import BY_LOSSES, COMBINATIONS, LOSSES, TABLE_1, label
 from cptlab.lab.study.profiles import Profile
 from cptlab.lab.study.tables import method_table, to_markdown
 

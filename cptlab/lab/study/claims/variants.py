@@ -95,6 +95,21 @@ BY_LOSSES: dict[tuple[bool, ...], Variant] = {
 }
 """Which of L_TETF, L_CC and L_RS are on (Table 1, and the rows that it lacks)."""
 
+LOSSES = {"tetf": "TETF", "cc": "CC", "rs": "RS"}
+"""Columns that are true where a loss is on, with the paper's names of the losses."""
+
+COMBINATIONS = sorted(product((True, False), repeat=len(LOSSES)), key=sum)
+"""Top to bottom: none, each alone, each pair, all three."""
+
+TABLE_1 = {
+    (False, False, False): "(1)",
+    (True, False, False): "(2)",
+    (True, True, False): "(3)",
+    (True, False, True): "(4)",
+    (True, True, True): "(5)",
+}
+"""Rows of the paper's Table 1; which losses they have on is inferred from its text."""
+
 WEIGHTS = {
     loss: tuple(factor * weight for factor in (0.0, 0.5, 1.0, 2.0))
     for loss, weight in DEFAULT_WEIGHTS.items()
