@@ -10,7 +10,7 @@ import pytest
 import torch
 from tiny_world import tiny_dataset
 
-from cptlab.data import Sample, class_counts, draw_long_tailed
+from cptlab.data import Sample, by_label, class_counts, draw_long_tailed
 
 TAUS = (1.0, 0.25, 0.06)
 
@@ -86,6 +86,30 @@ def test_subsets_are_nested_across_tau(order):
         assert smaller.ranks == larger.ranks
 
 
+@pytest.fixture
+def naturally():
+    """A data set that is long-tailed by itself, its classes in no order."""
+    whole = tiny_dataset(5, train=24)
+    there = (3, 24, 1, 8, 3)
+    train = [s for label, n in enumerate(there) for s in by_label(whole.train)[label][:n]]
+    return dataclasses.replace(whole, train=tuple(train))
+
+
+def test_what_is_long_tailed_by_itself_is_taken_whole(naturally):
+    subset = draw_long_tailed(naturally, 1.0, seed=1, n_max=1000)
+    assert set(subset.samples) == set(naturally.train)
+    assert subset.counts == (3, 24, 1, 8, 3) and subset.ranks == (0, 1, 2, 3, 4)
+    base, _ = naturally.halves()
+    assert draw_long_tailed(base, 1.0, 1, 1000).counts == (3, 24, 1)
+
+
+def test_classes_from_most_to_fewest_images(naturally):
+    subset = draw_long_tailed(naturally, 1.0, seed=1, n_max=1000, order="count")
+    assert subset.counts == (3, 24, 1, 8, 3)
+    assert subset.ranks == (2, 0, 4, 1, 3)
+    assert draw_long_tailed(naturally, 0.06, 1, order="count").counts == (3, 16, 1, 7, 1)
+
+
 def test_drawing_is_a_pure_function():
     torch.manual_seed(0), np.random.seed(0), random.seed(0)
     states = torch.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()
@@ -148,5 +172,7 @@ def test_class_without_samples():
 
 
 def test_unknown_order():
-    with pytest.raises(ValueError, match="Unknown class order 'size'; choose 'name' or"):
+    with pytest.raises(
+        ValueError, match="Unknown class order 'size'; choose 'name', 'permuted' or 'count'"
+    ):
         draw_long_tailed(tiny_dataset(), 1.0, 1, order="size")

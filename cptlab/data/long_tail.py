@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from cptlab.data.dataset import ImageDataset, Sample, by_label
+from cptlab.data.dataset import ImageDataset, Sample, by_label, labels_of
 from cptlab.seeds import numpy_stream
 
-ClassOrder = Literal["name", "permuted"]
+ClassOrder = Literal["name", "permuted", "count"]
 
 
 @dataclass(frozen=True)
@@ -62,10 +63,12 @@ def draw_long_tailed(
 
     Every class keeps a seeded ranking of its samples and the first n_k of it are taken, so that
     the subsets of one seed are nested across imbalance ratios. Classes run from head to tail in
-    label order ("name") or in a seeded permutation ("permuted"). Where subsets are published
-    (`dataset.draw`), the ranking is their n_max-shot list.
+    label order ("name"), in a seeded permutation ("permuted"), or from most to fewest samples in
+    the pool ("count"; the same number: label order). Where subsets are published (`dataset.draw`),
+    the ranking is their n_max-shot list.
 
     A class with fewer samples than n_k gives all it has (CoOp protocol); `counts` has the truth.
+    So a data set that is long-tailed by itself is taken whole at tau = 1 and a large n_max.
 
     Raises ValueError for an unknown order or a class without samples.
     """
@@ -75,8 +78,13 @@ def draw_long_tailed(
         ranks = list(range(n_classes))
     elif order == "permuted":
         ranks = numpy_stream("order", dataset.name, seed).permutation(n_classes).tolist()
+    elif order == "count":
+        pool = Counter(labels_of(dataset.train))
+        from_head = sorted(range(n_classes), key=lambda label: -pool[label])
+        place = {label: rank for rank, label in enumerate(from_head)}
+        ranks = [place[label] for label in range(n_classes)]
     else:
-        raise ValueError(f"Unknown class order {order!r}; choose 'name' or 'permuted'.")
+        raise ValueError(f"Unknown class order {order!r}; choose 'name', 'permuted' or 'count'.")
     rankings = _rankings(dataset, seed, n_max)
     for label, name in enumerate(dataset.class_names):
         if not rankings.get(label):

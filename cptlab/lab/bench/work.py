@@ -43,6 +43,7 @@ def work_of(spec: RunSpec, task: Callable[[RunSpec], Task] = task_of) -> Work:
     to have all the images that a run asks for, so that no data are needed.
     """
     there, tested = _sizes(spec, task)
+    there = sorted(there, reverse=True) if spec.class_order == "count" else there
     n_classes = len(there)
     samples = sum(map(min, class_counts(n_classes, spec.tau, spec.n_max), there))
     first, stages = spec.method.first_stage(), ()

@@ -55,10 +55,11 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--class-order",
-    type=click.Choice(["name", "permuted"]),
+    type=click.Choice(["name", "permuted", "count"]),
     default="name",
     show_default=True,
-    help="Order of the classes from head to tail.",
+    help="Classes from head to tail: as the data set has them, permuted by the seed, or those with "
+    "most training images first.",
 )
 @click.option("--reference", help="Label of the method that differences are against.")
 @profile_option

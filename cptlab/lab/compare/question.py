@@ -38,9 +38,10 @@ class Question:
     hyper-parameters. shots: training images of the first class. epochs, lr, batch_size: of every
     method that learns. template: the sentence of zero-shot classification, as in
     "a satellite photo of {}.", for all data sets or by their short name. class_order: from head to
-    tail, "name" or "permuted" by the seed. reference: label of the method that differences are
-    against; the first one that learns, if left out. With the protocol transfer each data set is
-    learned and tested on its family; or on the others that are named, if one is the user's own.
+    tail, "name", "permuted" by the seed, or "count", most images first. reference: label of the
+    method that differences are against; the first one that learns, if left out. With the protocol
+    transfer each data set is learned and tested on its family; or on the others that are named, if
+    one is the user's own.
 
     Raises:
         ValueError: for whatever cannot be asked, saying what to do; nothing is read before `check`.
