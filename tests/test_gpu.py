@@ -1,5 +1,8 @@
 """What only a GPU can show: the captured step, mixed precision, and no waiting inside a step."""
 
+from copy import deepcopy
+
+import pandas as pd
 import pytest
 import torch
 from test_every_method import ALL as EVERY_METHOD
@@ -8,10 +11,13 @@ from tiny_world import tiny_dataset
 
 from cptlab.clip import wrap
 from cptlab.data import draw_long_tailed
+from cptlab.lab.runs.classify import classify
 from cptlab.methods import CPT, CoOp, GlobalETF, ZeroShot
 from cptlab.methods.schedule import Schedule
 from cptlab.training import loop
+from cptlab.training.evaluation import predictions_of
 from cptlab.training.loop import train
+from cptlab.training.model import PromptedCLIP
 from cptlab.training.spec import RunSpec
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
@@ -103,3 +109,21 @@ def test_a_diverging_replica_leaves_the_others_alone():
 def test_without_momentum_too(monkeypatch):
     schedule = Schedule(epochs=2, lr=0.02, batch_size=8, momentum=0.0)
     assert trained(CoOp(), "cuda", schedule=schedule).errors == [None] * 3
+
+
+@pytest.mark.parametrize("method", LEARNING, ids=repr)
+def test_predictions_and_classified_images_are_those_of_the_cpu(method):
+    model = trained(method, "cuda", seeds=(1,)).model
+    dataset = tiny_dataset().halves()[0]
+    model.trained_on = dataset.class_names
+    plain = PromptedCLIP(
+        tiny_clip(torch.float32), deepcopy(model.prompts).cpu(), method, dataset.class_names
+    )
+    pixels = dataset.read([sample.key for sample in dataset.test], plain.backbone.image_size)
+    found, frames = [], []
+    for each in (model, plain):
+        (predictions,) = predictions_of(each, dataset, dataset.test)
+        found.append(torch.from_numpy(predictions.log_probabilities))
+        frames.append(classify(each, pixels))
+    torch.testing.assert_close(found[0], found[1], rtol=2e-3, atol=2e-3)
+    pd.testing.assert_frame_equal(*frames, check_exact=False, rtol=5e-3, atol=1e-3)
