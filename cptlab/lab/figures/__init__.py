@@ -6,6 +6,7 @@ draw tables of `cptlab.lab.study.tables`, `class_map` takes a row per class.
 """
 
 from cptlab.lab.figures.ablation import ablation_bars, ablation_panels
+from cptlab.lab.figures.classics import classics_grid
 from cptlab.lab.figures.clusters import (
     algorithm_intervals,
     cluster_sizes,
@@ -21,7 +22,7 @@ from cptlab.lab.figures.ledger import verdict_matrix
 from cptlab.lab.figures.ledger_table import ledger_table
 from cptlab.lab.figures.map import class_map
 from cptlab.lab.figures.published import published_averages
-from cptlab.lab.figures.ranks import rank_plot
+from cptlab.lab.figures.ranks import rank_panels, rank_plot
 from cptlab.lab.figures.seeds import seed_violins, training_curves
 from cptlab.lab.figures.sensitivity import (
     sensitivity_curves,
@@ -30,7 +31,7 @@ from cptlab.lab.figures.sensitivity import (
     weight_heatmaps,
 )
 from cptlab.lab.figures.similarity import similarity_matrix, similarity_panels
-from cptlab.lab.figures.tail import few_shot_panels, gains_by_shots, thirds_bars
+from cptlab.lab.figures.tail import few_shot_panels, gains_by_shots, tail_panels, thirds_bars
 from cptlab.lab.figures.throughput import runs_per_hour, savings_by_classes
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "accuracy_by_cost",
     "algorithm_intervals",
     "class_map",
+    "classics_grid",
     "cluster_sizes",
     "collapse_curves",
     "contact_sheet",
@@ -51,6 +53,7 @@ __all__ = [
     "method_grid",
     "method_intervals",
     "published_averages",
+    "rank_panels",
     "rank_plot",
     "runs_per_hour",
     "savings_by_classes",
@@ -61,6 +64,7 @@ __all__ = [
     "silhouette_curve",
     "similarity_matrix",
     "similarity_panels",
+    "tail_panels",
     "thirds_bars",
     "training_curves",
     "verdict_matrix",

@@ -2,9 +2,11 @@
 
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from cptlab.lab.figures.comparison import method_intervals
+from cptlab.lab.figures.style import WIDEST
 
 
 def rank_plot(
@@ -29,3 +31,20 @@ def rank_plot(
     blocks = f"{sets} {over}{'s' * (sets > 1)}, {count} ranking{'s' * (count > 1)}"
     ax.set_xlabel(f"mean rank, 1 = best\n({blocks})")
     return ax
+
+
+def rank_panels(table: pd.DataFrame, fig: Figure, *, over: str = "data set") -> list[Axes]:
+    """A `rank_plot` for each imbalance ratio, side by side.
+
+    Args:
+        table: tables of `cptlab.lab.study.tables.rank_table` with the column "tau".
+        fig: empty figure to fill; its size is set for the numbers of panels and methods.
+        over: the unit within which methods are ranked, in the singular.
+    """
+    taus = list(dict.fromkeys(table["tau"]))
+    fig.set_size_inches(min(3 * len(taus) + 2, WIDEST), 1.3 + 0.22 * table["method"].nunique())
+    axes = fig.subplots(1, len(taus), squeeze=False)[0]
+    for ax, tau in zip(axes, taus, strict=True):
+        rows = table[table["tau"] == tau]
+        rank_plot(rows, ax=ax, title=f"τ = {tau:g}", labels=ax is axes[0], over=over)
+    return list(axes)

@@ -1,5 +1,8 @@
 """Accuracy on rare classes: gains by training images, and thirds of the long tail."""
 
+from collections.abc import Sequence
+from textwrap import fill
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -88,9 +91,9 @@ def few_shot_panels(frame: pd.DataFrame, fig: Figure) -> list[Axes]:
         own = frame[frame["method"] == label]
         training_curves(own, y="all", ax=ax, x="shots", band="interval")
         ax.get_legend().remove()
-        ax.set_title(label, fontsize=9)
+        ax.set_title(fill(label, 24), fontsize=9)
         ax.set(xlabel="", ylabel="")
-        _in_powers_of_two(ax, frame["shots"].max())
+        _in_powers_of_two(ax, sorted(set(frame["shots"])))
     for ax in axes[len(order) :]:
         ax.set_axis_off()
     for ax in axes[: len(order)][-across:]:  # in some columns the last panel is empty
@@ -140,11 +143,27 @@ def thirds_bars(frame: pd.DataFrame, ax: Axes) -> Axes:
     return ax
 
 
-def _in_powers_of_two(ax: Axes, largest: int) -> None:
-    """Logarithmic x axis with ticks at 1, 2, 4, ..."""
+def tail_panels(frame: pd.DataFrame, gains: pd.DataFrame, fig: Figure, title: str = "") -> None:
+    """`thirds_bars` above `gains_by_shots`, with one legend.
+
+    fig: empty figure to fill; its size is set.
+    """
+    fig.set_size_inches(7, 6.2)
+    above, below = fig.subplots(2, 1)
+    thirds_bars(frame, above)
+    gains_by_shots(gains, below)
+    above.set_title(title)
+    handles, labels = above.get_legend_handles_labels()
+    across = 4 if max(map(len, labels)) < 24 else 2
+    fig.legend(handles, labels, loc="outside lower center", ncols=across)
+
+
+def _in_powers_of_two(ax: Axes, numbers: Sequence[int]) -> None:
+    """Logarithmic x axis with a tick at each number, or at powers of two where they are many."""
     ax.set_xscale("log", base=2)
-    powers = 2 ** np.arange(np.ceil(np.log2(largest)) + 1)
-    ax.xaxis.set_major_locator(FixedLocator(powers))
+    if len(numbers) > 6:
+        numbers = [2**i for i in range(max(numbers).bit_length())]
+    ax.xaxis.set_major_locator(FixedLocator(numbers))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(FuncFormatter(lambda number, _: f"{number:g}"))
 

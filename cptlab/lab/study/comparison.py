@@ -1,0 +1,100 @@
+"""Methods side by side, base to new and in transfer: summaries, ranks and differences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from cptlab.lab.runs.results import Result
+from cptlab.lab.study.claims.variants import PLAIN, ZERO_SHOT
+from cptlab.lab.study.paired import paired, sentences, taking_part
+from cptlab.lab.study.profiles import Profile
+from cptlab.lab.study.tables import for_every_seed, gain_table, method_table, rank_table
+
+METRICS = ["H", "base", "new", "head", "medium", "tail"]
+SHOWN = ["H", "base", "new", "tail"]
+TAIL = (ZERO_SHOT, "CoOp", PLAIN, "PromptSRC", "DeKg", "CPT (sum)", "CPT (pair mean)")
+"""Methods whose tail is shown, unless others were chosen."""
+MOST = 9
+"""Of chosen methods, those whose tail can be told apart in a figure."""
+
+
+def averaged(table: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
+    """Mean over data sets of each method, imbalance ratio and seed."""
+    groups = table.groupby(["method", "tau", "seed"], sort=False)
+    return groups[list(metrics)].mean().reset_index()
+
+
+def ranks(table: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """`rank_table` of each imbalance ratio, with zero-shot in every ranking."""
+    ranked = for_every_seed(table, ZERO_SHOT)
+    parts = [
+        rank_table(rows, metric).assign(tau=tau) for tau, rows in ranked.groupby("tau", sort=False)
+    ]
+    return pd.concat(parts)
+
+
+def by_dataset(table: pd.DataFrame, metric: str = "H") -> pd.DataFrame:
+    """Mean and sample standard deviation over seeds by tau, method and data set."""
+    groups = table.groupby(["tau", "method", "dataset"], sort=False)
+    return groups.agg(mean=(metric, "mean"), std=(metric, "std"))
+
+
+def wide(by_dataset: pd.DataFrame) -> pd.DataFrame:
+    """A column for each data set, of paths the last part."""
+    named = by_dataset.rename(index=lambda name: Path(name).stem, level="dataset")
+    shown = pd.DataFrame(named.unstack("dataset")).swaplevel(axis=1)
+    return shown.sort_index(axis=1, sort_remaining=False).round(1)
+
+
+def tail_methods(profile: Profile, labels: Sequence[str]) -> list[str]:
+    """The methods whose tail is shown: `TAIL`, or the first of those that were chosen."""
+    present = list(dict.fromkeys(labels))
+    return present[:MOST] if profile.methods else [name for name in TAIL if name in present]
+
+
+def gains(
+    results: Mapping[str, Sequence[Result]], shown: Sequence[str], tau: float
+) -> pd.DataFrame:
+    """`gain_table` of the base classes at an imbalance ratio, for some of the methods."""
+    classes = pd.concat(
+        r.classes.query("role == 'base'").assign(method=label, dataset=r.spec.dataset)
+        for label in shown
+        for r in results.get(label, ())
+        if r.spec.tau == tau
+    )
+    return gain_table(classes)
+
+
+def gaps(
+    averaged: pd.DataFrame, metrics: Sequence[str], references: Sequence[str] = (PLAIN, ZERO_SHOT)
+) -> pd.DataFrame:
+    """Differences run by run to those references that take part (`paired`).
+
+    Zero-shot's one run is used for every seed; its own difference is that of the other methods to
+    it, the other way round, and left out.
+    """
+    seeded = for_every_seed(averaged, ZERO_SHOT)
+    found = paired(seeded, metrics, taking_part(seeded["method"], references))
+    return found[found["method"] != ZERO_SHOT]
+
+
+def main_findings(gaps: pd.DataFrame) -> str:
+    """The differences in H and, at the smallest imbalance ratio, in tail accuracy as sentences."""
+    smallest = (gaps["metric"] == "tail") & (gaps["tau"] == gaps["tau"].min())
+    return sentences(gaps[(gaps["metric"] == "H") | smallest])
+
+
+def by_reference(gaps: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The differences to each reference by a name for files: "ivlp", "zero_shot"."""
+    groups = gaps.groupby("reference", sort=False)
+    return {
+        str(name).lower().replace("-", "_"): rows.drop(columns="reference") for name, rows in groups
+    }
+
+
+def tail_table(thirds: pd.DataFrame, gains: pd.DataFrame) -> pd.DataFrame:
+    """The numbers of the tail's figure: means by third, and gains by images of a class."""
+    return pd.concat([method_table(thirds, ["head", "medium", "tail"], by=["method"]), gains])
