@@ -20,6 +20,7 @@ from cptlab.data.own import HALVES, own_dataset
 from cptlab.lab.cli.main import commands
 from cptlab.lab.runs import queue as runs
 from cptlab.lab.runs import results
+from cptlab.lab.runs.finished import load_run
 from cptlab.lab.runs.inputs import content_of
 from cptlab.lab.runs.passes import begin, unfinished
 from cptlab.lab.study.profiles import SMOKE
@@ -328,6 +329,23 @@ def test_a_run_that_transfers(tmp_path, monkeypatch, capsys):
     image(tmp_path / "two/bee/bad.png").write_text("no image")
     with pytest.raises(ValueError, match="two: images that cannot be read"):
         commands.main([*line.split(), "{}"], standalone_mode=False)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "counts"), [("few_shot", [20, 9, 2, 1]), ("base_to_new", [20, 9])]
+)
+def test_what_is_long_tailed_by_itself_is_learned_whole(protocol, counts, tmp_path, monkeypatch):
+    monkeypatch.setenv("CPTLAB_DATA", "")
+    for name, count in zip(("ant", "bee", "cat", "dog"), (20, 9, 2, 1), strict=True):
+        own_folder(tmp_path / "insects/train", (name,), count)
+        own_folder(tmp_path / "insects/test", (name,), 2)
+    line = f"run --dataset {tmp_path}/insects --method zero_shot --profile smoke --tau 1"
+    line += f" --protocol {protocol} --shots 1000 --out {tmp_path / 'out'}"
+    commands.main(line.split(), standalone_mode=False)
+    (folder,) = (tmp_path / "out/runs").glob("insects-*")
+    result = load_run(folder)
+    assert result.classes["n_k"].dropna().tolist() == counts
+    assert result.details["subset"]["samples"] == sum(counts)
 
 
 def test_a_pass_on_changed_images_is_another_pass(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections import Counter
 from collections.abc import Sequence
@@ -59,7 +60,7 @@ def examine_own(path: Path, full: bool = False) -> Checkup:
     try:
         dataset, checkup.notes = own_dataset(path)
     except ValueError as error:
-        checkup.problems = [str(error).removeprefix(f"{path}: ")]
+        checkup.problems = [str(error).removeprefix(f"{os.path.abspath(path)}: ")]
         return checkup
     lists = Lists(dataset.class_names, dataset.train, dataset.val, dataset.test)
     _examine(checkup, lists, own_files(path), full)

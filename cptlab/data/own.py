@@ -73,6 +73,7 @@ _listings: dict[Path, Listing] = {}
 
 def listing(path: Path) -> Listing:
     """The data set at a path as it is now; raises as `own_dataset` does."""
+    path = Path(os.path.abspath(path))  # a relative one means another one in another folder
     known = _listings.pop(path, None)
     if known is None or not known.is_current():
         known = _listed(path)

@@ -16,7 +16,8 @@ from joblib import Parallel, delayed, parallel_config
 from nbclient.exceptions import DeadKernelError
 from tqdm.auto import tqdm
 
-from cptlab.data import open_dataset
+from cptlab.data import is_path, open_dataset
+from cptlab.data.doctor import require_sound
 from cptlab.lab.bench.forecast import Forecast, forecast
 from cptlab.lab.cli.errors import message
 from cptlab.lab.cli.pages import html_page, index_page
@@ -98,6 +99,9 @@ def check(profile: Profile, notebooks: Iterable[str]) -> None:
     specs = [spec for name in notebooks for spec in STUDIES[name](profile)]
     for name in dict.fromkeys(name for spec in specs for name in (spec.dataset, *spec.targets)):
         try:
+            if is_path(name):
+                require_sound(Path(name))
+                continue
             dataset = open_dataset(name)
             first = {s.key.rpartition("/")[0]: s.key for s in (*dataset.test, *dataset.train)}
             dataset.read(list(first.values()), 8)  # every drawing opens

@@ -29,14 +29,17 @@ def pack(file: Path, profile: str, out: str | None) -> None:
 
     Example: cptlab results pack my-study.tar.xz --profile demo
     """
+    store = workspace(profile, out).runs
+    click.echo(f"Profile {profile}: looking at what is done in {store}.")  # imports take seconds
     from cptlab.lab.runs import archive
-    from cptlab.lab.runs.results import load_result
+    from cptlab.lab.runs.results import look
     from cptlab.lab.study import studies
     from cptlab.lab.study.profiles import profile_named
 
-    chosen, store = profile_named(profile), workspace(profile, out).runs
+    chosen = profile_named(profile)
     specs = dict.fromkeys(spec for study in studies.STUDIES.values() for spec in study(chosen))
-    found = [result for spec in specs if (result := load_result(store, spec))]
+    looked = look(specs, store, progress=True)
+    found = looked.results(looked.done)
     if not found:
         raise ValueError(
             f"No run of profile {profile} is finished in {store}: `cptlab figures --profile "
