@@ -123,7 +123,7 @@ def evaluate(
     if is_path(dataset):
         require_sound(Path(dataset).expanduser())  # a damaged image should fail at once
     metrics, classes = result.evaluate(dataset, protocol)
-    click.echo(metrics.round(2).to_string(index=False))
+    click.echo(metrics.to_string(index=False, float_format="{:.2f}".format))
     click.echo("Percent; macro: mean over classes; zero_shot: the frozen CLIP.")
     if csv is not None:
         classes.to_csv(csv, index=False)
