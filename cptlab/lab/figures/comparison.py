@@ -1,16 +1,20 @@
 """Methods side by side: means with intervals (Table 2)."""
 
+import math
 from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 from matplotlib.lines import Line2D
 from matplotlib.markers import CARETLEFTBASE, CARETRIGHTBASE
 from matplotlib.ticker import MaxNLocator
 
 from cptlab.lab.figures.style import GREY, method_look, method_order
+
+ACROSS = 6
+"""Panels side by side in which numbers can still be read."""
 
 
 def method_intervals(
@@ -60,7 +64,8 @@ def method_grid(table: pd.DataFrame, names: Mapping[str, str], fig: Figure) -> l
     """Panels of `method_intervals`: a row per imbalance ratio, a column per metric with one scale.
 
     The scale ends half a range beyond the means; longer intervals are cut off with an arrow, so
-    that one failed run does not compress everything else.
+    that one failed run does not compress everything else. More than six metrics go below each other
+    in blocks.
 
     Args:
         table: a `method_table` (columns method, tau, metric, mean, lower, upper).
@@ -68,14 +73,34 @@ def method_grid(table: pd.DataFrame, names: Mapping[str, str], fig: Figure) -> l
         fig: empty figure to fill; its height is set to what the rows need.
 
     Returns:
-        The axes, row by row.
+        The axes, block by block and row by row.
 
     Raises:
         ValueError: if the table has no rows of a metric.
     """
+    count = math.ceil(len(names) / ACROSS)
+    across, items = math.ceil(len(names) / count), list(names.items())
+    height = table["tau"].nunique() * (0.8 + 0.18 * table["method"].nunique())
+    fig.set_figheight(count * height)
+    blocks = [fig] if count == 1 else list(fig.subfigures(count, 1))
+    axes = []
+    for i, block in enumerate(blocks):
+        axes += _block(table, dict(items[i * across : (i + 1) * across]), block, across)
+    if "Zero-shot" in set(table["method"]):
+        line = Line2D([], [], color=GREY, linewidth=0.8, linestyle=":")
+        blocks[0].legend([line], ["mean of zero-shot"], loc="outside upper right")
+    return axes
+
+
+def _block(
+    table: pd.DataFrame, names: Mapping[str, str], fig: FigureBase, across: int
+) -> list[Axes]:
+    """Rows of panels with so many places each; those without a metric are empty."""
     taus = list(dict.fromkeys(table["tau"]))
-    fig.set_figheight(len(taus) * (0.8 + 0.18 * table["method"].nunique()))
-    axes = fig.subplots(len(taus), len(names), squeeze=False, sharex="col")
+    grid = fig.subplots(len(taus), across, squeeze=False, sharex="col")
+    for ax in grid[:, len(names) :].flat:
+        ax.set_axis_off()
+    axes = grid[:, : len(names)]
     for row, tau in zip(axes, taus, strict=True):
         for ax, (metric, name) in zip(row, names.items(), strict=True):
             rows = table[table["tau"] == tau]
@@ -85,9 +110,6 @@ def method_grid(table: pd.DataFrame, names: Mapping[str, str], fig: Figure) -> l
         row[0].set_ylabel(f"τ = {tau:g}")
     for column, metric in zip(axes.T, names, strict=True):
         _limit(column, table[table["metric"] == metric])
-    if "Zero-shot" in set(table["method"]):
-        line = Line2D([], [], color=GREY, linewidth=0.8, linestyle=":")
-        fig.legend([line], ["mean of zero-shot"], loc="outside upper right")
     return list(axes.flat)
 
 

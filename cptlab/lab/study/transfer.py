@@ -1,0 +1,61 @@
+"""Transfer of learned prompts to other data sets ("target") and to shifted domains ("domain")."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import pandas as pd
+
+from cptlab.lab.study.claims.variants import ZERO_SHOT
+from cptlab.lab.study.comparison import averaged
+from cptlab.lab.study.paired import paired, sentences, taking_part
+from cptlab.lab.study.tables import for_every_seed, method_table, rank_table
+
+Kind = Literal["target", "domain"]
+
+
+def parts(table: pd.DataFrame, kind: Kind) -> list[str]:
+    """The columns of runs that are accuracies on one target or domain each; maybe none."""
+    return [name for name in table if name.startswith(f"{kind} ")]
+
+
+def metrics(table: pd.DataFrame, kind: Kind) -> list[str]:
+    """Accuracy on the source, on each part, and their mean."""
+    return ["source", *parts(table, kind), f"{kind}s"]
+
+
+def summary(table: pd.DataFrame, kind: Kind) -> pd.DataFrame:
+    """`method_table` of the `metrics`, each seed's value first averaged over sources."""
+    return method_table(averaged(table, metrics(table, kind)), metrics(table, kind))
+
+
+def names(table: pd.DataFrame, kind: Kind) -> dict[str, str]:
+    """Metric -> title of its panel: the mean, then the parts."""
+    short = {name: name.removeprefix(f"{kind} ") for name in parts(table, kind)}
+    return {f"{kind}s": "mean"} | short
+
+
+def ranks(table: pd.DataFrame, kind: Kind) -> pd.DataFrame:
+    """`rank_table` of each imbalance ratio: methods are ranked on each part within each seed."""
+    seeded, keys = for_every_seed(table, ZERO_SHOT), ["tau", "method", "seed", "dataset"]
+    long = seeded.melt(keys, parts(table, kind), "part", "accuracy").dropna(subset="accuracy")
+    if table["dataset"].nunique() > 1:  # another source makes it another transfer
+        long["part"] = long["dataset"].map(lambda name: Path(name).stem) + " to " + long["part"]
+    long["dataset"] = long.pop("part")
+    return pd.concat(
+        rank_table(long[long["tau"] == tau], "accuracy").assign(tau=tau)
+        for tau in dict.fromkeys(table["tau"])
+    )
+
+
+def gaps(table: pd.DataFrame, kind: Kind) -> pd.DataFrame:
+    """Differences run by run to IVLP and zero-shot, on the source and in the mean over parts."""
+    shown = ["source", f"{kind}s"]
+    seeded = for_every_seed(averaged(table, shown), ZERO_SHOT)
+    return paired(seeded, shown, taking_part(seeded["method"]))
+
+
+def main_findings(gaps: pd.DataFrame, kind: Kind) -> str:
+    """The differences in the mean over parts as sentences."""
+    return sentences(gaps[gaps["metric"] == f"{kind}s"])

@@ -1,0 +1,84 @@
+"""Tables of transfer: which parts there are, from one source or several."""
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import pytest
+
+from cptlab.lab import figures
+from cptlab.lab.study import transfer
+from cptlab.lab.study.tables import method_table
+
+NAN = float("nan")
+
+
+def runs(methods, sources=("food",)):
+    """Accuracies of runs; no source is a target of its own."""
+    return pd.DataFrame(
+        {"method": method, "tau": 0.06, "seed": seed, "dataset": source, "source": 90.0}
+        | {f"target {t}": NAN if t == source else level + seed for t in ("food", "birds", "bugs")}
+        | {"targets": level + seed}
+        for method, level in methods.items()
+        for source in sources
+        for seed in ((1,) if method == "Zero-shot" else (1, 2, 3))
+    )
+
+
+def test_parts_and_their_names():
+    table = runs({"CoOp": 50})
+    assert transfer.parts(table, "domain") == []
+    assert transfer.names(table, "target") == {
+        "targets": "mean",
+        "target food": "food",
+        "target birds": "birds",
+        "target bugs": "bugs",
+    }
+    assert transfer.parts(pd.DataFrame(), "target") == []
+
+
+def test_ranks_are_within_parts_of_each_source():
+    methods = {"Zero-shot": 40, "CoOp": 50}
+    (one,) = transfer.ranks(runs(methods), "target").query("method == 'CoOp'").itertuples()
+    assert (one.mean, one.datasets, one.rankings) == (1, 2, 6)
+    both = transfer.ranks(runs(methods, ("food", "/some/where/birds")), "target")
+    (one,) = both.query("method == 'CoOp'").itertuples()
+    assert one.datasets == 2 + 3 and one.rankings == 15
+
+
+def test_gaps_are_to_the_references_that_take_part():
+    gaps = transfer.gaps(runs({"Zero-shot": 40, "CoOp": 50, "IVLP": 45}), "target")
+    assert list(gaps["reference"].unique()) == ["IVLP", "Zero-shot"]
+    row = gaps.query("method == 'CoOp' and reference == 'IVLP' and metric == 'targets'")
+    assert row["mean"].tolist() == [5]
+    text = transfer.main_findings(gaps, "target")
+    assert "targets, tau = 0.06, against IVLP" in text and "source" not in text
+    assert list(transfer.gaps(runs({"Zero-shot": 40, "CoOp": 50}), "target")["reference"]) == [
+        "Zero-shot",
+        "Zero-shot",
+    ]
+
+
+def test_a_part_that_no_run_has_is_left_empty():
+    """Of one source; the others have it."""
+    summary = transfer.summary(runs({"CoOp": 50}, ("food", "birds")), "target")
+    assert summary.set_index("metric").loc["target birds", "mean"] == 52
+    assert (summary["n"] == 3).all()
+
+
+@pytest.mark.parametrize(("count", "blocks"), [(1, 1), (6, 1), (7, 2), (11, 2)])
+def test_many_metrics_are_drawn_in_blocks(count, blocks):
+    names = {f"m{i}": f"metric {i}" for i in range(count)}
+    frame = pd.DataFrame(
+        {"method": method, "tau": tau, "seed": seed} | dict.fromkeys(names, 10.0 * seed + tau)
+        for method in ("Zero-shot", "CoOp")
+        for tau in (1.0, 0.06)
+        for seed in (1, 2, 3)
+    )
+    fig = plt.figure(figsize=(8, 1), layout="constrained")
+    axes = figures.method_grid(method_table(frame, list(names)), names, fig)
+    assert len(axes) == 2 * count
+    assert [ax.get_xlabel() for ax in axes if ax.get_xlabel()] == [
+        f"metric {i} (%)" for i in range(count)
+    ]
+    assert fig.get_figheight() == pytest.approx(blocks * 2 * (0.8 + 0.18 * 2))
+    fig.canvas.draw()
+    plt.close(fig)
