@@ -127,6 +127,8 @@ def test_what_is_stored_is_not_trained_again(study, birds):
     asked = {"profile": "smoke", "epochs": 2, "shots": 2}
     again = cptlab.fit(birds, "coop", tau=0.5, seed=2, out=store.parent, **asked)
     assert again.folder.parent == store
+    frozen = cptlab.fit(birds, "zero_shot", tau=0.5, seed=1, out=store.parent, **asked)
+    assert frozen.spec.method.name == "zero_shot"
     assert {path: path.stat().st_mtime_ns for path in store.glob("*/result.json")} == before
 
 

@@ -127,6 +127,7 @@ def compare(
         reference=reference,
     )
     asked = dataclasses.replace(asked, template=_templates(templates, tuple(asked.named)))
+    asked.against  # noqa: B018 without a method to compare it fails here
     folders = workspace(profile, out)
     click.echo(f"{len(asked.study)} runs of {', '.join(asked.chosen)}; they go to {folders.runs}.")
     asked.check()

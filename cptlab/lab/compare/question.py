@@ -90,8 +90,6 @@ class Question:
         wanted = given.items(self.methods)
         found = chosen(self.sized, wanted, self.protocol, self.options)  # ty: ignore[invalid-argument-type]
         found = chosen(self.sized, ["zero_shot"], self.protocol) | found
-        if len(found) == 1:
-            raise ValueError("There are no methods to compare with zero-shot: name at least one.")
         if self.reference is not None and self.reference not in found:
             raise ValueError(
                 f"The reference {self.reference!r} takes no part; choose one of {', '.join(found)}."
@@ -100,9 +98,14 @@ class Question:
 
     @property
     def against(self) -> tuple[str, ...]:
-        """Labels of the methods that differences are against: zero-shot, and the reference."""
-        first = next(label for label in self.chosen if label != ZERO_SHOT)
-        return tuple(dict.fromkeys((ZERO_SHOT, self.reference or first)))
+        """Labels of the methods that differences are against: zero-shot, and the reference.
+
+        Raises ValueError if there are none beside zero-shot.
+        """
+        others = [label for label in self.chosen if label != ZERO_SHOT]
+        if not others:
+            raise ValueError("There are no methods to compare with zero-shot: name at least one.")
+        return tuple(dict.fromkeys((ZERO_SHOT, self.reference or others[0])))
 
     @cached_property
     def study(self) -> Study:

@@ -44,7 +44,7 @@ def compare(
         cptlab.lab.runs.queue.RunsFailed: if some runs failed; the others are stored.
     """
     question = build(Question, {"datasets": datasets, "methods": methods, **settings})
-    question.study  # noqa: B018 bad input fails here, before images are looked at
+    question.against, question.study  # noqa: B018 bad input fails before images are looked at
     question.check()
     store = workspace(question.profile, out).runs
     results = run(list(question.study), store, jobs or os.cpu_count() or 1, progress, where=engine)
