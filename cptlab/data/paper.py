@@ -116,7 +116,8 @@ def paper_transfer(name: str) -> dict[str, ImageDataset]:
     if name != "imagenet":
         raise ValueError(
             f"{name!r} cannot be the source of transfer: of the paper's data sets only 'imagenet' "
-            "is one. Choose it, or another protocol."
+            "is one. Choose it, another protocol, or name the data sets to test on (--target; in "
+            "Python: targets)."
         )
     targets = [other for other in LEARNED if other != name]
     roles = {"source": name} | {f"target {other}": other for other in targets}

@@ -103,6 +103,7 @@ def table(store: Path, file: Path | None) -> None:
 
     Example: cptlab results table comparison birds.csv
     """
+    click.echo(f"Reading the runs in {store}.", err=True)  # seconds; the table may go elsewhere
     from cptlab.lab.runs.frame import COSTS, read_results
 
     frame = read_results(store)
