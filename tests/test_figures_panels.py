@@ -7,7 +7,15 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from cptlab.lab.figures import ablation_panels, sensitivity_grid, similarity_panels, weight_heatmaps
+from cptlab.lab.figures import (
+    ablation_panels,
+    algorithm_panels,
+    map_panels,
+    sensitivity_grid,
+    similarity_panels,
+    size_panels,
+    weight_heatmaps,
+)
 
 
 def crossed(**columns) -> pd.DataFrame:
@@ -85,3 +93,36 @@ def test_a_panel_per_quantity_with_the_chosen_losses_and_methods(n):
     places = [bar.lines[0].get_xydata()[0].tolist() for bar in axes[-1].containers]
     assert places == [[52, 0], [52, 1], [52, 2], [57, 3], [57, 4]]
     fig.canvas.draw()
+
+
+@pytest.mark.parametrize(
+    ("taus", "shape"), [((0.06,), (2, 1)), ((1, 0.5, 0.25, 0.1, 0.06), (4, 3))]
+)
+def test_algorithms_in_as_many_panels_as_methods_and_ratios(taus, shape):
+    runs = crossed(method=("CPT (sum)", "CPT (pair mean)"), tau=taus, algorithm=("one", "two"))
+    axes = algorithm_panels(runs, fig := Figure())
+    assert titles(axes) == [
+        f"{method}, τ = {tau:g}" for method in ("CPT (sum)", "CPT (pair mean)") for tau in taus
+    ]
+    assert fig.axes[0].get_gridspec().get_geometry() == shape
+    assert len({round(float(np.ptp(ax.get_xlim())), 6) for ax in axes}) == 1
+    fig.canvas.draw()
+
+
+def test_sizes_in_a_panel_per_method():
+    runs = crossed(method=("CPT (sum)", "Mine", "CPT (pair mean)"), tau=(0.5,), size=(4, 8))
+    axes = size_panels(runs, Figure(), numbers={4: [4], 8: [2]}, default=16)
+    assert titles(axes)[1] == "Mine, τ = 0.5"
+
+
+@pytest.mark.parametrize(("n", "shape"), [(1, (1, 1)), (5, (3, 2)), (8, (3, 3))])
+def test_as_many_maps_as_methods(n, shape):
+    places = np.random.default_rng(0).normal(size=(9, 2))
+    frame = pd.DataFrame(places, columns=["x", "y"])
+    frame = frame.assign(cluster=[0, 1, 2] * 3, name=list("abcdefghi"))
+    axes = map_panels({f"method {i}": frame for i in range(n)}, fig := Figure())
+    assert titles(axes) == [f"method {i}" for i in range(n)]
+    assert fig.axes[0].get_gridspec().get_geometry() == shape
+    images = [np.zeros((8, 8, 3))] * 9
+    assert len(map_panels({"a": frame, "b": frame}, fig := Figure(), images=images)) == 2
+    assert fig.axes[0].get_gridspec().get_geometry() == (2, 1)

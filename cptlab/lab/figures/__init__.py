@@ -9,9 +9,11 @@ from cptlab.lab.figures.ablation import ablation_bars, ablation_panels
 from cptlab.lab.figures.classics import classics_grid
 from cptlab.lab.figures.clusters import (
     algorithm_intervals,
+    algorithm_panels,
     cluster_sizes,
     equal_spans,
     silhouette_curve,
+    size_panels,
 )
 from cptlab.lab.figures.collapse import collapse_curves
 from cptlab.lab.figures.comparison import method_grid, method_intervals
@@ -20,7 +22,7 @@ from cptlab.lab.figures.cost import accuracy_by_cost
 from cptlab.lab.figures.images import drawing_sheet, image_grid
 from cptlab.lab.figures.ledger import verdict_matrix
 from cptlab.lab.figures.ledger_table import ledger_table
-from cptlab.lab.figures.map import class_map
+from cptlab.lab.figures.map import class_map, map_panels
 from cptlab.lab.figures.published import published_averages
 from cptlab.lab.figures.ranks import rank_panels, rank_plot
 from cptlab.lab.figures.seeds import seed_violins, training_curves
@@ -39,6 +41,7 @@ __all__ = [
     "ablation_panels",
     "accuracy_by_cost",
     "algorithm_intervals",
+    "algorithm_panels",
     "class_map",
     "classics_grid",
     "cluster_sizes",
@@ -50,6 +53,7 @@ __all__ = [
     "gains_by_shots",
     "image_grid",
     "ledger_table",
+    "map_panels",
     "method_grid",
     "method_intervals",
     "published_averages",
@@ -64,6 +68,7 @@ __all__ = [
     "silhouette_curve",
     "similarity_matrix",
     "similarity_panels",
+    "size_panels",
     "tail_panels",
     "thirds_bars",
     "training_curves",

@@ -5,10 +5,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from cptlab.lab.figures.style import BLUE, GREY, method_look, method_order
 from cptlab.lab.study.tables import check_one_row_per_seed, mean_interval
+
+MOST_ACROSS = 3
+"""Panels side by side."""
 
 
 def silhouette_curve(table: pd.DataFrame, *, default: int, ax: Axes) -> Axes:
@@ -87,6 +91,58 @@ def algorithm_intervals(
     return ax
 
 
+def algorithm_panels(frame: pd.DataFrame, fig: Figure) -> list[Axes]:
+    """Panels of `algorithm_intervals`: a row per method, a column per imbalance ratio.
+
+    All panels have the same span, but start at different values.
+
+    Args:
+        frame: columns "method", "tau", "algorithm", "seed" and "H".
+        fig: empty figure to fill; its size is set to what the panels need.
+
+    Raises:
+        ValueError: as `algorithm_intervals`.
+    """
+    methods, taus = (list(dict.fromkeys(frame[name])) for name in ("method", "tau"))
+    across = min(MOST_ACROSS, len(taus))
+    lines = [taus[i : i + across] for i in range(0, len(taus), across)]
+    fig.set_layout_engine("constrained")
+    fig.set_size_inches(min(3.1 * across + 1.8, 8), 2.1 * len(methods) * len(lines) + 0.4)
+    axes = fig.subplots(len(methods) * len(lines), across, squeeze=False)
+    drawn = []
+    rows = [(method, line) for method in methods for line in lines]
+    for row, (method, line) in zip(axes, rows, strict=True):
+        for ax, tau in zip(row, line):
+            runs = frame[(frame["method"] == method) & (frame["tau"] == tau)]
+            title = f"{method}, τ = {tau:g}"
+            algorithm_intervals(runs, method=method, ax=ax, title=title, labels=ax is row[0])
+            drawn.append(ax)
+        for ax in row[len(line) :]:
+            ax.set_axis_off()
+    equal_spans(drawn)
+    return drawn
+
+
+def size_panels(
+    frame: pd.DataFrame, fig: Figure, *, numbers: Mapping[int, Sequence[int]], default: int
+) -> list[Axes]:
+    """A panel of `cluster_sizes` per method, all with the same span.
+
+    frame: columns "method", "tau" (one ratio), "size", "seed" and "H". fig: empty figure to fill;
+    its size is set. numbers, default: as there.
+    """
+    methods = list(dict.fromkeys(frame["method"]))
+    fig.set_layout_engine("constrained")
+    fig.set_size_inches(4 * len(methods), 3.4)
+    axes = list(fig.subplots(1, len(methods), squeeze=False)[0])
+    for ax, method in zip(axes, methods, strict=True):
+        own = frame[frame["method"] == method]
+        cluster_sizes(own, numbers=numbers, default=default, ax=ax)
+        ax.set_title(f"{method}, τ = {own['tau'].iloc[0]:g}")
+    equal_spans(axes, "y")
+    return axes
+
+
 def cluster_sizes(
     frame: pd.DataFrame, *, numbers: Mapping[int, Sequence[int]], default: int, ax: Axes
 ) -> Axes:
@@ -98,20 +154,18 @@ def cluster_sizes(
     Args:
         frame: columns "method", "size", "seed" and "H".
         numbers: numbers of clusters M that a size makes, one per data set.
-        default: the size in all other studies, dotted.
+        default: the size in all other studies, dotted if it is among the sizes.
         ax: axes to draw on.
 
     Raises:
-        ValueError: on missing columns, several rows for one seed, sizes without numbers of
-            clusters, or a default that was not tried.
+        ValueError: on missing columns, several rows for one seed, or sizes without numbers of
+            clusters.
     """
     check_one_row_per_seed(frame, ["method", "size"], ["H"])
     sizes = sorted(map(int, frame["size"].unique()))
     unknown = [size for size in sizes if not numbers.get(size)]
     if unknown:
         raise ValueError(f"Give the number of clusters of these sizes too: {unknown}.")
-    if default not in sizes:
-        raise ValueError(f"The default size {default} was not tried; there is {sizes}.")
     alike: dict[tuple[int, ...], list[int]] = {}
     for size in sizes:
         alike.setdefault(tuple(numbers[size]), []).append(size)
@@ -130,7 +184,8 @@ def cluster_sizes(
             marks = {"s": 12, "alpha": 0.45, "linewidth": 0, "zorder": 1}
             ax.scatter(seeds, values, color=look.color, marker=look.marker, **marks)
     middle = {"color": GREY, "linewidth": 1.2, "linestyle": ":", "zorder": 0, "label": "default"}
-    ax.axvline(next(i for i, same in enumerate(places) if default in same), **middle)
+    for usual in [place for place, same in enumerate(places) if default in same]:
+        ax.axvline(usual, **middle)
     ticks = [f"{', '.join(map(str, same))}\n{_numbers(made)}" for made, same in alike.items()]
     ax.set_xticks(range(len(places)), ticks)
     ax.set(xlabel="classes per cluster; number of clusters M", ylabel="H (%)")

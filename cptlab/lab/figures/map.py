@@ -1,10 +1,11 @@
 """A map of classes in the plane, for example by UMAP, with their clusters outlined."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 from matplotlib.patches import Polygon
 from matplotlib.text import Text
@@ -91,6 +92,36 @@ def class_map(frame: pd.DataFrame, ax: Axes, *, images: Sequence[np.ndarray] | N
         names[middle] = ""  # it is the title
     _write_names(ax, titles, points, names, size)
     return ax
+
+
+def map_panels(
+    maps: Mapping[str, pd.DataFrame],
+    fig: Figure,
+    *,
+    images: Sequence[np.ndarray] | None = None,
+) -> list[Axes]:
+    """A `class_map` per title, two or three side by side; with images, one below the other.
+
+    Args:
+        maps: title -> frame as there.
+        fig: empty figure to fill; its size is set to what the maps need.
+        images: of each class, the same on every map.
+
+    Raises:
+        ValueError: as `class_map`.
+    """
+    across = 1 if images is not None or len(maps) == 1 else 2 if len(maps) < 7 else 3
+    down = -(-len(maps) // across)
+    fig.set_layout_engine("constrained")
+    fig.set_size_inches(8, (5.75 if across == 1 else 7.6 / across) * down)
+    axes = list(fig.subplots(down, across, squeeze=False).flat)
+    for ax, title in zip(axes, maps):  # before any map, as titles take room
+        ax.set_title(title)
+    for ax in axes[len(maps) :]:
+        ax.set_axis_off()
+    for ax, frame in zip(axes, maps.values()):
+        class_map(frame, ax, images=images)
+    return axes[: len(maps)]
 
 
 def rounded_hull(points: np.ndarray, margin: float) -> np.ndarray:

@@ -1,6 +1,9 @@
 """Classes in the plane, for maps. A module of its own, because importing umap takes seconds."""
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
+import pandas as pd
 import torch
 import umap
 from scipy.linalg import orthogonal_procrustes
@@ -47,3 +50,21 @@ def plane(features: torch.Tensor, like: np.ndarray | None = None, seed: int = 0)
         return found
     turn, _ = orthogonal_procrustes(found, like - like.mean(axis=0))
     return found @ turn
+
+
+def class_maps(
+    texts: Mapping[str, torch.Tensor], clusters: torch.Tensor, names: Sequence[str]
+) -> dict[str, pd.DataFrame]:
+    """A map of the classes per method, turned like the first.
+
+    texts: (K, d) of each method. clusters: (K,), the same on every map. names: of the K classes.
+    Returns a row per class: columns "x", "y", "cluster", "name" and "method".
+    """
+    maps, start = {}, None
+    for method, features in texts.items():
+        places = plane(features, like=start)
+        start = places if start is None else start
+        x, y = places.T
+        columns = {"x": x, "y": y, "cluster": clusters.numpy(), "name": names, "method": method}
+        maps[method] = pd.DataFrame(columns)
+    return maps

@@ -1,0 +1,153 @@
+"""Clusters of class texts as tables: their quality, and CPT with other algorithms and sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, get_args
+
+import pandas as pd
+import torch
+from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score, silhouette_score
+from torch import Tensor
+
+from cptlab.data import open_dataset
+from cptlab.geometry import cluster_prototypes, number_of_clusters, purity
+from cptlab.geometry.clusters import ClusterMethod
+from cptlab.lab.runs.results import Result
+from cptlab.lab.study import studies
+from cptlab.lab.study.claims.variants import CPT, CPTVariant, label
+from cptlab.lab.study.design import Design
+from cptlab.lab.study.profiles import Profile
+from cptlab.lab.study.tables import method_table, to_markdown
+
+NAMES = {
+    "spherical": "Cosine K-means",
+    "euclidean": "Euclidean K-means",
+    "spectral": "Spectral (cosine)",
+    "kmedoids": "K-medoids (cosine)",
+}
+"""Algorithms as the paper's Table 5 calls them."""
+
+
+def numbers_made(profile: Profile) -> dict[str, tuple[int, dict[int, int]]]:
+    """Data set of the details -> number of base classes, and of clusters by classes per cluster."""
+    found = {}
+    for name in profile.details.datasets:
+        count = len(open_dataset(name).halves()[0].class_names)
+        found[name] = (
+            count,
+            {size: number_of_clusters(count, size) for size in profile.varied.sizes},
+        )
+    return found
+
+
+def frozen_quality(frozen: Tensor, groups: Sequence[str] | None) -> pd.DataFrame:
+    """What each algorithm finds in frozen texts (K, d), and what known groups are: a row each.
+
+    groups: of each class, where they are known. Columns "clusters", "silhouette", with groups
+    "purity" and "NMI", and "agreement", the adjusted Rand index with the spherical clusters.
+    """
+    truth = _numbered(groups)
+    found = {name: cluster_prototypes(frozen, method=name) for name in get_args(ClusterMethod)}
+    found["one cluster"] = torch.zeros(len(frozen), dtype=torch.long)
+    if truth is not None:
+        found["known groups"] = truth
+    rows = {
+        name: _quality(frozen, clusters, truth)
+        | {"agreement": adjusted_rand_score(found["spherical"], clusters)}
+        for name, clusters in found.items()
+    }
+    return pd.DataFrame(rows).T.astype(float).astype({"clusters": int})
+
+
+def tuned_quality(
+    texts: Mapping[str, Tensor], clusters: Tensor, groups: Sequence[str] | None
+) -> pd.DataFrame:
+    """How well frozen clusters and known groups fit the tuned texts of each method: a row each.
+
+    texts: (K, d) of each method. clusters: (K,) of the frozen texts. "anew" is of clusters that
+    spherical k-means finds in the tuned texts, as many as there are frozen ones.
+    """
+    rows, truth = {}, _numbered(groups)
+    for name, features in texts.items():
+        again = cluster_prototypes(features, n_clusters=len(clusters.unique()))
+        row = {"same clusters: silhouette": _quality(features, clusters, truth)["silhouette"]}
+        if truth is not None:
+            row["known groups: silhouette"] = _quality(features, truth, truth)["silhouette"]
+        row["anew: agreement"] = adjusted_rand_score(clusters, again)
+        anew = _quality(features, again, truth)
+        rows[name] = row | {f"anew: {key}": value for key, value in anew.items()}
+    return pd.DataFrame(rows).T.drop(columns="anew: clusters").astype(float)
+
+
+def runs_of(
+    profile: Profile,
+    table: pd.DataFrame,
+    variants: Mapping[Any, CPTVariant],
+    column: str,
+    design: Design,
+) -> pd.DataFrame:
+    """H of variants of CPT, averaged over data sets: a row per "method", `column`, tau and seed.
+
+    table: the runs of `studies.clusters`. column: what the keys of `variants` are.
+    """
+    rows = [
+        (label(variant, reading), name, label(CPT, reading))
+        for name, variant in variants.items()
+        for reading in studies.main_readings(profile)
+    ]
+    keys = pd.DataFrame(rows, columns=["label", column, "method"])
+    here = table["dataset"].isin(design.datasets) & table["tau"].isin(design.taus)
+    chosen = table[here].rename(columns={"method": "label"}).merge(keys, on="label")
+    groups = chosen.groupby(["method", column, "tau", "seed"], sort=False)
+    return groups["H"].mean().reset_index()
+
+
+def with_spread(runs: pd.DataFrame) -> pd.DataFrame:
+    """`method_table` of H by method, tau and algorithm, with "std", its deviation over seeds."""
+    by = ["method", "tau", "algorithm"]
+    spread = runs.groupby(by)["H"].std().rename("std").reset_index()
+    return method_table(runs, ["H"], by=by).merge(spread, on=by, how="left")
+
+
+def spread_markdown(summary: pd.DataFrame) -> str:
+    """What `with_spread` returns as Markdown, a table per method and imbalance ratio."""
+    table = summary.assign(seeds=summary["n"].astype(str))
+    table["standard deviation"] = table["std"].map("{:.2f}".format).replace("nan", "–")
+    columns = ["algorithm", "standard deviation", "seeds", "metric", "mean", "lower", "upper", "n"]
+    blocks = table.groupby(["method", "tau"], sort=False)
+    return "\n".join(
+        f"**{method}, tau = {tau:g}**\n\n{to_markdown(rows[columns])}"
+        for (method, tau), rows in blocks  # ty: ignore[not-iterable] a tuple, as in method_table
+    )
+
+
+def agreement(profile: Profile, results: Mapping[str, Sequence[Result]]) -> pd.DataFrame:
+    """Adjusted Rand index of each algorithm's clusters with those of the first, by data set."""
+    reading = studies.main_readings(profile)[0]
+    used = {
+        (NAMES[name], result.spec.dataset): result.details["clusters"]
+        for name, variant in profile.varied.by_algorithm().items()
+        for result in results[label(variant, reading)]
+        if result.spec.dataset in profile.details.datasets
+    }
+    first = NAMES[profile.varied.algorithms[0]]
+    found = {key: adjusted_rand_score(used[first, key[1]], c) for key, c in used.items()}
+    return pd.Series(found).unstack(sort=False).rename_axis("agreement")
+
+
+def _numbered(groups: Sequence[str] | None) -> Tensor | None:
+    return torch.from_numpy(pd.factorize(pd.Series(groups))[0]) if groups else None
+
+
+def _quality(features: Tensor, clusters: Tensor, truth: Tensor | None) -> dict[str, Any]:
+    number = len(clusters.unique())
+    exists = 1 < number < len(clusters)
+    row: dict[str, Any] = {
+        "clusters": number,
+        "silhouette": silhouette_score(features, clusters, metric="cosine") if exists else None,
+    }
+    if truth is not None:
+        row["purity"] = purity(clusters, truth)
+        row["NMI"] = normalized_mutual_info_score(truth, clusters)
+    return row
