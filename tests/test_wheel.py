@@ -96,11 +96,12 @@ cptlab.__main__.main()
         command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    notebooks, runs, *plan = done.stdout.splitlines()
+    notebooks, runs, _, looking, *plan = done.stdout.splitlines()
     carried = installed / "cptlab/carried"
     assert notebooks == str(carried / "notebooks")
     assert (carried / "notebooks/00_tour.ipynb").is_file()
     assert runs == str(tmp_path / "cptlab-out/smoke/runs")
+    assert looking == f"Profile smoke: 3 runs; looking at what is done in {runs}."
     assert plan[0].split() == ["runs", "steps", "hours"]
     assert plan[-1].startswith("Profile smoke: 3 runs, 0 done, 3 to do")
     assert not list(tmp_path.iterdir())
