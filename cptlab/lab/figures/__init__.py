@@ -25,7 +25,7 @@ from cptlab.lab.figures.ledger_table import ledger_table
 from cptlab.lab.figures.map import class_map, map_panels
 from cptlab.lab.figures.published import published_averages
 from cptlab.lab.figures.ranks import rank_panels, rank_plot
-from cptlab.lab.figures.seeds import seed_violins, training_curves
+from cptlab.lab.figures.seeds import curve_panels, seed_violins, training_curves
 from cptlab.lab.figures.sensitivity import (
     sensitivity_curves,
     sensitivity_grid,
@@ -47,6 +47,7 @@ __all__ = [
     "cluster_sizes",
     "collapse_curves",
     "contact_sheet",
+    "curve_panels",
     "drawing_sheet",
     "equal_spans",
     "few_shot_panels",

@@ -1,16 +1,22 @@
 """Variation over seeds: training curves with bands (Fig. 1 d) and violins (Fig. 4)."""
 
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, MultipleLocator
 
-from cptlab.lab.figures.style import Look, method_look, method_order
+from cptlab.lab.figures.style import BLACK, Look, method_look, method_order
 from cptlab.lab.study.tables import check_one_row_per_seed, mean_interval
+
+ZERO_SHOT = "Zero-shot"
+LEVEL = {"color": BLACK, "linestyle": ":", "linewidth": 1.2, "zorder": 0}
+"""How the level of zero-shot is drawn."""
 
 LABELS = {"progress": "Training (% of epochs)", "shots": "Training images of every class"}
 
@@ -71,6 +77,41 @@ def training_curves(
     return ax
 
 
+def curve_panels(
+    frame: pd.DataFrame,
+    groups: Mapping[str, Sequence[str]],
+    fig: Figure,
+    *,
+    y: str = "H",
+    level: float | None = None,
+) -> list[Axes]:
+    """Panels of `training_curves` against the share of a run's epochs, with one vertical axis.
+
+    Args:
+        frame: columns "method", "progress", "seed" and `y`.
+        groups: title of a panel -> the methods in it.
+        fig: empty figure to fill; its size is set to what the panels need.
+        y: quantity to draw.
+        level: that of zero-shot, dotted.
+
+    Raises:
+        ValueError: as `training_curves`.
+    """
+    across = min(2, len(groups))
+    down = -(-len(groups) // across)
+    fig.set_layout_engine("constrained")
+    fig.set_size_inches(8 if across > 1 else 6, 3.6 * down)
+    axes = list(fig.subplots(down, across, sharey=True, squeeze=False).flat)
+    for ax, (title, methods) in zip(axes, groups.items()):
+        if level is not None:
+            ax.axhline(level, label=ZERO_SHOT, **LEVEL)
+        training_curves(frame[frame["method"].isin(methods)], y=y, ax=ax, x="progress")
+        ax.set_title(title)
+    for ax in axes[len(groups) :]:
+        ax.set_axis_off()
+    return axes[: len(groups)]
+
+
 def seed_violins(
     frame: pd.DataFrame,
     *,
@@ -78,6 +119,7 @@ def seed_violins(
     x: str = "method",
     y: str = "H",
     ylabel: str | None = None,
+    level: float | None = None,
 ) -> Axes:
     """Distribution over seeds: a violin, every seed, and the mean with its interval (Fig. 4).
 
@@ -87,11 +129,14 @@ def seed_violins(
         x: method labels, one violin each.
         y: quantity to draw.
         ylabel: label of the y axis; "`y` (%)" if left out.
+        level: that of zero-shot, which has no seed, dotted.
 
     Raises:
         ValueError: on missing columns or several rows for one seed.
     """
     check_one_row_per_seed(frame, [x], [y])
+    if level is not None:
+        ax.axhline(level, **LEVEL)
     order = method_order(frame[x])
     sns.violinplot(
         frame,

@@ -17,7 +17,7 @@ from cptlab.emoji.catalog import CATEGORIES
 from cptlab.lab.study import given as read
 from cptlab.lab.study.claims import READINGS
 from cptlab.lab.study.claims.readings import LossName
-from cptlab.lab.study.claims.variants import ALGORITHMS, CPT, DEFAULT_WEIGHTS, label
+from cptlab.lab.study.claims.variants import ALGORITHMS, CPT, DEFAULT_WEIGHTS, ZERO_SHOT, label
 from cptlab.lab.study.design import Design
 from cptlab.lab.study.lineup import compared
 from cptlab.lab.study.profiles import Profile, profile_named
@@ -68,6 +68,8 @@ def profile_with(profile: str, **given: Any) -> Profile:
     check_values(changed)
     if "methods" in given:
         rows = compared(changed)  # an unknown one fails here
+        if rows == (ZERO_SHOT,):
+            raise ValueError("methods names zero-shot alone, which learns nothing: name another.")
         readings = tuple(reading for reading in READINGS if label(CPT, reading) in rows)
         changed = dataclasses.replace(changed, readings=readings or usual.readings)
     return changed

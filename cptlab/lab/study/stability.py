@@ -1,0 +1,66 @@
+"""What varies over seeds, in words, and which methods share a panel of training curves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from cptlab.lab.study import lineup
+from cptlab.lab.study.claims.variants import CPT, GLOBAL_ETF, WITHOUT_RS, ZERO_SHOT, label
+from cptlab.lab.study.findings import findings, spread_findings
+from cptlab.lab.study.profiles import Profile
+from cptlab.lab.study.tables import differences, for_every_seed, method_table
+
+MOST_CURVES = 5
+"""Methods in a panel of curves with bands; more could not be told apart."""
+
+
+def curve_groups(profile: Profile, methods: Sequence[str]) -> dict[str, list[str]]:
+    """Title of a panel -> methods: one panel per reading of L_TETF, or some chosen methods each."""
+    if not profile.methods:
+        others = {"sum over pairs": "(pair mean)", "mean over pairs": "(sum)"}
+        return {
+            title: [name for name in methods if other not in name]
+            for title, other in others.items()
+        }
+    parts = [methods[i : i + MOST_CURVES] for i in range(0, len(methods), MOST_CURVES)]
+    return {f"methods {i}" if len(parts) > 1 else "": [*part] for i, part in enumerate(parts, 1)}
+
+
+def stability_findings(profile: Profile, runs: pd.DataFrame) -> str:
+    """The spread and the level of H over seeds as sentences.
+
+    CPT is compared with the global frame, its spread also with CPT without the anchor. Where
+    methods were chosen they are compared with IVLP, or without it with zero-shot, which has no
+    spread.
+
+    Args:
+        runs: on one data set at one imbalance ratio, zero-shot among them.
+    """
+    tuned = runs[runs["method"] != ZERO_SHOT]
+    names = list(dict.fromkeys(tuned["method"]))
+    references = [label(GLOBAL_ETF, reading) for reading in lineup.BOTH]
+    pairs = [
+        (label(CPT, reading), label(other, reading))
+        for reading in lineup.BOTH
+        for other in (GLOBAL_ETF, WITHOUT_RS)
+    ]
+    if profile.methods:
+        references = [lineup.reference(names)]
+        pairs = [(name, references[0]) for name in names if name != references[0] in names]
+    spread = tuned.groupby("method", sort=False)["H"].std().dropna()
+    if spread.empty:
+        lines, pairs = ["With one seed there is no spread.\n\n"], []
+    else:
+        least, most = spread.idxmin(), spread.idxmax()
+        lines = [
+            f"H varies least over seeds with {least}, by a standard deviation of "
+            f"{spread[least]:.2f} points, and most with {most}, by {spread[most]:.2f}.\n\n"
+        ]
+    lines.append(spread_findings(tuned, pairs, "H"))
+    seeded = for_every_seed(runs, ZERO_SHOT)
+    for name in references:
+        rows = seeded if name == ZERO_SHOT else tuned
+        lines.append(findings(method_table(differences(rows, name, ["H"]), ["H"]), name))
+    return lines[0] + "\n".join(lines[1:])
