@@ -24,8 +24,14 @@ def curve_groups(profile: Profile, methods: Sequence[str]) -> dict[str, list[str
             title: [name for name in methods if other not in name]
             for title, other in others.items()
         }
-    parts = [methods[i : i + MOST_CURVES] for i in range(0, len(methods), MOST_CURVES)]
-    return {f"methods {i}" if len(parts) > 1 else "": [*part] for i, part in enumerate(parts, 1)}
+    starts = range(0, len(methods), MOST_CURVES)
+    parts = [list(methods[start : start + MOST_CURVES]) for start in starts]
+    if len(parts) == 1:
+        return {"": parts[0]}
+    return {
+        f"methods {start + 1} to {start + len(part)}": part
+        for start, part in zip(starts, parts, strict=True)
+    }
 
 
 def stability_findings(profile: Profile, runs: pd.DataFrame) -> str:
