@@ -15,7 +15,7 @@ from cptlab.lab.figures.clusters import (
     silhouette_curve,
     size_panels,
 )
-from cptlab.lab.figures.collapse import collapse_curves
+from cptlab.lab.figures.collapse import collapse_curves, collapse_panels
 from cptlab.lab.figures.comparison import method_grid, method_intervals
 from cptlab.lab.figures.contact_sheet import contact_sheet
 from cptlab.lab.figures.cost import accuracy_by_cost
@@ -46,6 +46,7 @@ __all__ = [
     "classics_grid",
     "cluster_sizes",
     "collapse_curves",
+    "collapse_panels",
     "contact_sheet",
     "curve_panels",
     "drawing_sheet",

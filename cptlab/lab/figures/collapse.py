@@ -4,6 +4,7 @@ from typing import Literal
 
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from cptlab.lab.figures.seeds import training_curves
 
@@ -62,3 +63,29 @@ def collapse_curves(
     elif (drawn := ax.get_legend()) is not None:
         drawn.remove()
     return ax
+
+
+def collapse_panels(
+    frame: pd.DataFrame, fig: Figure, *, x: Literal["epoch", "progress", "tau"] = "progress"
+) -> list[Axes]:
+    """A panel of `collapse_curves` for each measure, in two columns, and the legend in the last
+    place.
+
+    Args:
+        frame: as there.
+        fig: empty figure to fill; its size is set.
+        x: as there.
+
+    Returns:
+        The axes with a measure.
+    """
+    measures = [name for name in MEASURES if name in set(frame["measure"])]
+    rows = len(measures) // 2 + 1
+    fig.set_size_inches(8, 2.5 * rows)
+    *axes, last = fig.subplots(rows, 2, squeeze=False).flat
+    for ax, measure in zip(axes, measures):
+        collapse_curves(frame, measure=measure, ax=ax, x=x, legend=False)
+    for ax in (*axes[len(measures) :], last):
+        ax.set_axis_off()
+    last.legend(*axes[0].get_legend_handles_labels(), loc="center")
+    return axes[: len(measures)]

@@ -13,7 +13,9 @@ GRID = f"{INTERVAL}, dotted: zero-shot. Where an interval goes on, there is an a
 RANKS = "Mean rank of each method by {}, 1 is best, with 95 % intervals over {}; dotted: zero-shot."
 
 BAND = "mean over seeds, band of one standard deviation"
-CONTROLS, OTHERS = "CPT and its controls", "other methods beside IVLP"
+SHOWN = "CPT and its controls", "other methods beside IVLP"
+CHOSEN = "the first of the chosen methods", "the others of the chosen methods"
+"""Methods of the two figures of collapse."""
 
 CAPTIONS = {
     "tour_drawings": "Training and test drawings of some classes, one row per vendor; the number "
@@ -64,14 +66,14 @@ CAPTIONS = {
     "standard deviation over seeds in points (Table 5). On {imbalanced}.",
     "fig5_cluster_size": f"H of CPT by the number of classes per cluster, {INTERVAL} (Fig. 5). "
     "On {balanced}.",
-    "collapse_along_training": f"Neural collapse along training, {CONTROLS}: {BAND}. On "
+    "collapse_along_training": f"Neural collapse along training, {{controls}}: {BAND}. On "
     "{curves}.",
-    "collapse_along_training_rivals": f"Neural collapse along training, {OTHERS}: {BAND}. On "
+    "collapse_along_training_rivals": f"Neural collapse along training, {{others}}: {BAND}. On "
     "{curves}.",
     "collapse_by_imbalance": f"Neural collapse at the end of training by imbalance ratio, "
-    f"{CONTROLS}: {BAND}. On {{followed}}.",
+    f"{{controls}}: {BAND}. On {{followed}}.",
     "collapse_by_imbalance_rivals": f"Neural collapse at the end of training by imbalance ratio, "
-    f"{OTHERS}: {BAND}. On {{followed}}.",
+    f"{{others}}: {BAND}. On {{followed}}.",
     "few_shot": "Accuracy on all classes by the number of training images of each, a panel per "
     f"method: {INTERVAL}; grey: IVLP, dotted: zero-shot. On {{few_shot}}.",
     "long_tail_classics": f"H, head and tail accuracy with long-tail classics added: dots are "
@@ -95,6 +97,7 @@ def captions(profile: Profile) -> dict[str, str]:
     runs = {name: as_text(design) for name, design in _designs(profile).items()}
     runs["maps"] = f"the base classes of {profile.similarity_dataset}"
     runs["few_shot"] = runs["few_shot"].replace("τ = 1", "no long tail")
+    runs |= dict(zip(("controls", "others"), CHOSEN if profile.methods else SHOWN))
     return {name: text.format(**runs) for name, text in CAPTIONS.items()}
 
 
@@ -114,13 +117,13 @@ def _designs(profile: Profile) -> dict[str, Design]:
     """The designs of the figures, as in `cptlab.lab.study.studies`."""
     main, transfer = profile.comparison, profile.transfer
     smallest = main.at(main.smallest_tau)
-    curves = smallest.on(profile.curve_dataset)
+    curves = smallest.on(profile.followed_dataset)
     return {
         "comparison": main,
         "smallest": smallest,
         "violins": smallest.on(*main.datasets[:1]),
         "curves": curves,
-        "followed": main.on(profile.curve_dataset).at(*profile.curve_taus),
+        "followed": main.on(profile.followed_dataset).at(*profile.curve_taus),
         "tour": curves.first_seeds(1),
         "similarity": smallest.on(profile.similarity_dataset).first_seeds(1),
         "imbalanced": long_tailed(profile),

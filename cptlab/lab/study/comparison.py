@@ -9,7 +9,7 @@ import pandas as pd
 
 from cptlab.lab.runs.results import Result
 from cptlab.lab.study.claims.variants import PLAIN, ZERO_SHOT
-from cptlab.lab.study.paired import paired, sentences, taking_part
+from cptlab.lab.study.paired import file_part, paired, sentences, taking_part
 from cptlab.lab.study.profiles import Profile
 from cptlab.lab.study.tables import for_every_seed, gain_table, method_table, rank_table
 
@@ -88,11 +88,9 @@ def main_findings(gaps: pd.DataFrame) -> str:
 
 
 def by_reference(gaps: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """The differences to each reference by a name for files: "ivlp", "zero_shot"."""
+    """The differences to each reference by its part of a file's name: "ivlp", "zero_shot"."""
     groups = gaps.groupby("reference", sort=False)
-    return {
-        str(name).lower().replace("-", "_"): rows.drop(columns="reference") for name, rows in groups
-    }
+    return {file_part(str(name)): rows.drop(columns="reference") for name, rows in groups}
 
 
 def tail_table(thirds: pd.DataFrame, gains: pd.DataFrame) -> pd.DataFrame:

@@ -26,8 +26,10 @@ def run_study(
 def training_logs(results: dict[str, list[Result]]) -> pd.DataFrame:
     """Logs of runs that followed their training, one row per epoch, with method, tau, seed, and
     `progress` in percent of the run's epochs: schedules differ between methods.
+
+    Raises ValueError if there are none.
     """
-    return pd.concat(
+    logs = [
         result.log.assign(
             method=label,
             tau=result.spec.tau,
@@ -37,4 +39,7 @@ def training_logs(results: dict[str, list[Result]]) -> pd.DataFrame:
         for label, finished in results.items()
         for result in finished
         if result.spec.curve
-    )
+    ]
+    if not logs:
+        raise ValueError("No run followed its training: choose a method that learns.")
+    return pd.concat(logs)

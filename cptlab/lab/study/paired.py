@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -63,6 +64,11 @@ def by_tau(table: pd.DataFrame) -> str:
         title = f"tau = {tau:g}" + "".join(f", minus {name}" for name in names)
         blocks.append(f"**{title}**\n\n{to_markdown(rows.drop(columns=keys))}")
     return "\n".join(blocks)
+
+
+def file_part(label: str) -> str:
+    """A label as part of a file's name: "zero_shot"."""
+    return re.sub(r"[^a-z0-9]+", "_", label.lower()).strip("_")
 
 
 def store(folder: Path, name: str, content: pd.DataFrame | str) -> None:

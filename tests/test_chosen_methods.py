@@ -1,0 +1,116 @@
+"""Notebooks 11, 12 and 15 with chosen methods: who is shown, and against whom."""
+
+import dataclasses
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import pytest
+
+from cptlab.lab import figures
+from cptlab.lab.figures.collapse import MEASURES
+from cptlab.lab.study import geometry, lineup
+from cptlab.lab.study.captions import captions
+from cptlab.lab.study.claims import CLAIMS, overview
+from cptlab.lab.study.outcomes import training_logs
+from cptlab.lab.study.profiles import SMOKE
+
+
+def logs(methods, measures=tuple(MEASURES)):
+    """Two epochs of two seeds; a measure is the method's place plus the seed."""
+    return pd.DataFrame(
+        {"method": method, "tau": 0.06, "seed": seed, "progress": progress}
+        | dict.fromkeys(MEASURES, float("nan"))
+        | dict.fromkeys(measures, place + seed)
+        for place, method in enumerate(methods)
+        for seed in (1, 2, 3)
+        for progress in (50.0, 100.0)
+    )
+
+
+def last(methods):
+    return geometry.tidy(logs(methods)).query("progress == 100")
+
+
+def chosen(*methods):
+    return dataclasses.replace(SMOKE, methods=methods)
+
+
+def test_measures_without_numbers_are_left_out():
+    assert list(geometry.tidy(logs(["CoOp"], ("nc1", "nc4")))["measure"].unique()) == ["nc1", "nc4"]
+
+
+def test_no_run_that_was_followed_is_an_error():
+    with pytest.raises(ValueError, match="choose a method that learns"):
+        training_logs({"Zero-shot": []})
+
+
+def test_groups_of_the_figures_of_collapse():
+    labels = list(lineup.methods(SMOKE, lineup.learned(SMOKE)))
+    first, others = geometry.groups(SMOKE, labels).values()
+    assert "IVLP" in first and "CPT (sum)" in first
+    assert others == ["IVLP", "MaPLe", "DPC (CoOp)"]
+    many = [f"method {i}" for i in range(20)]
+    split = geometry.groups(chosen("coop"), many)
+    assert split == {"": many[:10], "_rivals": many[10:]}
+    assert geometry.groups(chosen("coop"), many[:2]) == {"": many[:2]}
+    assert "CPT and its controls" in captions(SMOKE)["collapse_by_imbalance"]
+    assert "chosen methods" in captions(chosen("coop"))["collapse_by_imbalance"]
+
+
+@pytest.mark.parametrize(("methods", "reference"), [("CI", "IVLP"), ("CM", "CoOp")])
+def test_collapse_is_compared_with_ivlp_or_the_first(methods, reference):
+    names = {"C": "CoOp", "I": "IVLP", "M": "MaPLe"}
+    labels = [names[letter] for letter in methods]
+    gaps = geometry.gaps(last(labels))
+    (other,) = set(labels) - {reference}
+    sign = 1 if labels.index(other) > labels.index(reference) else -1
+    assert set(gaps["reference"]) == {reference} and set(gaps["method"]) == {other}
+    assert (gaps["mean"] == sign).all() and len(gaps) == len(MEASURES)
+
+
+def test_one_method_has_nothing_to_be_compared_with():
+    assert geometry.gaps(last(["CoOp"])).empty
+
+
+@pytest.mark.parametrize("measures", [("nc1",), tuple(MEASURES)])
+def test_a_panel_for_each_measure_and_a_legend(measures):
+    fig = plt.figure()
+    axes = figures.collapse_panels(geometry.tidy(logs(["CoOp", "IVLP"], measures)), fig)
+    assert [ax.get_title() for ax in axes] == [MEASURES[name][0] for name in measures]
+    (legend,) = [ax.get_legend() for ax in fig.axes if ax.get_legend()]
+    assert [text.get_text() for text in legend.get_texts()] == ["CoOp", "IVLP"]
+    plt.close(fig)
+
+
+def test_claims_are_against_the_chosen_methods_but_not_against_cpt_itself():
+    def compared(profile):
+        return {
+            variant
+            for claim in lineup.claims(profile)
+            for variant in claim.comparison.variants
+            if isinstance(variant, str)
+        }
+
+    some = compared(chosen("maple", "CPT (pair mean)"))
+    assert "MaPLe" in some and "CPT (pair mean)" not in some
+    assert lineup.claims(chosen("CPT (sum)")) == CLAIMS
+
+
+def test_verdicts_are_counted_by_reading_and_by_agreement():
+    verdicts = {
+        "a": ("supported", "contradicted"),
+        "b": ("supported", "undecided"),
+        "c": ("not run", "contradicted"),
+        "d": ("undecided", "not run"),
+        "e": ("supported", "supported"),
+    }
+    ledger = pd.DataFrame(
+        {"claim": claim, "tau": 0.06, "reading": reading, "verdict": verdict, "missing": ""}
+        for claim, both in verdicts.items()
+        for reading, verdict in zip(("sum", "pair mean"), both, strict=True)
+    )
+    ledger.loc[0, "missing"] = "Left out: food."
+    counts = overview.by_reading(ledger)
+    assert counts.loc["sum", "supported"] == 3 and counts.loc["pair mean", "not run"] == 1
+    assert overview.by_agreement(ledger).iloc[:, 0].tolist() == [1, 2, 1, 1]
+    assert overview.left_out(ledger)["claim"].tolist() == ["a"]
