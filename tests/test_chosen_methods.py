@@ -28,7 +28,7 @@ def logs(methods, measures=tuple(MEASURES)):
 
 
 def last(methods):
-    return geometry.tidy(logs(methods)).query("progress == 100")
+    return geometry.tidy(logs(methods), MEASURES).query("progress == 100")
 
 
 def chosen(*methods):
@@ -36,7 +36,10 @@ def chosen(*methods):
 
 
 def test_measures_without_numbers_are_left_out():
-    assert list(geometry.tidy(logs(["CoOp"], ("nc1", "nc4")))["measure"].unique()) == ["nc1", "nc4"]
+    assert list(geometry.tidy(logs(["CoOp"], ("nc1", "nc4")), MEASURES)["measure"].unique()) == [
+        "nc1",
+        "nc4",
+    ]
 
 
 def test_no_run_that_was_followed_is_an_error():
@@ -61,7 +64,7 @@ def test_groups_of_the_figures_of_collapse():
 def test_collapse_is_compared_with_ivlp_or_the_first(methods, reference):
     names = {"C": "CoOp", "I": "IVLP", "M": "MaPLe"}
     labels = [names[letter] for letter in methods]
-    gaps = geometry.gaps(last(labels))
+    gaps = geometry.gaps(last(labels), MEASURES)
     (other,) = set(labels) - {reference}
     sign = 1 if labels.index(other) > labels.index(reference) else -1
     assert set(gaps["reference"]) == {reference} and set(gaps["method"]) == {other}
@@ -69,13 +72,13 @@ def test_collapse_is_compared_with_ivlp_or_the_first(methods, reference):
 
 
 def test_one_method_has_nothing_to_be_compared_with():
-    assert geometry.gaps(last(["CoOp"])).empty
+    assert geometry.gaps(last(["CoOp"]), MEASURES).empty
 
 
 @pytest.mark.parametrize("measures", [("nc1",), tuple(MEASURES)])
 def test_a_panel_for_each_measure_and_a_legend(measures):
     fig = plt.figure()
-    axes = figures.collapse_panels(geometry.tidy(logs(["CoOp", "IVLP"], measures)), fig)
+    axes = figures.collapse_panels(geometry.tidy(logs(["CoOp", "IVLP"], measures), MEASURES), fig)
     assert [ax.get_title() for ax in axes] == [MEASURES[name][0] for name in measures]
     (legend,) = [ax.get_legend() for ax in fig.axes if ax.get_legend()]
     assert [text.get_text() for text in legend.get_texts()] == ["CoOp", "IVLP"]

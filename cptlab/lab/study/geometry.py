@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
-from cptlab.lab.figures.collapse import MEASURES
 from cptlab.lab.study import lineup
 from cptlab.lab.study.claims.variants import PLAIN
 from cptlab.lab.study.paired import paired
@@ -16,10 +15,10 @@ MOST = 10
 """Chosen methods of one figure."""
 
 
-def tidy(logs: pd.DataFrame) -> pd.DataFrame:
+def tidy(logs: pd.DataFrame, measures: Iterable[str]) -> pd.DataFrame:
     """A row per measure that has numbers, run and epoch, from `outcomes.training_logs`."""
-    measures = [name for name in MEASURES if logs[name].notna().any()]
-    return logs.melt(["tau", "progress", "method", "seed"], measures, "measure")
+    known = [name for name in measures if logs[name].notna().any()]
+    return logs.melt(["tau", "progress", "method", "seed"], known, "measure")
 
 
 def along(frame: pd.DataFrame) -> pd.DataFrame:
@@ -48,13 +47,14 @@ def reference(labels: Iterable[str]) -> str:
     return PLAIN if PLAIN in labels else labels[0]
 
 
-def gaps(last: pd.DataFrame) -> pd.DataFrame:
+def gaps(last: pd.DataFrame, names: Mapping[str, tuple[str, str]]) -> pd.DataFrame:
     """Differences run by run to the reference at the smallest imbalance ratio (`paired`).
 
-    last: rows of `tidy` after the last epoch. Measures have the names that figures give them.
+    last: rows of `tidy` after the last epoch. names: of measures, as figures title them
+    (`cptlab.lab.figures.collapse.MEASURES`).
     """
     ended = last[last["tau"] == last["tau"].min()]
-    titles = {name: MEASURES[name][0] for name in dict.fromkeys(ended["measure"])}
+    titles = {name: names[name][0] for name in dict.fromkeys(ended["measure"])}
     ended = ended.replace({"measure": titles})
     wide = ended.pivot(index=["method", "seed"], columns="measure", values="value").reset_index()
     return paired(wide, list(titles.values()), [reference(last["method"])], by=["method"])
