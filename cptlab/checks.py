@@ -9,6 +9,7 @@ import math
 import typing
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
+from pathlib import Path
 from types import NoneType, UnionType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -39,6 +40,18 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 def first_few(names: Sequence[str]) -> str:
     """The first three names, and dots if there are more: "a, b, c, ..."."""
     return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+
+
+def read_text(path: Path) -> str:
+    """A text file that a user wrote, in UTF-8; a byte order mark, as Windows writes one, is left
+    out.
+
+    Raises ValueError, naming the file, for another encoding; the errors of `Path.read_bytes`.
+    """
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is no text in UTF-8 ({error}). Save it as UTF-8.") from error
 
 
 def check_template(what: str, text: str) -> None:

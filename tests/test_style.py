@@ -1,5 +1,7 @@
 """Looks of methods, the style's scope, and the files that `save` leaves."""
 
+import html
+
 import matplotlib as mpl
 import matplotlib.image
 import numpy as np
@@ -7,8 +9,17 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from scipy.spatial.distance import pdist
 
+from cptlab.lab.figures import (
+    class_map,
+    drawing_sheet,
+    image_grid,
+    method_intervals,
+    sensitivity_curves,
+    similarity_panels,
+)
 from cptlab.lab.figures.style import (
     method_look,
     method_looks,
@@ -16,6 +27,7 @@ from cptlab.lab.figures.style import (
     save,
     use_style,
 )
+from cptlab.lab.study.tables import method_table
 
 
 @pytest.fixture
@@ -111,3 +123,66 @@ def test_save_leaves_the_old_files_if_writing_fails(tmp_path, ax):
     assert len(list(tmp_path.iterdir())) == 3
     with pytest.raises(ValueError, match="plain file name"):
         save(ax.figure, pd.DataFrame(), tmp_path, "sub/fig")
+
+
+ODD = ("$5 and $6", "$$", r"\frac{1}{2", "a_b^c", "<b>&amp;", "$n_k$")
+"""Names that are mathematics or marks elsewhere."""
+
+
+def words(fig) -> list[str]:
+    """What is written in a figure, after it was drawn; names must not be read as formulas."""
+    fig.canvas.draw()
+    texts = [text for text in fig.findobj(Text) if text.get_text()]
+    return [text.get_text() for text in texts if not text.get_parse_math()]
+
+
+def odd_map(fig):
+    places = np.random.default_rng(0).normal(size=(len(ODD), 2))
+    frame = pd.DataFrame(places, columns=["x", "y"]).assign(cluster=range(len(ODD)), name=ODD)
+    class_map(frame, fig.subplots())
+
+
+def odd_images(fig):
+    image_grid([np.zeros((4, 4, 3))] * len(ODD), ODD, ODD, ODD, fig, columns=3)
+
+
+def odd_sheet(fig):
+    drawing_sheet([[np.zeros((4, 4, 3))] * len(ODD)] * len(ODD), ODD, ODD, fig.subplots())
+
+
+def odd_titles(fig):
+    similarity_panels({name: np.eye(2) for name in ODD}, [0, 1], fig)
+
+
+def odd_methods(fig):
+    rows = [(name, seed, 50.0 + seed) for name in ODD for seed in range(3)]
+    frame = pd.DataFrame(rows, columns=["method", "seed", "H"]).assign(tau=1.0)
+    table = method_table(frame, ["H"])
+    method_intervals(table, metric="H", ax=fig.subplots())
+
+
+@pytest.mark.parametrize(
+    "draw", [odd_map, odd_images, odd_sheet, odd_titles, odd_methods], ids=lambda f: f.__name__
+)
+def test_names_are_drawn_as_they_are(draw, tmp_path):
+    with use_style():
+        fig = Figure(figsize=(8, 8))
+        draw(fig)
+        written = words(fig)
+        save(fig, pd.DataFrame({"name": ODD}), tmp_path, "odd")
+    assert set(ODD) <= set(written)
+    kept = html.unescape((tmp_path / "odd.svg").read_text(encoding="utf-8"))
+    assert all(name in kept for name in ODD)
+    assert tuple(pd.read_csv(tmp_path / "odd.csv")["name"]) == ODD
+
+
+def test_words_of_our_own_with_formulas_are_drawn_as_such():
+    with use_style():
+        fig = Figure()
+        rows = {"tau": 1.0, "lambda_cc": [0.0, 1.0], "seed": 1, "H": 50.0}
+        ax = fig.subplots()
+        sensitivity_curves(
+            pd.DataFrame(rows), weight="lambda_cc", y="H", default=1.0, ax=ax, legend=False
+        )
+        assert "$" in ax.get_xlabel() and ax.xaxis.label.get_parse_math()
+        fig.canvas.draw()

@@ -11,6 +11,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from cptlab.checks import read_text
 from cptlab.clip.guard import open_clip
 
 CONFIG = "open_clip_config.json"
@@ -38,7 +39,7 @@ def configuration(file: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(read_text(path))
         return {"model_cfg": dict(values["model_cfg"]), **values}
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is no configuration of open_clip: {error!r}.") from error

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Sequence
 from pathlib import Path
+
+from cptlab.checks import read_text
 
 
 def csv_rows(
@@ -16,12 +19,11 @@ def csv_rows(
     for each column.
     """
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:  # spreadsheets write a BOM
-            reader = csv.reader(file, strict=True)
-            columns = [name.strip() for name in next(reader, [])]
-            lines = [(reader.line_num, line) for line in reader if line]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"{path} is no CSV file in UTF-8 ({error}). Save it as one.") from error
+        reader = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
+        columns = [name.strip() for name in next(reader, [])]
+        lines = [(reader.line_num, line) for line in reader if line]
+    except csv.Error as error:
+        raise ValueError(f"{path} is no CSV file ({error}). Save it as one.") from error
     known = set(needed) | set(optional)
     if not set(needed) <= set(columns) <= known or len(set(columns)) < len(columns):
         raise ValueError(

@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from cptlab.checks import check_template, did_you_mean, first_few
+from cptlab.checks import check_template, did_you_mean, first_few, read_text
 from cptlab.data.csv_files import csv_rows
 from cptlab.data.layouts import readable
 
@@ -112,9 +112,6 @@ def _class_rows(path: Path, file: Path, labels: Collection[str]) -> dict[str, di
 
 
 def _template(file: Path) -> str:
-    try:
-        text = file.read_text(encoding="utf-8-sig").strip()
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{file} is no text in UTF-8 ({error}). Save it as one.") from error
+    text = read_text(file).strip()
     check_template(f"The text of {file}", text)
     return text

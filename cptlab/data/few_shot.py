@@ -11,6 +11,7 @@ import random
 from pathlib import Path
 from typing import Any
 
+from cptlab.checks import read_text
 from cptlab.data.dataset import ImageDataset, Samples, by_label
 from cptlab.data.long_tail import Subset, checksum
 
@@ -72,7 +73,7 @@ def read_subset(path: Path) -> dict[str, Any]:
     made of; FileNotFoundError if there is none.
     """
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(read_text(path))
         intact = checksum([tuple(pair) for pair in values["train"]]) == values["checksum"]
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} holds no subset: draw it again with `cptlab data subset`.") from (

@@ -13,6 +13,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from cptlab.checks import read_text
 from cptlab.data.dataset import Sample, Samples
 
 NOT_IMAGES = {"README.txt"}
@@ -39,8 +40,9 @@ def split_json(folder: Path, images: str, lists: str) -> Lists:
     Raises ValueError for a damaged file, FileNotFoundError for a missing one.
     """
     path = folder / lists
+    text = read_text(path)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(text)
         sides = [[(str(p), int(n), str(c)) for p, n, c in content[k]] for k in SIDES]
     except (ValueError, KeyError, TypeError) as error:
         raise _damaged(path, f"{type(error).__name__}: {error}") from error
@@ -122,7 +124,7 @@ def _named(wnids: list[str], names: dict[str, str], path: Path) -> tuple[str, ..
 
 
 def _lines(path: Path) -> list[str]:
-    return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    return [line.strip() for line in read_text(path).splitlines() if line.strip()]
 
 
 def _folders(folder: Path) -> list[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cptlab.checks import first_few
+from cptlab.checks import first_few, read_text
 from cptlab.lab.cli.names import EMBEDDED, PAPER, one_of
 from cptlab.lab.cli.options import data_root_option
 from cptlab.lab.workspace import DEFAULT_PROFILE, workspace
@@ -165,11 +165,7 @@ def listed(names: str | None) -> list[str] | None:
     file = Path(names).expanduser()
     if not (file.suffix == ".txt" or file.is_file()):
         return names.split(",")
-    try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{file} is no text file in UTF-8 ({error}): save it as one.") from error
-    return [line for line in lines if line.strip()]
+    return [line for line in read_text(file).splitlines() if line.strip()]
 
 
 def table(frame: pd.DataFrame, top: int) -> list[str]:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import Affine2D, ScaledTranslation, blended_transform_factory
 
-from cptlab.lab.figures.style import BLUE, GREY, method_look, method_order
+from cptlab.lab.figures.style import BLUE, GREY, MATH, method_look, method_order
 from cptlab.lab.study.claims.variants import COMBINATIONS, LOSSES, TABLE_1
 from cptlab.lab.study.tables import check_one_row_per_seed, method_table
 
@@ -105,7 +105,7 @@ def ablation_panels(
     drawn = []
     for band, (reading, line) in zip(bands, itertools.product(readings, lines), strict=True):
         title = rf"$L_\mathrm{{TETF}}$ as a {reading}"
-        band.suptitle(title if line is lines[0] else " ", x=0.01, ha="left", fontsize=10)
+        band.suptitle(title if line is lines[0] else " ", x=0.01, ha="left", fontsize=10, **MATH)
         axes = band.subplots(1, len(lines[0]), squeeze=False)[0]
         for ax, name in zip(axes, line):
             title, xlabel = panels[name]

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from cptlab.lab.figures.style import BLUE, GREY, PALE, VERMILLION, Look
+from cptlab.lab.figures.style import BLUE, GREY, MATH, PALE, VERMILLION, Look
 
 VERDICT_LOOKS = {
     "supported": Look(BLUE, "o"),
@@ -51,7 +51,7 @@ def verdict_matrix(ledger: pd.DataFrame, *, ax: Axes, legend: bool = True) -> Ax
         ax.axhline(i - 0.5, color=PALE, linewidth=0.6)
     claims = [re.sub(r"L_([A-Z]+)", r"$L_\\mathrm{\1}$", claim) for claim, _ in rows]
     names = [f"{claims[i] if i in firsts else ''}   τ = {tau:g}" for i, (_, tau) in enumerate(rows)]
-    ax.set_yticks(range(len(rows)), names)
+    ax.set_yticks(range(len(rows)), names, **MATH)
     readings = [name.replace(", ", "\n").replace("per-batch ", "per-batch\n") for name in columns]
     ax.set_xticks(np.arange(len(columns)), readings, fontsize=8)
     ax.xaxis.tick_top()

@@ -16,6 +16,7 @@ from cptlab.lab.figures.style import (
     DARK,
     GREEN,
     GREY,
+    MATH,
     ORANGE,
     PURPLE,
     VERMILLION,
@@ -72,7 +73,8 @@ def sensitivity_curves(
         ax.fill_between(x, rows["lower"], rows["upper"], color=look.color, alpha=0.18, linewidth=0)
     ax.axvline(place, color=GREY, linewidth=1.2, linestyle=":", zorder=0, label="default")
     ax.set_xticks(range(len(values)), [f"{value:g}" for value in values])
-    ax.set(xlabel=f"weight {NAMES.get(weight, weight)}", ylabel=f"{y} (%)")
+    ax.set_xlabel(f"weight {NAMES.get(weight, weight)}", **MATH)
+    ax.set_ylabel(f"{y} (%)")
     if legend:
         ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return ax
@@ -121,7 +123,7 @@ def sensitivity_grid(
             _beside(beside, others, y, row[-1], reading == readings[-1])
         for ax in row:
             ax.label_outer()
-        row[0].set_title(rf"$L_\mathrm{{TETF}}$ as a {reading}", loc="left")
+        row[0].set_title(rf"$L_\mathrm{{TETF}}$ as a {reading}", loc="left", **MATH)
     fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     return list(axes.flat)
 
@@ -213,8 +215,9 @@ def sensitivity_heatmap(
     ax.add_patch(Rectangle(frame_at, 0.94, 0.94, fill=False, linewidth=2, path_effects=stroke))
     ax.set_xticks(range(len(means.columns)), [f"{v:g}" for v in means.columns])
     ax.set_yticks(range(len(means.index)), [f"{v:g}" for v in means.index])
-    ax.set(xlabel=f"weight {NAMES.get(x, x)}", ylabel=f"weight {NAMES.get(y, y)}")
-    ax.set_title(title, pad=16)
+    ax.set_xlabel(f"weight {NAMES.get(x, x)}", **MATH)
+    ax.set_ylabel(f"weight {NAMES.get(y, y)}", **MATH)
+    ax.set_title(title, pad=16, **MATH)
     legend = "mean ± standard deviation over seeds; framed: default"
     small_text(ax, legend, y=1, offset=4, va="bottom", color=DARK)
     ax.grid(False)

@@ -39,6 +39,9 @@ class Look(NamedTuple):
 OTHERS = (VERMILLION, SKY, WINE, GREEN, PURPLE, BLUE, ORANGE, GREY), ("h", "P", "X", "v", "p")
 """Colours and markers of labels without a look of their own: variants of methods."""
 
+MATH = {"parse_math": True}
+"""For words of our own with formulas in them, "$n_k$"; all else is drawn letter by letter."""
+
 RC = {
     "figure.dpi": DPI,
     "figure.figsize": (WIDTH, 3.6),
@@ -48,6 +51,8 @@ RC = {
         "sans-serif",
     ],  # ships with matplotlib: the same letters on every machine
     "font.size": 9,
+    # names of classes and data sets are the user's own, "$5" among them; MATH marks what is not
+    "text.parse_math": False,
     "axes.titlesize": 10,
     "axes.labelsize": 9,
     "legend.fontsize": 8,

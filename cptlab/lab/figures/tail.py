@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from cptlab.lab.figures.seeds import training_curves
-from cptlab.lab.figures.style import BLACK, GREY, method_look, method_order
+from cptlab.lab.figures.style import BLACK, GREY, MATH, method_look, method_order
 from cptlab.lab.study.tables import method_table
 
 THIRDS = ["head", "medium", "tail"]
@@ -49,7 +49,8 @@ def gains_by_shots(table: pd.DataFrame, ax: Axes) -> Axes:
     ax.axhline(0, color=GREY, linewidth=0.8, zorder=0)
     ticks = [f"{n_k}\n({n} class{'es' * (n > 1)})" for n_k, n in counts.items()]
     ax.set_xticks(range(len(ticks)), ticks)
-    ax.set(xlabel="training images of the class, $n_k$", ylabel="gain over zero-shot (points)")
+    ax.set_xlabel("training images of the class, $n_k$", **MATH)
+    ax.set_ylabel("gain over zero-shot (points)")
     ax.set_xlim(-0.5, len(ticks) - 0.5)
     ax.grid(False, axis="x")
     ax.tick_params(axis="x", length=0)

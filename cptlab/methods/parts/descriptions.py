@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from cptlab.checks import read_text
 from cptlab.clip import IMAGENET_TEMPLATES
 
 
@@ -27,8 +28,9 @@ def descriptions_of(class_names: Sequence[str], path: str | None = None) -> list
     file = Path(path).expanduser()
     if not file.is_file():
         raise FileNotFoundError(f"No class descriptions at {file}: check the path.")
+    text = read_text(file)
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = json.loads(text)
         known = {key.replace("_", " "): sentences for key, sentences in content.items()}
         lists = all(isinstance(row, list) for row in known.values())
         sound = lists and all(isinstance(s, str) and s.strip() for r in known.values() for s in r)
