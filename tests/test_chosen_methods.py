@@ -6,9 +6,9 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
-from cptlab.lab import figures
+from cptlab.lab import bench, figures
 from cptlab.lab.figures.collapse import MEASURES
-from cptlab.lab.study import geometry, lineup
+from cptlab.lab.study import costs, geometry, lineup, studies
 from cptlab.lab.study.captions import captions
 from cptlab.lab.study.claims import CLAIMS, overview
 from cptlab.lab.study.outcomes import training_logs
@@ -117,3 +117,67 @@ def test_verdicts_are_counted_by_reading_and_by_agreement():
     assert counts.loc["sum", "supported"] == 3 and counts.loc["pair mean", "not run"] == 1
     assert overview.by_agreement(ledger).iloc[:, 0].tolist() == [1, 2, 1, 1]
     assert overview.left_out(ledger)["claim"].tolist() == ["a"]
+
+
+def accuracies(methods):
+    return pd.DataFrame(
+        {"method": method, "tau": tau, "seed": seed, "dataset": dataset}
+        | dict.fromkeys(costs.STEPS, level + seed + extra)
+        for method, level in methods.items()
+        for tau in (1.0, 0.06)
+        for seed in ((1,) if method == "Zero-shot" else (1, 2, 3))
+        for dataset, extra in (("food", 0.0), ("travel", 4.0))
+    )
+
+
+def test_accuracies_beside_costs_are_means_over_data_sets():
+    summary = costs.accuracies(accuracies({"Zero-shot": 40, "CoOp": 50}), 0.06)
+    assert summary["mean"].tolist() == [43, 43, 54, 54]
+    assert costs.cells(summary).loc["Zero-shot", "H"] == "43.0 (n = 1)"
+    assert costs.unmeasured(summary, ["Zero-shot", "CoOp"]) == ""
+    assert costs.unmeasured(summary, ["Zero-shot"]).endswith("left out below: CoOp.")
+
+
+def test_other_steps_are_compared_with_what_takes_part():
+    changed = ["CoOp (published steps)"]
+    table = accuracies({"Zero-shot": 40, "CoOp": 50, "MaPLe": 52, changed[0]: 47})
+    gaps = costs.steps_gaps(table, changed)
+    assert set(gaps["method"]) == {"CoOp", changed[0]}
+    assert set(gaps["reference"]) == {"Zero-shot"}
+    changed.append("IVLP (50 epochs)")
+    table = accuracies({"CoOp": 50, "IVLP": 52, changed[0]: 47, changed[1]: 53})
+    gaps = costs.steps_gaps(table, changed)
+    assert list(gaps["reference"].unique()) == ["IVLP", "IVLP (50 epochs)"]
+
+
+def test_longer_runs_are_of_ivlp_and_cpt_if_they_take_part():
+    def labels(*methods):
+        return set(studies.other_steps(chosen(*methods)).values())
+
+    usual = set(studies.other_steps(SMOKE).values())
+    assert labels("coop", "ivlp") == {name for name in usual if name[:4] in ("CoOp", "IVLP")}
+    assert labels("coop") == {"CoOp (published steps)"}
+    assert labels("ivlp", "maple") == set()  # none takes more steps than published
+
+
+def test_costs_are_drawn_for_methods_that_have_them():
+    measured = pd.DataFrame(
+        {"method": ["Zero-shot", "CoOp"], "parameters_vit_b_16": [0, 2048]}
+        | {f"seconds_run{end}": [0.0, 3.0] for end in ("", "_min", "_max")}
+    )
+    summary = costs.accuracies(accuracies({"Zero-shot": 40, "CoOp": 50, "Mine": 60}), 0.06)
+    shown = bench.for_figure(measured, summary)
+    assert list(shown["method"].unique()) == ["Zero-shot", "CoOp"]
+    fig = plt.figure()
+    assert len(figures.cost_panels(shown, costs.METRICS, bench.FIGURE, fig, "τ = 0.06")) == 4
+    plt.close(fig)
+    with pytest.raises(ValueError, match="No method has a cost to draw"):
+        nothing = shown[shown["method"] == "Zero-shot"]
+        figures.cost_panels(nothing, costs.METRICS, bench.FIGURE, plt.figure())
+    plt.close("all")
+
+
+def test_costs_on_other_backbones_have_a_title_each():
+    others = bench.other_costs("EmojiCLIP")
+    assert all("methods as published" in title for title in others)
+    assert len(others) == len(bench.measured_backbones()) - 1

@@ -1,9 +1,12 @@
 """Measurements: what the shared prefix and passes of replicas save, what each method costs."""
 
 from cptlab.lab.bench.cost import (
+    FIGURE,
     cost_markdown,
     costs,
+    for_figure,
     measured_backbones,
+    other_costs,
     store_costs,
     stored_costs,
     with_run_times,
@@ -13,15 +16,18 @@ from cptlab.lab.bench.table import NAMES, Row, draw, markdown, read_rows, table,
 
 __all__ = [
     "CLASSES",
+    "FIGURE",
     "NAMES",
     "Row",
     "committed_rows",
     "cost_markdown",
     "costs",
     "draw",
+    "for_figure",
     "markdown",
     "measured",
     "measured_backbones",
+    "other_costs",
     "read_rows",
     "run",
     "store_costs",

@@ -31,6 +31,8 @@ NAME = "cost"
 BATCH, TESTED = 4, 16
 """Images of a step and of an evaluation where the backbone is not EmojiCLIP."""
 ACCURACIES = ("H", "tail")
+FIGURE = ("training a run (s)", "trained parameters on ViT-B/16")
+"""Costs that accuracies are drawn against."""
 
 
 def costs(
@@ -169,6 +171,26 @@ def stored_rows() -> list[Row]:
     """All rows that were measured, of every backbone; none if nothing was."""
     path = stored(f"{NAME}.json")
     return read_rows(path) if path.is_file() else []
+
+
+def other_costs(backbone: str) -> dict[str, str]:
+    """The costs on all other backbones that were measured: a title, and a Markdown table."""
+    tables = {}
+    for name in measured_backbones():
+        if name != backbone:
+            costs = stored_costs(name)
+            classes, where = costs[["classes", "machine"]].iloc[0]
+            title = f"{name} with {classes} classes, methods as published, batches of 4 ({where})"
+            tables[title] = cost_markdown(costs)
+    return tables
+
+
+def for_figure(costs: pd.DataFrame, accuracies: pd.DataFrame) -> pd.DataFrame:
+    """Accuracies of the methods whose cost is known, with the columns `FIGURE` and their ranges."""
+    columns = dict(zip(FIGURE, ("seconds_run", "parameters_vit_b_16"), strict=True))
+    columns |= {f"{FIGURE[0]} {end}": f"seconds_run_{end}" for end in ("min", "max")}
+    named = costs[["method", *columns.values()]]
+    return accuracies.merge(named.rename(columns={b: a for a, b in columns.items()}), on="method")
 
 
 def cost_markdown(costs: pd.DataFrame) -> str:

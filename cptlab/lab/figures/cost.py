@@ -1,8 +1,11 @@
 """Accuracy against the cost of a method."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
 from cptlab.lab.figures.style import GREY, method_look, method_order
@@ -23,7 +26,8 @@ def accuracy_by_cost(table: pd.DataFrame, *, metric: str, cost: str, ax: Axes) -
         ax: axes to draw on.
 
     Raises:
-        ValueError: if the table has no rows of the metric, or a method's cost is not known.
+        ValueError: if the table has no rows of the metric, no method costs anything, or the cost of
+            one is not known.
     """
     rows = table[table["metric"] == metric].set_index("method")
     if rows.empty:
@@ -32,7 +36,9 @@ def accuracy_by_cost(table: pd.DataFrame, *, metric: str, cost: str, ax: Axes) -
         raise ValueError(f"The cost of {', '.join(unknown)} is not known: measure it first.")
     rows = rows.loc[method_order(rows.index)]
     paid = rows.loc[rows[cost] > 0, cost]
-    nothing = paid.min() / 4 if len(paid) else 1.0
+    if paid.empty:
+        raise ValueError(f"No method has a cost to draw: {cost} is 0 for all of them.")
+    nothing = paid.min() / 4
     places = rows[cost].where(rows[cost] > 0, nothing)
     for label, row in rows.iterrows():
         look = method_look(label)
@@ -53,6 +59,33 @@ def accuracy_by_cost(table: pd.DataFrame, *, metric: str, cost: str, ax: Axes) -
     ax.set(xscale="log", xlabel=cost, ylabel=f"{metric} (%)")
     _ticks(ax, paid, nothing if len(paid) < len(rows) else None)
     return ax
+
+
+def cost_panels(
+    table: pd.DataFrame, metrics: Sequence[str], costs: Sequence[str], fig: Figure, title: str = ""
+) -> list[Axes]:
+    """Panels of `accuracy_by_cost`: a row per metric, a column per cost, one legend.
+
+    Args:
+        table: as there, with all of these costs.
+        metrics: of its rows.
+        costs: columns.
+        fig: empty figure to fill; its size is set.
+        title: above all panels.
+
+    Raises:
+        ValueError: as there.
+    """
+    fig.set_size_inches(8, 3.75 * len(metrics))
+    axes = fig.subplots(len(metrics), len(costs), squeeze=False)
+    for row, metric in zip(axes, metrics, strict=True):
+        for ax, cost in zip(row, costs, strict=True):
+            accuracy_by_cost(table, metric=metric, cost=cost, ax=ax)
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    across = 4 if max(map(len, labels)) < 24 else 2
+    fig.legend(handles, labels, loc="outside lower center", ncols=across)
+    fig.suptitle(title, fontsize=10)
+    return list(axes.flat)
 
 
 def _range(row: pd.Series, cost: str) -> list[list[float]] | None:

@@ -17,7 +17,7 @@ from cptlab.lab.study.claims.variants import (
     label,
 )
 from cptlab.lab.study.design import Design
-from cptlab.lab.study.lineup import BOTH, SIMILARITY, STABILITY, instead, learned, methods
+from cptlab.lab.study.lineup import BOTH, SIMILARITY, STABILITY, compared, instead, learned, methods
 from cptlab.lab.study.profiles import Profile
 from cptlab.lab.study.varied import CLASSICS
 from cptlab.methods.schedule import in_published_steps
@@ -97,7 +97,8 @@ def other_steps(profile: Profile) -> Study:
     """Table 2 again, with published steps for methods that take more here (`in_published_steps`).
 
     And the reverse, at the smallest tau with three seeds: IVLP and CPT with as many epochs as the
-    longest of these methods. Empty where schedules are as published (profile `paper`).
+    longest of these methods, if they take part. Empty where no method takes more steps than
+    published.
     """
     main, to = profile.comparison, profile.schedule
     if to is None:
@@ -108,7 +109,12 @@ def other_steps(profile: Profile) -> Study:
         if schedule != spec.schedule:
             most = max(most, spec.schedule.epochs)
             short[changed(spec, schedule=schedule)] = f"{name} (published steps)"
-    usual = grid(profile, main.at(main.smallest_tau).first_seeds(3), (PLAIN, CPT), BOTH[1:])
+    if not short:
+        return {}
+    both, taking_part = (PLAIN, CPT), compared(profile)
+    if profile.methods:
+        both = tuple(variant for variant in both if label(variant, BOTH[1]) in taking_part)
+    usual = grid(profile, main.at(main.smallest_tau).first_seeds(3), both, BOTH[1:])
     longer = {
         changed(spec, schedule=dataclasses.replace(spec.schedule, epochs=most)): (
             f"{name} ({most} epochs)"
