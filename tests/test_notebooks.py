@@ -19,6 +19,7 @@ from cptlab.lab.cli.batch import execute_notebook, notebook_names
 from cptlab.lab.figures.style import DPI, WIDEST
 from cptlab.lab.study.captions import CAPTIONS
 from cptlab.lab.study.profiles import SMOKE
+from cptlab.lab.study.settings import PARAMETERS
 from cptlab.lab.study.studies import STUDIES
 from cptlab.lab.workspace import CHECKOUT, NOTEBOOKS, workspace
 
@@ -27,6 +28,15 @@ SMOKE_BATCH = [sys.executable, "-m", "cptlab", "figures"]
 SMOKE_BATCH += ["--profile", "smoke", "--out", "below"]
 INTERACTIVE = ("compare", "explore")
 """Without a study of the profile: runs that the user asks for, and those that there are."""
+MOST_LINES = 50
+"""Of code, without parameters and imports."""
+OWN_PARAMETERS = {
+    "03_sensitivity": ["weights"],
+    "04_ablation": ["losses"],
+    "05_cluster_structure": ["algorithms", "sizes"],
+    "13_few_shot": ["shots"],
+    "14_long_tail_classics": ["balances"],
+}
 FIGURES = {
     "00_tour": ["tour_drawings", "tour_predictions", "tour_gain_by_shots"],
     "01_similarity_matrices": ["fig1_similarity"],
@@ -79,6 +89,27 @@ def test_papermill_sees_every_parameter(name):
         assert parameter["inferred_type_name"] in ("str", "int", "float", "bool", "list", "dict")
         assert len(parameter["help"]) > 10
     assert ast.literal_eval(assigned["profile"]) == "smoke"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_draws_and_computes_lies_in_the_package(name):
+    notebook = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
+    lines = [
+        line
+        for cell in notebook.cells
+        if cell.cell_type == "code" and "parameters" not in cell.metadata.get("tags", [])
+        for line in cell.source.splitlines()
+        if line.strip() and not line.startswith(("import ", "from ", "#"))
+    ]
+    assert len(lines) <= MOST_LINES
+    assert not [line for line in lines if line.startswith(("def ", "class "))]
+
+
+@pytest.mark.parametrize("name", [n for n, study in STUDIES.items() if study(SMOKE)])
+def test_notebooks_with_a_study_have_its_parameters(name):
+    told = papermill.inspect_notebook(str(NOTEBOOKS / f"{name}.ipynb"))
+    assert list(told)[:8] == ["profile", "out", "jobs", *list(PARAMETERS)[:5]]
+    assert list(told)[8:] == OWN_PARAMETERS.get(name, [])
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -10,7 +10,7 @@ import torch
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score, silhouette_score
 from torch import Tensor
 
-from cptlab.data import open_dataset
+from cptlab.data import ImageDataset, open_dataset
 from cptlab.geometry import cluster_prototypes, number_of_clusters, purity
 from cptlab.geometry.clusters import ClusterMethod
 from cptlab.lab.runs.results import Result
@@ -29,16 +29,31 @@ NAMES = {
 """Algorithms as the paper's Table 5 calls them."""
 
 
-def numbers_made(profile: Profile) -> dict[str, tuple[int, dict[int, int]]]:
-    """Data set of the details -> number of base classes, and of clusters by classes per cluster."""
-    found = {}
-    for name in profile.details.datasets:
-        count = len(open_dataset(name).halves()[0].class_names)
-        found[name] = (
-            count,
-            {size: number_of_clusters(count, size) for size in profile.varied.sizes},
+def numbers(profile: Profile) -> dict[int, list[int]]:
+    """Classes per cluster -> the number of clusters M that they make on each data set."""
+    counts = [_base_classes(name) for name in profile.details.datasets]
+    sizes = profile.varied.sizes
+    return {size: [number_of_clusters(count, size) for count in counts] for size in sizes}
+
+
+def described(profile: Profile, base: ImageDataset) -> str:
+    """Classes and known groups on the maps, and how many clusters the runs have, as text."""
+    known = f"{len(set(base.groups))} known groups" if base.groups else "no known groups"
+    lines = [f"Maps: {len(base.class_names)} base classes of {base.name}, {known}"]
+    for i, name in enumerate(profile.details.datasets):
+        made = {size: number[i] for size, number in numbers(profile).items()}
+        count = _base_classes(name)
+        lines.append(
+            f"Runs: {count} base classes of {name}; clusters by classes per cluster: {made}"
         )
-    return found
+    return "\n".join(lines)
+
+
+def of_maps(profile: Profile, results: Mapping[str, Sequence[Result]]) -> dict[str, list[Result]]:
+    """The runs behind the maps, those of the similarity matrices, one per method."""
+    panels = studies.similarity(profile)
+    found = {panels[r.spec]: [r] for runs in results.values() for r in runs if r.spec in panels}
+    return {name: found[name] for name in dict.fromkeys(panels.values())}
 
 
 def frozen_quality(frozen: Tensor, groups: Sequence[str] | None) -> pd.DataFrame:
@@ -103,6 +118,19 @@ def runs_of(
     return groups["H"].mean().reset_index()
 
 
+def by_algorithm(profile: Profile, table: pd.DataFrame) -> pd.DataFrame:
+    """`runs_of` the clustering algorithms, under the names of Table 5."""
+    variants, design = profile.varied.by_algorithm(), studies.long_tailed(profile)
+    return runs_of(profile, table, variants, "algorithm", design).replace({"algorithm": NAMES})
+
+
+def by_size(profile: Profile, table: pd.DataFrame) -> pd.DataFrame:
+    """`runs_of` the sizes of clusters, at the largest imbalance ratio."""
+    details = profile.details
+    design = details.at(max(details.taus))
+    return runs_of(profile, table, profile.varied.by_size(), "size", design)
+
+
 def with_spread(runs: pd.DataFrame) -> pd.DataFrame:
     """`method_table` of H by method, tau and algorithm, with "std", its deviation over seeds."""
     by = ["method", "tau", "algorithm"]
@@ -134,6 +162,10 @@ def agreement(profile: Profile, results: Mapping[str, Sequence[Result]]) -> pd.D
     first = NAMES[profile.varied.algorithms[0]]
     found = {key: adjusted_rand_score(used[first, key[1]], c) for key, c in used.items()}
     return pd.Series(found).unstack(sort=False).rename_axis("agreement")
+
+
+def _base_classes(dataset: str) -> int:
+    return len(open_dataset(dataset).halves()[0].class_names)
 
 
 def _numbered(groups: Sequence[str] | None) -> Tensor | None:

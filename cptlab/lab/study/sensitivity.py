@@ -7,7 +7,7 @@ import pandas as pd
 from cptlab.lab.study import studies
 from cptlab.lab.study.claims.variants import DEFAULT_WEIGHTS, label
 from cptlab.lab.study.profiles import Profile
-from cptlab.lab.study.tables import differences, method_table
+from cptlab.lab.study.tables import differences, method_table, to_markdown
 
 CHANGE = "change of H (%)"
 
@@ -52,6 +52,15 @@ def changes(runs: pd.DataFrame) -> pd.DataFrame:
         level = gaps["tau"].map(default.groupby("tau")["H"].mean())
         parts.append(gaps.assign(**{CHANGE: 100 * gaps["H"] / level}))
     return method_table(pd.concat(parts), [CHANGE], by=["reading", "tau", "loss", "weight"])
+
+
+def changes_markdown(summary: pd.DataFrame) -> str:
+    """What `changes` returns as Markdown, a table per reading."""
+    shown = summary.assign(metric=[f"change of H at tau = {tau:g} (%)" for tau in summary["tau"]])
+    return "\n".join(
+        f"**L_TETF as a {reading}**\n\n" + to_markdown(rows.drop(columns=["reading", "tau"]))
+        for reading, rows in shown.groupby("reading", sort=False)
+    )
 
 
 def together(profile: Profile, table: pd.DataFrame) -> pd.DataFrame:

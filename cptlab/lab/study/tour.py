@@ -58,6 +58,12 @@ def images(data: ImageDataset, keys: Sequence[str]) -> list[np.ndarray]:
     return [image.permute(1, 2, 0).numpy() for image in data.read(list(keys), SIZE)]
 
 
+def first_images(data: ImageDataset) -> list[np.ndarray]:
+    """An image of each class: the first of the test side, or of the training side without one."""
+    keys = {sample.label: sample.key for sample in reversed((*data.test, *data.train))}
+    return images(data, [keys[c] for c in range(len(data.class_names))])
+
+
 def predictions(data: ImageDataset, models: Mapping[str, Result], most: int = 160) -> pd.DataFrame:
     """Predicted class names for test images: "picture" (key), "truth", and a column per model."""
     samples = data.test[:: len(data.test) // most + 1]
