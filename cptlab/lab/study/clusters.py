@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, get_args
 
 import pandas as pd
@@ -15,9 +15,10 @@ from cptlab.geometry import cluster_prototypes, number_of_clusters, purity
 from cptlab.geometry.clusters import ClusterMethod
 from cptlab.lab.runs.results import Result
 from cptlab.lab.study import studies
-from cptlab.lab.study.claims.variants import CPT, CPTVariant, label
+from cptlab.lab.study.claims.variants import CPT, ZERO_SHOT, CPTVariant, label
 from cptlab.lab.study.design import Design
 from cptlab.lab.study.profiles import Profile
+from cptlab.lab.study.similarity import frozen_clusters
 from cptlab.lab.study.tables import method_table, to_markdown
 
 NAMES = {
@@ -49,11 +50,24 @@ def described(profile: Profile, base: ImageDataset) -> str:
     return "\n".join(lines)
 
 
-def of_maps(profile: Profile, results: Mapping[str, Sequence[Result]]) -> dict[str, list[Result]]:
-    """The runs behind the maps, those of the similarity matrices, one per method."""
+def texts_and_clusters(
+    profile: Profile, results: Mapping[str, Sequence[Result]], names: Sequence[str]
+) -> tuple[dict[str, Tensor], Tensor]:
+    """Class texts (K, d) after the runs of the similarity matrices, and their frozen clusters (K,).
+
+    names: of the K base classes of that data set.
+    """
     panels = studies.similarity(profile)
     found = {panels[r.spec]: [r] for runs in results.values() for r in runs if r.spec in panels}
-    return {name: found[name] for name in dict.fromkeys(panels.values())}
+    shown = {name: found[name] for name in dict.fromkeys(panels.values())}
+    texts = {name: run.model().class_texts(names)[0].cpu() for name, (run,) in shown.items()}
+    return texts, frozen_clusters(shown, names)
+
+
+def mapped(profile: Profile, methods: Iterable[str]) -> list[str]:
+    """The methods that have a map: all that were chosen, or four of the usual ones."""
+    usual = (ZERO_SHOT, "Global-ETF (sum)", "CPT (sum)", "CPT (pair mean)")
+    return [name for name in methods if profile.methods or name in usual]
 
 
 def frozen_quality(frozen: Tensor, groups: Sequence[str] | None) -> pd.DataFrame:
@@ -129,6 +143,12 @@ def by_size(profile: Profile, table: pd.DataFrame) -> pd.DataFrame:
     details = profile.details
     design = details.at(max(details.taus))
     return runs_of(profile, table, profile.varied.by_size(), "size", design)
+
+
+def with_numbers(runs: pd.DataFrame, made: Mapping[int, Sequence[int]]) -> pd.DataFrame:
+    """`method_table` of H by method, size and tau, with "clusters", the numbers that it makes."""
+    summary = method_table(runs, ["H"], by=["method", "size", "tau"])
+    return summary.assign(clusters=[" ".join(map(str, made[size])) for size in summary["size"]])
 
 
 def with_spread(runs: pd.DataFrame) -> pd.DataFrame:
