@@ -169,7 +169,10 @@ def test_costs_are_drawn_for_methods_that_have_them():
     shown = bench.for_figure(measured, summary)
     assert list(shown["method"].unique()) == ["Zero-shot", "CoOp"]
     fig = plt.figure()
-    assert len(figures.cost_panels(shown, costs.METRICS, bench.FIGURE, fig, "τ = 0.06")) == 4
+    axes = figures.cost_panels(shown, costs.METRICS, bench.FIGURE, fig, "τ = 0.06")
+    fig.canvas.draw()
+    ticks = [[label.get_text() for label in ax.get_xticklabels()] for ax in axes]
+    assert ticks == 2 * [["none", "3"], ["none", "2,048"]]
     plt.close(fig)
     with pytest.raises(ValueError, match="No method has a cost to draw"):
         nothing = shown[shown["method"] == "Zero-shot"]

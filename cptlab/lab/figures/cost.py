@@ -102,6 +102,8 @@ def _ticks(ax: Axes, paid: pd.Series, nothing: float | None) -> None:
     ticks = LogLocator(subs=(1,) if wide else (1, 2, 5)).tick_values(paid.min(), high)
     first = low if nothing is None else 2 * nothing
     ticks = [tick for tick in ticks if first < tick <= high]
+    if paid.nunique() == 1:  # around one number there is no range to divide
+        ticks = [paid.iloc[0]]
     if nothing is not None:
         ticks = [nothing, *ticks]
         ax.axvline(first, color=GREY, linewidth=0.8, linestyle=":")
