@@ -4,6 +4,7 @@ import html
 
 import matplotlib as mpl
 import matplotlib.image
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -19,6 +20,7 @@ from cptlab.lab.figures import (
     method_intervals,
     sensitivity_curves,
     similarity_panels,
+    style,
 )
 from cptlab.lab.figures.style import (
     method_look,
@@ -186,3 +188,21 @@ def test_words_of_our_own_with_formulas_are_drawn_as_such():
         )
         assert "$" in ax.get_xlabel() and ax.xaxis.label.get_parse_math()
         fig.canvas.draw()
+
+
+def test_a_figure_is_stored_when_it_was_filled(tmp_path, monkeypatch):
+    """In the house style, which ends with it; nothing is stored of one that fails."""
+    shown = []
+    monkeypatch.setattr(style.plt, "show", lambda: shown.append(plt.rcParams["axes.spines.top"]))
+    frame = pd.DataFrame({"x": [1.0]})
+    before = plt.rcParams["axes.spines.top"]
+    with style.stored_figure(tmp_path, "a", frame) as fig:
+        fig.set_figheight(2)
+        fig.subplots()
+    assert shown == [False] and plt.rcParams["axes.spines.top"] == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.csv", "a.png", "a.svg"]
+    assert fig.get_size_inches().tolist() == [style.WIDEST, 2]
+    with pytest.raises(RuntimeError), style.stored_figure(tmp_path, "b", frame):
+        raise RuntimeError
+    assert not list(tmp_path.glob("b*"))
+    plt.close("all")

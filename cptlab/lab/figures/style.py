@@ -1,14 +1,15 @@
 """How figures look and how they are stored: colours, markers, sizes and one atomic `save`."""
 
 import os
-from collections.abc import Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Generator, Iterable
+from contextlib import AbstractContextManager, contextmanager
 from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
 
 import matplotlib as mpl
+import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
@@ -101,6 +102,21 @@ def method_order(labels: Iterable[str]) -> list[str]:
 def use_style() -> AbstractContextManager[None]:
     """Context in which figures get the house style: `with use_style(): ...`."""
     return mpl.rc_context(RC)
+
+
+@contextmanager
+def stored_figure(
+    folder: str | os.PathLike[str], name: str, frame: pd.DataFrame, width: float = WIDEST
+) -> Generator[Figure]:
+    """An empty figure in the house style to fill, stored (`save`) and shown at the end.
+
+    folder, name, frame: as there. width: in inches; who fills it sets the height.
+    """
+    with use_style():
+        fig = plt.figure(figsize=(width, 1))
+        yield fig
+        save(fig, frame, folder, name)
+        plt.show()
 
 
 def save(
