@@ -1,10 +1,14 @@
 """A training that is cut off after any epoch goes on to the very numbers of an undisturbed one."""
 
 import dataclasses
+import json
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from test_every_method import ALL
 from tiny_clip import tiny_clip
 from tiny_world import tiny_dataset
@@ -84,16 +88,54 @@ def test_a_diverged_replica_stays_so(backbone, tmp_path):
     assert list(map(str, again.errors)) == list(map(str, first.errors)) != ["None", "None"]
 
 
-@pytest.mark.parametrize("damage", ["truncated", "foreign", "empty"])
-def test_a_damaged_checkpoint_is_named_and_left(backbone, tmp_path, damage, capsys):
+def with_progress(path: Path, **changes) -> None:
+    """Edit what a checkpoint says of its progress, and nothing else."""
+    with safe_open(path, "pt") as file:
+        header, tensors = file.metadata(), {n: file.get_tensor(n) for n in file.keys()}  # noqa: SIM118
+    header["progress"] = json.dumps(json.loads(header["progress"]) | changes)
+    save_file(tensors, path, header)
+
+
+def flipped(path: Path) -> None:
+    """Flip a bit of the last tensor, which still is a number."""
+    content = bytearray(path.read_bytes())
+    content[-2] ^= 1
+    path.write_bytes(content)
+
+
+DAMAGE = {
+    "truncated": lambda path: path.write_bytes(path.read_bytes()[:100]),
+    "empty": lambda path: path.write_bytes(b""),
+    "foreign": lambda path: Checkpoint(path).save({"a": torch.zeros(2)}, {"epoch": 1}),
+    "flipped": flipped,
+    "epoch": lambda path: with_progress(path, epoch=3),
+    "late epoch": lambda path: with_progress(path, epoch=99),
+    "empty log": lambda path: with_progress(path, logs=[]),
+    "no log": lambda path: with_progress(path, logs=None),
+    "older": lambda path: save_file(load_file(path), path, {"progress": "{}"}),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_checkpoint_is_named_and_dropped(backbone, tmp_path, damage, capsys):
     method = CPT(text_depth=2, vision_depth=2)
     whole = trained(backbone, method, tmp_path)
     (path,) = tmp_path.iterdir()
-    if damage == "foreign":
-        Checkpoint(path).save({"a": torch.zeros(2)}, {"epoch": 1})
-    else:
-        path.write_bytes(path.read_bytes()[: 100 if damage == "truncated" else 0])
+    DAMAGE[damage](path)
+    with pytest.raises(Killed):
+        trained(backbone, method, tmp_path, kill_after=1)
+    assert not path.exists()
     again = trained(backbone, method, tmp_path)
     assert again.logs == whole.logs
     captured = capsys.readouterr()
     assert f"{path} cannot be used" in captured.out + captured.err
+
+
+def test_the_checkpoint_of_other_runs_is_not_taken_over(backbone, tmp_path, capsys):
+    """Its tensors have the same names and shapes."""
+    one, other = tmp_path / "one", tmp_path / "other"
+    trained(backbone, CoOp(), one, lr=0.05)
+    whole = trained(backbone, CoOp(), other)
+    shutil.copy(one / "coop.safetensors", other)
+    assert trained(backbone, CoOp(), other).logs == whole.logs
+    assert "coop.safetensors cannot be used (its checksum does not" in capsys.readouterr().out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator, Sequence
@@ -23,6 +24,9 @@ class Checkpoint:
 
     Batches, views and draws need nothing here: each comes from a stream of its own that seed, epoch
     and step name (`cptlab.seeds`).
+
+    A checksum of tensors, progress and place says that the file is the one that was written here: a
+    wrong number in it would change those of the finished run.
     """
 
     path: Path
@@ -31,30 +35,41 @@ class Checkpoint:
         """Replace the file, in one step; OSError if the disk is full (not so with `save_file`)."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         partial = self.path.with_name(f"{self.path.name}.{os.getpid()}")
-        contents = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
-        partial.write_bytes(save(contents, {"progress": json.dumps(progress)}))
+        contents = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        text = json.dumps(progress)
+        header = {"progress": text, "checksum": self._checksum(contents, text)}
+        partial.write_bytes(save(contents, header))
         partial.replace(self.path)
 
     def load(self, tensors: dict[str, Tensor]) -> dict[str, Any] | None:
         """Put stored values into tensors, in place; the progress, or None without a usable file.
 
-        A file that cannot be read or does not fit is named in a message.
+        A file that cannot be read, was changed or does not fit is named in a message and deleted.
         """
         if not self.path.is_file():
             return None
         try:
             with safe_open(self.path, "pt") as file:
-                progress = json.loads(file.metadata()["progress"])
+                header = file.metadata() or {}
                 stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            if header.get("checksum") != self._checksum(stored, header["progress"]):
+                raise ValueError("its checksum does not fit")  # damaged, of other runs, or older
             if {n: t.shape for n, t in stored.items()} != {n: t.shape for n, t in tensors.items()}:
                 raise ValueError("it holds other tensors")
         except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
             tqdm.write(f"{self.path} cannot be used ({error}): these runs start over.")
+            self.path.unlink(missing_ok=True)
             return None
         with torch.no_grad():
             for name, tensor in tensors.items():
                 tensor.copy_(stored[name])
-        return progress
+        return json.loads(header["progress"])
+
+    def _checksum(self, tensors: dict[str, Tensor], progress: str) -> str:
+        place = f"{self.path.parent.name}/{self.path.name}"  # names the runs and the stage
+        found = hashlib.sha256(f"{place}\n{progress}\n".encode())
+        found.update(save(tensors))
+        return found.hexdigest()
 
 
 def optimiser_state(
