@@ -6,6 +6,7 @@ import sys
 from importlib import metadata
 
 import pytest
+from edited_files import edited
 
 from cptlab.clip import loading
 from cptlab.data.paper import ROWS
@@ -132,7 +133,7 @@ def test_the_estimate_uses_runs_that_were_timed(tmp_path):
     runs.execute([done], folders.runs)
     path = folders.runs / done.run_id / "result.json"
     took = {"pass": {"replicas": 1, "seconds": 6000}}
-    path.write_text(json.dumps(json.loads(path.read_text()) | took))
+    edited(path, lambda values: values.update(took))
     before = batch.plan(SMOKE, ["06_base_to_new"], workspace("smoke", tmp_path / "new"), 1)
     after = batch.plan(SMOKE, ["06_base_to_new"], folders, 1)
     assert len(after.todo) == len(before.todo) - 1

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from edited_files import edited
 from scipy import stats
 from tiny_data_root import image
 
@@ -199,9 +200,8 @@ def test_a_store_is_read_whatever_it_holds(study, tmp_path):
     store = study.results[0].folder.parent
     shutil.copytree(store, tmp_path / "runs")
     folders = sorted(path.parent for path in (tmp_path / "runs").glob("*/result.json"))
-    values = json.loads((folders[0] / "result.json").read_text())
-    values["spec"]["method"]["name"] = "of_somebody_else"
-    (folders[0] / "result.json").write_text(json.dumps(values))
+    other = {"name": "of_somebody_else"}
+    edited(folders[0] / "result.json", lambda values: values["spec"]["method"].update(other))
     (folders[1] / "result.json").write_text("{")
     with pytest.warns(UserWarning, match=f"1 results .* are left out: {folders[1].name}"):
         frame = cptlab.read_results(tmp_path)  # the folder that --out was given

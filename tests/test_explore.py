@@ -2,13 +2,13 @@
 
 import base64
 import dataclasses
-import json
 import shutil
 from io import BytesIO
 
 import numpy as np
 import pandas as pd
 import pytest
+from edited_files import edited
 from PIL import Image
 from tiny_explorer import PROFILE
 
@@ -67,7 +67,7 @@ def test_results_that_cannot_be_shown_are_counted(store, tmp_path):
     copy = shutil.copytree(store, tmp_path / "copy")
     damaged, archived, whole = sorted(copy.glob(f"*/{RESULT}"))
     damaged.write_text("{")
-    archived.write_text(json.dumps(json.loads(archived.read_text()) | {"archived": True}))
+    edited(archived, lambda values: values.update(archived=True))
     runs, remarks = finished(PROFILE, copy)
     assert [r.spec.run_id for r in runs] == [whole.parent.name]
     assert len(remarks) == 2

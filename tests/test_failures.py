@@ -1,12 +1,11 @@
 """The worst night: full disks, damaged files, dead kernels; each is named, and the rest goes on."""
 
 import errno
-import json
-from pathlib import Path
 
 import nbformat
 import pytest
 import torch
+from edited_files import edited
 from tiny_clip import tiny_clip
 from tiny_data_root import own_folder
 from tiny_world import tiny_dataset
@@ -133,13 +132,10 @@ def test_what_is_wrong_with_stored_results_is_said(tiny, tmp_path):
     assert remarks(look(specs, tmp_path)) == []
     cut, weights, older, version = (tmp_path / s.run_id / "result.json" for s in specs[:4])
 
-    def change(path: Path, **values) -> None:
-        path.write_text(json.dumps(json.loads(path.read_text()) | values, indent=1))
-
     cut.write_text(cut.read_text()[:100])
-    change(weights, weights="others")
-    change(older, format=1)
-    change(version, environment={"versions": {"cptlab": "0.0.1"}})
+    edited(weights, lambda values: values.update(weights="others"))
+    edited(older, lambda values: values.update(format=1), checked=False)
+    edited(version, lambda values: values["environment"]["versions"].update(cptlab="0.0.1"))
     told = "\n".join(remarks(look(specs, tmp_path)))
     again = "and will be computed again:"
     assert f"1 stored results are damaged or incomplete {again} {specs[0].run_id}." in told

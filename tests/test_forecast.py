@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import pytest
 import torch
+from edited_files import edited
 from tiny_clip import tiny_clip
 from tiny_world import tiny_dataset
 
@@ -287,17 +288,14 @@ def test_stored_passes_of_this_machine_come_first(tmp_path):
     spec = FULL.spec("activities", ZeroShot(), 0.06, 1)
     execute([spec], tmp_path)
     path = tmp_path / spec.run_id / "result.json"
-    values = json.loads(path.read_text())
     plain = forecast([spec]).seconds
-    values["pass"] = {"replicas": 1, "seconds": 5 * plain}
-    path.write_text(json.dumps(values))
+    edited(path, lambda values: values.update({"pass": {"replicas": 1, "seconds": 5 * plain}}))
     other = dataclasses.replace(spec, seed=2)
     assert forecast([other], tmp_path).seconds == pytest.approx(5 * plain)
     # another data set, another machine, a damaged file
     elsewhere = FULL.spec("food", ZeroShot(), 0.06, 1)
     assert measured_ratios(tmp_path, [elsewhere], lambda spec, replicas: 1.0) == {}
-    values["environment"]["processor"] = "another one"
-    path.write_text(json.dumps(values))
+    edited(path, lambda values: values["environment"].update(processor="another one"))
     assert forecast([other], tmp_path).seconds == pytest.approx(plain)
     path.write_text("{")
     assert forecast([other], tmp_path).seconds == pytest.approx(plain)

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from edited_files import edited
 from test_own_methods import SCHEDULE
 from tiny_clip import tiny_clip
 from tiny_data_root import own_folder
@@ -13,7 +14,7 @@ from cptlab.data import ImageDataset, Sample, Task, open_task
 from cptlab.lab.runs import archive, inputs, predictions
 from cptlab.lab.runs.finished import load_run
 from cptlab.lab.runs.queue import run
-from cptlab.lab.runs.results import load_result, missing
+from cptlab.lab.runs.results import RESULT, load_result, missing
 from cptlab.methods import CPT, CoCoOp, CoOp, ZeroShot
 from cptlab.training.evaluation import Predictions, class_accuracies, predictions_of, summary
 from cptlab.training.spec import RunSpec
@@ -153,6 +154,7 @@ def test_where_there_are_none_the_result_is_as_good(tiny, tmp_path):
     predictions.write(
         file, {r: Predictions(f.labels[0], *[f.top] * 3) for r, f in found.items()}, {}
     )
+    edited(result.folder / RESULT, lambda values: None, checked=False)
     with pytest.raises(ValueError, match="classes that the result does not name"):
         load_run(result.folder).predictions()
     file.unlink()

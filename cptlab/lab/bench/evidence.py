@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import cache
 from pathlib import Path
@@ -12,7 +11,7 @@ import torch
 
 from cptlab.lab.bench.work import prompts_images
 from cptlab.lab.runs.provenance import processor
-from cptlab.lab.runs.results import RESULT
+from cptlab.lab.runs.stored import RESULT, read
 from cptlab.methods import Method
 from cptlab.training.spec import RunSpec, spec_from_dict
 
@@ -70,7 +69,7 @@ def _latest_first(paths: Sequence[Path]) -> list[Path]:
 def _took(path: Path) -> tuple[RunSpec, int, float] | None:
     """Run, replicas and seconds of a stored pass; None if another machine did it."""
     try:
-        values = json.loads(path.read_bytes())
+        values = read(path)
         spec, its = spec_from_dict(values["spec"]), values["environment"]
         device = torch.cuda.get_device_name() if spec.device == "cuda" else processor()
         if its["device" if spec.device == "cuda" else "processor"] != device:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from cptlab.lab.runs.inputs import content_once
-from cptlab.lab.runs.results import RESULT, Result, load_result
+from cptlab.lab.runs.results import Result, load_result
+from cptlab.lab.runs.stored import RESULT, read
 from cptlab.lab.study.claims.variants import CPT, GLOBAL_ETF, ZERO_SHOT
 from cptlab.lab.study.lineup import methods, named
 from cptlab.lab.study.profiles import MACHINE, Profile
@@ -52,11 +52,11 @@ def finished(profile: Profile, store: Path) -> tuple[list[Finished], list[str]]:
     missing: Counter[str] = Counter()
     for path in sorted(store.glob(f"*/{RESULT}")):
         try:
-            spec = spec_from_dict(json.loads(path.read_text(encoding="utf-8"))["spec"])
+            spec = spec_from_dict(read(path)["spec"])
         except UnknownMethod as error:
             missing[str(error)] += 1
             continue
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        except (OSError, ValueError, TypeError, AttributeError):
             unread += 1
             continue
         if not _belongs(spec, profile):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,19 +14,16 @@ import torch
 
 from cptlab import clip
 from cptlab.data import ImageDataset, Protocol, sentence_of
-from cptlab.lab.runs import inputs, predictions
+from cptlab.lab.runs import inputs, predictions, stored
 from cptlab.lab.runs.classify import Images, classify
 from cptlab.lab.runs.evaluate import evaluate, tests_of
 from cptlab.lab.runs.export import export
+from cptlab.lab.runs.stored import PROMPTS, RESULT
 from cptlab.methods.outside import source_id
 from cptlab.methods.registry import UnknownMethod
 from cptlab.training.images import CPU_BATCH
 from cptlab.training.model import PromptedCLIP
-from cptlab.training.spec import FORMAT, RunSpec, spec_from_dict
-
-RESULT, PROMPTS = "result.json", "prompts.safetensors"
-BROKEN = (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError)
-"""What reading a damaged result raises."""
+from cptlab.training.spec import RunSpec, spec_from_dict
 
 
 @dataclass(frozen=True)
@@ -40,6 +36,13 @@ class Result:
     log: pd.DataFrame
     details: dict[str, Any]
     folder: Path
+
+    @property
+    def checked(self) -> bool:
+        """Whether the result has checksums, so that damage would have been noticed; those of older
+        versions, and archives of them, have none.
+        """
+        return stored.is_checked(self.details)
 
     @property
     def learned(self) -> tuple[str, ...]:
@@ -64,15 +67,17 @@ class Result:
         by_role = self.classes.groupby("role", sort=False)["name"]
         names = {str(role): list(group) for role, group in by_role}
         again = f"delete {self.folder} and train the run again to have them"
+        file = self.folder / predictions.FILE
         try:
-            return predictions.read(self.folder / predictions.FILE, names)
+            stored.check_beside(self.folder, predictions.FILE, self.details)
+            return predictions.read(file, names)
         except FileNotFoundError:
             raise FileNotFoundError(
                 f"Run {self.details['run_id']} has no predictions of single images stored, as "
                 f"results of older versions and from archives have none: {again}."
             ) from None
-        except ValueError as error:
-            raise ValueError(f"{error}: {again}.") from error
+        except (stored.Damaged, predictions.Unreadable) as error:
+            raise ValueError(f"{file} is damaged ({error}): {again}.") from error
 
     def classify(
         self, images: Images, names: Sequence[str] | None = None, batch_size: int = CPU_BATCH
@@ -121,7 +126,11 @@ class Result:
                 f"Run {self.details['run_id']} came from an archive without its prompts: delete "
                 f"{self.folder} and start again, then it is trained again."
             )
-        prompts = clip.load_prompts(self.folder / PROMPTS)
+        try:
+            prompts = clip.load_prompts(self.folder / PROMPTS)
+            stored.check_beside(self.folder, PROMPTS, self.details)
+        except ValueError as error:
+            raise _damaged(self.folder / PROMPTS, error) from error
         spec = self.spec
         weights = clip.weights_id(spec.backbone, spec.pretrained)
         if weights != self.details["weights"]:
@@ -161,23 +170,16 @@ def load_run(folder: str | Path) -> Result:
             hint = f"it holds runs, such as {inside.parent.name}: give the folder of one"
         raise FileNotFoundError(f"{folder} has no {RESULT}: {hint}.")
     try:
-        values = json.loads(file.read_text(encoding="utf-8"))
-        version = values["format"]
-    except BROKEN as error:
-        raise _damaged(file, error) from error
-    if version != FORMAT:
+        values = stored.read(file)
+    except stored.OtherFormat as error:
         raise ValueError(
-            f"{file} has format {version!r} and this version of cptlab reads {FORMAT}: read it "
-            "with the version that wrote it, or train the run again."
-        )
-    try:
-        kept = dict(values["spec"])
-        if not is_whole(values):
-            raise ValueError("values are missing")
-    except BROKEN as error:
+            f"{file} cannot be used: {error}. Read it with the version that wrote it, or train the "
+            "run again."
+        ) from error
+    except stored.Damaged as error:
         raise _damaged(file, error) from error
     try:
-        spec = spec_from_dict(kept)
+        spec = spec_from_dict(values["spec"])
     except UnknownMethod:
         raise
     except (ValueError, TypeError, AttributeError) as error:
@@ -198,20 +200,5 @@ def result_of(spec: RunSpec, values: dict[str, Any], folder: Path) -> Result:
     return Result(spec, values["metrics"], classes, log, values, folder)
 
 
-def is_whole(values: dict[str, Any]) -> bool:
-    """Whether a result file has what every result has; KeyError and the like if it is another."""
-    return bool(
-        values["metrics"]
-        and all(isinstance(v, int | float) for v in values["metrics"].values())
-        and values["classes"]
-        and all(isinstance(row, dict) for row in (*values["classes"], *values["log"]))
-        and isinstance(values["trained_parameters"], int)
-        and isinstance(values["seconds"], int | float)
-    )
-
-
 def _damaged(file: Path, error: Exception) -> ValueError:
-    return ValueError(
-        f"{file} is damaged ({type(error).__name__}: {error}): delete {file.parent} and train the "
-        "run again."
-    )
+    return ValueError(f"{file} is damaged ({error}): delete {file.parent} and train the run again.")

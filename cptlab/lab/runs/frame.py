@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from cptlab.checks import first_few
-from cptlab.lab.runs.results import RESULT
+from cptlab.lab.runs.stored import RESULT, read
 from cptlab.training.spec import STORED_NAMES
 
 FIRST = ("run_id", "dataset", "method", "tau", "seed", "protocol")
@@ -39,12 +38,13 @@ def read_results(store: str | Path) -> pd.DataFrame:
     rows, damaged = [], []
     for path in sorted(folder.glob(f"*/{RESULT}")):
         try:
-            values = json.loads(path.read_bytes())
-            _row(values)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            values = read(path)
+        except (OSError, ValueError):
+            values = {}
+        if values.get("run_id") == path.parent.name:
+            rows.append(values)
+        else:  # damaged, or another run's
             damaged.append(path.parent.name)
-            continue
-        rows.append(values)
     if damaged:
         warnings.warn(
             f"{len(damaged)} results in {folder} cannot be read and are left out: "

@@ -87,7 +87,7 @@ def unfinished(store: Path) -> list[list[RunSpec]]:
                 current = specs if folder.name == _identity(specs, content(specs[0])) else []
             except UnknownMethod:  # a command that is given this method will go on with it
                 continue
-            except (OSError, ValueError, TypeError, AttributeError, IndexError):
+            except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
                 current = []
             if current:
                 found.append(current)

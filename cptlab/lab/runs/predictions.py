@@ -25,6 +25,10 @@ FILE = "predictions.npz"
 UNREADABLE = (OSError, EOFError, KeyError, ValueError, BadZipFile, zlib.error)
 
 
+class Unreadable(ValueError):
+    """A file holds no predictions."""
+
+
 def write(
     path: Path, predictions: Mapping[str, Predictions], images: Mapping[str, Sequence[str]]
 ) -> None:
@@ -52,7 +56,7 @@ def read(path: Path, class_names: Mapping[str, Sequence[str]]) -> pd.DataFrame:
 
     class_names: of every role, in the order of their labels.
 
-    Raises FileNotFoundError if there is no such file, ValueError if it is damaged.
+    Raises FileNotFoundError if there is no such file, `Unreadable` if it is damaged.
     """
     try:
         with np.load(path, allow_pickle=False) as file:
@@ -60,7 +64,7 @@ def read(path: Path, class_names: Mapping[str, Sequence[str]]) -> pd.DataFrame:
     except FileNotFoundError:
         raise
     except UNREADABLE as error:
-        raise ValueError(f"{path} is damaged ({type(error).__name__}: {error})") from error
+        raise Unreadable(f"{type(error).__name__}: {error}") from error
     return pd.concat(parts, ignore_index=True)
 
 

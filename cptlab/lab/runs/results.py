@@ -6,11 +6,10 @@ A run lives in `<store>/<run id>/`: `prompts.safetensors` (the learned tokens), 
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -22,15 +21,16 @@ from tqdm.auto import tqdm
 from cptlab import clip
 from cptlab.checks import first_few
 from cptlab.clip import Prompts
-from cptlab.lab.runs import inputs, predictions
-from cptlab.lab.runs.finished import BROKEN, PROMPTS, RESULT, Result, is_whole, result_of
+from cptlab.lab.runs import inputs, predictions, stored
+from cptlab.lab.runs.finished import Result, result_of
 from cptlab.lab.runs.provenance import environment
+from cptlab.lab.runs.stored import PROMPTS, RESULT
 from cptlab.methods.outside import is_built_in
 from cptlab.methods.registry import is_here
 from cptlab.training.evaluation import Predictions
 from cptlab.training.spec import FORMAT, RunSpec, spec_from_dict
 
-RUN_ID = re.compile(r"-([a-z0-9_]+)-tau[^-]+(?:-\d+)?-seed-?\d+-[0-9a-f]{10}$")
+RUN_ID = re.compile(r"-([a-z0-9_]+)-tau[\d.]+(?:e-?\d+)?-seed-?\d+-[0-9a-f]{10}(?=/|$)")
 """The end of a run id, with the name of its method (`RunSpec.run_id`)."""
 
 
@@ -51,12 +51,20 @@ def save_result(
     """
     folder = store / spec.run_id
     folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f"{PROMPTS}.{os.getpid()}"
-    clip.save_prompts(prompts, partial)
-    partial.replace(folder / PROMPTS)
-    partial = folder / f"{predictions.FILE}.{os.getpid()}"
-    predictions.write(partial, found, images)
-    partial.replace(folder / predictions.FILE)
+
+    def put(name: str, write: Callable[[Path], object]) -> str:
+        beside = folder / f"{name}.{os.getpid()}"
+        write(beside)
+        digest = stored.checksum(beside.read_bytes())
+        beside.replace(folder / name)
+        return digest
+
+    files = {
+        PROMPTS: put(PROMPTS, lambda path: clip.save_prompts(prompts, path)),
+        predictions.FILE: put(
+            predictions.FILE, lambda path: predictions.write(path, found, images)
+        ),
+    }
     values = {
         "format": FORMAT,
         "run_id": spec.run_id,
@@ -65,10 +73,9 @@ def save_result(
         "data": content,
         **values,
         "environment": environment(spec),
+        "files": files,
     }
-    partial = folder / f"{RESULT}.{os.getpid()}"
-    partial.write_text(json.dumps(values, indent=1))
-    partial.replace(folder / RESULT)
+    put(RESULT, lambda path: path.write_text(stored.text_of(values)))
 
 
 def load_result(
@@ -146,6 +153,12 @@ def remarks(found: Look) -> list[str]:
         f"{len(ids)} stored results {reason} and will be computed again: {first_few(ids)}."
         for reason, ids in unused.items()
     ]
+    unchecked = sum(not stored.is_checked(values) for values in found.done.values())
+    if unchecked:
+        told.append(
+            f"{unchecked} stored results have no checksums, as those of older versions: they are "
+            "used, but damage to them may go unnoticed."
+        )
     current = metadata.version("cptlab")
     told += [
         f"{count} results were computed by cptlab {version} (this is {current}); they are used, "
@@ -182,9 +195,7 @@ def _examined(
     folder = store / spec.run_id
     damaged = "are damaged or incomplete"
     try:
-        values = json.loads((folder / RESULT).read_text())
-        if values["format"] != FORMAT:
-            return None, "have another format than this version's"
+        values = stored.read(folder / RESULT)
         if spec_from_dict(values["spec"]) != spec:
             return None, "belong to other defaults"
         if values["weights"] != clip.weights_id(spec.backbone, spec.pretrained):
@@ -192,12 +203,15 @@ def _examined(
         if values.get("data") != content(spec):
             packaged = is_built_in(type(spec.method))
             return None, f"belong to data {'' if packaged else 'or a method '}that have changed"
-        if not is_whole(values):
-            return None, damaged
         if not values.get("archived"):  # else they were left out (`cptlab.lab.runs.archive`)
-            clip.load_prompts(folder / PROMPTS)  # raises if they are missing or damaged
+            if stored.is_checked(values):
+                stored.check_beside(folder, PROMPTS, values)
+            else:
+                clip.load_prompts(folder / PROMPTS)  # raises if they are missing or damaged
         return values, ""
-    except BROKEN:
+    except stored.OtherFormat:
+        return None, "have another format than this version's"
+    except (OSError, ValueError, TypeError, AttributeError):
         return None, damaged if (folder / RESULT).exists() else ""
 
 
