@@ -242,7 +242,7 @@ def test_transparent_images_stand_on_white():
 def test_an_unreadable_image_is_named(cut):
     file = BytesIO()
     Image.effect_noise((64, 64), 50).save(file, "png")
-    with pytest.raises(ValueError, match=r"me\.png cannot be read as an image: choose a PNG"):
+    with pytest.raises(ValueError, match=r"me\.png cannot be read: .* Choose another"):
         read_image(file.getvalue()[:cut], "me.png")
 
 

@@ -117,7 +117,7 @@ def test_a_truncated_image_stops_its_runs_alone_and_leaves_a_log(tiny, tmp_path)
         run([spec(1), damaged, spec(2)], store, progress=False)
     message = str(caught.value)
     assert message.startswith("1 of 3 runs failed (2 finished")
-    assert f"{image} is not a readable image" in message
+    assert f"{image} cannot be read: " in message
     log = store / damaged.run_id / LOG
     assert str(log) in message
     assert "Traceback" in log.read_text() and str(image) in log.read_text()

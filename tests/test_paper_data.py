@@ -28,6 +28,7 @@ from cptlab.data import (
 from cptlab.data.few_shot import public_draw
 from cptlab.data.images import ImageFiles, clip_view
 from cptlab.data.paper import LEARNED, ROWS, VARIANTS
+from cptlab.data.reader import read_rgb
 from cptlab.lab.runs import queue as runs
 from cptlab.lab.runs import results
 from cptlab.lab.study.profiles import PAPER, SMOKE
@@ -189,7 +190,8 @@ def test_the_test_view_is_clips(size, mode):
     image = Image.fromarray(noise).convert(mode)
     resize = transforms.Resize(16, transforms.InterpolationMode.BICUBIC)
     steps = [resize, transforms.CenterCrop(16), transforms.ToTensor()]
-    assert torch.equal(clip_view(image, 16), transforms.Compose(steps)(image.convert("RGB")))
+    rgb = read_rgb(image, published=True)  # as public code does it
+    assert torch.equal(clip_view(rgb, 16), transforms.Compose(steps)(image.convert("RGB")))
 
 
 @pytest.mark.parametrize("damage", ["empty", "text", "cut"])
@@ -201,7 +203,7 @@ def test_damaged_images_are_named(damage, tmp_path):
     whole = path.read_bytes()
     contents = {"empty": b"", "text": b"no image", "cut": whole[: len(whole) // 2]}
     path.write_bytes(contents[damage])
-    with pytest.raises(ValueError, match=r"class/one\.jpg is not a readable image .*doctor"):
+    with pytest.raises(ValueError, match=r"class/one\.jpg cannot be read: .*doctor"):
         ImageFiles(tmp_path)(["class/one.jpg"], 8)
     with pytest.raises(FileNotFoundError, match=r"no image .*class/two\.jpg.*doctor"):
         ImageFiles(tmp_path)(["class/two.jpg"], 8)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,22 +11,21 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-UNREADABLE = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    EOFError,
-    struct.error,
-    Image.DecompressionBombError,
-)
-"""What PIL raises for files that are no images, or damaged ones."""
+from cptlab.data.reader import Unreadable, opened, read_rgb
+
+LONG = 16
+"""Longer than so many times their width, images are cut before they are resized."""
 
 
 @dataclass(frozen=True)
 class ImageFiles:
-    """Reader of a data set whose sample keys are paths of image files below one folder."""
+    """Reader of a data set whose sample keys are paths of image files below one folder.
+
+    published: read as public code reads the paper's data sets (`cptlab.data.reader`).
+    """
 
     folder: Path
+    published: bool = False
 
     def __call__(self, keys: Sequence[str], size: int) -> Tensor:
         """Images (N, 3, size, size) in [0, 1].
@@ -48,18 +46,15 @@ class ImageFiles:
     def _image(self, key: str, view: Callable[[Image.Image], Tensor]) -> Tensor:
         path = self.folder / key
         try:
-            with Image.open(path) as image:
-                return view(image)
+            return view(read_rgb(path, published=self.published))
         except FileNotFoundError:
             raise FileNotFoundError(
                 f"There is no image {path}, though its data set lists it. Restore the file; "
                 "`cptlab doctor` lists all that are missing."
             ) from None
-        except UNREADABLE as error:
-            raise ValueError(
-                f"{path} is not a readable image ({error}). Restore the file; `cptlab doctor` "
-                "lists all that are damaged."
-            ) from error
+        except Unreadable as error:
+            advice = "Restore or replace the file; `cptlab doctor` lists all such."
+            raise ValueError(f"{error}. {advice}") from error
 
     def check(self, key: str, decode: bool) -> str:
         """What is wrong with a file, in a few words; empty if nothing is.
@@ -67,24 +62,31 @@ class ImageFiles:
         Reads the header only, or decodes the whole file.
         """
         try:
-            with Image.open(self.folder / key) as image:
-                if decode:
-                    image.load()
+            if decode:
+                read_rgb(self.folder / key, published=self.published)
+            else:
+                with opened(self.folder / key):
+                    pass
         except FileNotFoundError:
             return "images that are missing"
-        except UNREADABLE:
-            return "images that cannot be read"
+        except Unreadable as error:
+            why = f" ({error.reason})" if error.refused else ""
+            return f"images that cannot be read{why}"
         return ""
 
 
 def clip_view(image: Image.Image, size: int) -> Tensor:
-    """CLIP's test transform: RGB, shorter side to `size` (bicubic), centre crop.
+    """CLIP's test transform of an RGB image: shorter side to `size` (bicubic), centre crop.
 
     (3, size, size) in [0, 1], not normalised; the same pixels as torchvision's Resize, CenterCrop
-    and ToTensor give.
+    and ToTensor give, unless the image is more than `LONG` times as long as wide: to resize the
+    whole would take gigabytes.
     """
-    image = image.convert("RGB")
     shorter = min(image.size)
+    if max(image.size) > LONG * shorter:
+        kept = [min(side, LONG * shorter) for side in image.size]
+        left, top = ((side - part) // 2 for side, part in zip(image.size, kept))
+        image = image.crop((left, top, left + kept[0], top + kept[1]))
     width, height = (size if side == shorter else int(size * side / shorter) for side in image.size)
     left, top = round((width - size) / 2), round((height - size) / 2)
     image = image.resize((width, height), Image.Resampling.BICUBIC)
@@ -93,8 +95,8 @@ def clip_view(image: Image.Image, size: int) -> Tensor:
 
 
 def crop_view(image: Image.Image, size: int, seed: int) -> Tensor:
-    """The CoOp family's training view: a random resized crop (8 to 100 % of the area, bicubic),
-    flipped half the time; (3, size, size) in [0, 1].
+    """The CoOp family's training view of an RGB image: a random resized crop (8 to 100 % of the
+    area, bicubic), flipped half the time; (3, size, size) in [0, 1].
 
     seed: decides all draws; the global generator is left as it was.
     """
@@ -104,5 +106,5 @@ def crop_view(image: Image.Image, size: int, seed: int) -> Tensor:
     crop = transforms.RandomResizedCrop(size, interpolation=bicubic)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        view = transforms.RandomHorizontalFlip()(crop(image.convert("RGB")))
+        view = transforms.RandomHorizontalFlip()(crop(image))
     return torch.from_numpy(np.array(view)).permute(2, 0, 1) / 255

@@ -9,7 +9,8 @@ import pandas as pd
 from PIL import Image
 
 from cptlab.data import ImageDataset, Sample
-from cptlab.data.images import UNREADABLE, clip_view
+from cptlab.data.images import clip_view
+from cptlab.data.reader import Unreadable, read_rgb
 from cptlab.lab.runs.results import Result
 
 
@@ -32,19 +33,14 @@ def read_names(text: str) -> tuple[str, ...]:
 
 
 def read_image(content: bytes, name: str = "This file") -> Image.Image:
-    """The image in a file's bytes, as RGB; what is transparent becomes white.
+    """The image in a file's bytes, read as in training (`cptlab.data.reader`).
 
-    Raises ValueError naming the file if it cannot be read as an image.
+    Raises ValueError naming the file if it cannot be read.
     """
     try:
-        with Image.open(BytesIO(content)) as image:
-            layer = image.convert("RGBA")
-    except UNREADABLE as error:
-        raise ValueError(
-            f"{name} cannot be read as an image: choose a PNG, JPEG, GIF, BMP or WebP file."
-        ) from error
-    ground = Image.new("RGBA", layer.size, "white")
-    return Image.alpha_composite(ground, layer).convert("RGB")
+        return read_rgb(BytesIO(content), name)
+    except Unreadable as error:
+        raise ValueError(f"{error}. Choose another file, such as a PNG or JPEG.") from error
 
 
 def predict(result: Result, image: Image.Image, names: Sequence[str]) -> pd.DataFrame:

@@ -14,9 +14,10 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from cptlab.checks import first_few
-from cptlab.data.images import UNREADABLE, clip_view
+from cptlab.data.images import clip_view
 from cptlab.data.layouts import readable
 from cptlab.data.own_files import images_below
+from cptlab.data.reader import Unreadable, read_rgb
 from cptlab.training.images import CPU_BATCH, normalised
 from cptlab.training.model import PromptedCLIP
 
@@ -72,8 +73,10 @@ def classify(
             try:
                 views.append(_view(given[i], size))
                 seen.append(i)
-            except UNREADABLE as error:
-                problems[i] = _reason(error)
+            except FileNotFoundError:
+                problems[i] = "there is no such file"
+            except Unreadable as error:
+                problems[i] = error.reason
         if views:
             batch = normalised(model.backbone, torch.stack(views).to(device))
             features.append(model.image_features(batch[None], classes.use))
@@ -149,20 +152,12 @@ def _listed(images: Images) -> list[str | Path | Image.Image]:
 
 
 def _view(image: str | Path | Image.Image | Tensor, size: int) -> Tensor:
-    """One image as the backbone sees it, (3, size, size) in [0, 1]; raises what PIL does."""
+    """One image as the backbone sees it, (3, size, size) in [0, 1]; errors of `read_rgb`."""
     if isinstance(image, Tensor):
         return image.float()
-    if isinstance(image, Image.Image):
-        return clip_view(image, size)
-    with Image.open(Path(image).expanduser()) as opened:
-        return clip_view(opened, size)
+    path = isinstance(image, str | Path)
+    return clip_view(read_rgb(Path(image).expanduser() if path else image), size)
 
 
 def _known_as(image: object, position: int) -> str | int:
     return str(image) if isinstance(image, str | Path) else position
-
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, FileNotFoundError):
-        return "there is no such file"
-    return (isinstance(error, OSError) and error.strerror) or str(error)
