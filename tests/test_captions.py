@@ -6,6 +6,7 @@ import pytest
 
 from cptlab.lab.study.captions import captions
 from cptlab.lab.study.profiles import FULL, PROFILES, profile_named
+from cptlab.lab.study.settings import profile_with
 
 
 @pytest.mark.parametrize("profile", [*PROFILES, "full,tau=1"])
@@ -24,3 +25,22 @@ def test_captions_tell_data_sets_ratios_and_seeds():
         "few_shot": "activities; no long tail (3 seeds).",
     }.items():
         assert told[name].endswith(end)
+
+
+def test_captions_follow_what_was_changed(tmp_path):
+    told = captions(
+        profile_with(
+            "full",
+            datasets=f"{tmp_path}/birds",
+            methods="cpt,coop",
+            taus=[0.3],
+            seeds="1-4",
+            losses="TETF",
+        )
+    )
+    assert not [text for text in told.values() if str(tmp_path) in text]
+    assert "predictions of zero-shot and of CoOp, changed" in told["tour_predictions"]
+    assert told["fig3_sensitivity"].startswith("H of CPT against each loss weight, other methods")
+    assert told["fig3_sensitivity"].endswith("On birds; τ = 0.3 (4 seeds).")
+    assert told["tab1_ablation"].startswith("Combinations of the three losses, other methods")
+    assert told["tab3_cross_dataset"].endswith("Source: no data set; τ = 0.3 (4 seeds).")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from itertools import groupby
+from pathlib import Path
 
 from cptlab.lab.study.design import Design
+from cptlab.lab.study.lineup import compared
 from cptlab.lab.study.profiles import Profile
-from cptlab.lab.study.studies import long_tailed, most_imbalanced
+from cptlab.lab.study.studies import levels, long_tailed, most_imbalanced
+from cptlab.lab.study.varied import Varied
 
 INTERVAL = "means with 95 % intervals (Student's) over seeds"
 GRID = f"{INTERVAL}, dotted: zero-shot. Where an interval goes on, there is an arrow"
@@ -20,20 +23,20 @@ CHOSEN = "the first of the chosen methods", "the others of the chosen methods"
 CAPTIONS = {
     "tour_drawings": "Training and test drawings of some classes, one row per vendor; the number "
     "of training images in brackets. On {tour}.",
-    "tour_predictions": "Test drawings with the predictions of zero-shot and of CPT, changed ones "
-    "first. On {tour}.",
-    "tour_gain_by_shots": "Gain in class accuracy from zero-shot to CPT by the number of training "
-    "images, means with 95 % intervals over classes. On {tour}.",
+    "tour_predictions": "Test drawings with the predictions of zero-shot and of {tuned}, changed "
+    "ones first. On {tour}.",
+    "tour_gain_by_shots": "Gain in class accuracy from zero-shot to {tuned} by the number of "
+    "training images, means with 95 % intervals over classes. On {tour}.",
     "fig1_similarity": "Cosine similarity of the class prototypes, at most 96, clusters side "
     "by side (Fig. 1 a-c). On {similarity}.",
     "fig1d_training_curves": "H along training: mean over seeds, band of one standard deviation; "
     "dotted: zero-shot (Fig. 1 d). On {curves}.",
-    "fig3_sensitivity": f"H of CPT against each loss weight, {INTERVAL}, dotted: the default "
-    "(Fig. 3). On {imbalanced}.",
+    "fig3_sensitivity": f"H of CPT against each loss weight{{beside}}, {INTERVAL}, dotted: the "
+    "default (Fig. 3). On {imbalanced}.",
     "fig3_weights_heatmap": "H of CPT on a grid of two loss weights, mean and standard deviation "
     "over seeds. On {most_imbalanced}.",
-    "tab1_ablation": f"All combinations of the three losses, {INTERVAL}; filled: rows that the "
-    "paper prints (Table 1), dotted: the mean without any loss (IVLP). Rows without TETF are the "
+    "tab1_ablation": f"{{combinations}} of the three losses{{beside}}, {INTERVAL}; filled: rows "
+    "that the paper prints (Table 1), dotted: the mean without any loss (IVLP). Rows without TETF are the "
     "same runs in both blocks; every panel has its own axis. H: {imbalanced}; transfer: "
     "{ablation_transfer}.",
     "tab2_base_to_new": "H, base, new and tail accuracy by method and imbalance ratio, averaged "
@@ -60,8 +63,8 @@ CAPTIONS = {
     "fig5_cluster_map": "UMAP of the class texts before and after tuning, CPT's clusters outlined. "
     "Each cluster is named, in bold, for the class in its middle, which has a black rim. "
     "On {similarity}.",
-    "fig5_cluster_map_drawings": "UMAP of the class texts, zero-shot and CPT, with a test drawing "
-    "of each class. On {similarity}.",
+    "fig5_cluster_map_drawings": "UMAP of the class texts, zero-shot and {tuned}, with a test "
+    "drawing of each class. On {similarity}.",
     "tab5_algorithms": f"H of CPT by clustering algorithm: dots are seeds, {INTERVAL}, and the "
     "standard deviation over seeds in points (Table 5). On {imbalanced}.",
     "fig5_cluster_size": f"H of CPT by the number of classes per cluster, {INTERVAL} (Fig. 5). "
@@ -95,15 +98,19 @@ CAPTIONS = {
 def captions(profile: Profile) -> dict[str, str]:
     """Caption of each figure, with the data sets, imbalance ratios and seeds behind it."""
     runs = {name: as_text(design) for name, design in _designs(profile).items()}
-    runs["maps"] = f"the base classes of {profile.similarity_dataset}"
+    runs["maps"] = f"the base classes of {Path(profile.similarity_dataset).stem}"
     runs["few_shot"] = runs["few_shot"].replace("τ = 1", "no long tail")
     runs |= dict(zip(("controls", "others"), CHOSEN if profile.methods else SHOWN))
+    runs["tuned"] = str(compared(profile)[-1]) if profile.methods else "CPT"
+    runs["beside"] = ", other methods beside it" if levels(profile) else ""
+    all_losses = profile.varied.losses == Varied().losses
+    runs["combinations"] = "All combinations" if all_losses else "Combinations"
     return {name: text.format(**runs) for name, text in CAPTIONS.items()}
 
 
 def as_text(design: Design) -> str:
     """Data sets, imbalance ratios and numbers of seeds: "food; τ = 1 (3 seeds); 0.06 (5 seeds)"."""
-    sets = design.names
+    sets = design.names or "no data set"
     if len(design.datasets) > 3:
         sets = f"{len(design.datasets)} data sets"
     groups = [
