@@ -8,6 +8,7 @@ import sys
 
 import matplotlib.image
 import nbformat
+import pandas as pd
 import papermill
 import pytest
 from nbval.plugin import IPyNbFile, coalesce_streams
@@ -19,7 +20,7 @@ from cptlab.lab.cli.batch import execute_notebook, notebook_names
 from cptlab.lab.figures.style import DPI, WIDEST
 from cptlab.lab.study.captions import CAPTIONS
 from cptlab.lab.study.profiles import SMOKE
-from cptlab.lab.study.settings import PARAMETERS
+from cptlab.lab.study.settings import PARAMETERS, profile_with
 from cptlab.lab.study.studies import STUDIES
 from cptlab.lab.workspace import CHECKOUT, NOTEBOOKS, workspace
 
@@ -168,6 +169,35 @@ def test_the_batch_writes_everything_below_out(smoke):
         [*SMOKE_BATCH, "--dry-run"], cwd=smoke, capture_output=True, text=True, check=True
     )
     assert " 0 to do" in dry.stdout
+
+
+@pytest.mark.slow
+def test_a_notebook_with_parameters_shows_what_was_asked_for(tmp_path):
+    """Text as from `-p`, lists and mappings as from `-y`; what the command plans is what is run."""
+    asked = {
+        "datasets": ["activities"],
+        "methods": "coop,CPT (pair mean)",
+        "taus": 0.3,
+        "seeds": "1-2",
+        "weights": {"RS": [0, 0.7]},
+    }
+    executed = execute_notebook(
+        "03_sensitivity",
+        {"profile": "smoke", "out": str(tmp_path), "jobs": 2, **asked},
+        tmp_path,
+    )
+    told = nbformat.read(executed, as_version=4).metadata["papermill"]["parameters"]
+    assert {name: told[name] for name in asked} == asked
+    drawn = pd.read_csv(tmp_path / "figures/fig3_sensitivity.csv")
+    assert drawn[["reading", "tau", "loss"]].drop_duplicates().values.tolist() == [
+        ["pair mean", 0.3, "RS"]
+    ]
+    assert drawn["weight"].tolist() == [0, 0.1, 0.7] and set(drawn["n"]) == {2}
+    beside = pd.read_csv(tmp_path / "figures/fig3_beside.csv")
+    assert beside["method"].tolist() == ["Zero-shot", "CoOp"]
+    assert not (tmp_path / "figures/fig3_weights_heatmap.csv").exists()  # one weight alone
+    planned = {spec.run_id for spec in STUDIES["03_sensitivity"](profile_with("smoke", **asked))}
+    assert {path.parent.name for path in tmp_path.glob("runs/*/result.json")} == planned
 
 
 def _tracked_state() -> dict[str, float]:

@@ -36,8 +36,8 @@ CAPTIONS = {
     "fig3_weights_heatmap": "H of CPT on a grid of two loss weights, mean and standard deviation "
     "over seeds. On {most_imbalanced}.",
     "tab1_ablation": f"{{combinations}} of the three losses{{beside}}, {INTERVAL}; filled: rows "
-    "that the paper prints (Table 1), dotted: the mean without any loss (IVLP). Rows without TETF are the "
-    "same runs in both blocks; every panel has its own axis. H: {imbalanced}; transfer: "
+    "that the paper prints (Table 1), dotted: the mean without any loss (IVLP). Rows without TETF "
+    "are the same runs in both blocks; every panel has its own axis. H: {imbalanced}; transfer: "
     "{ablation_transfer}.",
     "tab2_base_to_new": "H, base, new and tail accuracy by method and imbalance ratio, averaged "
     f"over data sets (Table 2): {GRID}. On {{comparison}}.",
