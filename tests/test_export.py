@@ -136,8 +136,8 @@ def test_what_cannot_be_exported(tiny, animals, tmp_path):
     with pytest.raises(ValueError, match=r"There is no folder .*none: make it"):
         result.export(tmp_path / "none/x.safetensors")
     for names, message in (
-        (["ant", ""], "A class name is empty"),
-        (["a_b", "a b"], "'a b' is given twice"),
+        (["ant", ""], "nothing in this name"),
+        (["a_b", "a b"], "'a_b' and 'a b' are one name"),
         ([], "There are no class names"),
         ("ant", "got the string 'ant'"),
         (["x " * 99], "reads at most 77"),

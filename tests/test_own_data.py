@@ -111,7 +111,7 @@ def test_files_that_are_no_images_are_skipped_and_counted(tmp_path):
         ({"ant": 2, "bee": 1}, "Class 'bee' has one image .*two or more"),
         (
             {"ant hill": 2, "ant_hill": 2},
-            "'ant hill' and 'ant_hill' would both be called 'ant hill', underscores",
+            "folder 'ant hill' and folder 'ant_hill' are one name to CLIP",
         ),
         ({"train/ant": 1, "train/bee": 1}, "has train only: it takes both train/ and test/"),
         (

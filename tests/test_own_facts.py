@@ -116,7 +116,7 @@ def test_groups_in_the_table_itself(tmp_path):
         (
             "classes.csv",
             ["label,name", "jay,owl", "owl_1,owl", "owl_2,", "tit,"],
-            "classes 'jay' and 'owl_1' would both be called 'owl'",
+            r"'jay'.*, called 'owl' in .*classes\.csv and .*'owl_1'.* are one name",
         ),
         ("template.txt", [""], r"template\.txt is '': it takes one sentence with one {}"),
         ("template.txt", ["a {}.", "the {}."], "it takes one sentence"),

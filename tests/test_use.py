@@ -125,9 +125,9 @@ def test_an_image_among_a_hundred_that_cannot_be_read(result, animals, tmp_path)
         ([], {}, "no images to classify"),
         ("a.png", {"names": ["ant"]}, "two class names or more"),
         ("a.png", {"names": "ant"}, "list of names, got the string 'ant'"),
-        ("a.png", {"names": ["ant", " "]}, "A class name is empty"),
+        ("a.png", {"names": ["ant", " "]}, "' ': there is nothing in this name"),
         ("a.png", {"names": []}, "There are no class names"),
-        ("a.png", {"names": ["a b", "c", "a_b"]}, "'a b' is given twice"),
+        ("a.png", {"names": ["a b", "c", "a_b"]}, "'a b' and 'a_b' are one name"),
         ("a.png", {"names": ["ant", "x " * 99]}, "reads at most 77"),
         ("a.png", {"batch_size": 0}, "batch_size must be at least 1"),
         (torch.zeros(2, 3, 8, 8), {}, r"shape \(2, 3, 8, 8\).*\(images, 3, 16, 16\)"),
@@ -221,8 +221,8 @@ def test_a_method_of_ones_own_is_named(cptlab, tiny, animals, tmp_path, monkeypa
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--names", "a,a"), "The class name 'a' is given twice"),
-        (("--names", "a,,b"), "A class name is empty"),
+        (("--names", "a,a"), "'a' and 'a' are one name"),
+        (("--names", "a,,b"), "'': there is nothing in this name"),
         (("--names", "none.txt"), "none.txt: No such file"),
         (("--csv", "none/a.csv"), "There is no folder none for a.csv"),
     ],

@@ -1,8 +1,9 @@
 """A frozen CLIP, learnable prompts, and the two towers that encode with them."""
 
 from cptlab.clip.backbone import Backbone, Precision, wrap
+from cptlab.clip.class_names import Reads, Verdict, judge, told, too_long
 from cptlab.clip.image_tower import ImageTower
-from cptlab.clip.loading import load, untrained, weights_id
+from cptlab.clip.loading import load, reads, untrained, weights_id
 from cptlab.clip.plain_text import PlainTextTower, build_text_tower
 from cptlab.clip.prompts import Prompts, PromptShape, init_prompts, load_prompts, save_prompts
 from cptlab.clip.sentences import (
@@ -25,16 +26,22 @@ __all__ = [
     "Precision",
     "PromptShape",
     "Prompts",
+    "Reads",
     "TextTower",
+    "Verdict",
     "build_text_tower",
     "class_sentences",
     "fill_template",
     "imagenet_names",
     "init_prompts",
+    "judge",
     "load",
     "load_prompts",
     "prompt_template",
+    "reads",
     "save_prompts",
+    "told",
+    "too_long",
     "untrained",
     "weights_id",
     "with_placeholders",

@@ -12,6 +12,7 @@ from torch import nn
 
 from cptlab.clip.backbone import CHOOSE, Backbone, Precision, wrap
 from cptlab.clip.checks import reason_against_name
+from cptlab.clip.class_names import Reads
 from cptlab.clip.guard import open_clip
 from cptlab.clip.local_weights import CONFIG, NAMES, configuration, quick_gelu, weights_file
 from cptlab.clip.weights import load_compact, require_finite
@@ -55,6 +56,18 @@ def load(
         model = _open_clip_model(name, pretrained)
         require_finite(dict(model.named_parameters()), f'The weights "{pretrained}" are unusable')
     return wrap(model.to(device), _tokenizer(name), name, precision)
+
+
+def reads(name: str = EMOJI_NAME) -> Reads:
+    """How much text a backbone reads, by its name; no weights are needed.
+
+    Raises ValueError for an unknown name or an unsupported architecture.
+    """
+    _check_name(name)
+    config = open_clip.get_model_config(name)
+    if reason := reason_against_name(config):
+        raise ValueError(f"{name} cannot be used: {reason}. {CHOOSE}")
+    return Reads(name, config["text_cfg"].get("context_length", 77))
 
 
 def untrained(

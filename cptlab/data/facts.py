@@ -23,11 +23,12 @@ CLASSES, TEMPLATE = "classes.csv", "template.txt"
 class Facts:
     """The classes in order: labels as written, names for prompts, groups if known; the sentence.
 
-    notes: what was read from which file, for people.
+    called: what messages call each class. notes: what was read from which file, for people.
     """
 
     labels: tuple[str, ...]
     names: tuple[str, ...]
+    called: tuple[str, ...]
     groups: tuple[str, ...] | None
     template: str | None
     notes: tuple[str, ...]
@@ -40,14 +41,18 @@ def facts_files(path: Path) -> tuple[Path, Path]:
     return path.with_suffix(f".{CLASSES}"), path.with_suffix(f".{TEMPLATE}")
 
 
-def facts_of(path: Path, labels: Collection[str], groups: Mapping[str, str]) -> Facts:
+def facts_of(path: Path, labels: Mapping[str, str], groups: Mapping[str, str]) -> Facts:
     """What is known of the classes of a folder or CSV file.
 
-    groups: label -> group as the CSV file itself has them, for all labels or none.
+    labels: label -> where it is from, for messages. groups: label -> group as the CSV file itself
+    has them, for all labels or none.
 
-    Raises ValueError for classes that are unknown, missing, there twice or called the same, groups
-    in two places, and a template that is not one sentence with one "{}".
+    Raises ValueError for classes that are unknown, missing or there twice, names that are the same
+    to CLIP or nothing (`cptlab.clip.class_names`), groups in two places, and a template that is not
+    one sentence with one "{}".
     """
+    from cptlab.clip.class_names import judge, told  # the paper's lists do without its seconds
+
     file, sentence = facts_files(path)
     ordered = sorted(labels, key=lambda label: (natural(readable(label)), label))
     names, notes = {label: readable(label) for label in ordered}, []
@@ -63,13 +68,16 @@ def facts_of(path: Path, labels: Collection[str], groups: Mapping[str, str]) -> 
         renamed = sum(names[label] != readable(label) for label in ordered)
         other_names = f", and {renamed} of them another name" if renamed else ""
         notes.append(f"{file.name} gives classes their order, {ends}{other_names}")
-    called: dict[str, str] = {}
-    for label in ordered:
-        if (other := called.setdefault(names[label], label)) != label:
-            raise ValueError(
-                f"{path}: classes {other!r} and {label!r} would both be called {names[label]!r}, "
-                "underscores being spaces. Rename one of them."
-            )
+    called = [
+        labels[label]
+        if names[label] == readable(label)
+        else f"{labels[label]}, called {names[label]!r} in {file.name}"
+        for label in ordered
+    ]
+    verdict = judge([names[label] for label in ordered], called)
+    if problems := verdict.problems + verdict.repeated:
+        raise ValueError(f"{path}: {told(problems)} Rename what is named.")
+    notes += verdict.remarks
     if groups:
         kinds = list(dict.fromkeys(groups[label] for label in ordered))
         notes.append(f"{len(kinds)} groups of classes: {first_few(kinds)}")
@@ -80,6 +88,7 @@ def facts_of(path: Path, labels: Collection[str], groups: Mapping[str, str]) -> 
     return Facts(
         tuple(ordered),
         tuple(names[label] for label in ordered),
+        tuple(called),
         tuple(groups[label] for label in ordered) if groups else None,
         template,
         tuple(notes),

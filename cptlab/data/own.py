@@ -45,11 +45,13 @@ What changed later than this before it was listed is listed again."""
 class Listing:
     """A data set as it was listed, and what a user should know about how it was read.
 
+    called: what messages call each class.
     times: of every folder and file that decided it, None for one that was not there; None if they
     were too new to tell a later change.
     """
 
     dataset: ImageDataset
+    called: tuple[str, ...]
     notes: tuple[str, ...]
     times: Mapping[Path, int | None] | None
 
@@ -117,7 +119,8 @@ def _listed(path: Path) -> Listing:
         what = "no folder and no .csv file" if path.exists() else "not there"
         raise FileNotFoundError(f"{path} is {what}. {FORMS}")
     rows, skipped, notes = found.rows, found.skipped, []
-    labels = {row.label for row in rows}
+    labels = {row.label: f"folder {row.label!r}" for row in rows}
+    labels |= {label: f"label {label!r} (line {line})" for label, line in found.lines.items()}
     if len(labels) < 2:
         raise ValueError(f"{path} has {len(labels)} classes, but it needs two or more. {FORMS}")
     facts = facts_of(path, labels, found.groups)
@@ -145,9 +148,11 @@ def _listed(path: Path) -> Listing:
     )
     if facts.template is not None:
         dataset = replace(dataset, template=facts.template)
-    times = _times((path, *facts_files(path), *found.folders))
+    times: Mapping[Path, int | None] | None = _times((path, *facts_files(path), *found.folders))
     newest = max(filter(None, times.values()), default=0)
-    return Listing(dataset, tuple(notes), times if began - newest > SETTLED * 1e9 else None)
+    if began - newest <= SETTLED * 1e9:
+        times = None
+    return Listing(dataset, facts.called, tuple(notes), times)
 
 
 def own_files(path: Path) -> ImageFiles:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import posixpath
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cptlab.data.csv_files import csv_rows
@@ -29,12 +29,14 @@ class Row:
 class Rows:
     """Images in a fixed order; groups by label, where the list names them; files left out.
 
+    lines: label -> the first line that has it, in a CSV file.
     folders: every folder that was looked into, if any were: whatever is added or taken away there
     changes its time.
     """
 
     rows: list[Row]
     groups: Mapping[str, str]
+    lines: Mapping[str, int] = field(default_factory=dict)
     skipped: tuple[str, ...] = ()
     folders: tuple[Path, ...] = ()
 
@@ -75,7 +77,7 @@ def folder_rows(root: Path) -> Rows:
         label = posixpath.basename(part)
         rows += [Row(key, label, side) for key, is_image in found.items() if is_image]
         skipped += [key for key, is_image in found.items() if not is_image]
-    return Rows(rows, {}, tuple(skipped), tuple(root / folder for folder in folders))
+    return Rows(rows, {}, {}, tuple(skipped), tuple(root / folder for folder in folders))
 
 
 def images_below(folder: Path) -> list[Path]:
@@ -108,6 +110,7 @@ def table_rows(path: Path) -> Rows:
     """
     rows: dict[str, Row] = {}
     groups: dict[str, str] = {}
+    lines: dict[str, int] = {}
     for number, cells in csv_rows(path, ("path", "label"), ("split", "group")):
         key, label = posixpath.normpath(cells["path"]), cells["label"]
         side = cells.get("split")
@@ -119,6 +122,7 @@ def table_rows(path: Path) -> Rows:
         if key in rows:
             raise ValueError(f"{path} lists {key} twice. Every image may be there once.")
         rows[key] = Row(key, label, side)
+        lines.setdefault(label, number)
         if "group" in cells and (one := groups.setdefault(label, cells["group"])) != cells["group"]:
             raise ValueError(
                 f"{path}, line {number}: class {label!r} is in the groups {one!r} and "
@@ -132,4 +136,4 @@ def table_rows(path: Path) -> Rows:
             f"{path} lists {len(missing)} files that are not there, the first one {missing[0]}. "
             "Paths are relative to the folder of the CSV file."
         )
-    return Rows([rows[key] for key in sorted(rows)], groups)
+    return Rows([rows[key] for key in sorted(rows)], groups, lines)

@@ -203,6 +203,13 @@ class Method:
         """
         return prompt_template(n_tokens, self.context_init)
 
+    def sentences(self, own: str) -> tuple[str, ...]:
+        """Every sentence around a class name that training reads, and the data set's own."""
+        shape, first = self.prompt_shape(), self.first_stage()
+        prompted = self.prompt_template(shape.text_tokens if shape.text_depth else 0, own)
+        earlier = first.sentences(own) if first else ()
+        return (prompted, own, *(self.anchor_templates or ()), *earlier)
+
     def tokens(self, prompts: Prompts, use: Use) -> Tokens:
         """Tokens for both towers out of what is learned."""
         return Tokens(list(prompts.text), list(prompts.vision))

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from cptlab.clip import Backbone, Prompts
+from cptlab.clip import IMAGENET_TEMPLATES, Backbone, Prompts
 from cptlab.methods.base import BatchOutputs, Context, Row, cross_entropy
 from cptlab.methods.families import CoupledPrompts
 from cptlab.methods.parts.bottleneck import bottleneck, bottleneck_start
@@ -68,6 +68,9 @@ class CoPrompt(CoupledPrompts):
     def adapt_texts(self, prompts: Prompts, features: Tensor) -> Tensor:
         adapted = bottleneck(features, prompts.extra, "text_adapter").relu()
         return (1 - self.text_mix) * features + self.text_mix * adapted
+
+    def sentences(self, own: str) -> tuple[str, ...]:
+        return super().sentences(own) + (() if self.descriptions else IMAGENET_TEMPLATES)
 
     def weights(self) -> dict[str, float]:
         return {"ce": 1.0, "text": self.weight, "image": self.weight}

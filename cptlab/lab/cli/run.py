@@ -144,6 +144,8 @@ def _show(result: Result) -> None:
     """What was used in place of something, every metric, and where it is stored."""
     for what, instead in result.spec.method.substitutes().items():
         click.echo(f"No {what} given: {instead} are used instead.")
+    for remark in result.details.get("remarks", ()):
+        click.echo(remark)
     for name, value in result.metrics.items():
         unit = "dimensions" if name == "effective_rank" else "%"
         shown = "     - (too few classes for thirds)" if value != value else f"{value:6.2f} {unit}"

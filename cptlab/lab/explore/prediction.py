@@ -8,6 +8,7 @@ from io import BytesIO
 import pandas as pd
 from PIL import Image
 
+from cptlab.clip import judge, told
 from cptlab.data import ImageDataset, Sample
 from cptlab.data.images import clip_view
 from cptlab.data.reader import Unreadable, read_rgb
@@ -17,7 +18,7 @@ from cptlab.lab.runs.results import Result
 def read_names(text: str) -> tuple[str, ...]:
     """Class names from text, separated by commas or lines.
 
-    Raises ValueError unless there are at least two different ones, each once.
+    Raises ValueError unless there are at least two, and CLIP can tell them apart.
     """
     parts = (" ".join(part.split()) for line in text.splitlines() for part in line.split(","))
     names = tuple(part for part in parts if part)
@@ -26,9 +27,9 @@ def read_names(text: str) -> tuple[str, ...]:
             "There must be at least two class names to choose between: write them one a line, or "
             "with commas between them."
         )
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ValueError(f"Give each class name once; these are there twice: {', '.join(twice)}.")
+    problems, repeated, _ = judge(names)
+    if problems := problems + repeated:
+        raise ValueError(told(problems))
     return names
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from cptlab.checks import first_few
+from cptlab.clip import judge, told
 from cptlab.data.images import clip_view
 from cptlab.data.layouts import readable
 from cptlab.data.own_files import images_below
@@ -101,18 +101,18 @@ def classify(
 def names_for(model: PromptedCLIP, names: Sequence[str] | None) -> tuple[str, ...]:
     """Class names as prompts show them; those that were learned if none are given.
 
-    Raises ValueError for no names, an empty one or one that comes twice.
+    Raises ValueError for no names, or those that CLIP cannot read or tell apart (`clip.judge`).
     """
     if names is None:
         return model.trained_on
     if isinstance(names, str):
         raise ValueError(f"Class names must be a list of names, got the string {names!r}.")
-    shown = [readable(name).strip() for name in names]
-    if not shown or not all(shown):
-        raise ValueError("A class name is empty." if shown else "There are no class names.")
-    if twice := [name for name, count in Counter(shown).items() if count > 1]:
-        raise ValueError(f"The class name {twice[0]!r} is given twice. (Underscores are spaces.)")
-    return tuple(shown)
+    if not names:
+        raise ValueError("There are no class names.")
+    problems, repeated, _ = judge(names)
+    if problems := problems + repeated:
+        raise ValueError(told(problems))
+    return tuple(readable(name).strip() for name in names)
 
 
 def _pixels(images: Tensor, size: int) -> Tensor:

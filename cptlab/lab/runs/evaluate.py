@@ -9,6 +9,7 @@ import pandas as pd
 
 from cptlab.clip import Prompts
 from cptlab.data import ImageDataset, Protocol, full_name, open_dataset, open_task
+from cptlab.lab.runs.ready import require_names
 from cptlab.methods import ZeroShot
 from cptlab.training.evaluation import class_accuracies, micro, predict
 from cptlab.training.model import PromptedCLIP
@@ -27,8 +28,9 @@ def evaluate(
         classes), zero_shot and zero_shot_macro, in percent. And one with a row for each class:
         role, name, images, accuracy and zero_shot.
 
-    Raises ValueError for a class without test images.
+    Raises ValueError for a class without test images, and names that CLIP cannot tell apart.
     """
+    require_names(tests)
     frozen = PromptedCLIP(model.backbone, Prompts([], []), ZeroShot())
     found, plain = predict(model, tests), predict(frozen, tests)
     rows, classes = [], []

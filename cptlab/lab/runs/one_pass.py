@@ -19,6 +19,7 @@ from cptlab.data import Subset, Task, draw_long_tailed
 from cptlab.geometry import cosine_matrix, effective_rank
 from cptlab.lab.runs import inputs
 from cptlab.lab.runs.passes import begin, shared_part
+from cptlab.lab.runs.ready import require_names
 from cptlab.lab.runs.results import save_result
 from cptlab.training.evaluation import collapse, predict, summary, thirds
 from cptlab.training.loop import Trained, TrainingDiverged, train
@@ -55,7 +56,7 @@ def execute(
     `observe` is called after every epoch and changes no number. task: that of these runs, if it is
     open already. The torch thread count is set from
     the specification, because it changes results. Raises ValueError for runs that cannot share a
-    pass.
+    pass, and for class names that CLIP cannot tell apart.
     """
     if len({shared_part(spec) for spec in specs}) != 1:
         raise ValueError(
@@ -67,7 +68,7 @@ def execute(
     torch.set_num_threads(spec.threads)
     backbone, task = inputs.backbone_of(spec), task or inputs.task_of(spec)
     content = inputs.content_with(task)(spec)
-    learned = task.learned
+    learned, remarks = task.learned, require_names(task.tests)
     subsets = [draw_long_tailed(learned, s.tau, s.seed, s.n_max, s.class_order) for s in specs]
     epochs = planned_epochs(spec, len(learned.class_names), len(subsets[0].samples))
 
@@ -125,6 +126,7 @@ def execute(
             "subset": {"samples": len(subset.samples), "checksum": subset.checksum},
             "trained_parameters": trained.model.prompts.count(),
             "substitutes": spec.method.substitutes(),
+            **({"remarks": remarks} if remarks else {}),
             "seconds": round(took / len(specs), 2),
             "pass": {"replicas": len(specs), "seconds": round(took, 2)},
         }
