@@ -126,7 +126,7 @@ def _listed(path: Path) -> Listing:
     facts = facts_of(path, labels, found.groups)
     if skipped:
         notes.append(f"{len(skipped)} skipped that are no images: {first_few(skipped)}")
-    notes += facts.notes
+    notes += [*found.notes, *facts.notes]
     if all(row.side is None for row in rows):
         rows = _halved(rows)
         notes.append(HALVES)

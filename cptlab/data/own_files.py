@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cptlab.checks import first_few
 from cptlab.data.csv_files import csv_rows
 from cptlab.data.facts import CLASSES, TEMPLATE, natural
 from cptlab.data.layouts import SIDES
+from cptlab.data.sides import parts_of, side_of
 
 IMAGES = {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 """What a file in a class folder must end in, in any case; others are skipped."""
@@ -39,6 +41,7 @@ class Rows:
     lines: Mapping[str, int] = field(default_factory=dict)
     skipped: tuple[str, ...] = ()
     folders: tuple[Path, ...] = ()
+    notes: Sequence[str] = ()
 
 
 # ------------------------------------------------------------------------------------------- folder
@@ -47,21 +50,10 @@ class Rows:
 def folder_rows(root: Path) -> Rows:
     """Images in class folders, at any depth, or in those below train/, test/ and val/.
 
-    Raises ValueError for a side without the others or beside classes, and a class without images.
+    Raises ValueError for a class without images, and as `parts_of`.
     """
     folders, files = _walk(root)
-    top = folders[""]
-    if {"train", "test"} <= set(top):
-        if odd := [name for name in top if name not in SIDES]:
-            raise ValueError(
-                f"{root} has train/ and test/, so {odd[0]}/ beside them is neither a side nor a "
-                "class. Move it away. (Sides are train, val and test.)"
-            )
-        parts = [(side, f"{side}/{label}") for side in top for label in folders[side]]
-    elif top and set(top) <= set(SIDES):
-        raise ValueError(f"{root} has {', '.join(top)} only: it takes both train/ and test/.")
-    else:
-        parts = [(None, label) for label in top]
+    parts, notes = parts_of(root, folders)
     of_part: dict[str, list[str]] = {part: [] for _, part in parts}
     depth = 2 if parts and parts[0][0] else 1
     for key in files:
@@ -77,7 +69,7 @@ def folder_rows(root: Path) -> Rows:
         label = posixpath.basename(part)
         rows += [Row(key, label, side) for key, is_image in found.items() if is_image]
         skipped += [key for key, is_image in found.items() if not is_image]
-    return Rows(rows, {}, {}, tuple(skipped), tuple(root / folder for folder in folders))
+    return Rows(rows, {}, {}, tuple(skipped), tuple(root / folder for folder in folders), notes)
 
 
 def images_below(folder: Path) -> list[Path]:
@@ -113,10 +105,10 @@ def table_rows(path: Path) -> Rows:
     lines: dict[str, int] = {}
     for number, cells in csv_rows(path, ("path", "label"), ("split", "group")):
         key, label = posixpath.normpath(cells["path"]), cells["label"]
-        side = cells.get("split")
-        if side not in (None, *SIDES):
+        side = side_of(cells["split"]) if "split" in cells else None
+        if "split" in cells and side is None:
             raise ValueError(
-                f"{path}, line {number}: the split is {side!r}, but must be one of "
+                f"{path}, line {number}: the split is {cells['split']!r}, but must be one of "
                 f"{', '.join(SIDES)}."
             )
         if key in rows:
@@ -128,6 +120,11 @@ def table_rows(path: Path) -> Rows:
                 f"{path}, line {number}: class {label!r} is in the groups {one!r} and "
                 f"{cells['group']!r}. Every class has one group."
             )
+    if len(lines) > 1 and all(map(side_of, lines)):
+        raise ValueError(
+            f"{path}: the labels are {first_few(list(lines))}, which are sides. Put them into a "
+            "column split, and the classes into label."
+        )
     # pathlib would take as long for a hundred thousand paths as all the rest does
     folder = str(path.parent)
     missing = [key for key in rows if not os.path.isfile(os.path.join(folder, key))]
