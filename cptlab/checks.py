@@ -39,7 +39,12 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 def first_few(names: Sequence[str]) -> str:
     """The first three names, and dots if there are more: "a, b, c, ..."."""
-    return ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+    return ", ".join(map(shown, names[:3])) + (", ..." if len(names) > 3 else "")
+
+
+def shown(name: str) -> str:
+    """A name as it can be printed; of a file that is not called in UTF-8, bytes like "caf\\xe9"."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def read_text(path: Path) -> str:

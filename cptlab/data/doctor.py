@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,11 +13,11 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
-from cptlab.checks import first_few
+from cptlab.checks import first_few, shown
 from cptlab.data.dataset import Sample
 from cptlab.data.images import ImageFiles
 from cptlab.data.layouts import SIDES, Lists
-from cptlab.data.own import own_dataset, own_files
+from cptlab.data.own import listing, own_dataset, own_files
 from cptlab.data.paper import ROWS, image_files, read_lists
 
 SPOT_CHECKS = 50
@@ -78,12 +79,17 @@ def examine_own(path: Path, full: bool = False) -> Checkup:
 
 
 def require_sound(path: Path) -> None:
-    """Raise ValueError with everything that is wrong with a folder or CSV file."""
+    """Raise ValueError with everything that is wrong with a folder or CSV file.
+
+    Warns of files in it that are not used.
+    """
     if problems := examine_own(path).problems:
         raise ValueError(
             f"{path}: {'; '.join(problems)}. Mend or remove what is named; `cptlab doctor {path}` "
             "then looks again."
         )
+    for note in listing(path).left_out:
+        warnings.warn(f"{path}: {note}.", stacklevel=2)
 
 
 def _examine_paper(name: str, root: Path, full: bool) -> Checkup:
@@ -155,7 +161,7 @@ def report(checkups: Sequence[Checkup]) -> str:
     if missing := [c.name for c in checkups if not c.there]:
         lines.append(f"Not there: {', '.join(missing)}")
         lines.append("`cptlab data fetch NAME` gets a data set, or says how to.")
-    return "\n".join(lines)
+    return shown("\n".join(lines))
 
 
 def _cells(checkup: Checkup) -> list[str]:

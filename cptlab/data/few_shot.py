@@ -63,7 +63,8 @@ def subset_values(
 def write_subset(values: dict[str, Any], path: Path) -> None:
     """Write what `subset_values` gave as JSON, one sample a line."""
     text = json.dumps(values, ensure_ascii=False, indent=1)
-    path.write_text(text + "\n", encoding="utf-8")
+    # what is no UTF-8 in the names of files becomes an escape of JSON's
+    path.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
 
 
 def read_subset(path: Path) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from cptlab.checks import shown
 from cptlab.data.reader import Unreadable, opened, read_rgb
 
 LONG = 16
@@ -49,8 +50,8 @@ class ImageFiles:
             return view(read_rgb(path, published=self.published))
         except FileNotFoundError:
             raise FileNotFoundError(
-                f"There is no image {path}, though its data set lists it. Restore the file; "
-                "`cptlab doctor` lists all that are missing."
+                f"There is no image {shown(str(path))}, though its data set lists it. Restore the "
+                "file; `cptlab doctor` lists all that are missing."
             ) from None
         except Unreadable as error:
             advice = "Restore or replace the file; `cptlab doctor` lists all such."

@@ -15,8 +15,7 @@ from pathlib import Path
 
 from cptlab.checks import read_text
 from cptlab.data.dataset import Sample, Samples
-
-NOT_IMAGES = {"README.txt"}
+from cptlab.data.reader import is_image
 
 
 @dataclass(frozen=True)
@@ -128,20 +127,17 @@ def _lines(path: Path) -> list[str]:
 
 
 def _folders(folder: Path) -> list[str]:
-    return sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and _shown(entry))
+    return sorted(e.name for e in os.scandir(folder) if e.is_dir() and not e.name.startswith("."))
 
 
 def _listed(root: Path, folders: list[str]) -> Samples:
-    """The files of these folders, label after label, sorted by name within each."""
+    """The images in these folders, label after label, sorted by name within each."""
     return tuple(
         Sample(f"{folder}/{name}", label)
         for label, folder in enumerate(folders)
-        for name in sorted(e.name for e in os.scandir(root / folder) if _shown(e))
+        for name in sorted(e.name for e in os.scandir(root / folder))
+        if is_image(name) and not name.startswith(".")
     )
-
-
-def _shown(entry: os.DirEntry[str]) -> bool:
-    return not entry.name.startswith(".") and entry.name not in NOT_IMAGES
 
 
 def _damaged(path: Path, reason: str) -> ValueError:

@@ -32,7 +32,8 @@ class Subset:
 def checksum(pairs: Iterable[tuple[str, int]]) -> str:
     """Short hash of (key, label) pairs, in order."""
     text = "\n".join(f"{key} {label}" for key, label in pairs)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    # names of files need not be UTF-8
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
 def class_counts(n_classes: int, tau: float, n_max: int = 16) -> list[int]:

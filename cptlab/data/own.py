@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from cptlab.checks import first_few
+from cptlab.checks import first_few, shown
 from cptlab.data.dataset import ImageDataset, Sample, Samples
 from cptlab.data.facts import facts_files, facts_of
 from cptlab.data.images import ImageFiles
@@ -46,6 +46,7 @@ class Listing:
     """A data set as it was listed, and what a user should know about how it was read.
 
     called: what messages call each class.
+    left_out: those of the notes that say which files are not used.
     times: of every folder and file that decided it, None for one that was not there; None if they
     were too new to tell a later change.
     """
@@ -53,6 +54,7 @@ class Listing:
     dataset: ImageDataset
     called: tuple[str, ...]
     notes: tuple[str, ...]
+    left_out: tuple[str, ...]
     times: Mapping[Path, int | None] | None
 
     @cached_property
@@ -118,15 +120,21 @@ def _listed(path: Path) -> Listing:
     else:
         what = "no folder and no .csv file" if path.exists() else "not there"
         raise FileNotFoundError(f"{path} is {what}. {FORMS}")
-    rows, skipped, notes = found.rows, found.skipped, []
+    if shown(path.stem) != path.stem:
+        raise ValueError(f"{shown(str(path))} is not named in UTF-8: rename it.")
+    rows, left_out = found.rows, []
     labels = {row.label: f"folder {row.label!r}" for row in rows}
     labels |= {label: f"label {label!r} (line {line})" for label, line in found.lines.items()}
     if len(labels) < 2:
         raise ValueError(f"{path} has {len(labels)} classes, but it needs two or more. {FORMS}")
     facts = facts_of(path, labels, found.groups)
-    if skipped:
-        notes.append(f"{len(skipped)} skipped that are no images: {first_few(skipped)}")
-    notes += [*found.notes, *facts.notes]
+    if found.skipped:
+        names = first_few(found.skipped)
+        left_out.append(f"{len(found.skipped)} skipped that are no images: {names}")
+    if found.repeated:
+        names = first_few(found.repeated)
+        left_out.append(f"{len(found.repeated)} links skipped to what is there already: {names}")
+    notes = [*left_out, *found.notes, *facts.notes]
     if all(row.side is None for row in rows):
         rows = _halved(rows)
         notes.append(HALVES)
@@ -152,7 +160,7 @@ def _listed(path: Path) -> Listing:
     newest = max(filter(None, times.values()), default=0)
     if began - newest <= SETTLED * 1e9:
         times = None
-    return Listing(dataset, facts.called, tuple(notes), times)
+    return Listing(dataset, facts.called, tuple(notes), tuple(left_out), times)
 
 
 def own_files(path: Path) -> ImageFiles:
@@ -183,4 +191,4 @@ def _halved(rows: Sequence[Row]) -> list[Row]:
 
 
 def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import os
 import posixpath
+import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cptlab.checks import first_few
+from cptlab.checks import first_few, shown
 from cptlab.data.csv_files import csv_rows
 from cptlab.data.facts import CLASSES, TEMPLATE, natural
 from cptlab.data.layouts import SIDES
+from cptlab.data.reader import is_image
 from cptlab.data.sides import parts_of, side_of
-
-IMAGES = {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
-"""What a file in a class folder must end in, in any case; others are skipped."""
+from cptlab.data.tree import tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,8 @@ class Row:
 
 @dataclass(frozen=True)
 class Rows:
-    """Images in a fixed order; groups by label, where the list names them; files left out.
+    """Images in a fixed order; groups by label, where the list names them; files that are no
+    images, and links to what is there already.
 
     lines: label -> the first line that has it, in a CSV file.
     folders: every folder that was looked into, if any were: whatever is added or taken away there
@@ -40,6 +41,7 @@ class Rows:
     groups: Mapping[str, str]
     lines: Mapping[str, int] = field(default_factory=dict)
     skipped: tuple[str, ...] = ()
+    repeated: tuple[str, ...] = ()
     folders: tuple[Path, ...] = ()
     notes: Sequence[str] = ()
 
@@ -52,8 +54,13 @@ def folder_rows(root: Path) -> Rows:
 
     Raises ValueError for a class without images, and as `parts_of`.
     """
-    folders, files = _walk(root)
+    found = tree(root)
+    folders, files = found.folders, found.files
     parts, notes = parts_of(root, folders)
+    if odd := [part for _, part in parts if shown(part) != part]:
+        raise ValueError(
+            f"{root}: the class folder {shown(odd[0])} is not named in UTF-8: rename it."
+        )
     of_part: dict[str, list[str]] = {part: [] for _, part in parts}
     depth = 2 if parts and parts[0][0] else 1
     for key in files:
@@ -63,32 +70,23 @@ def folder_rows(root: Path) -> Rows:
     skipped = [key for key in files if "/" not in key and key not in (CLASSES, TEMPLATE)]
     rows = []
     for side, part in parts:
-        found = {key: posixpath.splitext(key)[1].lower() in IMAGES for key in of_part[part]}
-        if not any(found.values()):
-            raise ValueError(f"{root / part} holds no images. Add some, or take the class out.")
+        images = [key for key in of_part[part] if is_image(key)]
+        if not images:
+            only_links = any(key == part or key.startswith(f"{part}/") for key in found.repeated)
+            own = " of its own, only links to what is there already" if only_links else ""
+            raise ValueError(
+                f"{root / part} holds no images{own}. Add some, or take the class out."
+            )
         label = posixpath.basename(part)
-        rows += [Row(key, label, side) for key, is_image in found.items() if is_image]
-        skipped += [key for key, is_image in found.items() if not is_image]
-    return Rows(rows, {}, {}, tuple(skipped), tuple(root / folder for folder in folders), notes)
+        rows += [Row(key, label, side) for key in images]
+        skipped += [key for key in of_part[part] if not is_image(key)]
+    looked_into = tuple(root / folder for folder in folders)
+    return Rows(rows, {}, {}, tuple(skipped), tuple(found.repeated), looked_into, notes)
 
 
 def images_below(folder: Path) -> list[Path]:
     """Image files at any depth, without hidden ones, in natural order."""
-    names = [f for f in _walk(folder)[1] if posixpath.splitext(f)[1].lower() in IMAGES]
-    return [folder / name for name in sorted(names, key=natural)]
-
-
-def _walk(root: Path) -> tuple[dict[str, list[str]], list[str]]:
-    """Folder -> its sub-folders, and all files, sorted, without hidden ones. The root is ""."""
-    folders: dict[str, list[str]] = {}
-    files = []
-    for where, inner, names in os.walk(root, followlinks=True):
-        inner[:] = sorted(name for name in inner if not name.startswith("."))
-        folder = Path(where).relative_to(root).as_posix()
-        prefix = "" if folder == "." else f"{folder}/"
-        folders[prefix[:-1]] = list(inner)
-        files += [prefix + name for name in names if not name.startswith(".")]
-    return folders, sorted(files)
+    return [folder / name for name in sorted(filter(is_image, tree(folder).files), key=natural)]
 
 
 # ---------------------------------------------------------------------------------------------- CSV
@@ -126,11 +124,31 @@ def table_rows(path: Path) -> Rows:
             "column split, and the classes into label."
         )
     # pathlib would take as long for a hundred thousand paths as all the rest does
-    folder = str(path.parent)
-    missing = [key for key in rows if not os.path.isfile(os.path.join(folder, key))]
+    folder, missing, files = str(path.parent), [], {}
+    for key in rows:
+        try:
+            found = os.stat(os.path.join(folder, key))
+        except (FileNotFoundError, NotADirectoryError):
+            missing.append(key)
+            continue
+        if not stat.S_ISREG(found.st_mode):
+            missing.append(key)
+            continue
+        other = files.setdefault((found.st_dev, found.st_ino), key)
+        if other != key and _same(folder, key, other):
+            raise ValueError(
+                f"{path} lists {key} and {other}, which are one file. Every image may be "
+                "there once."
+            )
     if missing:
         raise FileNotFoundError(
             f"{path} lists {len(missing)} files that are not there, the first one {missing[0]}. "
             "Paths are relative to the folder of the CSV file."
         )
     return Rows([rows[key] for key in sorted(rows)], groups, lines)
+
+
+def _same(folder: str, key: str, other: str) -> bool:
+    """Whether two paths lead to one file by a link; copies that share their space are two."""
+    one, two = (os.path.realpath(os.path.join(folder, name)) for name in (key, other))
+    return one == two

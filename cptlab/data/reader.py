@@ -17,6 +17,8 @@ from pathlib import Path
 import numpy as np
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from cptlab.checks import shown
+
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # MAX_PIXELS refuses
 
 Source = str | Path | BytesIO | Image.Image
@@ -59,7 +61,7 @@ class Unreadable(ValueError):
     """
 
     def __init__(self, name: str, reason: str, refused: bool = False) -> None:
-        super().__init__(f"{name} cannot be read: {reason}")
+        super().__init__(f"{shown(name)} cannot be read: {reason}")
         self.reason, self.refused = reason, refused
 
 

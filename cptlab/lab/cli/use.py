@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cptlab.checks import first_few, read_text
+from cptlab.checks import first_few, read_text, shown
 from cptlab.lab.cli.names import EMBEDDED, PAPER, one_of
 from cptlab.lab.cli.options import data_root_option
 from cptlab.lab.workspace import DEFAULT_PROFILE, workspace
@@ -170,12 +170,13 @@ def listed(names: str | None) -> list[str] | None:
 
 def table(frame: pd.DataFrame, top: int) -> list[str]:
     """A line for each image of a classification: its most probable classes, or its problem."""
-    wide = max(len(str(image)) for image in frame["image"])
+    images = [shown(str(image)) for image in frame["image"]]
+    wide = max(map(len, images))
     lines = []
     for image, problem, row in zip(
-        frame["image"], frame["problem"], frame.iloc[:, 4:].to_numpy(), strict=True
+        images, frame["problem"], frame.iloc[:, 4:].to_numpy(), strict=True
     ):
         best = (-row).argsort(kind="stable")[:top]
-        shown = "   ".join(f"{frame.columns[4 + i]} {100 * row[i]:.1f} %" for i in best)
-        lines.append(f"{image:<{wide}}   {f'cannot be read: {problem}' if problem else shown}")
+        shares = "   ".join(f"{frame.columns[4 + i]} {100 * row[i]:.1f} %" for i in best)
+        lines.append(f"{image:<{wide}}   {f'cannot be read: {problem}' if problem else shares}")
     return lines
