@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
 import pandas as pd
@@ -64,10 +64,10 @@ def texts_and_clusters(
     return texts, frozen_clusters(shown, names)
 
 
-def mapped(profile: Profile, methods: Iterable[str]) -> list[str]:
-    """The methods that have a map: all that were chosen, or four of the usual ones."""
+def mapped(profile: Profile, texts: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The texts that have a map: of all methods that were chosen, or of four of the usual ones."""
     usual = (ZERO_SHOT, "Global-ETF (sum)", "CPT (sum)", "CPT (pair mean)")
-    return [name for name in methods if profile.methods or name in usual]
+    return {name: found for name, found in texts.items() if profile.methods or name in usual}
 
 
 def frozen_quality(frozen: Tensor, groups: Sequence[str] | None) -> pd.DataFrame:
