@@ -102,11 +102,18 @@ def test_the_table_is_the_means_and_the_paired_differences(study):
 
 
 def test_a_message_says_no_more_than_the_interval(study):
-    own = study.summary().query("dataset == @MEAN and metric == 'H' and against == ''")
+    summary = study.summary().query("dataset == @MEAN and metric == 'H'")
     for tau, message in zip((0.5, 1), study.messages(), strict=True):
-        best = own[own["tau"] == tau].set_index("method")["mean"]
-        assert message.startswith(f"τ = {tau:g}: {best.idxmax()} has the highest H, ")
+        rows = summary[summary["tau"] == tau]
+        best = rows[rows["against"] == ""].set_index("method")["mean"]
+        level = list(best.index[best > best.max() - 0.05])
+        assert message.startswith(f"τ = {tau:g}: {' and '.join(level)} ha")
         assert f"{best.max():.1f} %" in message
+        gaps = rows[(rows["method"] == level[0]) & (rows["against"] != "")]
+        for gap in gaps[~gaps["against"].isin(level)].itertuples():
+            apart = not gap.lower <= 0 <= gap.upper
+            assert (f"not separable from {gap.against}" in message) != apart
+            assert (f"{abs(gap.mean):.1f} points above {gap.against}" in message) == apart
 
 
 def test_files_for_readers_and_for_programs(study, tmp_path):
@@ -147,6 +154,15 @@ def test_options_left_out_are_those_of_the_method_in_the_profile():
     }
 
 
+def test_a_label_of_a_table_is_understood_again(study):
+    labels = ", ".join(study.question.chosen)
+    asked = Question("food", labels, profile="smoke", reference="CoOp")
+    assert list(asked.chosen) == list(study.question.chosen)
+    assert Question("food", "coop,ivlp", reference="ivlp").against == ("Zero-shot", "IVLP")
+    with pytest.raises(ValueError, match="The reference 'cpt' is several; choose one of"):
+        Question("food", "CPT (sum),CPT (pair mean)", reference="cpt").against  # noqa: B018
+
+
 def test_own_data_sets_transfer_to_the_others_that_are_named(birds, fish):
     asked = Question([birds, fish, "food"], "coop", protocol="transfer", seeds=1)
     targets = {spec.dataset: spec.targets for spec in asked.study}
@@ -167,15 +183,19 @@ def test_own_data_sets_transfer_to_the_others_that_are_named(birds, fish):
         ({"methods": []}, "no methods to compare"),
         ({"methods": "coop,cop"}, "Unknown method 'cop'"),
         ({"seeds": "1..3"}, "seeds takes whole numbers"),
+        ({"seeds": "3-1"}, "run backwards: write 1-3"),
+        ({"shots": 0}, "shots must be 1 or more"),
+        ({"datasets": "food,food"}, "food is named twice"),
+        ({"methods": "cpt, lambda = 2"}, "no parameter 'lambda'"),
         ({"taus": "2"}, "must lie in"),
         (
             {"reference": "IVLP"},
-            "The reference 'IVLP' takes no part; choose one of Zero-shot",
+            "The reference 'IVLP' takes no part; choose one of Zero",
         ),
         ({"template": "a bird"}, "template"),
         ({"template": {"fish": "a {}."}}, "template for 'fish', which is not among"),
         ({"options": {"coop": {"tokens": 2}}}, "no parameter 'tokens'"),
-        ({"epoch": 2}, "no parameter 'epoch'. Did you mean 'epochs'"),
+        ({"epoch": 2}, "cptlab.compare has no parameter 'epoch'. Did you mean 'epochs'"),
         ({"epochs": 0}, "epochs must be positive"),
         ({"protocol": "few"}, "few"),
         ({"profile": "big"}, "Unknown profile 'big'"),

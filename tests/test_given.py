@@ -10,10 +10,23 @@ def test_seeds_are_read_in_every_form(text):
     assert given.seeds(text) == (1, 2, 3)
 
 
-@pytest.mark.parametrize("wrong", ["1..3", "3-1", "-1", "one", "1.5", [1.5], "1-99999", True])
+@pytest.mark.parametrize("wrong", ["1..3", "-1", "one", "1.5", [1.5], True])
 def test_seeds_written_wrongly_are_told(wrong):
     with pytest.raises(ValueError, match="seeds takes whole numbers such as 1,2,5 or 1-3, got"):
         given.seeds(wrong)
+
+
+def test_ranges_that_no_one_means_are_told():
+    with pytest.raises(ValueError, match="seeds 3-1 run backwards: write 1-3"):
+        given.seeds("3-1")
+    with pytest.raises(ValueError, match="seeds 1-99999 are too many: give up to 1,000 at once"):
+        given.seeds("1-99999")
+
+
+def test_hyper_parameters_belong_to_the_method_before_them():
+    labels = ["CPT (pair mean), lambda_rs = 0.2, cluster_size=8", "coop"]
+    assert given.methods(", ".join(labels)) == labels
+    assert given.methods(["coop", int]) == ["coop", int]
 
 
 def test_numbers_and_items():

@@ -216,7 +216,7 @@ def test_a_parameter_that_is_called_name():
         ({"method": ZeroShot(), "balance": Balance()}, "zero_shot learns nothing: a Balance would"),
         (
             {"template": "a photo"},
-            r"RunSpec\.template is 'a photo': it takes one sentence with one {}",
+            "The template is 'a photo': it takes one sentence with one {}",
         ),
         ({"template": "{} and {}"}, r"template is '{} and {}': it takes one sentence"),
         ({"template": "a {}.\nthe {}."}, "it takes one sentence"),

@@ -84,9 +84,10 @@ def require_sound(path: Path) -> None:
     Warns of files in it that are not used.
     """
     if problems := examine_own(path).problems:
+        listed = "; ".join(text.rstrip(".") for text in problems)
         raise ValueError(
-            f"{path}: {'; '.join(problems)}. Mend or remove what is named; `cptlab doctor {path}` "
-            "then looks again."
+            f"{path}: {listed}. Mend or remove what is named; `cptlab doctor {path}` then looks "
+            "again."
         )
     for note in listing(path).left_out:
         warnings.warn(f"{path}: {note}.", stacklevel=2)

@@ -82,7 +82,7 @@ class RunSpec:
             )
         _check_templates(self.method.anchor_templates)
         if self.template is not None:
-            check_template("RunSpec.template", self.template)
+            check_template("The template", self.template)
         check_targets(self.dataset, self.protocol, self.targets)
         class_counts(1, self.tau, self.n_max)  # its checks are ours
         if self.threads < 1:

@@ -61,7 +61,7 @@ if TYPE_CHECKING:
     help="Classes from head to tail: as the data set has them, permuted by the seed, or those with "
     "most training images first.",
 )
-@click.option("--reference", help="Label of the method that differences are against.")
+@click.option("--reference", help="Name or label of the method that differences are against.")
 @profile_option
 @click.option("--out", default="comparison", show_default=True, help="Write everything below it.")
 @jobs_option
@@ -105,7 +105,7 @@ def compare(
     from cptlab.lab.runs.locks import held
     from cptlab.lab.runs.queue import run
     from cptlab.lab.runs.results import missing
-    from cptlab.lab.study.given import items
+    from cptlab.lab.study.given import methods as methods_in
     from cptlab.lab.study.origin import duration
     from cptlab.lab.workspace import workspace
     from cptlab.methods.outside import full_reference
@@ -113,7 +113,7 @@ def compare(
     asked = Question(
         # what is relative now has to hold in the notebook's folder
         [full_name(name) for name in datasets],
-        [full_reference(str(name)) for text in methods for name in items(text)],
+        [full_reference(str(name)) for text in methods for name in methods_in(text)],
         taus=taus,
         seeds=seeds,
         protocol=protocol,

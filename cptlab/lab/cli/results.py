@@ -96,7 +96,8 @@ def _use(unpacked: set[str], profile: str, out: str | None) -> str:
 @click.argument("store", type=click.Path(path_type=Path))
 @click.argument("file", type=click.Path(path_type=Path), required=False)
 def table(store: Path, file: Path | None) -> None:
-    """Write all finished runs in STORE to the CSV file FILE, or show the main columns.
+    """Write all finished runs in STORE to the CSV file FILE, or show the main columns,
+    among them what differs between runs of a method.
 
     STORE is a folder of runs, or one that --out was given. A column for everything that was chosen,
     hyper-parameters and schedule included.
@@ -110,8 +111,13 @@ def table(store: Path, file: Path | None) -> None:
     if file is None:
         names = list(frame.columns)
         upto = names[1 : names.index(COSTS[0])]  # without the long run id
-        shown = frame[[name for name in upto if not name.startswith(("target ", "domain "))]]
-        click.echo(shown.to_string(index=False, float_format="{:.4g}".format, na_rep="-"))
+        shown = [name for name in upto if not name.startswith(("target ", "domain "))]
+        chosen = names[names.index(COSTS[-1]) + 1 :]
+        each = frame.groupby("method")[chosen].nunique()
+        varied = [name for name in chosen if (each[name] > 1).any()]
+        frame = frame[[*shown[:5], *varied, *shown[5:]]]
+        frame = frame.assign(dataset=[Path(name).stem for name in frame["dataset"]])
+        click.echo(frame.to_string(index=False, float_format="{:.4g}".format, na_rep="-"))
     else:
         frame.to_csv(file, index=False)
         click.echo(f"{len(frame)} runs, {len(frame.columns)} columns: {file}")

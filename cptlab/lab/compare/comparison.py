@@ -27,6 +27,8 @@ METRICS = {
 """Protocol -> accuracies of the table, in percent."""
 MAIN = {"H": "H", "all": "accuracy", "targets": "mean accuracy on the targets"}
 """Accuracy that a protocol is about -> what sentences call it."""
+LEVEL = 0.05
+"""Points below the highest that still read as equal."""
 MEAN = "mean of the data sets"
 
 
@@ -141,13 +143,10 @@ class Comparison:
     def plot_tail(self) -> Figure:
         """At the smallest tau: accuracy by thirds, and gains by a class's number of images."""
         tau = self.frame["tau"].min()
+        rows = self.averaged[self.averaged["tau"] == tau]
         with use_style():
-            figure, axes = plt.subplots(2, 1, figsize=(7, 6.4))
-            figures.thirds_bars(self.averaged[self.averaged["tau"] == tau], axes[0])
-            figures.gains_by_shots(self.gains(), axes[1])
-            axes[0].set_title(f"Head to tail at τ = {tau:g}")
-            handles = axes[0].get_legend_handles_labels()
-            figure.legend(*handles, loc="outside lower center", ncols=3)
+            figure = plt.figure()
+            figures.tail_panels(rows, self.gains(), figure, f"Head to tail at τ = {tau:g}")
         return figure
 
     def gains(self) -> pd.DataFrame:
@@ -163,18 +162,19 @@ class Comparison:
         return gain_table(classes)
 
     def messages(self) -> list[str]:
-        """For each tau a sentence: who is first, and whether it is apart from the reference."""
-        main, reference = PRIMARY[self.question.protocol], self.question.against[-1]
+        """For each tau a sentence: who is first, and whether it is apart from what differences are
+        against."""
+        main = PRIMARY[self.question.protocol]
         of_main = self.summary().query("metric == @main").reset_index(drop=True)
         sentences = []
         for tau, rows in self._of_all(of_main, with_gaps=True).groupby("tau", sort=False):
             own = rows[rows["against"] == ""].set_index("method")["mean"]
-            first = own.idxmax()
-            text = f"τ = {tau:g}: {first} has the highest {MAIN[main]}, {own[first]:.1f} %"
-            gap = rows[(rows["against"] == reference) & (rows["method"] == first)]
-            if not gap.empty:
-                text += f", {_apart(gap.iloc[0])} {reference}"
-            sentences.append(text)
+            first = list(own.index[own > own.max() - LEVEL])
+            text = f"τ = {tau:g}: {' and '.join(first)} {'has' if len(first) == 1 else 'have'} the "
+            text += f"highest {MAIN[main]}, {own.max():.1f} %"
+            gaps = rows[(rows["method"] == first[0]) & ~rows["against"].isin(["", *first])]
+            apart = [f"{_apart(gap)} {gap['against']}" for _, gap in gaps.iterrows()]
+            sentences.append(text + (f": {', '.join(apart)}" if apart else ""))
         return sentences
 
     def save(self, folder: str | Path) -> Path:
@@ -188,7 +188,7 @@ class Comparison:
         summary, table = self.summary(), self.table()
         summary.to_csv(folder / "table.csv", index=False, float_format="%.4f")
         (folder / "table.md").write_text(markdown(table), encoding="utf-8")
-        table.to_latex(folder / "table.tex", escape=True)
+        table.rename(index=_as_text).to_latex(folder / "table.tex", escape=True)
         comparison, tail = self.plot(), self.plot_tail()
         save(comparison, self._of_all(summary), folder, "comparison")
         save(tail, self.gains(), folder, "tail")
@@ -207,11 +207,12 @@ def markdown(table: pd.DataFrame) -> str:
     """A frame as a Markdown table, its index as first columns."""
     flat = table.reset_index()
     lines = [list(flat.columns), ["---"] * table.index.nlevels + ["---:"] * len(table.columns)]
-    lines += [
-        [f"{value:g}" if isinstance(value, float) else str(value) for value in row]
-        for row in flat.itertuples(index=False)
-    ]
+    lines += [list(map(_as_text, row)) for row in flat.itertuples(index=False)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def _as_text(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _apart(gap: pd.Series) -> str:

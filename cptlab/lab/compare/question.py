@@ -38,10 +38,10 @@ class Question:
     hyper-parameters. shots: training images of the first class. epochs, lr, batch_size: of every
     method that learns. template: the sentence of zero-shot classification, as in
     "a satellite photo of {}.", for all data sets or by their short name. class_order: from head to
-    tail, "name", "permuted" by the seed, or "count", most images first. reference: label of the
-    method that differences are against; the first one that learns, if left out. With the protocol
-    transfer each data set is learned and tested on its family; or on the others that are named, if
-    one is the user's own.
+    tail, "name", "permuted" by the seed, or "count", most images first. reference: name or label
+    of the method that differences are against; the first one that learns, if left out. With the
+    protocol transfer each data set is learned and tested on its family; or on the others that are
+    named, if one is the user's own.
 
     Raises:
         ValueError: for whatever cannot be asked, saying what to do; nothing is read before `check`.
@@ -62,6 +62,10 @@ class Question:
     class_order: ClassOrder = "name"
     reference: str | None = None
 
+    def __post_init__(self) -> None:
+        if self.shots < 1:
+            raise ValueError(f"shots must be 1 or more, got {self.shots}.")
+
     @cached_property
     def sized(self) -> Profile:
         """The profile: its backbone, depths and schedules hold for what is left out."""
@@ -74,10 +78,12 @@ class Question:
         for name in map(str, given.items(self.datasets)):
             full = full_name(name)
             short = Path(full).stem if is_path(full) else full
+            if found.get(short) == full:
+                raise ValueError(f"The data set {full} is named twice: name it once.")
             if short in found:
                 raise ValueError(
                     f"Two data sets are called {short!r}, {found[short]} and {full}: tables could "
-                    "not tell them apart. Name each once, or rename a folder."
+                    "not tell them apart. Rename one of them."
                 )
             found[short] = full
         if not found:
@@ -87,25 +93,27 @@ class Question:
     @cached_property
     def chosen(self) -> dict[str, Method]:
         """Label -> method, zero-shot first."""
-        wanted = given.items(self.methods)
+        wanted = given.methods(self.methods)
         found = chosen(self.sized, wanted, self.protocol, self.options)  # ty: ignore[invalid-argument-type]
-        found = chosen(self.sized, ["zero_shot"], self.protocol) | found
-        if self.reference is not None and self.reference not in found:
-            raise ValueError(
-                f"The reference {self.reference!r} takes no part; choose one of {', '.join(found)}."
-            )
-        return found
+        return chosen(self.sized, ["zero_shot"], self.protocol) | found
 
     @property
     def against(self) -> tuple[str, ...]:
         """Labels of the methods that differences are against: zero-shot, and the reference.
 
-        Raises ValueError if there are none beside zero-shot.
+        Raises ValueError if there are none beside zero-shot, or the reference takes no part.
         """
+        wanted = self.reference
+        named = [label for label, method in self.chosen.items() if wanted in (label, method.name)]
+        if wanted is not None and len(named) != 1:
+            raise ValueError(
+                f"The reference {wanted!r} {'is several' if named else 'takes no part'}; choose "
+                f"one of {', '.join(self.chosen)}."
+            )
         others = [label for label in self.chosen if label != ZERO_SHOT]
         if not others:
             raise ValueError("There are no methods to compare with zero-shot: name at least one.")
-        return tuple(dict.fromkeys((ZERO_SHOT, self.reference or others[0])))
+        return tuple(dict.fromkeys((ZERO_SHOT, *(named or others[:1]))))
 
     @cached_property
     def study(self) -> Study:

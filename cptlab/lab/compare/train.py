@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from cptlab.checks import build
+from cptlab.checks import did_you_mean
 from cptlab.lab.compare.comparison import Comparison
 from cptlab.lab.compare.question import Question
 from cptlab.lab.runs.engines import LOCAL
@@ -43,7 +45,8 @@ def compare(
         ValueError: for bad input, before any training.
         cptlab.lab.runs.queue.RunsFailed: if some runs failed; the others are stored.
     """
-    question = build(Question, {"datasets": datasets, "methods": methods, **settings})
+    _check_names("compare", settings, ("datasets", "methods"))
+    question = Question(datasets, methods, **settings)
     question.against, question.study  # noqa: B018 bad input fails before images are looked at
     question.check()
     store = workspace(question.profile, out).runs
@@ -74,10 +77,23 @@ def fit(
         ValueError: for bad input, before any training.
         cptlab.lab.runs.queue.RunsFailed: if training failed.
     """
-    values = {"datasets": [dataset], "methods": [method], "taus": [tau], "seeds": [seed]}
-    question = build(Question, {**values, **settings})
+    _check_names("fit", settings, ("dataset", "method", "tau", "seed"))
+    question = Question([dataset], [method], taus=[tau], seeds=[seed], **settings)
     [label] = list(question.chosen)[-1:]
     [spec] = [spec for spec, name in question.study.items() if name == label]
     question.check()
     [result] = run([spec], workspace(question.profile, out).runs, 1, progress)
     return result
+
+
+def _check_names(function: str, given: Iterable[str], own: Sequence[str]) -> None:
+    """Raise ValueError for settings that a function does not have, naming those that it has."""
+    varied = ("datasets", "methods", "taus", "seeds")  # `fit` has one of each
+    fields = [f.name for f in dataclasses.fields(Question) if f.name not in varied]
+    known = [*own, *(("taus", "seeds") if function == "compare" else ()), *fields, "out"]
+    for name in given:
+        if name not in known:
+            raise ValueError(
+                f"cptlab.{function} has no parameter {name!r}.{did_you_mean(name, known)} It has: "
+                f"{', '.join(known)}."
+            )

@@ -19,7 +19,7 @@ THIRDS = ["head", "medium", "tail"]
 def gains_by_shots(table: pd.DataFrame, ax: Axes) -> Axes:
     """Gain over zero-shot by the training images of a class: a mark per method with interval.
 
-    Numbers of images are equally spaced, with the number of classes below each.
+    Numbers of images are equally spaced, many to few, with the number of classes below each.
 
     Args:
         table: what `cptlab.lab.study.tables.gain_table` returns.
@@ -35,7 +35,7 @@ def gains_by_shots(table: pd.DataFrame, ax: Axes) -> Axes:
     for shift, label in zip(_spread(len(order), 0.6), order, strict=True):
         rows, look = table[table["method"] == label], method_look(label)
         ax.errorbar(
-            counts.index.get_indexer(rows["n_k"]) + shift,
+            counts.index.get_indexer(rows["n_k"]) - shift,
             rows["mean"],
             yerr=_whiskers(rows),
             linestyle="none",
@@ -51,7 +51,7 @@ def gains_by_shots(table: pd.DataFrame, ax: Axes) -> Axes:
     ax.set_xticks(range(len(ticks)), ticks)
     ax.set_xlabel("training images of the class, $n_k$", **MATH)
     ax.set_ylabel("gain over zero-shot (points)")
-    ax.set_xlim(-0.5, len(ticks) - 0.5)
+    ax.set_xlim(len(ticks) - 0.5, -0.5)  # from head to tail, as thirds are drawn
     ax.grid(False, axis="x")
     ax.tick_params(axis="x", length=0)
     return ax
@@ -138,7 +138,8 @@ def thirds_bars(frame: pd.DataFrame, ax: Axes) -> Axes:
             label=label,
         )
     ax.set_xticks(range(len(THIRDS)), [f"{name} third" for name in THIRDS])
-    ax.set(ylabel="class accuracy (%)", ylim=(0, None))
+    # intervals of few seeds may reach beyond what an accuracy can be
+    ax.set(ylabel="class accuracy (%)", ylim=(0, min(102, ax.get_ylim()[1])))
     ax.grid(False, axis="x")
     ax.tick_params(axis="x", length=0)
     return ax

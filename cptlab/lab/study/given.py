@@ -8,6 +8,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 RANGE = re.compile(r"(\d+)\s*-\s*(\d+)")
+OPTION = re.compile(r"(\w+)\s*=\s*(.+)")
 MOST = 1000
 """Seeds in a range; more are a slip of the pen."""
 
@@ -19,6 +20,20 @@ def items(given: object) -> list[object]:
     if isinstance(given, Iterable) and not isinstance(given, type):
         return list(given)
     return [given]
+
+
+def methods(given: object) -> list[object]:
+    """Methods as `items`; "name = value" behind one belongs to it, as in the labels of tables:
+    "CPT (pair mean), lambda_rs = 0.2, coop" is two methods.
+    """
+    found: list[object] = []
+    for one in items(given):
+        before = found[-1] if found else None
+        if isinstance(one, str) and isinstance(before, str) and OPTION.match(one):
+            found[-1] = f"{before}, {one}"
+        else:
+            found.append(one)
+    return found
 
 
 def numbers(name: str, given: object) -> tuple[float, ...]:
@@ -35,16 +50,21 @@ def seeds(given: object) -> tuple[int, ...]:
 
     Raises ValueError for what is no whole number of 0 or more, or a repetition.
     """
-    wrong = f"seeds takes whole numbers such as 1,2,5 or 1-3, got {given!r}."
     found: list[int] = []
     for one in items(given):
-        ends = RANGE.fullmatch(str(one).strip())
-        if ends and 0 <= int(ends[2]) - int(ends[1]) < MOST:
-            found += range(int(ends[1]), int(ends[2]) + 1)
-        elif str(one).strip().isdecimal():
-            found.append(int(str(one)))
+        text = str(one).strip()
+        ends = RANGE.fullmatch(text)
+        first, last = (int(ends[1]), int(ends[2])) if ends else (0, 0)
+        if ends and last < first:
+            raise ValueError(f"seeds {text} run backwards: write {last}-{first}.")
+        if last - first >= MOST:
+            raise ValueError(f"seeds {text} are too many: give up to {MOST:,} at once.")
+        if ends:
+            found += range(first, last + 1)
+        elif text.isdecimal():
+            found.append(int(text))
         else:
-            raise ValueError(wrong)
+            raise ValueError(f"seeds takes whole numbers such as 1,2,5 or 1-3, got {one!r}.")
     return _each_once("seeds", found)
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 from collections.abc import Iterable, Mapping
 
-from cptlab.checks import build, did_you_mean
+from cptlab.checks import build, did_you_mean, option
 from cptlab.data import Protocol
 from cptlab.lab.study.claims import Claim, Reading, against
 from cptlab.lab.study.claims.variants import (
@@ -147,7 +148,8 @@ def chosen(
 
     Args:
         wanted: names ("coop"), labels of rows ("CPT (pair mean)"), methods of one's own
-            ("path/to/file.py:Class"), classes, or methods with hyper-parameters.
+            ("path/to/file.py:Class"), each with hyper-parameters behind it if you like ("cpt,
+            lambda_rs = 0.2"); classes, or methods as objects.
         protocol: where they will run, as some have other published depths there.
         options: name of a method -> hyper-parameters and values, for all of that name.
 
@@ -219,6 +221,10 @@ def _named(profile: Profile, one: str | type[Method], protocol: Protocol) -> Met
     """A method by a name, the label of a row, a reference, or its class."""
     if isinstance(one, type):
         return profile.make(one, protocol)
+    one, *behind = re.split(r",\s*(?=\w+\s*=)", one)
+    if behind:
+        values = dict(option(f"Behind {one}", re.sub(r"\s*=\s*", "=", text)) for text in behind)
+        return with_options(_named(profile, one, protocol), values)
     rows = {row.label: (kind, row) for kind in known() for row in rows_of(kind)}
     if one in rows:
         kind, row = rows[one]
