@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 import papermill
-from joblib import Parallel, delayed, parallel_config
+from joblib import Parallel, delayed
 from nbclient.exceptions import DeadKernelError
 from tqdm.auto import tqdm
 
@@ -23,7 +23,7 @@ from cptlab.lab.cli.errors import message
 from cptlab.lab.cli.pages import html_page, index_page
 from cptlab.lab.figures import contact_sheet
 from cptlab.lab.runs import inputs
-from cptlab.lab.runs.engines import LOCAL
+from cptlab.lab.runs.engines import LOCAL, worker_processes
 from cptlab.lab.runs.locks import held
 from cptlab.lab.runs.queue import run
 from cptlab.lab.runs.results import look, remarks
@@ -168,7 +168,7 @@ def figures(plan: Plan, jobs: int, where: str = LOCAL) -> None:
     parameters = {"profile": plan.profile.name, **plan.parameters, "out": folders.root, "jobs": 1}
     failures = []
     with (
-        parallel_config("loky", n_jobs=jobs, inner_max_num_threads=1),
+        worker_processes(jobs, 1),
         tqdm(desc="notebooks", total=len(left)) as bar,
     ):
         for wait in (False, True):  # what another command holds comes last

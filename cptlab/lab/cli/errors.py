@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import errno
+import os
+import signal
 import sys
 import warnings
+from contextlib import suppress
+from types import FrameType
 
 import click
 
@@ -18,12 +22,26 @@ ADVICE = {
 }
 
 
+ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+"""Signals that ask a program to end: of `kill` and of batch systems, and of a closed terminal."""
+
+
+class Ended(SystemExit):
+    """One of these signals came; what is in hand is cleared up as after an interrupt."""
+
+
 def call(command: click.Command, name: str) -> None:
     """Do what the arguments of this process ask of a command; `name` is that of the program.
 
     Expected errors become one line on stderr and exit status 1, wrong usage is explained with
-    status 2, an interrupt ends with 130.
+    status 2, an interrupt ends with 130, SIGTERM with 143 and a closed terminal with 129.
     """
+    for number in ENDING:
+        if signal.getsignal(number) == signal.SIG_DFL:  # nohup has SIGHUP ignored
+            signal.signal(number, _end)
+    # Of what workers hold that are stopped in the middle; it is cleared up all the same.
+    quiet = "ignore:resource_tracker"
+    os.environ["PYTHONWARNINGS"] = ",".join(filter(None, [os.getenv("PYTHONWARNINGS"), quiet]))
     # as the documentation of `warnings` allows
     warnings.formatwarning = lambda message, *_: f"cptlab: {message}\n"  # ty: ignore[invalid-assignment]
     try:
@@ -31,12 +49,19 @@ def call(command: click.Command, name: str) -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("Interrupted; finished runs are kept, start again to go on.", err=True)
-        sys.exit(130)
+    except (click.Abort, KeyboardInterrupt, Ended) as error:
+        ended = isinstance(error, Ended)
+        with suppress(OSError):  # the terminal may be gone
+            what = "Ended" if ended else "Interrupted"
+            click.echo(f"{what}; finished runs are kept, start again to go on.", err=True)
+        sys.exit(error.code if ended else 130)
     except (ValueError, OSError, RuntimeError, ModuleNotFoundError) as error:
         click.echo(f"cptlab: {message(error)}", err=True)
         sys.exit(1)
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    raise Ended(128 + number)
 
 
 def message(error: Exception) -> str:

@@ -17,8 +17,9 @@ from pathlib import Path
 from cptlab.lab.runs.engines.base import Engine, WorkerDied
 from cptlab.lab.runs.engines.dask_workers import dask_engine, slurm_engine
 from cptlab.lab.runs.engines.processes import processes
+from cptlab.lab.runs.engines.workers import worker_processes
 
-__all__ = ["LOCAL", "Engine", "WorkerDied", "check_engine", "engine"]
+__all__ = ["LOCAL", "Engine", "WorkerDied", "check_engine", "engine", "worker_processes"]
 
 LOCAL, SLURM = "loky", "slurm"
 SCHEMES = ("tcp", "tls", "ucx")

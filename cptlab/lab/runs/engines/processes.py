@@ -9,9 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from joblib import Parallel, delayed, parallel_config
+from joblib import Parallel, delayed
 
 from cptlab.lab.runs.engines.base import Engine, WorkerDied, call, caller
+from cptlab.lab.runs.engines.workers import worker_processes
 
 TRIES = 3
 """How often an item may kill its worker, or be in hand when it dies."""
@@ -40,7 +41,7 @@ def _imap(
         batch = dict([next(iter(left.items()))]) if alone else dict(left)
         n_jobs = min(jobs, max(2, len(batch)))  # with one, joblib takes no process
         try:
-            with parallel_config("loky", n_jobs=n_jobs, inner_max_num_threads=threads):
+            with worker_processes(n_jobs, threads):
                 values = Parallel(return_as="generator_unordered")(
                     delayed(_numbered)(number, function, item) for number, item in batch.items()
                 )
