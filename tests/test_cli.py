@@ -1,7 +1,9 @@
 """The command line: what it lists, and one clear line for whatever is wrong."""
 
 import json
+import os
 import re
+import subprocess
 import sys
 from importlib import metadata
 
@@ -276,3 +278,16 @@ def test_wrong_usage_is_explained(arguments, cptlab):
 
 def test_version(cptlab):
     assert cptlab("--version")[:2] == (0, f"cptlab, version {metadata.version('cptlab')}\n")
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="cores are assigned on Linux")
+def test_by_default_as_many_jobs_as_cores_that_one_may_use():
+    code = (
+        "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n"
+        "from cptlab.lab.cli.main import commands\n"
+        "names = ('figures', 'tune', 'compare')\n"
+        "all_of = [p for name in names for p in commands.commands[name].params]\n"
+        "print([p.default for p in all_of if p.name == 'jobs'])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[1, 1, 1]\n"

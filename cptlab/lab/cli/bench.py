@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import click
+
+from cptlab.lab.cores import cores
 
 if TYPE_CHECKING:
     from cptlab.clip.backbone import Precision
 
 
 @click.command()
-@click.option("--jobs", type=click.IntRange(min=1), default=os.cpu_count() or 1, show_default=True)
+@click.option("--jobs", type=click.IntRange(min=1), default=cores(), show_default=True)
 @click.option("--out", help="Store the runs below this folder.")
 def tune(jobs: int, out: str | None) -> None:
     """Compare learning rates and epochs for the embedded world on a held-out training vendor.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -10,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from cptlab.lab.cli.names import ENGINES, PROFILES, one_of
+from cptlab.lab.cores import cores
 from cptlab.lab.workspace import DEFAULT_PROFILE
 from cptlab.methods.outside import full_reference
 
@@ -82,7 +82,7 @@ engine_option = click.option(
 jobs_option = click.option(
     "--jobs",
     type=click.IntRange(min=1),
-    default=os.cpu_count() or 1,
+    default=cores(),
     show_default=True,
     help="Parallel runs.",
 )

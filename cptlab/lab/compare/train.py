@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from cptlab.checks import did_you_mean
 from cptlab.lab.compare.comparison import Comparison
 from cptlab.lab.compare.question import Question
+from cptlab.lab.cores import cores
 from cptlab.lab.runs.engines import LOCAL
 from cptlab.lab.runs.queue import run
 from cptlab.lab.runs.results import Result
@@ -50,7 +50,7 @@ def compare(
     question.against, question.study  # noqa: B018 bad input fails before images are looked at
     question.check()
     store = workspace(question.profile, out).runs
-    results = run(list(question.study), store, jobs or os.cpu_count() or 1, progress, where=engine)
+    results = run(list(question.study), store, jobs or cores(), progress, where=engine)
     return Comparison(question, tuple(results))
 
 
