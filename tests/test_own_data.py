@@ -5,6 +5,7 @@ import json
 
 import pytest
 from edited_files import edited
+from PIL import Image
 from tiny_data_root import image, own_folder
 
 from cptlab.data import (
@@ -17,7 +18,7 @@ from cptlab.data import (
     open_task,
 )
 from cptlab.data.facts import natural
-from cptlab.data.own import HALVES, own_dataset
+from cptlab.data.own import HALVES, READER, _listings, own_dataset
 from cptlab.lab.cli.main import commands
 from cptlab.lab.runs import queue as runs
 from cptlab.lab.runs import results
@@ -358,6 +359,34 @@ def test_a_pass_on_changed_images_is_another_pass(tmp_path):
     image(root / "ant/new.png")
     assert unfinished(store) == []
     assert begin(store, [spec], content_of(spec)) != before
+
+
+def test_older_results_hold_where_images_were_read_alike(tmp_path):
+    root, store = own_folder(tmp_path / "insects", ("ant", "bee", "cat", "dog")), tmp_path / "runs"
+    Image.new("RGB", (20, 10)).save(root / "ant/ant 0.png", compress_level=0)
+    spec = SMOKE.spec(str(root), ZeroShot(), 0.06, 1)
+    runs.execute([spec], store)
+    path = store / spec.run_id / "result.json"
+    edited(path, lambda values: values.update(data=values["data"].removesuffix(READER)))
+    assert results.load_result(store, spec) is not None
+    for i, kind in enumerate(ODD):
+        kind.save(root / f"ant/ant {i % 4}.png", exif=kind.getexif())
+        _listings.clear()  # of the process, which would have to be a new one
+        (reason,) = results.look([spec], store).unused.values()
+        assert reason == "belong to images that are read in another way now", i
+        Image.new("RGB", (20, 10)).save(root / f"ant/ant {i % 4}.png")
+    _listings.clear()
+    assert results.load_result(store, spec) is not None
+
+
+def _turned() -> Image.Image:
+    image = Image.new("RGB", (20, 10))
+    image.getexif()[0x0112] = 6
+    return image
+
+
+ODD = [Image.new(mode, (20, 10)) for mode in ("RGBA", "LA", "I;16")]
+ODD += [Image.new("RGB", (170, 10)), _turned()]
 
 
 def test_results_of_other_data_sets_are_not_touched(tmp_path):

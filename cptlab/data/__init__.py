@@ -15,6 +15,7 @@ from cptlab.data.tasks import (
     open_dataset,
     open_task,
     sentence_of,
+    was_read_alike,
 )
 
 PAPER_DATASETS = tuple(LEARNED)
@@ -40,4 +41,5 @@ __all__ = [
     "open_dataset",
     "open_task",
     "sentence_of",
+    "was_read_alike",
 ]

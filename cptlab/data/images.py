@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from cptlab.checks import shown
-from cptlab.data.reader import Unreadable, opened, read_rgb
+from cptlab.data.reader import Unreadable, has_plain_pixels, opened, orientation, read_rgb
 
 LONG = 16
 """Longer than so many times their width, images are cut before they are resized."""
@@ -74,6 +74,15 @@ class ImageFiles:
             why = f" ({error.reason})" if error.refused else ""
             return f"images that cannot be read{why}"
         return ""
+
+    def is_plain(self, key: str) -> bool:
+        """Whether versions before `cptlab.data.reader` read a file alike, by its header."""
+        try:
+            with opened(self.folder / key) as image:
+                is_short = max(image.size) <= LONG * min(image.size)
+                return is_short and has_plain_pixels(image) and orientation(image) == 1
+        except (Unreadable, FileNotFoundError):
+            return False
 
 
 def clip_view(image: Image.Image, size: int) -> Tensor:

@@ -13,6 +13,7 @@ import os
 import posixpath
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -41,6 +42,13 @@ SETTLED = 2.0
 What changed later than this before it was listed is listed again."""
 
 
+READER = "r2"
+"""Mark of how images are read, at the end of `Listing.content`. Older results have none: they hold
+where all images are of kinds that were read then as they are now (`Listing.was_read_alike`)."""
+OPENERS = 8
+"""Threads that look at headers of images."""
+
+
 @dataclass(frozen=True, eq=False)
 class Listing:
     """A data set as it was listed, and what a user should know about how it was read.
@@ -52,6 +60,7 @@ class Listing:
     """
 
     dataset: ImageDataset
+    files: ImageFiles
     called: tuple[str, ...]
     notes: tuple[str, ...]
     left_out: tuple[str, ...]
@@ -59,13 +68,21 @@ class Listing:
 
     @cached_property
     def content(self) -> str:
-        """Hash of names, images and sides, in order, and of a sentence of its own."""
+        """Hash of names, images and sides, in order, and of a sentence of its own; `READER`."""
         dataset = self.dataset
         sides = (dataset.train, dataset.val, dataset.test)
         names = [(class_name, -1) for class_name in dataset.class_names]
         samples = [(sample.key, sample.label) for side in sides for sample in side]
         sentence = [] if dataset.template == ImageDataset.template else [(dataset.template, -2)]
-        return checksum(names + samples + sentence)
+        return checksum(names + samples + sentence) + READER
+
+    @cached_property
+    def was_read_alike(self) -> bool:
+        """Whether versions without `READER` read these images as this one does; opens them all."""
+        sides = (self.dataset.train, self.dataset.val, self.dataset.test)
+        keys = [sample.key for side in sides for sample in side]
+        with ThreadPoolExecutor(OPENERS) as pool:
+            return all(pool.map(self.files.is_plain, keys))
 
     def is_current(self) -> bool:
         """Whether nothing has changed since."""
@@ -160,7 +177,7 @@ def _listed(path: Path) -> Listing:
     newest = max(filter(None, times.values()), default=0)
     if began - newest <= SETTLED * 1e9:
         times = None
-    return Listing(dataset, facts.called, tuple(notes), tuple(left_out), times)
+    return Listing(dataset, read, facts.called, tuple(notes), tuple(left_out), times)
 
 
 def own_files(path: Path) -> ImageFiles:

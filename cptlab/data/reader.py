@@ -95,7 +95,7 @@ def read_rgb(source: Source, name: str | None = None, published: bool = False) -
     with opened(source, name) as image:
         if published:
             return image.convert("RGB")
-        key = _transparent_colour(image)  # loading forgets the file's depth
+        key = _key(image)  # loading forgets the file's depth
         image.load()
         return _upright(image, _rgb(image, key))
 
@@ -169,7 +169,7 @@ def _rgb(image: Image.Image, key: Key) -> Image.Image:
     return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
 
 
-def _transparent_colour(image: Image.Image) -> Key:
+def _key(image: Image.Image) -> Key:
     """The colour that stands for transparent; Pillow leaves it in the depth of a PNG file."""
     key = image.info.get("transparency")
     tile = getattr(image, "tile", None)  # of files that are not loaded
@@ -192,13 +192,26 @@ def _from_16_bits(image: Image.Image, key: Key) -> Image.Image:
     return Image.fromarray(grey).convert("RGB")
 
 
+def has_plain_pixels(image: Image.Image) -> bool:
+    """Whether 8-bit RGB is what Pillow alone makes of an image: no transparency, no more bits."""
+    if image.mode == "P" and (image.palette is None or image.palette.mode != "RGB"):
+        return False
+    return image.mode in ("1", "L", "P", "RGB", "CMYK", "YCbCr") and _key(image) is None
+
+
 def _upright(image: Image.Image, rgb: Image.Image) -> Image.Image:
     """The pixels of an image, turned as its EXIF orientation says."""
-    try:
-        turn = TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
-    except Exception:  # EXIF data may be damaged in as many ways as images, which are whole
-        return rgb
+    turn = TURNS.get(orientation(image))
     return rgb if turn is None else rgb.transpose(turn)
+
+
+def orientation(image: Image.Image) -> int:
+    """As EXIF numbers them, 1 to 8; 1, upright, if nothing is said or nothing can be read."""
+    try:
+        stated = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception:  # EXIF data may be damaged in as many ways as images, which are whole
+        return 1
+    return stated if stated in TURNS else 1
 
 
 def _reason(error: Exception) -> str:

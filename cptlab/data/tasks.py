@@ -197,6 +197,11 @@ def content_id(name: str) -> str | None:
     return _listing(name).content if is_path(name) else None
 
 
+def was_read_alike(name: str) -> bool:
+    """Whether versions without `READER` read the images of a data set as this one does."""
+    return not is_path(name) or _listing(name).was_read_alike
+
+
 def _listing(name: str) -> Listing:
     return listing(Path(name).expanduser())
 

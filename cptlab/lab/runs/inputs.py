@@ -8,7 +8,8 @@ from functools import cache, lru_cache, partial
 from pathlib import Path
 
 from cptlab import clip
-from cptlab.data import Task, content_id, open_task
+from cptlab.data import Task, content_id, open_task, was_read_alike
+from cptlab.data.own import READER
 from cptlab.methods.outside import source_id
 from cptlab.training.spec import RunSpec
 
@@ -52,6 +53,16 @@ def content_of(spec: RunSpec, of_dataset: Callable[[str], str | None] = content_
     of_dataset: the part of a data set by its name, where it is known already.
     """
     return _together([*map(of_dataset, (spec.dataset, *spec.targets)), *_of_method(spec)])
+
+
+def is_older(stored: str | None, current: str | None) -> bool:
+    """Whether an identity is the current one but for how images were read."""
+    return current is not None and stored == current.replace(READER, "")
+
+
+def was_alike(spec: RunSpec) -> bool:
+    """Whether older versions read the images of a run as this one does; opens all of them."""
+    return all(map(was_read_alike, (spec.dataset, *spec.targets)))
 
 
 def _of_method(spec: RunSpec) -> list[str | None]:

@@ -200,9 +200,13 @@ def _examined(
             return None, "belong to other defaults"
         if values["weights"] != clip.weights_id(spec.backbone, spec.pretrained):
             return None, "belong to other weights"
-        if values.get("data") != content(spec):
-            packaged = is_built_in(type(spec.method))
-            return None, f"belong to data {'' if packaged else 'or a method '}that have changed"
+        read, current = values.get("data"), content(spec)
+        if read != current:
+            if not inputs.is_older(read, current):
+                packaged = is_built_in(type(spec.method))
+                return None, f"belong to data {'' if packaged else 'or a method '}that have changed"
+            if not inputs.was_alike(spec):
+                return None, "belong to images that are read in another way now"
         if not values.get("archived"):  # else they were left out (`cptlab.lab.runs.archive`)
             if stored.is_checked(values):
                 stored.check_beside(folder, PROMPTS, values)
