@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from textwrap import fill
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -135,9 +136,10 @@ class Comparison:
         with use_style():
             figure = plt.figure(figsize=(8, 1))
             figures.method_grid(mean, names, figure)
-            title = "\n".join(self.messages())
+            title = "\n".join(fill(text, 105) for text in self.messages())
             figure.suptitle(title, x=0.01, ha="left", fontsize=10)
-            figure.set_figheight(figure.get_figheight() + 0.2 * len(self.messages()) + 0.2)
+            lines = title.count("\n") + 1
+            figure.set_figheight(figure.get_figheight() + 0.2 * lines + 0.2)
         return figure
 
     def plot_tail(self) -> Figure:

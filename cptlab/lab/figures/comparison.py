@@ -88,7 +88,7 @@ def method_grid(table: pd.DataFrame, names: Mapping[str, str], fig: Figure) -> l
         axes += _block(table, dict(items[i * across : (i + 1) * across]), block, across)
     if "Zero-shot" in set(table["method"]):
         line = Line2D([], [], color=GREY, linewidth=0.8, linestyle=":")
-        blocks[0].legend([line], ["mean of zero-shot"], loc="outside upper right")
+        blocks[0].legend([line], ["mean of zero-shot"], loc="outside lower right")
     return axes
 
 
