@@ -203,7 +203,10 @@ def test_run_sets_hyper_parameters(cptlab, tmp_path, monkeypatch):
         ("run --set lambda_rs=big", "CPT.lambda_rs is 'big', but must be float"),
         ("run --set lambda_rs=1e999", "CPT.lambda_rs is inf, but must be finite"),
         ("run --set text_tokens=500 --out OUT", "500 text tokens leave no room for a class name"),
-        ("run --set text_tokens=28 --out OUT", 'amphora." has 33 tokens and EmojiCLIP reads at'),
+        (
+            "run --set text_tokens=28 --out OUT",
+            "this name has 2 tokens, and EmojiCLIP has room for 1",
+        ),
         ("run --set etf_reduction=max", "CPT.etf_reduction is 'max', but must be one of sum, pair"),
         ("run --method coop --set text_depth=3", "CoOp has no parameter 'text_depth'"),
         ("run --dataset activities --set n_clusters=77 --out OUT", "Cannot make 77 clusters of 40"),

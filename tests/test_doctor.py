@@ -168,7 +168,7 @@ def test_doctor_of_a_folder(tmp_path, cptlab_call):
     done = cptlab_call("doctor", root)
     assert done.status == 0
     _, row, *notes = done.out.splitlines()
-    assert row.split() == [str(root), "ok", "2", "6", "-", "4"]
+    assert row.split() == [str(root), "few_shot", "only", "2", "6", "-", "4"]
     assert [note.removeprefix(f"{root} (note): ").split(":")[0] for note in notes] == [
         "1 skipped that are no images",
         "no split is given, so half of each class is for training and half for testing, by a hash "

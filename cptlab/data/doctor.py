@@ -2,29 +2,44 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tqdm.auto import tqdm
 
 from cptlab.checks import first_few, shown
-from cptlab.data.dataset import Sample
+from cptlab.data.dataset import ImageDataset, Sample
 from cptlab.data.images import ImageFiles
 from cptlab.data.layouts import SIDES, Lists
-from cptlab.data.own import listing, own_dataset, own_files
+from cptlab.data.own import listing, own_files
 from cptlab.data.paper import ROWS, image_files, read_lists
+
+if TYPE_CHECKING:
+    from cptlab.clip import Reads
 
 SPOT_CHECKS = 50
 """Images that are decoded besides the first one of each class, if not all are."""
 READERS, PART = 8, 256
 """Threads that open images, and how many each takes at a time."""
 SHOTS = 16
+WHOLE = 2**28
+"""Bytes of images of one's own that are all decoded, which takes some seconds."""
+
+
+Sentences = Callable[[str], Iterable[str]]
+
+
+def plain(own: str) -> list[str]:
+    """The sentences that every method takes: the data set's own, and the one of most prompts."""
+    return [own, ImageDataset.template]
 
 
 @dataclass
@@ -32,19 +47,23 @@ class Checkup:
     """What was found: number of classes and images by side, problems to mend, things to know.
 
     published: the numbers that should have been found, (K, train, val, test), if there are any.
+    protocol: the only one that the data set fits, if it does not fit all.
     """
 
     name: str
     there: bool = True
     found: tuple[int | None, ...] = ()
     published: tuple[int | None, ...] = ()
+    protocol: str = ""
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @property
     def status(self) -> str:
-        """ "ok", "broken" or "not there"."""
-        return "not there" if not self.there else "broken" if self.problems else "ok"
+        """ "ok", "broken", "not there", or the only protocol that is ok: "few_shot only"."""
+        if not self.there or self.problems:
+            return "broken" if self.there else "not there"
+        return f"{self.protocol} only" if self.protocol else "ok"
 
 
 def examine_root(root: Path, full: bool = False) -> list[Checkup]:
@@ -55,17 +74,39 @@ def examine_root(root: Path, full: bool = False) -> list[Checkup]:
     return [_examine_paper(name, root, full) for name in ROWS]
 
 
-def examine_own(path: Path, full: bool = False) -> Checkup:
-    """A folder or CSV file. Raises FileNotFoundError if there is none, as `own_dataset` does."""
-    checkup = Checkup(str(path))
+def examine_own(
+    path: Path, full: bool = False, backbone: Reads | None = None, sentences: Sentences = plain
+) -> Checkup:
+    """A folder or CSV file, as a run would find it.
+
+    full: decode every image, however many there are. backbone: what reads the names, EmojiCLIP if
+    left out. sentences: the data set's own sentence -> those that names are read in.
+
+    Raises FileNotFoundError if there is none, as `own_dataset` does.
+    """
+    from cptlab.clip import IMAGENET_TEMPLATES, reads, too_long  # the paper's do without
+
+    checkup, backbone = Checkup(str(path)), backbone or reads()
     try:
-        dataset, checkup.notes = own_dataset(path)
+        found = listing(path)
+        dataset, checkup.notes = found.dataset, list(found.notes)
     except ValueError as error:
         checkup.problems = [str(error).removeprefix(f"{os.path.abspath(path)}: ")]
         return checkup
+    names, of_text = dataset.class_names, (backbone, found.called)
+    checkup.problems += too_long(names, sentences(dataset.template), *of_text)
+    if not checkup.problems and (some := too_long(names, IMAGENET_TEMPLATES, *of_text)):
+        checkup.notes.append(
+            f"{len(some)} names have no room in the sentences of promptsrc and coprompt: {some[0]}"
+        )
     lists = Lists(dataset.class_names, dataset.train, dataset.val, dataset.test)
-    _examine(checkup, lists, own_files(path), full)
+    files = own_files(path)
+    whole = full or _size(files, lists) <= WHOLE
+    _examine(checkup, lists, files, whole)
+    if not whole:
+        checkup.notes.append("of so many images only some were decoded; --full decodes all")
     if len(lists.class_names) < 4:
+        checkup.protocol = "few_shot"
         checkup.notes.append(
             f"base to new needs four classes or more, and there are {len(lists.class_names)}"
         )
@@ -78,19 +119,24 @@ def examine_own(path: Path, full: bool = False) -> Checkup:
     return checkup
 
 
-def require_sound(path: Path) -> None:
-    """Raise ValueError with everything that is wrong with a folder or CSV file.
+def require_sound(
+    path: Path, backbone: Reads | None = None, sentences: Sentences = plain
+) -> list[str]:
+    """What should be known about a folder or CSV file; ValueError with all that is wrong with it.
 
-    Warns of files in it that are not used.
+    Warns of files in it that are not used. backbone, sentences: as for `examine_own`.
     """
-    if problems := examine_own(path).problems:
-        listed = "; ".join(text.rstrip(".") for text in problems)
+    checkup = examine_own(path, False, backbone, sentences)
+    if checkup.problems:
+        listed = "; ".join(text.rstrip(".") for text in checkup.problems)
         raise ValueError(
             f"{path}: {listed}. Mend or remove what is named; `cptlab doctor {path}` then looks "
             "again."
         )
-    for note in listing(path).left_out:
+    left_out = listing(path).left_out
+    for note in left_out:
         warnings.warn(f"{path}: {note}.", stacklevel=2)
+    return [note for note in checkup.notes if note not in left_out]
 
 
 def _examine_paper(name: str, root: Path, full: bool) -> Checkup:
@@ -140,6 +186,16 @@ def _examine(checkup: Checkup, lists: Lists, files: ImageFiles, full: bool) -> N
                 bad.setdefault(answer, []).append(sample.key)
     for answer, keys in bad.items():
         checkup.problems.append(f"{answer}: {len(keys)} below {files.folder}, {first_few(keys)}")
+
+
+def _size(files: ImageFiles, lists: Lists) -> int:
+    """Bytes of all images; one that is gone has none."""
+    keys = {sample.key for side in (lists.train, lists.val, lists.test) for sample in side}
+    sizes = 0
+    for key in keys:
+        with contextlib.suppress(OSError):
+            sizes += os.stat(os.path.join(files.folder, key)).st_size
+    return sizes
 
 
 def _spot_checks(samples: Sequence[Sample]) -> set[Sample]:

@@ -181,7 +181,7 @@ def is_path(name: str) -> bool:
     """Whether a data set's name is a path: of a folder or CSV file, there or not."""
     if not name or name in CATEGORIES or name in ROWS:
         return False
-    return "/" in name or os.sep in name or name.endswith(".csv") or Path(name).is_dir()
+    return "/" in name or os.sep in name or name.lower().endswith(".csv") or Path(name).is_dir()
 
 
 def full_name(name: str) -> str:

@@ -16,8 +16,6 @@ from joblib import Parallel, delayed
 from nbclient.exceptions import DeadKernelError
 from tqdm.auto import tqdm
 
-from cptlab.data import is_path, open_dataset
-from cptlab.data.doctor import require_sound
 from cptlab.lab.bench.forecast import Forecast, forecast
 from cptlab.lab.cli.errors import message
 from cptlab.lab.cli.pages import html_page, index_page
@@ -26,6 +24,7 @@ from cptlab.lab.runs import inputs
 from cptlab.lab.runs.engines import LOCAL, worker_processes
 from cptlab.lab.runs.locks import held
 from cptlab.lab.runs.queue import run
+from cptlab.lab.runs.ready import require_ready
 from cptlab.lab.runs.results import look, remarks
 from cptlab.lab.study import lineup
 from cptlab.lab.study.captions import captions
@@ -89,35 +88,13 @@ def _declared(name: str) -> list[str]:
     return list(papermill.inspect_notebook(str(NOTEBOOKS / f"{name}.ipynb")))
 
 
-def check(profile: Profile, notebooks: Iterable[str]) -> None:
-    """Load what these notebooks need, so that bad input fails before any long work.
-
-    Raises ValueError with the problems of all data sets together, and only then the errors of the
-    backbone, which may need a download.
+def check(profile: Profile, notebooks: Iterable[str]) -> list[str]:
+    """Look at what these notebooks need, so that bad input fails before any long work; what should
+    be known about it. Raises ValueError as `require_ready`.
     """
-    problems: dict[str, None] = {}
-    specs = [spec for name in notebooks for spec in STUDIES[name](profile)]
-    for name in dict.fromkeys(name for spec in specs for name in (spec.dataset, *spec.targets)):
-        try:
-            if is_path(name):
-                require_sound(Path(name))
-                continue
-            dataset = open_dataset(name)
-            first = {s.key.rpartition("/")[0]: s.key for s in (*dataset.test, *dataset.train)}
-            dataset.read(list(first.values()), 8)  # every drawing opens
-        except (ValueError, OSError) as error:
-            problems[str(error)] = None
-    transfers = {
-        (spec.dataset, spec.targets): spec for spec in specs if spec.protocol == "transfer"
-    }
-    for spec in transfers.values():
-        try:
-            inputs.task_of(spec)
-        except (ValueError, OSError) as error:
-            problems |= dict.fromkeys(str(error).splitlines())
-    if problems:
-        raise ValueError("\n".join(problems))
+    remarks = require_ready(spec for name in notebooks for spec in STUDIES[name](profile))
     inputs.cached_backbone(profile.backbone, profile.pretrained, profile.device, profile.precision)
+    return remarks
 
 
 def plan(

@@ -130,7 +130,8 @@ def compare(
     asked.against  # noqa: B018 without a method to compare it fails here
     folders = workspace(profile, out)
     click.echo(f"{len(asked.study)} runs of {', '.join(asked.chosen)}; they go to {folders.runs}.")
-    asked.check()
+    for remark in asked.check():
+        click.echo(remark)
     if dry_run:
         todo = missing(list(asked.study), folders.runs)
         for spec in asked.study if names else ():

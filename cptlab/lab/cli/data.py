@@ -24,12 +24,17 @@ def doctor(path: Path | None, full: bool) -> None:
     Example: cptlab doctor --data-root ~/data
     """
     from cptlab.data import doctor as checks
+    from cptlab.data import is_path
     from cptlab.data.root import data_root
 
     if path is None:
         checkups = checks.examine_root(data_root(), full)
     else:
         checkups = [checks.examine_own(path, full)]
+        if not is_path(str(path)):
+            checkups[0].notes.append(
+                f"other commands take {path} for a data set of that name, ./{path} for this folder"
+            )
     click.echo(checks.report(checkups))
     if any(checkup.problems for checkup in checkups):
         sys.exit(1)

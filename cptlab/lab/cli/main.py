@@ -87,7 +87,8 @@ def figures(
     chosen = profile_with(profile, **changes)
     folders = workspace(chosen.name, out)
     if not dry_run:
-        batch.check(chosen, names)
+        for remark in batch.check(chosen, names):
+            click.echo(remark)
     plan = batch.plan(chosen, names, folders, jobs, {"profile": profile, **changes})
     done = len(plan.runs) - len(plan.todo)
     if dry_run:
@@ -105,7 +106,8 @@ def figures(
     )
     if dry_run:
         # last, so that the plan can be seen before data and weights are there
-        batch.check(chosen, names)
+        for remark in batch.check(chosen, names):
+            click.echo(remark)
     else:
         batch.figures(plan, jobs, engine)
         click.echo(f"Figures: {folders.figures}\nPages: {folders.notebooks / 'index.html'}")

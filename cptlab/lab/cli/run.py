@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -94,11 +93,11 @@ def run(
     import json
 
     from cptlab.checks import build, option
-    from cptlab.data import full_name, is_path
-    from cptlab.data.doctor import require_sound
+    from cptlab.data import full_name
     from cptlab.lab.runs import inputs, results
     from cptlab.lab.runs.locks import claimed
     from cptlab.lab.runs.one_pass import check_writable, execute
+    from cptlab.lab.runs.ready import require_ready
     from cptlab.lab.study.lineup import with_options
     from cptlab.lab.study.profiles import profile_named
     from cptlab.lab.workspace import workspace
@@ -120,13 +119,12 @@ def run(
         template=template,
         targets=tuple(map(full_name, targets)),
     )
-    task = inputs.task_of(spec)  # fails before anything is printed or made
-    for name in filter(is_path, (spec.dataset, *spec.targets)):
-        require_sound(Path(name))  # a damaged test image should fail before training
-    # so should what the method cannot learn
-    spec.method.check(inputs.backbone_of(spec), len(task.learned.class_names))
+    known = require_ready([spec])  # fails before anything is printed or made
+    task = inputs.task_of(spec)
     store = workspace(profile, out).runs
     click.echo(json.dumps(spec.as_dict(), indent=1))
+    for remark in known:
+        click.echo(remark)
     check_writable(store)
     content = inputs.content_with(task)
     for remark in results.remarks(results.look([spec], store, content)):
@@ -144,8 +142,6 @@ def _show(result: Result) -> None:
     """What was used in place of something, every metric, and where it is stored."""
     for what, instead in result.spec.method.substitutes().items():
         click.echo(f"No {what} given: {instead} are used instead.")
-    for remark in result.details.get("remarks", ()):
-        click.echo(remark)
     for name, value in result.metrics.items():
         unit = "dimensions" if name == "effective_rank" else "%"
         shown = "     - (too few classes for thirds)" if value != value else f"{value:6.2f} {unit}"

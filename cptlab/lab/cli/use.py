@@ -115,13 +115,15 @@ def evaluate(
 
     Example: cptlab evaluate out/runs/food-cpt-tau0.06-seed1-1a2b3c4d5e --dataset travel
     """
+    from cptlab.clip import reads
     from cptlab.data import is_path
     from cptlab.data.doctor import require_sound
 
     check_folder(csv)
     result = stored(run, method)
     if is_path(dataset):
-        require_sound(Path(dataset).expanduser())  # a damaged image should fail at once
+        own = Path(dataset).expanduser()  # what is damaged or too long should fail at once
+        require_sound(own, reads(result.spec.backbone), result.spec.method.sentences)
     metrics, classes = result.evaluate(dataset, protocol)
     click.echo(metrics.to_string(index=False, float_format="{:.2f}".format))
     click.echo("Percent; macro: mean over classes; zero_shot: the frozen CLIP.")

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from cptlab.data import Protocol, full_name, is_path, open_dataset
-from cptlab.data.doctor import require_sound
+from cptlab.data import Protocol, full_name, is_path
 from cptlab.data.long_tail import ClassOrder
-from cptlab.lab.runs import inputs
+from cptlab.lab.runs.ready import require_ready
 from cptlab.lab.study import given
 from cptlab.lab.study.claims.variants import ZERO_SHOT
 from cptlab.lab.study.lineup import chosen
@@ -127,31 +126,11 @@ class Question:
             for seed in (seeds[:1] if label == ZERO_SHOT else seeds)
         }
 
-    def check(self) -> None:
-        """Open all data sets and the backbone, so that bad input fails before any training.
-
-        Raises ValueError with the problems of all data sets and methods together.
+    def check(self) -> list[str]:
+        """Look at all data sets and the backbone, so that bad input fails before any training; what
+        should be known about them. Raises ValueError as `require_ready`.
         """
-        problems: dict[str, None] = {}
-        for full in self.named.values():
-            try:
-                if is_path(full):
-                    require_sound(Path(full))
-                else:
-                    dataset = open_dataset(full)
-                    dataset.read([dataset.test[0].key], 8)
-            except (ValueError, OSError) as error:
-                problems[str(error)] = None
-        if not problems:
-            once = {(spec.dataset, spec.method): spec for spec in self.study}
-            for spec in once.values():
-                try:
-                    learned = inputs.task_of(spec).learned
-                    spec.method.check(inputs.backbone_of(spec), len(learned.class_names))
-                except (ValueError, OSError) as error:
-                    problems[str(error)] = None
-        if problems:
-            raise ValueError("\n".join(problems))
+        return require_ready(self.study)
 
     def _spec(self, short: str, method: Method, tau: float, seed: int) -> RunSpec:
         spec = self.sized.spec(self.named[short], method, tau, seed, self.protocol)
