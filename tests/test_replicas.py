@@ -255,7 +255,7 @@ def test_jobs_get_a_fair_share(tiny, tmp_path, monkeypatch):
         runs, "execute", lambda specs, *rest: sizes.append(len(specs)) or original(specs, *rest)
     )
     module = sys.modules["cptlab.lab.runs.engines.processes"]
-    monkeypatch.setattr(module, "parallel_config", _serial)
+    monkeypatch.setattr(module, "worker_processes", _serial)
     seeds = [dataclasses.replace(specs_of("coop")[0], seed=s) for s in range(6)]
     run(seeds, tmp_path, jobs=2, progress=False)
     assert sizes == [3, 3]

@@ -10,6 +10,7 @@ from test_every_method import ALL
 from tiny_data_root import image, own_folder, tiny_root
 from tiny_runs import BACKBONE, NAMES, noisy_folder, trained
 
+from cptlab import clip
 from cptlab.data import ImageDataset, open_dataset
 from cptlab.lab.cli.main import commands
 from cptlab.lab.runs import inputs
@@ -23,7 +24,9 @@ def animals(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def tiny(monkeypatch):
+    reads = clip.reads
     monkeypatch.setattr(inputs, "backbone_of", lambda spec: BACKBONE)
+    monkeypatch.setattr(clip, "reads", lambda name: reads())
 
 
 @pytest.mark.parametrize("method", ALL, ids=lambda method: method.name)
