@@ -359,6 +359,12 @@ def test_sizes_with_the_same_numbers_of_clusters_share_a_place(ax):
     assert list(ax.lines[-1].get_xdata()) == [1, 1]
 
 
+def test_a_single_size_has_its_seeds_beside_its_mean(ax):
+    frame = pd.DataFrame({"size": 4, "seed": SEEDS}).assign(method="CPT (sum)", H=50.0)
+    cluster_sizes(frame, numbers={4: [10]}, default=16, ax=ax)
+    assert ax.get_xlim() == (-0.5, 0.5)
+
+
 def test_equal_spans_widen_around_the_middle():
     axes = Figure().subplots(1, 2)
     axes[0].set(xlim=(0, 1), ylim=(5, 9))

@@ -188,6 +188,8 @@ def cluster_sizes(
         ax.axvline(usual, **middle)
     ticks = [f"{', '.join(map(str, same))}\n{_numbers(made)}" for made, same in alike.items()]
     ax.set_xticks(range(len(places)), ticks)
+    if len(places) == 1:  # limits around a mean and its seeds alone would set them far apart
+        ax.set_xlim(-0.5, 0.5)
     ax.set(xlabel="classes per cluster; number of clusters M", ylabel="H (%)")
     ax.grid(False, axis="x")
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.28), ncols=2)
