@@ -208,6 +208,13 @@ def test_what_cannot_be_asked_is_told_before_any_work(changes, words, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_what_is_skipped_is_told(birds, tmp_path):
+    shutil.copytree(birds, tmp_path / "birds")
+    (tmp_path / "birds/owl/notes.txt").write_text("seen at night")
+    with pytest.warns(UserWarning, match=r"1 skipped .*notes\.txt"):
+        cptlab.fit(tmp_path / "birds", "zero_shot", out=tmp_path / "out", profile="smoke")
+
+
 def test_all_problems_of_own_data_are_told_together(birds, fish, tmp_path):
     for source in (birds, fish):
         shutil.copytree(source, tmp_path / source.name)
