@@ -38,7 +38,7 @@ def test_numbers_and_items():
 
 @pytest.mark.parametrize(
     ("value", "words"),
-    [("a,1", "taus takes numbers"), ("", "taus is empty"), ([1, 1.0], "taus has 1.0 twice")],
+    [("a,1", "taus takes numbers"), ("", "taus is empty"), ([1, 1.0], "taus has 1 twice")],
 )
 def test_numbers_written_wrongly_are_told(value, words):
     with pytest.raises(ValueError, match=words):

@@ -108,7 +108,8 @@ def test_what_draws_and_computes_lies_in_the_package(name):
 @pytest.mark.parametrize("name", [n for n, study in STUDIES.items() if study(SMOKE)])
 def test_notebooks_with_a_study_have_its_parameters(name):
     told = papermill.inspect_notebook(str(NOTEBOOKS / f"{name}.ipynb"))
-    assert list(told)[:8] == ["profile", "out", "jobs", *list(PARAMETERS)[:5]]
+    common = [p for p in list(PARAMETERS)[:5] if (name, p) != ("13_few_shot", "taus")]
+    assert list(told)[: 3 + len(common)] == ["profile", "out", "jobs", *common]
     assert list(told)[8:] == OWN_PARAMETERS.get(name, [])
 
 

@@ -3,6 +3,7 @@
 import pytest
 from click.testing import CliRunner
 
+from cptlab.lab.cli import batch
 from cptlab.lab.cli.main import commands
 from cptlab.lab.cli.options import PARAMETERS as OPTIONS
 from cptlab.lab.study.profiles import FULL, SMOKE, profile_named
@@ -76,10 +77,15 @@ def test_parameters_are_read_in_every_form(forms, read):
             "Unknown data set 'travl'; choose one of act.*'travel'",
         ),
         ({"datasets": "food,food"}, "datasets holds food twice"),
+        (
+            {"datasets": "a/birds,b/birds"},
+            "Two data sets are called 'birds', .*a/birds and .*b/birds",
+        ),
+        ({"weights": "TETF=0;TETF=1"}, "weights holds TETF twice"),
         ({"methods": "coop,cpt2"}, "Unknown method 'cpt2'; choose one of zero_shot.*'cpt'"),
         ({"methods": "coop,CoOp"}, "CoOp is named twice"),
         ({"taus": "0.06,2"}, "taus holds 2: an imbalance ratio lies above 0"),
-        ({"taus": "small"}, "taus takes numbers such as"),
+        ({"taus": "small"}, "taus takes numbers with a decimal point"),
         ({"seeds": "3-1"}, "seeds 3-1 run backwards: write 1-3"),
         ({"seeds": "one"}, "seeds takes whole numbers such as 1,2,5 or 1-3"),
         ({"backbone": "a,b,c"}, "backbone is a name, or a name and weights"),
@@ -225,3 +231,31 @@ def test_a_parameter_goes_to_the_notebooks_that_have_it():
 
 def test_a_study_that_was_not_changed_keeps_its_name():
     assert profile_with("smoke") == SMOKE
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"losses": "TETF,CC"}, {"losses": "TETF+CC"}),
+        ({"weights": {"RS": 0.1234567}}, {"weights": {"RS": 0.1234568}}),
+        ({"methods": "cpt, lambda_rs = 0.2"}, {"methods": "cpt"}),
+    ],
+)
+def test_studies_of_other_parameters_have_other_names(one, other):
+    names = {profile_with("smoke", **given).name for given in (one, other)}
+    assert len(names) == 2
+    assert all(name.count(",") == 1 for name in names)
+
+
+def test_methods_bring_hyper_parameters_as_in_labels():
+    changed = profile_with("smoke", methods="CPT (pair mean), lambda_rs = 0.2, coop")
+    methods = {spec.method for spec in STUDIES["06_base_to_new"](changed)}
+    assert {m.lambda_rs for m in methods if m.name == "cpt"} == {0.2}
+
+
+def test_a_notebook_without_runs_is_refused_or_left_out(tmp_path):
+    alone = profile_with("smoke", datasets=str(tmp_path))
+    with pytest.raises(ValueError, match="07_cross_dataset has nothing to show"):
+        batch.with_runs(alone, ["07_cross_dataset"], ["07"])
+    left = batch.with_runs(alone, list(STUDIES), [])
+    assert set(STUDIES) - set(left) == {"07_cross_dataset", "08_domain_generalization"}

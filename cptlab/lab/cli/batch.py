@@ -28,9 +28,9 @@ from cptlab.lab.runs.ready import require_ready
 from cptlab.lab.runs.results import look, remarks
 from cptlab.lab.study import lineup
 from cptlab.lab.study.captions import captions
-from cptlab.lab.study.profiles import Profile
+from cptlab.lab.study.profiles import Profile, profile_named
 from cptlab.lab.study.studies import STUDIES
-from cptlab.lab.workspace import NOTEBOOKS, Workspace
+from cptlab.lab.workspace import DEFAULT_PROFILE, NOTEBOOKS, Workspace
 from cptlab.training.spec import RunSpec
 
 
@@ -80,6 +80,21 @@ def notebook_names(wanted: Sequence[str] = (), given: Collection[str] = ()) -> l
                 f"{'has' if len(having) == 1 else 'have'} it."
             )
     return list(dict.fromkeys(names))
+
+
+def with_runs(profile: Profile, names: Sequence[str], wanted: Sequence[str]) -> list[str]:
+    """The notebooks that have something to show under changed parameters.
+
+    Raises ValueError for one that was wanted and has not.
+    """
+    usual = profile_named(DEFAULT_PROFILE)
+    empty = [name for name in names if STUDIES[name](usual) and not STUDIES[name](profile)]
+    if empty and wanted:
+        raise ValueError(
+            f"Notebook {empty[0]} has nothing to show with these data sets: it is about transfer, "
+            "from embedded ones, ImageNet, or two or more of your own."
+        )
+    return [name for name in names if name not in empty]
 
 
 @cache

@@ -85,6 +85,7 @@ def figures(
     names = batch.notebook_names(notebooks, changes)  # an unknown one fails before data are opened
     profile = with_methods(profile, own)
     chosen = profile_with(profile, **changes)
+    names = batch.with_runs(chosen, names, notebooks)
     folders = workspace(chosen.name, out)
     if not dry_run:
         for remark in batch.check(chosen, names):

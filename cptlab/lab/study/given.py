@@ -41,7 +41,10 @@ def numbers(name: str, given: object) -> tuple[float, ...]:
     try:
         found = [float(one) for one in items(given)]  # ty: ignore[invalid-argument-type]
     except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} takes numbers such as 0.06,1, got {given!r}.") from error
+        raise ValueError(
+            f"{name} takes numbers with a decimal point and commas between them, such as 1,0.5; "
+            f"got {given!r}."
+        ) from error
     return _each_once(name, found)
 
 
@@ -72,5 +75,5 @@ def _each_once(name: str, found: list[T]) -> tuple[T, ...]:
     if not found:
         raise ValueError(f"{name} is empty: give at least one.")
     if repeated := [one for one in found if found.count(one) > 1]:
-        raise ValueError(f"{name} has {repeated[0]} twice: give each once.")
+        raise ValueError(f"{name} has {repeated[0]:g} twice: give each once.")
     return tuple(found)

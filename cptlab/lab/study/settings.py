@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from math import inf
+from pathlib import Path
 from typing import Any
 
 from cptlab.checks import check_values, did_you_mean
@@ -108,11 +109,21 @@ def _datasets(value: object) -> list[str]:
     names = [full_name(str(name)) for name in items(value)]
     for name in names:
         check_name(name)
-    return _each_once("datasets", names)
+    _each_once("datasets", names)
+    by_short: dict[str, str] = {}
+    for name in names:
+        short = Path(name).stem if is_path(name) else name
+        if (other := by_short.setdefault(short, name)) != name:
+            raise ValueError(
+                f"Two data sets are called {short!r}, {other} and {name}: tables could not tell "
+                "them apart. Rename one of them."
+            )
+    return names
 
 
 def _methods(value: object) -> list[str]:
-    return _each_once("methods", [full_reference(str(name)) for name in items(value)])
+    names = [] if value is None else read.methods(value)
+    return _each_once("methods", [full_reference(str(name)) for name in names])
 
 
 def _backbone(value: object) -> list[str]:
@@ -140,6 +151,7 @@ def _weights(value: object) -> dict[LossName, list[float]]:
     known = list(DEFAULT_WEIGHTS)
     if isinstance(value, str) and "=" in value:
         pairs = [part.partition("=") for part in value.split(";") if part.strip()]
+        _each_once("weights", [name.strip() for name, _, _ in pairs])
         value = {name.strip(): numbers for name, _, numbers in pairs}
     if not isinstance(value, Mapping):
         value = dict.fromkeys(known if items(value) else (), value)
@@ -239,7 +251,16 @@ def _varied(**given: Any) -> Varied:
 
 
 def _as_text(value: Any) -> str:
-    """A parameter in the name of a study: no comma, which stands between parameters."""
+    """A parameter in the name of a study: no comma, which stands between parameters, and no two
+    values of one name.
+    """
     if isinstance(value, Mapping):
         return ";".join(f"{name}:{_as_text(numbers)}" for name, numbers in value.items())
-    return "+".join(f"{v:g}" if isinstance(v, float) else str(v) for v in value)
+    return "+".join(map(_item_as_text, value))
+
+
+def _item_as_text(item: Any) -> str:
+    if isinstance(item, float):
+        short = f"{item:g}"
+        return short if float(short) == item else repr(item)
+    return str(item).replace("+", "&").replace(", ", ";")
