@@ -86,6 +86,9 @@ def test_means_over_data_sets_and_data_set_by_data_set():
         ("food", "mean"),
         ("food", "std"),
     ]
+    more = comparison.by_dataset(runs({"Zero-shot": 5, "CoOp": 10}, taus=(1, 0.25), dataset="food"))
+    rows = [(1, "Zero-shot"), (1, "CoOp"), (0.25, "Zero-shot"), (0.25, "CoOp")]
+    assert list(comparison.wide(more).index) == rows
 
 
 def test_chosen_methods_show_their_tails_instead():

@@ -43,10 +43,11 @@ def by_dataset(table: pd.DataFrame, metric: str = "H") -> pd.DataFrame:
 
 
 def wide(by_dataset: pd.DataFrame) -> pd.DataFrame:
-    """A column for each data set, of paths the last part."""
+    """A column for each data set, of paths the last part; a row per ratio, falling, and method."""
     named = by_dataset.rename(index=lambda name: Path(name).stem, level="dataset")
-    shown = pd.DataFrame(named.unstack("dataset")).swaplevel(axis=1)
-    return shown.sort_index(axis=1, sort_remaining=False).round(1)
+    shown = pd.DataFrame(named.unstack("dataset", sort=False)).swaplevel(axis=1)
+    shown = shown.sort_index(axis=1, sort_remaining=False)
+    return shown.sort_values("tau", ascending=False, kind="stable").round(1)
 
 
 def tail_methods(profile: Profile, labels: Sequence[str]) -> list[str]:

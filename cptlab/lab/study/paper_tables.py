@@ -21,6 +21,8 @@ SAME_METHOD = {
 QUANTITIES = {"Base-to-New": "H", "Cross-Dataset": "targets", "Domain Gen.": "domains"}
 """Column of the paper's Table 1 -> our name for the quantity."""
 
+NOTHING = "The published table has none of these methods: there is nothing to put side by side."
+
 KEYS = ["block", "origin", "reading"]
 """Levels of the columns: quantity and imbalance ratio, published or measured, our reading."""
 
@@ -38,21 +40,19 @@ def losses(measured: pd.DataFrame) -> Styler:
 
 
 def methods(table: int, measured: pd.DataFrame, metric: str) -> Styler:
-    """Tables 2 to 4, their averages: a row per method, a block per imbalance ratio.
+    """Tables 2 to 4, their averages: a row per measured method, a block per imbalance ratio.
 
     measured: `method_table` with "method" and "tau", of which `metric` is shown.
     """
     ours = _measured(measured[measured["metric"] == metric])
     ours = ours.assign(row=ours["method"], reading="", block=_tau(ours))
     printed = _printed(table).query("column == 'Avg'")
-    known = set(ours["row"])
-    labels = {
-        name: [label for label in SAME_METHOD.get(name, (name,)) if label in known] or [name]
-        for name in printed["method"]
-    }
+    labels = {name: SAME_METHOD.get(name, (name,)) for name in printed["method"]}
     printed = printed.assign(row=printed["method"].map(labels)).explode("row")
+    printed = printed[printed["row"].isin(ours["row"])]
     only_ours = ours[~ours["row"].isin(printed["row"])]
-    return _joined(printed, ours, pd.concat([only_ours, printed])["row"])
+    style = _joined(printed, ours, pd.concat([only_ours, printed])["row"])
+    return style.set_caption(NOTHING) if printed.empty else style
 
 
 def algorithms(measured: pd.DataFrame) -> Styler:
@@ -86,12 +86,14 @@ def _tau(frame: pd.DataFrame) -> pd.Series:
 
 
 def _joined(printed: pd.DataFrame, ours: pd.DataFrame, rows: Iterable[str] | None = None) -> Styler:
-    """Blocks side by side, measured ones first; "–" where there is no number.
+    """Blocks side by side by quantity, ratios decreasing; "–" where there is no number.
 
     Both frames have a "row", the `KEYS` and a "text". rows: their order, by default that of ours.
     """
     sides = pd.concat([printed, ours])
-    order = list(dict.fromkeys(pd.concat([ours, printed])["block"]))
+    blocks = {b: b.rpartition("τ = ") for b in pd.concat([ours, printed])["block"]}
+    quantities = [quantity for quantity, _, _ in blocks.values()]
+    order = sorted(blocks, key=lambda b: (quantities.index(blocks[b][0]), -float(blocks[b][2])))
     columns = sides[KEYS].drop_duplicates()
     columns = columns.sort_values("block", key=lambda b: b.map(order.index), kind="stable")
     wide = sides.pivot(index="row", columns=KEYS, values="text")
