@@ -25,12 +25,14 @@ def by_shots(results: Mapping[str, Sequence[Result]], table: pd.DataFrame) -> pd
 def as_markdown(frame: pd.DataFrame) -> str:
     """Means over seeds with intervals: a row per method, a column per number of shots.
 
-    Zero-shot, which sees no training image, stands in the last column.
+    Zero-shot, which sees no training image, has its one number in every column.
     """
     summary = method_table(frame, ["all"], by=["method", "shots"])
-    summary.loc[summary["method"] == ZERO_SHOT, "shots"] = frame["shots"].max()
-    summary = summary.sort_values("shots", kind="stable")
-    metric = summary["shots"].map("{} shots".format)
+    untrained = summary["method"] == ZERO_SHOT
+    trained, once = summary[~untrained], summary[untrained].drop(columns="shots")
+    everywhere = once.merge(trained[["shots"]].drop_duplicates(), how="cross")
+    summary = pd.concat([trained, everywhere]).sort_values("shots", kind="stable")
+    metric = [f"{shots} shot{'s' * (shots > 1)}" for shots in summary["shots"]]
     return to_markdown(summary.assign(metric=metric).drop(columns="shots"))
 
 
