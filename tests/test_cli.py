@@ -86,7 +86,7 @@ def test_dry_run_sums_up_and_does_nothing(cptlab, tmp_path, no_work):
     assert len(listed) == len(expected)
     *_, table, note, summary = short.splitlines()
     assert table.split()[:2] == ["all", str(len(expected))]
-    assert note == "Hours of one run after another, on: this machine."
+    assert note == "Minutes of one run after another, on: this machine."
     assert summary.startswith(
         f"Profile smoke: {len(expected)} runs, 0 done, {len(expected)} to do in about "
     )

@@ -102,7 +102,7 @@ cptlab.__main__.main()
     assert (carried / "notebooks/00_tour.ipynb").is_file()
     assert runs == str(tmp_path / "cptlab-out/smoke/runs")
     assert looking == f"Profile smoke: 3 runs; looking at what is done in {runs}."
-    assert plan[0].split() == ["runs", "steps", "hours"]
+    assert plan[0].split() == ["runs", "steps", "minutes"]
     assert plan[-1].startswith("Profile smoke: 3 runs, 0 done, 3 to do")
     assert not list(tmp_path.iterdir())
 

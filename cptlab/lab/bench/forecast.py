@@ -179,14 +179,16 @@ def summary(runs: pd.DataFrame, labels: Mapping[RunSpec, str]) -> pd.DataFrame:
 
 
 def as_text(found: Forecast, labels: Mapping[RunSpec, str]) -> str:
-    """The summary of a forecast as text, with what its hours rest on."""
+    """The summary of a forecast as text, with what its times rest on."""
     table = summary(found.runs, labels)
-    hours = [GUESS * guess + f"{h:,.2f}" for h, guess in zip(table["hours"], table["guess"])]
-    shown = table.drop(columns="guess").assign(hours=hours)
+    unit, per_hour = ("minutes", 60) if table["hours"].iloc[-1] < 2 else ("hours", 1)
+    pairs = zip(table["hours"], table["guess"], strict=True)
+    times = [GUESS * guess + f"{per_hour * hours:,.1f}" for hours, guess in pairs]
+    shown = table.drop(columns=["guess", "hours"]).assign(**{unit: times})
     text = shown.to_string(formatters={"steps": "{:,}".format})
     specs = found.runs["spec"]
     machines = dict.fromkeys(times_of(spec.backbone, spec.device).machine for spec in specs)
-    text += f"\nHours of one run after another, on: {'; '.join(machines)}."
+    text += f"\n{unit.capitalize()} of one run after another, on: {'; '.join(machines)}."
     if table["guess"].any():
         text += f"\n{GUESS} is a guess from the sizes of both towers: such runs were not timed yet."
     return text
