@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, get_args
 
 import pandas as pd
@@ -43,10 +44,8 @@ def described(profile: Profile, base: ImageDataset) -> str:
     lines = [f"Maps: {len(base.class_names)} base classes of {base.name}, {known}"]
     for i, name in enumerate(profile.details.datasets):
         made = {size: number[i] for size, number in numbers(profile).items()}
-        count = _base_classes(name)
-        lines.append(
-            f"Runs: {count} base classes of {name}; clusters by classes per cluster: {made}"
-        )
+        classes = f"{_base_classes(name)} base classes of {Path(name).stem}"
+        lines.append(f"Runs: {classes}; clusters by classes per cluster: {made}")
     return "\n".join(lines)
 
 
@@ -181,7 +180,8 @@ def agreement(profile: Profile, results: Mapping[str, Sequence[Result]]) -> pd.D
     }
     first = NAMES[profile.varied.algorithms[0]]
     found = {key: adjusted_rand_score(used[first, key[1]], c) for key, c in used.items()}
-    return pd.Series(found).unstack(sort=False).rename_axis("agreement")
+    table = pd.Series(found).unstack(sort=False).rename_axis("agreement")
+    return table.rename(columns=lambda dataset: Path(dataset).stem)
 
 
 def _base_classes(dataset: str) -> int:
