@@ -45,3 +45,16 @@ def test_numbers_written_wrongly_are_told(value, words):
         given.numbers("taus", value)
     with pytest.raises(ValueError, match="seeds has 2 twice"):
         given.seeds("1-3,2")
+
+
+def test_data_sets_by_short_name():
+    assert given.by_short_name(["food", "/a/birds", "/b/fish.csv"]) == {
+        "food": "food",
+        "birds": "/a/birds",
+        "fish": "/b/fish.csv",
+    }
+    same = "food"
+    with pytest.raises(ValueError, match="The data set food is named twice"):
+        given.by_short_name([same, same])
+    with pytest.raises(ValueError, match="Two data sets are called 'birds', /a/birds and /b/birds"):
+        given.by_short_name(["/a/birds", "/b/birds"])

@@ -223,6 +223,7 @@ def test_a_parameter_that_is_called_name():
         ({"targets": ("animals",)}, "Targets animals go with the protocol transfer, not with base"),
         ({"protocol": "transfer", "targets": ("food",)}, "food is the source of this transfer"),
         ({"protocol": "transfer", "targets": ("a/b", "a/../a/b")}, "a/b is named twice"),
+        ({"protocol": "transfer", "targets": ("animals",) * 2}, "animals is named twice"),
         (
             {"protocol": "transfer", "targets": ("animals", "mine/animals.csv")},
             r"animals and mine/animals\.csv would both be called 'target animals'",

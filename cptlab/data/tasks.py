@@ -120,7 +120,8 @@ def check_targets(name: str, protocol: Protocol, targets: Sequence[str]) -> None
     for target in targets:
         if full_name(target) == full_name(name):
             raise ValueError(f"{target} is the source of this transfer, so it cannot be a target.")
-        if (first := seen.setdefault(target_role(target), target)) is not target:
+        role = target_role(target)
+        if (first := seen.get(role)) is not None:
             same = full_name(first) == full_name(target)
             raise ValueError(
                 f"{target} is named twice as a target."
@@ -128,6 +129,7 @@ def check_targets(name: str, protocol: Protocol, targets: Sequence[str]) -> None
                 else f"The targets {first} and {target} would both be called "
                 f"{target_role(target)!r} in results: rename one of them."
             )
+        seen[role] = target
 
 
 TARGET = "target "

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 import click
 
 from cptlab.lab.cli.names import EMBEDDED, METHODS, PAPER, one_of
-from cptlab.lab.cli.options import data_root_option, engine_option, jobs_option, profile_option
+from cptlab.lab.cli.options import (
+    class_order_option,
+    data_root_option,
+    engine_option,
+    jobs_option,
+    profile_option,
+    protocol_option,
+    shots_option,
+)
 
 if TYPE_CHECKING:
     from cptlab.data import Protocol
@@ -29,20 +37,14 @@ if TYPE_CHECKING:
 )
 @click.option("--taus", default="0.06", show_default=True, help="Imbalance ratios: .06,1")
 @click.option("--seeds", default="1-3", show_default=True, help="1-3 or 1,2,5")
-@click.option(
-    "--protocol",
-    type=click.Choice(["base_to_new", "few_shot", "transfer"]),
-    default="base_to_new",
-    show_default=True,
-    help="What is learned and tested.",
-)
+@protocol_option
 @click.option(
     "--set",
     "options",
     multiple=True,
     help="Hyper-parameter of a method: cpt.etf_reduction=pair_mean.",
 )
-@click.option("--shots", default=16, show_default=True, help="Training images of the first class.")
+@shots_option
 @click.option("--epochs", type=int, help="Of every method; its own in the profile, if left out.")
 @click.option("--lr", type=float, help="Learning rate of every method.")
 @click.option("--batch-size", type=int, help="Images of a step, of every method.")
@@ -53,14 +55,7 @@ if TYPE_CHECKING:
     help="Sentence of zero-shot classification, 'a satellite photo of {}.'; of one data set: "
     "'birds=a photo of a {}, a bird.'",
 )
-@click.option(
-    "--class-order",
-    type=click.Choice(["name", "permuted", "count"]),
-    default="name",
-    show_default=True,
-    help="Classes from head to tail: as the data set has them, permuted by the seed, or those with "
-    "most training images first.",
-)
+@class_order_option
 @click.option("--reference", help="Name or label of the method that differences are against.")
 @profile_option
 @click.option("--out", default="comparison", show_default=True, help="Write everything below it.")

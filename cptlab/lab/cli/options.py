@@ -88,6 +88,26 @@ jobs_option = click.option(
 )
 
 
+protocol_option = click.option(
+    "--protocol",
+    type=click.Choice(["base_to_new", "few_shot", "transfer"]),
+    default="base_to_new",
+    show_default=True,
+    help="What is learned and tested.",
+)
+class_order_option = click.option(
+    "--class-order",
+    type=click.Choice(["name", "permuted", "count"]),
+    default="name",
+    show_default=True,
+    help="Classes from head to tail: as the data set has them, permuted by the seed, or those with "
+    "most training images first.",
+)
+shots_option = click.option(
+    "--shots", default=16, show_default=True, help="Most training images of a class (n_max)."
+)
+
+
 def with_methods(profile: str, references: Sequence[str]) -> str:
     """A profile with methods of one's own beside the others; ValueError for a comma in a path."""
     for reference in references:

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 from cptlab.lab.cli.names import EMBEDDED, METHODS, PAPER, one_of
-from cptlab.lab.cli.options import data_root_option, profile_option
+from cptlab.lab.cli.options import (
+    class_order_option,
+    data_root_option,
+    profile_option,
+    protocol_option,
+    shots_option,
+)
 
 if TYPE_CHECKING:
     from cptlab.data import Protocol
@@ -35,21 +41,8 @@ if TYPE_CHECKING:
 @click.option("--tau", default=0.06, show_default=True, help="Imbalance ratio.")
 @click.option("--seed", default=1, show_default=True)
 @profile_option
-@click.option(
-    "--class-order",
-    type=click.Choice(["name", "permuted", "count"]),
-    default="name",
-    show_default=True,
-    help="Classes from head to tail: as the data set has them, permuted by the seed, or those with "
-    "most training images first.",
-)
-@click.option(
-    "--protocol",
-    type=click.Choice(["base_to_new", "transfer", "few_shot"]),
-    default="base_to_new",
-    show_default=True,
-    help="What is learned and tested.",
-)
+@class_order_option
+@protocol_option
 @click.option(
     "--target",
     "targets",
@@ -57,9 +50,7 @@ if TYPE_CHECKING:
     help="Data set that transfer tests, in place of all others of the family; may be repeated.",
     shell_complete=one_of((*EMBEDDED, *PAPER), or_path=True),
 )
-@click.option(
-    "--shots", default=16, show_default=True, help="Most training images of a class (n_max)."
-)
+@shots_option
 @click.option("--template", help="Sentence around class names, such as 'a satellite photo of {}.'")
 @click.option("--set", "options", multiple=True, help="Hyper-parameter of the method: name=value.")
 @click.option(

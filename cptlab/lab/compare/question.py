@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 from cptlab.data import Protocol, full_name, is_path
 from cptlab.data.long_tail import ClassOrder
@@ -73,18 +72,7 @@ class Question:
     @cached_property
     def named(self) -> dict[str, str]:
         """Short name -> data set, as specifications have it."""
-        found: dict[str, str] = {}
-        for name in map(str, given.items(self.datasets)):
-            full = full_name(name)
-            short = Path(full).stem if is_path(full) else full
-            if found.get(short) == full:
-                raise ValueError(f"The data set {full} is named twice: name it once.")
-            if short in found:
-                raise ValueError(
-                    f"Two data sets are called {short!r}, {found[short]} and {full}: tables could "
-                    "not tell them apart. Rename one of them."
-                )
-            found[short] = full
+        found = given.by_short_name(full_name(str(name)) for name in given.items(self.datasets))
         if not found:
             raise ValueError("There are no data sets to compare on: name at least one.")
         return found

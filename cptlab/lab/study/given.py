@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TypeVar
+
+from cptlab.data import is_path
 
 T = TypeVar("T")
 RANGE = re.compile(r"(\d+)\s*-\s*(\d+)")
@@ -33,6 +36,25 @@ def methods(given: object) -> list[object]:
             found[-1] = f"{before}, {one}"
         else:
             found.append(one)
+    return found
+
+
+def by_short_name(datasets: Iterable[str]) -> dict[str, str]:
+    """Names of data sets, as tables have them -> the names that specifications have.
+
+    Raises ValueError for two that tables could not tell apart.
+    """
+    found: dict[str, str] = {}
+    for full in datasets:
+        short = Path(full).stem if is_path(full) else full
+        if found.get(short) == full:
+            raise ValueError(f"The data set {full} is named twice: name it once.")
+        if short in found:
+            raise ValueError(
+                f"Two data sets are called {short!r}, {found[short]} and {full}: tables could not "
+                "tell them apart. Rename one of them."
+            )
+        found[short] = full
     return found
 
 

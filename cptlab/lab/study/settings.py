@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from math import inf
-from pathlib import Path
 from typing import Any
 
 from cptlab.checks import check_values, did_you_mean
@@ -110,14 +109,7 @@ def _datasets(value: object) -> list[str]:
     for name in names:
         check_name(name)
     _each_once("datasets", names)
-    by_short: dict[str, str] = {}
-    for name in names:
-        short = Path(name).stem if is_path(name) else name
-        if (other := by_short.setdefault(short, name)) != name:
-            raise ValueError(
-                f"Two data sets are called {short!r}, {other} and {name}: tables could not tell "
-                "them apart. Rename one of them."
-            )
+    read.by_short_name(names)  # two of one name fail here
     return names
 
 
