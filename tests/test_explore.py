@@ -24,7 +24,7 @@ from cptlab.lab.explore.choice import (
 from cptlab.lab.explore.content import classes_content, map_content, matrix_content
 from cptlab.lab.explore.prediction import predict, read_image, read_names
 from cptlab.lab.explore.scene import IMAGE_SIZE, scene_of
-from cptlab.lab.explore.weights import nearest, with_weights
+from cptlab.lab.explore.weights import around, nearest, with_weights
 from cptlab.lab.runs.results import RESULT, Result
 from cptlab.lab.study.lineup import methods
 from cptlab.methods import CPT, CoOp
@@ -134,32 +134,44 @@ def test_the_nearest_run_differs_in_weights_alone():
     ]
     chosen = RUNS[2]
     runs = [*others, far, near]
-    assert nearest(runs, chosen.spec, PROFILE, (0.25, 0.15, 0.3)) is near
-    assert nearest(runs, chosen.spec, PROFILE, (0.25, 0.5, 0.1)) is far
-    assert nearest(others, chosen.spec, PROFILE, (0.25, 0.15, 0.3)) is None
+    assert nearest(runs, around(chosen.spec, PROFILE), (0.25, 0.15, 0.3)) is near
+    assert nearest(runs, around(chosen.spec, PROFILE), (0.25, 0.5, 0.1)) is far
+    assert nearest(others, around(chosen.spec, PROFILE), (0.25, 0.15, 0.3)) is None
 
 
 def test_distances_count_each_weight_in_its_default():
     # 0.1 is one default of L_RS but 0.4 of L_TETF's
     runs = [weighted(0.25, 0.15, 0.1), weighted(0.4, 0.15, 0.2)]
-    assert nearest(runs, RUNS[2].spec, PROFILE, (0.35, 0.15, 0.14)) is runs[0]
-    assert nearest(runs, RUNS[2].spec, PROFILE, (0.35, 0.15, 0.18)) is runs[1]
+    assert nearest(runs, around(RUNS[2].spec, PROFILE), (0.35, 0.15, 0.14)) is runs[0]
+    assert nearest(runs, around(RUNS[2].spec, PROFILE), (0.35, 0.15, 0.18)) is runs[1]
 
 
 def test_a_loss_that_is_off_has_no_reading_and_ivlp_has_no_loss():
     without = weighted(0.0, 0.15, 0.1, method=LABELED["CPT (sum)"])
     plain = run("IVLP", curve=True)
     runs = [plain, without]
-    assert nearest(runs, RUNS[2].spec, PROFILE, (0.05, 0.15, 0.1)) is without
-    assert nearest(runs, RUNS[2].spec, PROFILE, (0.0, 0.0, 0.01)) is plain
-    assert nearest(runs, plain.spec, PROFILE, (0.0, 0.1, 0.1)) is without
+    assert nearest(runs, around(RUNS[2].spec, PROFILE), (0.05, 0.15, 0.1)) is without
+    assert nearest(runs, around(RUNS[2].spec, PROFILE), (0.0, 0.0, 0.01)) is plain
+    assert nearest(runs, around(plain.spec, PROFILE), (0.0, 0.1, 0.1)) is without
+
+
+def test_a_loss_that_is_off_keeps_its_reading():
+    summed = around(run("CPT (sum)").spec, PROFILE)
+    without = weighted(0.0, 0.15, 0.1)  # of the other reading, which means nothing there
+    for one in (without, run("IVLP"), run("CoOp")):
+        assert around(one.spec, PROFILE, summed.method).method.etf_reduction == "sum"
+    assert around(run("IVLP").spec, PROFILE).method.etf_reduction == "pair_mean"
+    assert around(RUNS[2].spec, PROFILE, summed.method).method.etf_reduction == "pair_mean"
+    raw = dataclasses.replace(PAIR_MEAN, anchor_space="raw")
+    kept = around(weighted(0.25, 0.15, 0.0).spec, PROFILE, raw)
+    assert kept.method.anchor_space == "raw"
 
 
 def test_a_run_with_other_weights_differs_in_nothing_else():
-    spec = with_weights(RUNS[3].spec, PROFILE, (1.0, 0.0, 0.2))
+    spec = with_weights(around(RUNS[3].spec, PROFILE), (1.0, 0.0, 0.2))
     method = dataclasses.replace(PAIR_MEAN, lambda_tetf=1.0, lambda_cc=0.0, lambda_rs=0.2)
     assert spec == dataclasses.replace(RUNS[3].spec, method=method)
-    of_zero_shot = with_weights(RUNS[0].spec, PROFILE, (1.0, 0.0, 0.2))
+    of_zero_shot = with_weights(around(RUNS[0].spec, PROFILE), (1.0, 0.0, 0.2))
     assert of_zero_shot == dataclasses.replace(spec, seed=1)  # CPT with CPT's schedule
 
 

@@ -13,11 +13,11 @@ from tiny_explorer import PROFILE
 
 from cptlab.lab.cli.batch import execute_notebook
 from cptlab.lab.explore import begin, prediction_panel, run_panel
-from cptlab.lab.explore.choice import finished
+from cptlab.lab.explore.choice import Finished, finished, label_of
 from cptlab.lab.explore.hover import HoverMatrix
 from cptlab.lab.explore.session import is_interactive
 from cptlab.lab.explore.watch import train_and_watch
-from cptlab.lab.explore.weights import with_weights
+from cptlab.lab.explore.weights import around, with_weights
 from cptlab.lab.runs.queue import execute
 from cptlab.lab.runs.results import load_result
 
@@ -83,6 +83,27 @@ def test_sliders_choose_the_nearest_run_and_stay_where_they_are(session):
     assert inside(panel, widgets.Dropdown)[2].value == "IVLP"
 
 
+def test_a_weight_that_passes_through_zero_keeps_the_reading(session):
+    panel = run_panel(session)
+    before = session.chosen
+    assert before.label == "CPT (pair mean)"
+    other = dataclasses.replace(before.spec.method, etf_reduction="sum", lambda_tetf=0.25)
+    off = dataclasses.replace(other, lambda_tetf=0.0)
+    session.runs = [
+        *session.runs,
+        *(
+            Finished(dataclasses.replace(before.result, spec=spec), label_of(spec, PROFILE))
+            for spec in (dataclasses.replace(before.spec, method=one) for one in (other, off))
+        ),
+    ]
+    first, *_ = inside(panel, widgets.FloatSlider)
+    seen = []
+    for value in (0, 1, 0, 0.25):
+        first.value = value
+        seen.append(session.chosen.label)
+    assert seen == ["CPT w/o TETF", "CPT (pair mean)"] * 2
+
+
 def test_training_shows_every_epoch_and_offers_the_run(session):
     panel = run_panel(session)
     (matrix,) = inside(panel, HoverMatrix)
@@ -117,7 +138,7 @@ def test_a_training_that_fails_says_why(session, monkeypatch):
 
 
 def test_watching_changes_nothing_and_interruptions_go_on(session, tmp_path):
-    spec = with_weights(session.chosen.spec, PROFILE, (0.75, 0.15, 0.1))
+    spec = with_weights(around(session.chosen.spec, PROFILE), (0.75, 0.15, 0.1))
     watched = []
 
     def interrupt(epoch):

@@ -30,37 +30,42 @@ def weights_of(method: Method) -> Weights:
     return (0.0, 0.0, 0.0) if isinstance(method, IVLP) else ()
 
 
-def around(chosen: RunSpec, profile: Profile) -> RunSpec:
-    """The CPT run whose weights are varied: the chosen one, or CPT with the same settings."""
+def around(chosen: RunSpec, profile: Profile, before: Method | None = None) -> RunSpec:
+    """The CPT run whose weights are varied: the chosen one, or CPT with the same settings.
+
+    before: the CPT that was varied before. A loss that is off in the chosen run has no reading
+    there, so it keeps the one that it had.
+    """
     if isinstance(chosen.method, CPT):
-        return dataclasses.replace(chosen, curve=False)
-    method = methods(profile, (FULL_CPT,), (READING,))[label(FULL_CPT, READING)]
-    schedule = profile.schedule_of(method, chosen.protocol, chosen.dataset)
+        method, schedule = chosen.method, chosen.schedule
+    else:
+        method = methods(profile, (FULL_CPT,), (READING,))[label(FULL_CPT, READING)]
+        schedule = profile.schedule_of(method, chosen.protocol, chosen.dataset)
+    if isinstance(before, CPT):
+        off = _without_reading(chosen.method)
+        kept = {name: value for name, value in vars(before).items() if name.startswith(off)}
+        method = dataclasses.replace(method, **kept)
     return dataclasses.replace(chosen, method=method, schedule=schedule, curve=False)
 
 
-def with_weights(chosen: RunSpec, profile: Profile, weights: Weights) -> RunSpec:
-    """The chosen run with other loss weights."""
-    spec = around(chosen, profile)
+def with_weights(varied: RunSpec, weights: Weights) -> RunSpec:
+    """A CPT run (`around`) with other loss weights."""
     values = dict(zip(NAMES, weights, strict=True))
-    return dataclasses.replace(spec, method=dataclasses.replace(spec.method, **values))
+    return dataclasses.replace(varied, method=dataclasses.replace(varied.method, **values))
 
 
-def nearest(
-    runs: Sequence[Finished], chosen: RunSpec, profile: Profile, weights: Weights
-) -> Finished | None:
-    """The run with the nearest weights among those that differ from the chosen one in weights only.
+def nearest(runs: Sequence[Finished], varied: RunSpec, weights: Weights) -> Finished | None:
+    """The run with the nearest weights among those that differ from `varied` in weights only.
 
     Distances are Euclidean, with each weight in units of its default. A loss with weight 0 has no
     reading, so there runs of all readings count. None if no run fits.
     """
-    wanted = around(chosen, profile)
 
     def distance(run: Finished) -> float:
         parts = zip(weights_of(run.spec.method), weights, DEFAULTS)
         return sum(((own - other) / unit) ** 2 for own, other, unit in parts) ** 0.5
 
-    fitting = [run for run in runs if _differs_in_weights(run.spec, wanted)]
+    fitting = [run for run in runs if _differs_in_weights(run.spec, varied)]
     return min(fitting, key=distance, default=None)
 
 
@@ -72,6 +77,12 @@ def _differs_in_weights(spec: RunSpec, wanted: RunSpec) -> bool:
     if spec != same:
         return False
     own, others = dataclasses.asdict(spec.method), dataclasses.asdict(wanted.method)
-    off = [READ_BY[name] for name, weight in zip(NAMES, weights) if weight == 0]
-    free = (*NAMES, *(name for name in own if name.startswith(tuple(off))))
+    off = _without_reading(spec.method)
+    free = (*NAMES, *(name for name in own if name.startswith(off)))
     return all(value == others[name] for name, value in own.items() if name not in free)
+
+
+def _without_reading(method: Method) -> tuple[str, ...]:
+    """Prefixes of CPT's options that mean nothing in a method: those of losses that are off."""
+    weights = weights_of(method) or (0.0,) * len(NAMES)
+    return tuple(READ_BY[name] for name, weight in zip(NAMES, weights) if weight == 0)

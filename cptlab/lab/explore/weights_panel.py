@@ -12,7 +12,15 @@ from cptlab.lab.explore.choice import label_of
 from cptlab.lab.explore.content import effective_rank_of
 from cptlab.lab.explore.session import Session
 from cptlab.lab.explore.watch import Epoch, train_and_watch
-from cptlab.lab.explore.weights import DEFAULTS, NAMES, Weights, nearest, weights_of, with_weights
+from cptlab.lab.explore.weights import (
+    DEFAULTS,
+    NAMES,
+    Weights,
+    around,
+    nearest,
+    weights_of,
+    with_weights,
+)
 from cptlab.training.loop import TrainingDiverged
 
 LARGEST = 4
@@ -30,6 +38,8 @@ class WeightsPanel(widgets.VBox):
 
     def __init__(self, session: Session, show: Show) -> None:
         self.session, self.show = session, show
+        self.varied = around(session.chosen.spec, session.profile)
+        """The run that the sliders vary, with readings of losses that are off at the moment."""
         self.following = False
         """True while sliders and chosen run are synchronised: neither then sets the other."""
         self.sliders = [_slider(*pair) for pair in zip(NAMES, DEFAULTS, strict=True)]
@@ -53,7 +63,7 @@ class WeightsPanel(widgets.VBox):
         if self.following:
             return
         session, wanted = self.session, self.wanted()
-        found = nearest(session.runs, session.chosen.spec, session.profile, wanted)
+        found = nearest(session.runs, self.varied, wanted)
         if found is None:
             self.message.value = "No CPT run of this data set, τ and seed is finished: train one."
             return
@@ -67,8 +77,12 @@ class WeightsPanel(widgets.VBox):
 
     def follow(self, change: object = None) -> None:
         """Move the sliders to the weights of a run that was chosen elsewhere."""
-        weights = weights_of(self.session.chosen.spec.method)
-        if self.following or not weights:
+        if self.following:
+            return
+        chosen = self.session.chosen.spec
+        self.varied = around(chosen, self.session.profile, self.varied.method)
+        weights = weights_of(chosen.method)
+        if not weights:
             return
         self.following = True
         for slider, weight in zip(self.sliders, weights, strict=True):
@@ -80,7 +94,7 @@ class WeightsPanel(widgets.VBox):
     def start(self, button: object) -> None:
         """Train with the weights of the sliders, or continue an interrupted training."""
         session = self.session
-        spec = with_weights(session.chosen.spec, session.profile, self.wanted())
+        spec = with_weights(self.varied, self.wanted())
         label, scene = label_of(spec, session.profile), session.scene()
 
         def watch(epoch: Epoch) -> None:
