@@ -8,39 +8,17 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+from explorer_store import inside, text
 from matplotlib.figure import Figure
 from tiny_explorer import PROFILE
 
 from cptlab.lab.cli.batch import execute_notebook
 from cptlab.lab.explore import begin, prediction_panel, run_panel
-from cptlab.lab.explore.choice import Finished, finished, label_of
+from cptlab.lab.explore.choice import Finished, label_of
 from cptlab.lab.explore.hover import HoverMatrix
 from cptlab.lab.explore.session import is_interactive
-from cptlab.lab.explore.watch import train_and_watch
-from cptlab.lab.explore.weights import around, with_weights
-from cptlab.lab.runs.queue import execute
-from cptlab.lab.runs.results import load_result
 
 pytest_plugins = ["explorer_store"]
-
-
-def inside(panel, kind):
-    """All widgets of a kind in a panel."""
-    found = [panel] if isinstance(panel, kind) else []
-    return found + [w for child in getattr(panel, "children", ()) for w in inside(child, kind)]
-
-
-def text(panel):
-    """The text of a panel's HTML."""
-    return " ".join(html.value for html in inside(panel, widgets.HTML))
-
-
-@pytest.fixture
-def session(store, tmp_path):
-    """A session on a store of its own, so that it may train."""
-    for path in store.glob("*-*"):
-        (tmp_path / path.name).symlink_to(path)
-    return begin(PROFILE, tmp_path, "on")
 
 
 def test_a_store_without_runs_is_an_error_that_says_what_makes_some(tmp_path):
@@ -102,64 +80,6 @@ def test_a_weight_that_passes_through_zero_keeps_the_reading(session):
         first.value = value
         seen.append(session.chosen.label)
     assert seen == ["CPT w/o TETF", "CPT (pair mean)"] * 2
-
-
-def test_training_shows_every_epoch_and_offers_the_run(session):
-    panel = run_panel(session)
-    (matrix,) = inside(panel, HoverMatrix)
-    (bar,) = inside(panel, widgets.IntProgress)
-    titles, seen = [], []
-    matrix.observe(lambda c: titles.append(c["new"]["panels"][1]["title"]), "content")
-    bar.observe(lambda c: seen.append(c["new"]), "value")
-    inside(panel, widgets.FloatSlider)[0].value = 0.5
-    (button,) = inside(panel, widgets.Button)
-    button.click()
-    label = "CPT (pair mean), lambda_tetf = 0.5"
-    epochs = [title for title in titles if "epoch" in title]
-    assert epochs == [f"{label}, epoch {n} of 3" for n in (1, 2, 3)]
-    assert seen == [1, 2, 3]
-    assert titles[-1] == session.chosen.label == label
-    assert label in inside(panel, widgets.Dropdown)[2].options
-    assert "Finished and stored" in text(panel)
-    assert not button.disabled
-    assert label in [run.label for run in finished(PROFILE, session.store)[0]]
-
-
-def test_a_training_that_fails_says_why(session, monkeypatch):
-    def full(*rest):
-        raise OSError("no space left")
-
-    panel = run_panel(session)
-    monkeypatch.setattr("cptlab.lab.explore.weights_panel.train_and_watch", full)
-    (button,) = inside(panel, widgets.Button)
-    button.click()
-    assert "<b>This run failed.</b> no space left" in text(panel)
-    assert not button.disabled
-
-
-def test_watching_changes_nothing_and_interruptions_go_on(session, tmp_path):
-    spec = with_weights(around(session.chosen.spec, PROFILE), (0.75, 0.15, 0.1))
-    watched = []
-
-    def interrupt(epoch):
-        watched.append(epoch)
-        if epoch.number == 2 and len(watched) == 2:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        train_and_watch(spec, session.store, interrupt)
-    assert load_result(session.store, spec) is None
-    result = train_and_watch(spec, session.store, interrupt)
-    # the second epoch was lost, the first one was kept
-    assert [(epoch.number, epoch.epochs) for epoch in watched] == [(1, 3), (2, 3), (2, 3), (3, 3)]
-    execute([spec], tmp_path / "plain")
-    plain = load_result(tmp_path / "plain", spec)
-    assert result.metrics == pytest.approx(plain.metrics)
-    pd.testing.assert_frame_equal(result.log, plain.log)
-    for name in ("base", "new", "H", "tail"):
-        assert watched[-1].metrics[name] == pytest.approx(result.metrics[name])
-    assert train_and_watch(spec, session.store, watched.append).spec == spec  # it is there
-    assert len(watched) == 4
 
 
 def test_own_names_and_images_are_predicted_and_errors_told(session):

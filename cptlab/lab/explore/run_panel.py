@@ -58,7 +58,12 @@ def run_panel(session: Session) -> widgets.VBox | Figure:
         except (ValueError, OSError) as error:  # for example, another process deleted the run
             table.value = f"<b>This run cannot be shown.</b> {escape(str(error))}"
 
+    def after_training(change: dict[str, Any]) -> None:
+        if not change["new"]:  # it may have been stopped, or have failed
+            show_chosen()
+
     session.observe(show_chosen, "chosen")
+    session.observe(after_training, "training")
     show_chosen()
     return widgets.VBox([choice_of(session), table, matrix, WeightsPanel(session, show)])
 
@@ -84,13 +89,22 @@ def choice_of(session: Session) -> widgets.HBox:
 
     def choose(change: dict[str, Any]) -> None:
         name = next(name for name, menu in menus.items() if menu is change["owner"])
-        if not following:
+        if following:
+            return
+        if session.training:
+            follow()  # this menu was moved just before it was locked
+        else:
             session.chosen = switched(session.runs, session.chosen, name, change["new"])
+
+    def lock(change: dict[str, Any]) -> None:
+        for menu in menus.values():
+            menu.disabled = change["new"]
 
     follow()
     for menu in menus.values():
         menu.observe(choose, "value")
     session.observe(follow, ["chosen", "runs"])
+    session.observe(lock, "training")
     return widgets.HBox(list(menus.values()), layout={"flex_flow": "row wrap"})
 
 

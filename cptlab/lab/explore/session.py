@@ -25,11 +25,13 @@ WIDGETS = ("auto", "on", "off")
 class Session(traitlets.HasTraits):
     """Finished runs of a profile in a store; `chosen` is the one that the panels show.
 
-    Panels observe `chosen` and `runs` (traitlets). live: show widgets, not static images.
+    Panels observe `chosen`, `runs` and `training` (traitlets). While a run is in training, another
+    one cannot be chosen: the page shows one run at a time. live: show widgets, not static images.
     """
 
     runs = traitlets.List()
     chosen = traitlets.Instance(Finished)
+    training = traitlets.Bool(False)
 
     def __init__(self, profile: Profile, store: Path, runs: list[Finished], live: bool):
         self.profile, self.store, self.live = profile, store, live

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from html import escape
+from typing import Any
 
 import ipywidgets as widgets
 import numpy as np
@@ -11,7 +13,7 @@ import numpy as np
 from cptlab.lab.explore.choice import label_of
 from cptlab.lab.explore.content import effective_rank_of
 from cptlab.lab.explore.session import Session
-from cptlab.lab.explore.watch import Epoch, train_and_watch
+from cptlab.lab.explore.watch import Epoch, Stopped, on_interrupt, train_and_watch
 from cptlab.lab.explore.weights import (
     DEFAULTS,
     NAMES,
@@ -21,7 +23,7 @@ from cptlab.lab.explore.weights import (
     weights_of,
     with_weights,
 )
-from cptlab.training.loop import TrainingDiverged
+from cptlab.training.spec import RunSpec
 
 LARGEST = 4
 """Largest weight of a slider, in units of its default."""
@@ -31,7 +33,9 @@ Show = Callable[[str, np.ndarray, dict[str, float] | None], None]
 
 
 class WeightsPanel(widgets.VBox):
-    """Sliders, a button and a progress bar.
+    """Sliders, buttons to train and to stop, and a progress bar.
+
+    Training has a thread of its own, or the kernel could not hear that it should stop.
 
     show: shows a label, a cosine matrix (K, K) and metrics, for a run in training.
     """
@@ -44,14 +48,20 @@ class WeightsPanel(widgets.VBox):
         """True while sliders and chosen run are synchronised: neither then sets the other."""
         self.sliders = [_slider(*pair) for pair in zip(NAMES, DEFAULTS, strict=True)]
         self.train = widgets.Button(description="Train with these", icon="play")
+        self.stop = widgets.Button(description="Stop", icon="stop", disabled=True)
+        self.stopped, self.thread = threading.Event(), threading.Thread()
         self.bar = widgets.IntProgress(description="epoch", layout={"visibility": "hidden"})
         self.message = widgets.HTML()
         title = widgets.HTML("<b>Loss weights of CPT</b>: drag to the nearest finished run")
-        super().__init__([title, *self.sliders, widgets.HBox([self.train, self.bar]), self.message])
+        buttons = widgets.HBox([self.train, self.stop, self.bar], layout={"flex_flow": "row wrap"})
+        super().__init__([title, *self.sliders, buttons, self.message])
         for slider in self.sliders:
             slider.observe(self.drag, "value")
         session.observe(self.follow, "chosen")
+        session.observe(self.lock, "training")
         self.train.on_click(self.start)
+        self.stop.on_click(self.end)
+        on_interrupt(self.end)
         self.follow()
 
     def wanted(self) -> Weights:
@@ -60,7 +70,7 @@ class WeightsPanel(widgets.VBox):
 
     def drag(self, change: object = None) -> None:
         """Choose the nearest finished run; the sliders stay where they were dragged to."""
-        if self.following:
+        if self.following or self.session.training:
             return
         session, wanted = self.session, self.wanted()
         found = nearest(session.runs, self.varied, wanted)
@@ -81,6 +91,7 @@ class WeightsPanel(widgets.VBox):
             return
         chosen = self.session.chosen.spec
         self.varied = around(chosen, self.session.profile, self.varied.method)
+        self.message.value = ""
         weights = weights_of(chosen.method)
         if not weights:
             return
@@ -89,12 +100,34 @@ class WeightsPanel(widgets.VBox):
             slider.max = max(slider.max, weight)
             slider.value = weight
         self.following = False
-        self.message.value = ""
 
     def start(self, button: object) -> None:
-        """Train with the weights of the sliders, or continue an interrupted training."""
-        session = self.session
+        """Train with the weights of the sliders, or continue a training that was stopped."""
+        if self.session.training:  # clicked twice
+            return
+        self.stopped.clear()
+        self.session.training = True
         spec = with_weights(self.varied, self.wanted())
+        self.thread = threading.Thread(target=self.train_run, args=[spec], daemon=True)
+        self.thread.start()
+
+    def end(self, button: object = None) -> None:
+        """Stop the training after the present epoch."""
+        if self.session.training:
+            self.message.value = "Stopping after this epoch ..."
+            self.stopped.set()
+
+    def lock(self, change: dict[str, Any]) -> None:
+        """While a run is in training, it can only be stopped."""
+        training = change["new"]
+        for widget in (*self.sliders, self.train):
+            widget.disabled = training
+        self.stop.disabled = not training
+        self.bar.value, self.bar.layout.visibility = 0, "visible" if training else "hidden"
+
+    def train_run(self, spec: RunSpec) -> None:
+        """Train a run and show its epochs; then the page shows it, or the chosen one again."""
+        session, result = self.session, None
         label, scene = label_of(spec, session.profile), session.scene()
 
         def watch(epoch: Epoch) -> None:
@@ -103,19 +136,18 @@ class WeightsPanel(widgets.VBox):
             metrics = epoch.metrics | {"effective_rank": effective_rank_of(cosines)}
             self.show(f"{label}, epoch {epoch.number} of {epoch.epochs}", cosines, metrics)
 
-        self.train.disabled, self.bar.value, self.bar.layout.visibility = True, 0, "visible"
         self.message.value = f"Training {escape(label)} ..."
         try:
-            result = train_and_watch(spec, session.store, watch)
-        except (ValueError, OSError, TrainingDiverged) as error:
-            self.message.value = f"<b>This run failed.</b> {escape(str(error))}"
-        except KeyboardInterrupt:
-            self.message.value = "Interrupted; started again, it goes on after its last epoch."
-        else:
+            result = train_and_watch(spec, session.store, watch, self.stopped)
+            ended = f"Finished and stored: {escape(label)}"
+        except Stopped:
+            ended = "Stopped; started again, it goes on after the last epoch that was shown."
+        except Exception as error:  # nobody else would hear of it in this thread
+            ended = f"<b>This run failed.</b> {escape(str(error))}"
+        session.training = False
+        if result is not None:
             session.add(result)
-            self.message.value = f"Finished and stored: {escape(label)}"
-        finally:
-            self.train.disabled, self.bar.layout.visibility = False, "hidden"
+        self.message.value = ended
 
 
 def _slider(name: str, default: float) -> widgets.FloatSlider:

@@ -1,0 +1,124 @@
+"""Training in the explorer: what its page shows, how it stops, what watching changes (nothing)."""
+
+import threading
+
+import ipywidgets as widgets
+import pandas as pd
+import pytest
+from explorer_store import button, inside, text
+from tiny_explorer import PROFILE
+
+from cptlab.lab.explore import run_panel
+from cptlab.lab.explore.choice import finished
+from cptlab.lab.explore.hover import HoverMatrix
+from cptlab.lab.explore.watch import Stopped, train_and_watch
+from cptlab.lab.explore.weights import around, with_weights
+from cptlab.lab.explore.weights_panel import WeightsPanel
+from cptlab.lab.runs.locks import claimed
+from cptlab.lab.runs.queue import execute
+from cptlab.lab.runs.results import load_result
+
+pytest_plugins = ["explorer_store"]
+
+
+def train(panel):
+    """Click the button and wait for the training's thread; returns once it has ended."""
+    button(panel, "Train").click()
+    (weights,) = inside(panel, WeightsPanel)
+    weights.thread.join()
+
+
+def test_training_shows_every_epoch_and_offers_the_run(session):
+    panel = run_panel(session)
+    (matrix,) = inside(panel, HoverMatrix)
+    (bar,) = inside(panel, widgets.IntProgress)
+    titles, seen = [], []
+    matrix.observe(lambda c: titles.append(c["new"]["panels"][1]["title"]), "content")
+    bar.observe(lambda c: seen.append(c["new"]), "value")
+    inside(panel, widgets.FloatSlider)[0].value = 0.5
+    train(panel)
+    label = "CPT (pair mean), lambda_tetf = 0.5"
+    epochs = [title for title in titles if "epoch" in title]
+    assert epochs == [f"{label}, epoch {n} of 3" for n in (1, 2, 3)]
+    assert seen == [1, 2, 3, 0]
+    assert titles[-1] == session.chosen.label == label
+    assert label in inside(panel, widgets.Dropdown)[2].options
+    assert "Finished and stored" in text(panel)
+    assert not button(panel, "Train").disabled and button(panel, "Stop").disabled
+    assert label in [run.label for run in finished(PROFILE, session.store)[0]]
+
+
+def test_a_training_that_fails_says_why_and_the_page_shows_the_chosen_run(session, monkeypatch):
+    def full(spec, store, watch, stopped):
+        matrix.content = {}
+        raise OSError("no space left")
+
+    panel = run_panel(session)
+    (matrix,) = inside(panel, HoverMatrix)
+    before = matrix.content
+    monkeypatch.setattr("cptlab.lab.explore.weights_panel.train_and_watch", full)
+    train(panel)
+    assert "<b>This run failed.</b> no space left" in text(panel)
+    assert not button(panel, "Train").disabled
+    assert matrix.content == before
+
+
+def test_a_training_stops_at_the_button_and_its_page_shows_one_run(session):
+    panel = run_panel(session)
+    (matrix,) = inside(panel, HoverMatrix)
+    chosen, titles, tried = session.chosen, [], []
+    method = inside(panel, widgets.Dropdown)[2]
+
+    def at_epoch(change):
+        titles.append(change["new"]["panels"][1]["title"])
+        if "epoch 1" in titles[-1]:
+            tried.append(method.disabled)
+            method.value = "IVLP"  # as if it had been moved before it was locked
+            inside(panel, widgets.FloatSlider)[2].value = 0
+            tried.append((session.chosen, method.value))
+            button(panel, "Train").click()
+            button(panel, "Stop").click()
+
+    matrix.observe(at_epoch, "content")
+    inside(panel, widgets.FloatSlider)[0].value = 0.75
+    train(panel)
+    assert tried == [True, (chosen, chosen.label)]
+    assert [title for title in titles if "epoch 2" in title] == []
+    assert titles[-1] == session.chosen.label == method.value == chosen.label
+    assert "Stopped; started again" in text(panel)
+    assert not method.disabled
+    method.value = "Zero-shot"  # has no weights, and yet the message is gone
+    assert "Stopped" not in text(panel)
+
+
+def test_watching_changes_nothing_and_a_stopped_training_goes_on(session, tmp_path):
+    spec = with_weights(around(session.chosen.spec, PROFILE), (0.75, 0.15, 0.1))
+    watched, stopped = [], threading.Event()
+
+    def stop(epoch):
+        watched.append(epoch)
+        if len(watched) == 1:
+            stopped.set()
+
+    with pytest.raises(Stopped):
+        train_and_watch(spec, session.store, stop, stopped)
+    assert load_result(session.store, spec) is None
+    stopped.clear()
+    result = train_and_watch(spec, session.store, stop, stopped)
+    assert [(epoch.number, epoch.epochs) for epoch in watched] == [(1, 3), (2, 3), (3, 3)]
+    execute([spec], tmp_path / "plain")
+    plain = load_result(tmp_path / "plain", spec)
+    assert result.metrics == pytest.approx(plain.metrics)
+    pd.testing.assert_frame_equal(result.log, plain.log)
+    for name in ("base", "new", "H", "tail"):
+        assert watched[-1].metrics[name] == pytest.approx(result.metrics[name])
+    assert train_and_watch(spec, session.store, watched.append, stopped).spec == spec  # it is there
+    assert len(watched) == 3
+
+
+def test_waiting_for_another_process_can_be_stopped(session):
+    spec = with_weights(around(session.chosen.spec, PROFILE), (0.5, 0.15, 0.2))
+    stopped = threading.Event()
+    stopped.set()
+    with claimed(session.store, [spec], wait=True), pytest.raises(Stopped):
+        train_and_watch(spec, session.store, print, stopped)
