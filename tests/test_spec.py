@@ -65,6 +65,7 @@ def changed_value(value):
         "maple": "coop",
         "cosine": "mse",
         "sgd": "adam",
+        "epochs": "steps",
         "a photo of a": None,
     }
     if isinstance(value, bool):

@@ -5,7 +5,15 @@ from cptlab.clip.class_names import Reads, Verdict, judge, told, too_long
 from cptlab.clip.image_tower import ImageTower
 from cptlab.clip.loading import load, reads, untrained, weights_id
 from cptlab.clip.plain_text import PlainTextTower, build_text_tower
-from cptlab.clip.prompts import Prompts, PromptShape, init_prompts, load_prompts, save_prompts
+from cptlab.clip.prompts import (
+    Prompts,
+    PromptShape,
+    init_prompts,
+    kept,
+    load_prompts,
+    save_prompts,
+    stacked,
+)
 from cptlab.clip.sentences import (
     CONTEXT_INIT,
     IMAGENET_TEMPLATES,
@@ -35,11 +43,13 @@ __all__ = [
     "imagenet_names",
     "init_prompts",
     "judge",
+    "kept",
     "load",
     "load_prompts",
     "prompt_template",
     "reads",
     "save_prompts",
+    "stacked",
     "told",
     "too_long",
     "untrained",

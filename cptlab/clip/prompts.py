@@ -76,7 +76,12 @@ class Prompts(nn.Module):
         super().__init__()
         self.text = nn.ParameterList(text)
         self.vision = nn.ParameterList(vision)
-        self.extra = nn.ParameterDict(extra)
+        self.extra = nn.ParameterDict({k: _parameter(v) for k, v in extra.items()})
+
+    @property
+    def replicas(self) -> int:
+        """R; 1 if there is nothing."""
+        return next((len(p) for p in self.parameters()), 1)
 
     def replica(self, r: int) -> "Prompts":
         """A copy of one replica's prompts, as the only one."""
@@ -135,8 +140,31 @@ def init_prompts(
         embeddings = backbone.token_embedding[ids.to(backbone.device)].float()
         text[0] = embeddings.repeat(len(generators), 1, 1)
     others = [extra(backbone, g) if extra else {} for g in generators]
-    stacked = {name: torch.stack([o[name] for o in others]) for name in others[0]}
-    return Prompts(text, vision, {k: v.to(backbone.device) for k, v in stacked.items()})
+    return Prompts(text, vision, stacked(others, backbone.device))
+
+
+def kept(tensor: Tensor) -> nn.Parameter:
+    """A value of `extra` that is stored with what is learned and does not change."""
+    return nn.Parameter(tensor, requires_grad=False)
+
+
+def stacked(
+    replicas: Sequence[Mapping[str, Tensor]], device: torch.device
+) -> dict[str, nn.Parameter]:
+    """Start values of each replica by name as (R, ...); learned unless they are `kept`."""
+    return {
+        name: nn.Parameter(
+            torch.stack([values[name] for values in replicas]).to(device),
+            first.is_floating_point()
+            and (first.requires_grad or not isinstance(first, nn.Parameter)),
+        )
+        for name, first in replicas[0].items()
+    }
+
+
+def _parameter(value: Tensor) -> Tensor:
+    """Whole numbers, such as labels, cannot be learned."""
+    return value if value.is_floating_point() else kept(value)
 
 
 def check_tokens(tokens: Sequence[Tensor], width: int, layers: int, tower: str) -> None:

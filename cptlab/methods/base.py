@@ -1,10 +1,11 @@
 """What a method is: a frozen dataclass of hyper-parameters and a few short functions.
 
-A method says what it learns (`prompt_shape`, `extra`), how that enters the two towers (`tokens`,
-`class_tokens`, `image_context`, `adapt_images`, `adapt_texts`), and what it minimises: `prepare`
-computes once what stays fixed, `losses` returns the named terms of a step, each (R,), `weights`
-their factors. Summing and logging belong to the training loop. Whatever a method leaves out is
-done as in plain prompt tuning; nothing but `prompt_shape` and `losses` is required.
+A method says what it learns (`prompt_shape`, `extra`, `start`), how that enters the two towers
+(`tokens`, `class_tokens`, `image_context`, `adapt_images`, `adapt_texts`) or what comes after them
+(`classifier`, `adapt_logits`), and what it minimises: `prepare` computes once what stays fixed,
+`losses` returns the named terms of a step, each (R,), `weights` their factors. Summing and logging
+belong to the training loop. Whatever a method leaves out is done as in plain prompt tuning; nothing
+but `prompt_shape` and `losses` is required.
 
 Replicas of one pass call these functions once, together: R is their number. They may differ in the
 hyper-parameters that `per_replica` names: those that only `weights` and `prepare` read, which each
@@ -30,7 +31,7 @@ NO_PROMPTS = PromptShape(text_tokens=0, text_depth=0, vision_tokens=0, vision_de
 
 Use = Literal["training", "base", "new"]
 """What tokens are used for: a training step, or tests on the trained or on other classes."""
-
+Tower = Literal["text", "vision"]
 
 PROTOCOLS = ("base_to_new", "few_shot", "transfer")
 GREY = "#8C8C8C"
@@ -82,15 +83,26 @@ class Context:
     logit_scale: float = 100.0
 
 
+class Support(NamedTuple):
+    """Training images of one replica as the frozen image tower sees them, before training.
+
+    features (N, V, d), raw, of V views of each of N images (one where a run takes no crops);
+    labels (N,).
+    """
+
+    features: Tensor
+    labels: Tensor
+
+
 @dataclass(frozen=True)
 class BatchOutputs:
     """What one optimisation step computed, for R replicas with batches of B images.
 
     image_features (R, B, d) and prototypes (R, K, d) are raw (not normalised), prototypes that
-    depend on the image (R, B, K, d); logits (R, B, K) are scaled cosines; labels (R, B); uniform
-    (R,) is a random number in [0, 1) of this step. frozen_image_features (R, B, d), raw, are there
-    for methods that ask for `frozen_images`. logit_offsets and class_weights (R, K) come from the
-    run's `Balance`, if it has one.
+    depend on the image (R, B, K, d); logits (R, B, K) are scaled cosines (`adapt_logits`); labels
+    (R, B); uniform (R,) is a random number in [0, 1) of this step. frozen_image_features (R, B, d),
+    raw, are there for methods that ask for `frozen_images`. logit_offsets and class_weights (R, K)
+    come from the run's `Balance`, if it has one. extra: `Prompts.extra`, each (R, ...).
     """
 
     image_features: Tensor
@@ -101,6 +113,7 @@ class BatchOutputs:
     frozen_image_features: Tensor | None = None
     logit_offsets: Tensor | None = None
     class_weights: Tensor | None = None
+    extra: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -112,9 +125,11 @@ class Method:
     per_replica: hyper-parameters that replicas of a pass may differ in; None: every run trains
     alone. per_image: text features depend on the image. views: augmented views of each image that a
     step needs (0: the image as it is); the first one is learned from. frozen_images: the frozen
-    tower also encodes the image (its last view). published_for: protocol or data set -> fields of
-    the method or its schedule that were published for it, where they differ from those for base to
-    new (`published`).
+    tower also encodes the image (its last view). support_views: views of each training image that
+    `start` gets the frozen features of, where a run takes crops (0: it needs none).
+    learns_from_support: steps draw from these features, so that no tower runs in them.
+    published_for: protocol or data set -> fields of the method or its schedule that were published
+    for it, where they differ from those for base to new (`published`).
     """
 
     name: ClassVar[str] = "plain"
@@ -124,6 +139,8 @@ class Method:
     per_image: ClassVar[bool] = False
     views: ClassVar[int] = 0
     frozen_images: ClassVar[bool] = False
+    support_views: ClassVar[int] = 0
+    learns_from_support: ClassVar[bool] = False
     published_for: ClassVar[Mapping[str, Mapping[str, object]]] = {}
 
     # Some methods make an option of these: a field of the same name.
@@ -168,11 +185,14 @@ class Method:
         """Learnable tokens of both towers."""
         raise NotImplementedError
 
+    def learns(self) -> bool:
+        """Whether these hyper-parameters leave anything to learn."""
+        return bool(self.prompt_shape())
+
     def check(self, backbone: Backbone, n_classes: int) -> None:
         """Raise ValueError if the method cannot learn so many classes on this backbone."""
-        shape = self.prompt_shape()
-        shape.check(backbone)
-        if self.weights() and not shape:
+        self.prompt_shape().check(backbone)
+        if self.weights() and not self.learns():
             raise ValueError(
                 f"Method {self.name} has nothing to learn: give it at least one token and a depth "
                 "of 1."
@@ -185,6 +205,13 @@ class Method:
 
     def extra(self, backbone: Backbone, generator: Generator) -> dict[str, Tensor]:
         """Start values of whatever else one replica learns, by name; they get the axis R."""
+        return {}
+
+    def start(self, context: Context, support: Support) -> dict[str, Tensor]:
+        """The same for what starts from frozen texts and images, of methods with `support_views`.
+
+        What `cptlab.clip.kept` marks, and whole numbers, are stored with it and never change.
+        """
         return {}
 
     def first_stage(self) -> Method | None:
@@ -229,6 +256,17 @@ class Method:
     def adapt_texts(self, prompts: Prompts, features: Tensor) -> Tensor:
         """Prototypes (R, K, d) as they are compared with images."""
         return features
+
+    # ------------------------------------------------------------------ what comes after them
+    def classifier(self, prompts: Prompts, use: Use) -> Tensor | None:
+        """Weights (R, K, d) of the trained classes in place of their text features; None: these."""
+        return None
+
+    def adapt_logits(
+        self, prompts: Prompts, logits: Tensor, image_features: Tensor, use: Use
+    ) -> Tensor:
+        """Logits (R, B, K) from scaled cosines (R, B, K) and raw image features (R or 1, B, d)."""
+        return logits
 
     # ------------------------------------------------------------------ what is minimised
     def weights(self) -> dict[str, float]:

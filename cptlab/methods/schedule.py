@@ -14,8 +14,9 @@ class Schedule:
     """Schedule of the CoOp family: one constant warm-up epoch, then cosine, per epoch.
 
     Defaults are the paper's base-to-new setting (supplement, 6.1). `match_balanced_steps` lengthens
-    long-tailed runs until they take as many steps as the balanced one. `momentum` belongs to SGD;
-    "adam" has torch's betas.
+    long-tailed runs until they take as many steps as the balanced one. `momentum` belongs to SGD,
+    `eps` to "adam" and "adamw", which have torch's betas. `annealing` "steps" is a cosine over the
+    steps of the whole run without a warm-up (`warmup_lr` is unused).
 
     Raises:
         ValueError: for epochs, a rate or a batch size that are not positive.
@@ -28,7 +29,9 @@ class Schedule:
     weight_decay: float = 5e-4
     warmup_lr: float = 1e-5
     match_balanced_steps: bool = False
-    optimiser: Literal["sgd", "adam"] = "sgd"
+    optimiser: Literal["sgd", "adam", "adamw"] = "sgd"
+    eps: float = 1e-8
+    annealing: Literal["epochs", "steps"] = "epochs"
 
     def __post_init__(self) -> None:
         check_values(self)
@@ -36,8 +39,14 @@ class Schedule:
             if getattr(self, name) <= 0:
                 raise ValueError(f"Schedule.{name} must be positive, got {getattr(self, name)}.")
 
-    def learning_rate(self, epoch: int, epochs: int | None = None) -> float:
-        """Rate of epoch 0, 1, ...: warm-up constant, then lr (1 + cos(pi (e - 1) / E)) / 2."""
+    def learning_rate(self, epoch: float, epochs: int | None = None) -> float:
+        """Rate of epoch 0, 1, ...: warm-up constant, then lr (1 + cos(pi (e - 1) / E)) / 2.
+
+        With annealing by steps lr (1 + cos(pi e / E)) / 2, e with the share of the epoch that is
+        done.
+        """
+        if self.annealing == "steps":
+            return self.lr * 0.5 * (1 + math.cos(math.pi * epoch / (epochs or self.epochs)))
         if epoch == 0:
             return self.warmup_lr
         return self.lr * 0.5 * (1 + math.cos(math.pi * (epoch - 1) / (epochs or self.epochs)))
@@ -52,17 +61,21 @@ def scaled(own: Schedule, to: Schedule) -> Schedule:
 
     Epochs (rounded up, and at least one after the warm-up) and rate change by the same factors as
     CPT's; the batch size is that of `to`, so that methods of other published batch sizes keep their
-    proportion of images seen, not of steps (`in_published_steps`).
+    proportion of images seen, not of steps (`in_published_steps`). A weight decay that differs from
+    CPT's published one stays the method's own, as the optimiser does.
     """
+    shared_decay = own.weight_decay == PUBLISHED.weight_decay
     return Schedule(
         epochs=max(2, math.ceil(own.epochs * to.epochs / PUBLISHED.epochs)),
         lr=float(f"{own.lr * (to.lr / PUBLISHED.lr):.6g}"),
         batch_size=to.batch_size,
         momentum=to.momentum,
-        weight_decay=to.weight_decay,
+        weight_decay=to.weight_decay if shared_decay else own.weight_decay,
         warmup_lr=to.warmup_lr,
         match_balanced_steps=to.match_balanced_steps,
         optimiser=own.optimiser,
+        eps=own.eps,
+        annealing=own.annealing,
     )
 
 

@@ -7,17 +7,16 @@ from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
 from cptlab.data import ImageDataset, Subset
-from cptlab.data.dataset import Crops
+from cptlab.methods.base import Support
 from cptlab.methods.parts.balance import Balance
 from cptlab.methods.parts.negatives import hard_negatives
 from cptlab.methods.parts.views import augmented
 from cptlab.seeds import stream, torch_stream
-from cptlab.training.images import READERS, normalised, pixels, read_images
+from cptlab.training.images import check_crops, normalised, pixels, read_crops, read_images
 from cptlab.training.model import PromptedCLIP
-from cptlab.training.optimisation import batches
+from cptlab.training.optimisation import batches, steps_per_epoch
 from cptlab.training.spec import RunSpec
 
 
@@ -25,7 +24,8 @@ class TrainingImages:
     """The replicas' subsets: positions (R, N) in one pool of the images that any of them has.
 
     The pool holds normalised images, the features of the frozen image tower, or both: what
-    the steps of the model's method read; nothing where every step reads new crops.
+    the steps of the model's method read; nothing where every step reads new crops. Of a method that
+    `learns_from_support` it holds the replicas' support views, and positions (R, N V) are theirs.
 
     Raises ValueError if crops are asked for of a data set that has no image files.
     """
@@ -36,12 +36,10 @@ class TrainingImages:
         dataset: ImageDataset,
         subsets: Sequence[Subset],
         crop: bool = False,
+        supports: Sequence[Support] = (),
     ):
-        if crop and dataset.crops is None:
-            raise ValueError(
-                f"Data set {dataset.name!r} has no image files to crop; its training images are "
-                "random views already. Run it with crop=False."
-            )
+        if crop:
+            check_crops(dataset)
         device, method = model.backbone.device, model.method
         samples = list(dict.fromkeys(sample for subset in subsets for sample in subset.samples))
         place = {sample: row for row, sample in enumerate(samples)}
@@ -51,8 +49,16 @@ class TrainingImages:
         self.samples, self.own = samples, subsets[0].samples
         self.crop = crop and not method.views  # a method with views of its own takes no crops
         self.rows, self.labels = (torch.tensor(t, device=device) for t in (rows, labels))
-        prompted = len(method.tokens(model.prompts, "training").vision) > 0
+        prompted = model.learns_in("vision", "training")
         self.images = self.frozen = torch.empty(0)
+        self.views_each = 1
+        if method.learns_from_support:
+            features = torch.stack([support.features for support in supports])  # (R, N, V, d)
+            labels, self.views_each, self.crop = self.labels, features.shape[2], False
+            self.frozen = features.flatten(0, 2)
+            self.rows = torch.arange(len(self.frozen), device=device).view(len(supports), -1)
+            self.labels = labels.repeat_interleave(self.views_each, 1)
+            return
         if (prompted or method.views) and not self.crop:
             self.images = read_images(model.backbone, dataset, samples)
         if not (method.views or self.crop) and (method.frozen_images or not prompted):
@@ -93,22 +99,11 @@ class TrainingImages:
 
         seeds: of each step, one for each replica.
         """
-        backbone = self.model.backbone
-        on_gpu = backbone.device.type == "cuda"
         keys = [
             [[self.samples[i].key for i in row] for row in self.rows.gather(1, batch).tolist()]
             for batch in steps
         ]
-        crops = self.dataset.crops  # not None, as __init__ has seen
-        loader = DataLoader(
-            _Crops(crops, keys, seeds, backbone.image_size),  # ty: ignore[invalid-argument-type]
-            batch_size=None,
-            num_workers=READERS if on_gpu else 0,
-            pin_memory=on_gpu,
-            generator=torch.Generator(),  # it would draw from the global one
-        )
-        for part in loader:
-            yield normalised(backbone, part.to(backbone.device, non_blocking=True))
+        return read_crops(self.model.backbone, self.dataset, keys, seeds)
 
     @torch.no_grad()
     def ranked(self, top: int) -> list[list[int]]:
@@ -116,32 +111,8 @@ class TrainingImages:
         names = self.model.trained_on
         prototypes = self.model.prototypes(self.model.bind(names, "training"))
         features = self.model.encode_samples(self.dataset, self.own, "training")
-        return self.model.logits(features, prototypes)[0].topk(top).indices.tolist()
-
-
-class _Crops(Dataset[Tensor]):
-    """Random crops (R, B, 3, size, size) of a step's images, by the number of the step."""
-
-    def __init__(
-        self,
-        crops: Crops,
-        keys: Sequence[Sequence[Sequence[str]]],
-        seeds: Sequence[Sequence[int]],
-        size: int,
-    ):
-        self.crops, self.keys, self.seeds, self.size = crops, keys, seeds, size
-
-    def __len__(self) -> int:
-        return len(self.keys)
-
-    def __getitem__(self, index: int) -> Tensor:
-        return torch.stack(
-            [
-                # "picture" names a random stream: another word would draw other crops
-                self.crops(row, self.size, [stream("picture", seed, i) for i in range(len(row))])
-                for row, seed in zip(self.keys[index], self.seeds[index], strict=True)
-            ]
-        )
+        logits = self.model.logits(features, prototypes, "training")
+        return logits[0].topk(top).indices.tolist()
 
 
 class Batches:
@@ -151,6 +122,7 @@ class Batches:
         self.specs, self.images, self.method = specs, images, specs[0].method
         balance = specs[0].balance or Balance()
         self.batch_size = specs[0].schedule.batch_size
+        self.per_epoch = steps_per_epoch(images.count, self.batch_size)
         self.weights = [balance.image_weights(labels.cpu()) for labels in images.labels]
         self.by_class: list[list[int]] = []
         if self.method.hard_negatives:
@@ -162,8 +134,9 @@ class Batches:
     def of_epoch(self, epoch: int) -> Iterator[tuple[Tensor, ...]]:
         """For each step: positions (R, B), uniform numbers (R,), views (R, B, 3, H, W) if any."""
         device, seeds = self.images.rows.device, [spec.seed for spec in self.specs]
+        views = self.images.rows.shape[1]
         orders = [
-            batches(self.images.count, self.batch_size, seed, epoch, weights)
+            batches(views, self.batch_size, seed, epoch, weights, self.images.views_each)
             for seed, weights in zip(seeds, self.weights, strict=True)
         ]
         count = len(orders[0])

@@ -19,7 +19,7 @@ from cptlab.methods.parts.balance import Balance
 from cptlab.seeds import torch_stream
 from cptlab.training.batches import Batches, TrainingImages
 from cptlab.training.checkpoints import Checkpoint, optimiser_state
-from cptlab.training.context import context_of, prepare
+from cptlab.training.context import begin
 from cptlab.training.cuda_graph import captured
 from cptlab.training.model import PromptedCLIP
 from cptlab.training.optimisation import optimiser_for, planned_epochs, rewind, set_rate
@@ -83,18 +83,16 @@ def train(
             return before
         prompts = method.second_stage(before.model.prompts)
     model = PromptedCLIP(backbone, prompts, method, dataset.class_names, dataset.template)
-    counts = torch.tensor([subset.counts for subset in subsets], device=backbone.device)
-    context = context_of(model, dataset, counts, first.balance or Balance())
-    prepared = prepare([spec.method for spec in specs], context)
+    context, supports, prepared, counts = begin(specs, model, dataset, subsets)
     trained = Trained(model, context, prepared, [[] for _ in specs], [None for _ in specs])
     if not prompts.learned():
         return trained
 
-    images = TrainingImages(model, dataset, subsets, first.crop)
+    images = TrainingImages(model, dataset, subsets, first.crop, supports)
     batches = Batches(specs, images)
     step = TrainStep(specs, images, context, prepared, counts)
     epochs = planned_epochs(first, len(dataset.class_names), images.count)
-    update = accelerated(step, batches, first)
+    update, by_step = accelerated(step, batches, first), first.schedule.annealing == "steps"
     epoch_weights = method.averaging(epochs)
     average = [torch.zeros_like(p) for p in step.parameters]
     checkpoint = Checkpoint(folder / f"{method.name}.safetensors") if folder else None
@@ -110,6 +108,9 @@ def train(
         sums: dict[str, Tensor] = {}
         steps = 0
         for batch in batches.of_epoch(epoch):
+            if by_step:
+                done = epoch + steps / batches.per_epoch
+                set_rate(step.optimiser, first.schedule.learning_rate(done, epochs))
             sums = {name: value + sums.get(name, 0) for name, value in update(*batch).items()}
             steps += 1
         if epoch_weights is not None:
@@ -167,7 +168,7 @@ class TrainStep:
         model, method = self.model, self.model.method
         features, frozen, labels = self.images.features(positions, views)
         prototypes = model.prototypes(self.classes, features if method.per_image else None)
-        logits = model.logits(features, prototypes)
+        logits = model.logits(features, prototypes, "training")
         outputs = BatchOutputs(
             features,
             prototypes,
@@ -177,6 +178,7 @@ class TrainStep:
             frozen,
             self.logit_offsets,
             self.class_weights,
+            dict(model.prompts.extra),
         )
         terms = method.losses(outputs, self.context, self.prepared)
         if missing := self.weights.keys() - terms.keys():

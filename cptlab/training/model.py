@@ -13,14 +13,12 @@ from torch import Tensor
 from cptlab.clip import (
     Backbone,
     ImageTower,
-    PlainTextTower,
     Prompts,
-    TextTower,
     build_text_tower,
     fill_template,
 )
 from cptlab.data import ImageDataset, Sample
-from cptlab.methods.base import PHOTO, Method, Use
+from cptlab.methods.base import PHOTO, Method, Tower, Use
 from cptlab.training.images import CPU_BATCH, GPU_BATCH, read_in_batches
 
 PLAIN = Method()
@@ -30,12 +28,14 @@ PLAIN = Method()
 class Classes:
     """K class names that a prompted CLIP was bound to: what it needs to make their prototypes.
 
-    frozen: their frozen prototypes (K, d), not normalised, for methods that use them.
+    tower: of their texts; where nothing learned enters it, a function that only returns its
+    features, or the classifier that takes their place. frozen: their frozen prototypes (K, d), not
+    normalised, for methods that use them.
     """
 
     names: tuple[str, ...]
     use: Use
-    tower: TextTower | PlainTextTower
+    tower: Callable[..., Tensor]
     frozen: Tensor | None = None
 
 
@@ -75,6 +75,12 @@ class PromptedCLIP:
         """Whether these classes count as trained ones at test time."""
         return "base" if tuple(class_names) == self.trained_on else "new"
 
+    def learns_in(self, tower: Tower, use: Use) -> bool:
+        """Whether anything learned enters a tower; if not, its features are the frozen ones."""
+        if tower == "text" and type(self.method).class_tokens is not Method.class_tokens:
+            return True
+        return len(getattr(self.method.tokens(self.prompts, use), tower)) > 0
+
     def bind(
         self, class_names: Sequence[str], use: Use | None = None, template: str | None = None
     ) -> Classes:
@@ -83,15 +89,21 @@ class PromptedCLIP:
         template: the own sentence of their data set, if it is not the one that was learned.
         """
         use, method, own = use or self.use(class_names), self.method, template or self.template
-        text = method.tokens(self.prompts, use).text
+        names, prompts = tuple(class_names), self.prompts
+        if method.classifier(prompts, use) is not None:
+            return Classes(names, use, lambda *_: method.classifier(prompts, use))  # ty: ignore[invalid-argument-type]
+        text = method.tokens(prompts, use).text
         n_tokens = text[0].shape[-2] if len(text) else 0
         sentences = fill_template(method.prompt_template(n_tokens, own), class_names)
+        if not self.learns_in("text", use):
+            features = frozen_texts(self.backbone, sentences).expand(prompts.replicas, -1, -1)
+            return Classes(names, use, lambda *_: features)
         frozen = None
         if type(method).class_tokens is not Method.class_tokens:
             templates = method.anchor_templates or (own,)
             frozen = frozen_prototypes(self.backbone, class_names, templates)
         tower = build_text_tower(self.backbone, sentences, n_tokens)
-        return Classes(tuple(class_names), use, tower, frozen)
+        return Classes(names, use, tower, frozen)
 
     def prototypes(self, classes: Classes, image_features: Tensor | None = None) -> Tensor:
         """Raw text features (R, K, d) of bound classes.
@@ -130,12 +142,16 @@ class PromptedCLIP:
         """Raw features (R, B, d) of normalised images (R, B, 3, H, W) by the frozen tower."""
         return self._encode(self.image_tower, images)
 
-    def logits(self, image_features: Tensor, prototypes: Tensor) -> Tensor:
-        """Scaled cosines (R, B, K) with prototypes (R, K, d), or (R, B, K, d) by image."""
+    def logits(self, image_features: Tensor, prototypes: Tensor, use: Use = "base") -> Tensor:
+        """Logits (R, B, K) with prototypes (R, K, d), or (R, B, K, d) by image: scaled cosines,
+        unless the method says otherwise.
+        """
         unit, prototypes = F.normalize(image_features, dim=-1), F.normalize(prototypes, dim=-1)
         if prototypes.ndim > unit.ndim:
-            return self.backbone.logit_scale * (prototypes @ unit.unsqueeze(-1)).squeeze(-1)
-        return self.backbone.logit_scale * unit @ prototypes.mT
+            cosines = self.backbone.logit_scale * (prototypes @ unit.unsqueeze(-1)).squeeze(-1)
+        else:
+            cosines = self.backbone.logit_scale * unit @ prototypes.mT
+        return self.method.adapt_logits(self.prompts, cosines, image_features, use)
 
     @torch.no_grad()
     def encode_samples(
@@ -143,7 +159,7 @@ class PromptedCLIP:
     ) -> Tensor:
         """Raw features (R, N, d) of a data set's samples, with the current prompts."""
         use = use or self.use(dataset.class_names)
-        if not len(self.method.tokens(self.prompts, use).vision):
+        if not self.learns_in("vision", use):
             frozen = _frozen_samples(self.backbone, dataset, tuple(samples))
             return self.method.adapt_images(self.prompts, frozen)
         parts = read_in_batches(self.backbone, dataset, samples, self._at_once())
@@ -159,10 +175,11 @@ class PromptedCLIP:
     def compare(self, features: Tensor, classes: Classes) -> Tensor:
         """Logits (R, N, K) of raw image features (R, N, d) among bound classes."""
         if not self.method.per_image:
-            return self.logits(features, self.prototypes(classes))
+            return self.logits(features, self.prototypes(classes), classes.use)
         # a text tower for each image
         parts = features.split(max(1, self._at_once() // 8), dim=-2)
-        return torch.cat([self.logits(f, self.prototypes(classes, f)) for f in parts], dim=-2)
+        logits = [self.logits(f, self.prototypes(classes, f), classes.use) for f in parts]
+        return torch.cat(logits, dim=-2)
 
     def predict(self, dataset: ImageDataset, samples: Sequence[Sample]) -> list[str]:
         """Predicted class name of each sample, among the data set's class names (replica 0)."""
@@ -171,9 +188,8 @@ class PromptedCLIP:
 
     def _at_once(self) -> int:
         """Images that are encoded at once when nothing is learned."""
-        replicas = len(next(iter(self.prompts.parameters())))
         limit = GPU_BATCH if self.backbone.device.type == "cuda" else CPU_BATCH
-        return max(1, limit // replicas)
+        return max(1, limit // self.prompts.replicas)
 
     def _encode(self, tower: Callable[..., Tensor], *inputs: object) -> Tensor:
         return _encode(self.backbone, tower, *inputs)

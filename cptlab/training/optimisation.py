@@ -21,9 +21,15 @@ def optimiser_for(parameters: Iterable[Tensor], schedule: Schedule) -> Optimizer
     # A captured step reads its rate from the device.
     rate = torch.tensor(rate, device=parameters[0].device) if on_gpu else rate
     decay = schedule.weight_decay
-    if schedule.optimiser == "adam":
-        return torch.optim.Adam(
-            parameters, rate, weight_decay=decay, fused=on_gpu, capturable=on_gpu
+    if schedule.optimiser != "sgd":
+        kind = torch.optim.Adam if schedule.optimiser == "adam" else torch.optim.AdamW
+        return kind(
+            parameters,
+            rate,
+            eps=schedule.eps,
+            weight_decay=decay,
+            fused=on_gpu,
+            capturable=on_gpu,
         )
     return torch.optim.SGD(
         parameters, rate, momentum=schedule.momentum, weight_decay=decay, fused=on_gpu
@@ -65,15 +71,21 @@ def steps_per_epoch(n_samples: int, batch_size: int) -> int:
 
 
 def batches(
-    n_samples: int, batch_size: int, seed: int, epoch: int, weights: Tensor | None = None
+    n_samples: int,
+    batch_size: int,
+    seed: int,
+    epoch: int,
+    weights: Tensor | None = None,
+    views: int = 1,
 ) -> list[Tensor]:
     """Seeded shuffle cut into `steps_per_epoch` batches; what remains is left out this epoch.
 
-    With weights (N,) samples are drawn with replacement and these chances instead.
+    With weights (N,) samples are drawn with replacement and these chances instead. views: so many
+    of the samples are views of one image; the steps are those of the images alone.
     """
     generator = torch_stream("batches", seed, epoch)
     if weights is None:
         order = torch.randperm(n_samples, generator=generator)
     else:
         order = torch.multinomial(weights, n_samples, replacement=True, generator=generator)
-    return list(order.split(batch_size))[: steps_per_epoch(n_samples, batch_size)]
+    return list(order.split(batch_size))[: steps_per_epoch(n_samples // views, batch_size)]

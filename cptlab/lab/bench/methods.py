@@ -22,10 +22,9 @@ from cptlab.data import ImageDataset, Subset
 from cptlab.lab.bench.measure import peak_memory, timed
 from cptlab.lab.bench.table import Row
 from cptlab.methods import Method
-from cptlab.methods.parts.balance import Balance
 from cptlab.seeds import torch_stream
 from cptlab.training.batches import Batches, TrainingImages
-from cptlab.training.context import context_of, prepare
+from cptlab.training.context import begin
 from cptlab.training.loop import TrainStep, accelerated
 from cptlab.training.model import PromptedCLIP
 from cptlab.training.spec import RunSpec
@@ -67,8 +66,10 @@ def method_rows(
     for label, spec in specs.items():
         prompts, names = start([spec], backbone), dataset.class_names
         models[label] = PromptedCLIP(backbone, prompts, spec.method, names, dataset.template)
-        if prompts.learned():
+        if spec.method.weights():
             steps[label] = Timed([spec], models[label], dataset, [subset])
+        else:
+            begin([spec], models[label], dataset, [subset])
     sizes = {label: step() for label, step in steps.items()}
     memory = {label: peak_memory(step, device)[0] for label, step in steps.items()}
     for step in steps.values():
@@ -127,11 +128,8 @@ class Timed:
             raise ValueError(
                 f"{samples} training images make no batch of {batch_size}: give more classes."
             )
-        counts = [subset.counts for subset in subsets]
-        class_counts = torch.tensor(counts, device=model.backbone.device)
-        context = context_of(model, dataset, class_counts, self.spec.balance or Balance())
-        prepared = prepare([spec.method for spec in specs], context)
-        images = TrainingImages(model, dataset, subsets)
+        context, supports, prepared, class_counts = begin(specs, model, dataset, subsets)
+        images = TrainingImages(model, dataset, subsets, supports=supports)
         self.draws = Batches(specs, images)
         self.step = self.update = TrainStep(specs, images, context, prepared, class_counts)
         self.batches = itertools.chain.from_iterable(map(self.draws.of_epoch, itertools.count()))

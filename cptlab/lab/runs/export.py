@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from safetensors.torch import save
 
 from cptlab.lab.runs.classify import names_for
-from cptlab.methods.base import Method
+from cptlab.methods.base import Method, Use
 from cptlab.training.model import PromptedCLIP
 
 FORMAT = "cptlab class weights 1"
@@ -75,7 +75,7 @@ def export(
         "method": method.name,
         "backbone": json.dumps(backbone or {"name": clip.name}),
     }
-    if reason := _more_than_weights(model):
+    if reason := _more_than_weights(model, classes.use):
         about["warning"] = (
             f"{method.name} {reason}: class weights with plain image features do not give its "
             "predictions. What was learned is in the tensors prompts.*."
@@ -92,10 +92,12 @@ def export(
         warnings.warn(f"{path}: {about['warning']}", stacklevel=3)
 
 
-def _more_than_weights(model: PromptedCLIP) -> str:
-    """What a method does to image features, in part of a sentence; empty if it leaves them."""
-    if model.method.tokens(model.prompts, "base").vision:
+def _more_than_weights(model: PromptedCLIP, use: Use) -> str:
+    """What a method does beside class weights, in part of a sentence; empty if nothing."""
+    if model.learns_in("vision", "base"):
         return "has learned tokens in the image tower"
     if type(model.method).adapt_images is not Method.adapt_images:
         return "changes image features by what it learned"
+    if type(model.method).adapt_logits is not Method.adapt_logits and use != "new":
+        return "adds to the cosines of images with class texts"
     return ""

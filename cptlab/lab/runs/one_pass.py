@@ -97,7 +97,7 @@ def execute(
     predictions = latest or predict(trained.model, task.tests)
     metrics, accuracies = summary(predictions, task.tests)
     texts = trained.model.class_texts(learned.class_names)
-    if not trained.logs[0]:  # nothing was learned, so replicas do not differ
+    if len(metrics) < len(specs):  # nothing was learned, so replicas do not differ
         metrics = metrics * len(specs)
         accuracies = {role: rows.repeat(len(specs), axis=0) for role, rows in accuracies.items()}
         predictions = {role: rows * len(specs) for role, rows in predictions.items()}
