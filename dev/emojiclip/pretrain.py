@@ -21,7 +21,7 @@ import torch.multiprocessing as mp
 from safetensors.torch import load_file, save_file
 
 from cptlab.clip.guard import open_clip
-from cptlab.clip.loading import EMOJI_CONFIG, EMOJI_NAME
+from cptlab.clip.loading import EMOJI_CONFIG, EMOJI_NAME, EMOJI_WEIGHTS
 from cptlab.clip.weights import save_compact
 from cptlab.emoji import catalog
 from dev.emojiclip import sources, text
@@ -76,24 +76,27 @@ def shown_drawings(drawings: sources.Drawings, table: pd.DataFrame) -> tuple[np.
     return drawings.layers[keep], np.array([row[code] for code in codes]), weights
 
 
-def pretrain(
-    folder: Path, weights_file: Path, schedule: VisionSchedule | None = None, workers: int = 2
-) -> None:
+def pretrain(folder: Path, weights_file: Path, seed: int = 0, workers: int = 2) -> None:
     """Run both stages, resuming whatever `folder` already holds, and write the compact weights.
 
-    Needs npm, the extra `cptlab[pretrain]`, and about an hour on two quiet cores.
+    seed: of the random weights and of all draws of both stages; which concepts are rare, and the
+    styles that show them, are the same for all seeds, and so is the list of concepts, which is
+    written beside the packaged weights alone. Needs npm, dev/emojiclip/requirements.txt, and about
+    an hour on two quiet cores.
     """
-    schedule = schedule or VisionSchedule()
+    schedule = VisionSchedule(seed=seed)
     sources.install_icon_sets(folder)  # quick when everything is there
     full = with_exposure(sources.concept_table())
     keywords = sources.read_keywords(folder)
     words = {w for group in keywords.values() for w in group if w.isascii()}
     words = sorted(words | set(open_clip.IMAGENET_CLASSNAMES))
-    model, tokenizer = new_model(), open_clip.SimpleTokenizer(context_length=32)
+    model, tokenizer = new_model(seed), open_clip.SimpleTokenizer(context_length=32)
 
     started, text_file = time.time(), folder / "text_tower.safetensors"
     if not text_file.exists():
-        log = text.train_text_tower(model, tokenizer, full, keywords, words, steps=TEXT_STEPS)
+        log = text.train_text_tower(
+            model, tokenizer, full, keywords, words, steps=TEXT_STEPS, seed=seed
+        )
         save_file(model.state_dict(), text_file)
         seconds = time.time() - started
         (folder / "text_log.json").write_text(json.dumps({"seconds": seconds, "log": log}))
@@ -120,16 +123,17 @@ def pretrain(
     spoken += [*words, *full["unicode_name"], *(n for names in full["short_names"] for n in names)]
     used = torch.unique(tokenizer(spoken)).tolist()
     save_compact(model, used, weights_file)
-    stored = full.drop(columns=["unicode_name", "short_names"])
-    stored.to_csv(weights_file.with_name(catalog.CONCEPTS_CSV.name), index=False)
+    if weights_file == EMOJI_WEIGHTS:
+        stored = full.drop(columns=["unicode_name", "short_names"])
+        stored.to_csv(catalog.CONCEPTS_CSV, index=False)
 
 
-def new_model() -> torch.nn.Module:
+def new_model(seed: int) -> torch.nn.Module:
     """EmojiCLIP's architecture with seeded random weights."""
     if EMOJI_NAME not in open_clip.list_models():
         open_clip.add_model_config(EMOJI_CONFIG)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+        torch.manual_seed(seed)
         return open_clip.CLIP(**open_clip.get_model_config(EMOJI_NAME))
 
 
@@ -140,7 +144,7 @@ def _worker(rank: int, workers: int, folder: Path, schedule: VisionSchedule) -> 
         store = f"file://{(folder / 'rendezvous').resolve()}"
         dist.init_process_group("gloo", init_method=store, rank=rank, world_size=workers)
     stage = np.load(folder / "stage2.npz")
-    model = new_model()
+    model = new_model(schedule.seed)
     model.load_state_dict(load_file(folder / "text_tower.safetensors"))
     train_image_tower(
         model,

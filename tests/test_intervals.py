@@ -1,0 +1,110 @@
+"""The study's one interval: against textbook values, special cases, and its coverage."""
+
+import numpy as np
+import pytest
+from scipy.stats import ttest_1samp
+
+from cptlab.lab.study import intervals
+from cptlab.lab.study.intervals import crossed, holm, linear_harmonic, linear_mean, log_spread_ratio
+from dev.coverage import CASES, coverage
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_covers(name):
+    """95 % of the intervals hold the true value, within what 300 draws can tell."""
+    part, _ = coverage(CASES[name], 300)
+    assert 0.91 <= part <= 0.995
+
+
+def test_student_s_interval_would_not_cover():
+    """The interval over seeds alone, of means over data sets, misses other data sets."""
+    rng, held = np.random.default_rng(0), 0
+    for _ in range(400):
+        cells = 3.2 * rng.standard_normal((6, 1)) + rng.standard_normal((6, 5))
+        low, high = ttest_1samp(cells.mean(0), 0).confidence_interval()
+        held += low <= 0 <= high
+    assert held / 400 < 0.5
+
+
+def test_variance_by_hand():
+    cells = np.array([[1.0, 2.0, 6.0], [3.0, 4.0, 2.0]])
+    found = crossed(cells)  # means 3; units 3, 3; seeds 2, 3, 4
+    a, b = 0.0, 2 * (1 + 0 + 1) / 2
+    e = ((1 - 2) ** 2 + (2 - 3) ** 2 + (6 - 4) ** 2 + (3 - 2) ** 2 + 1 + (2 - 4) ** 2) / 2
+    assert found.mean == 3
+    assert found.error == pytest.approx((max(a + b - e, a, b) / 6) ** 0.5)
+    assert (found.units, found.seeds, found.least, found.most) == (2, 3, 1, 6)
+
+
+@pytest.mark.parametrize("cells", [np.arange(6.0)[None], np.arange(6.0)[:, None]])
+def test_one_unit_or_one_seed_is_students(cells):
+    found, expected = crossed(cells), ttest_1samp(cells.ravel(), 1.0)
+    assert found.lower == pytest.approx(expected.confidence_interval().low)
+    assert found.p_value(1.0) == pytest.approx(expected.pvalue)
+
+
+def test_few_cells_have_a_range():
+    found = crossed(np.array([[1.0, 2.0], [0.0, 5.0]]))
+    assert np.isnan([found.lower, found.upper, found.p_value()]).all()
+    assert (found.mean, found.least, found.most) == (2, 0, 5)
+
+
+def test_equal_cells_have_no_width():
+    found = crossed(np.full((6, 5), 0.1 + 0.2))
+    assert found.lower == found.upper == found.mean
+    assert found.p_value(0.0) == 0 and found.p_value(found.mean) == 1
+
+
+@pytest.mark.parametrize("cells", [np.empty((0, 5)), np.full((3, 3), np.nan), np.arange(5.0)])
+def test_incomplete_tables_are_refused(cells):
+    with pytest.raises(ValueError, match="a value of every unit and seed"):
+        crossed(cells)
+
+
+def test_order_changes_nothing():
+    cells = np.random.default_rng(0).normal(size=(6, 5))
+    a, b = crossed(cells), crossed(cells[::-1, ::-1])
+    assert (a.lower, a.upper) == pytest.approx((b.lower, b.upper), abs=1e-12)
+
+
+def test_harmonic_values_have_the_right_mean_and_slope():
+    rng = np.random.default_rng(0)
+    base, new = 100 * rng.random((20, 4)), 100 * rng.random((15, 4))
+    values = linear_harmonic(base, new)
+    h = 2 * base.mean(0) * new.mean(0) / (base.mean(0) + new.mean(0))
+    assert values.mean(0) == pytest.approx(h)
+    moved = base.copy()
+    moved[3, 2] += 1e-4
+    change = (linear_harmonic(moved, new).mean(0) - h)[2] / 1e-4
+    b, w = base.mean(0)[2], new.mean(0)[2]
+    assert change == pytest.approx(2 * w**2 / (b + w) ** 2 / 20, rel=1e-4)
+    # what a class stands above the mean is its slope times the number of classes
+    assert (values[3, 2] - h[2]) / (base[3, 2] - b) == pytest.approx(change * 35, rel=1e-4)
+    assert (linear_harmonic(np.zeros((3, 2)), np.zeros((2, 2))) == 0).all()
+
+
+def test_tail_values_have_the_mean_of_the_counted():
+    values = np.array([[1.0, 2.0], [3.0, 4.0], [8.0, 6.0]])
+    counted = np.array([[True, False], [False, True], [True, True]])
+    assert linear_mean(values, counted).mean(0) == pytest.approx([4.5, 5.0])
+    with pytest.raises(ValueError, match="no class"):
+        linear_mean(values, np.zeros_like(counted))
+
+
+def test_spreads():
+    rng = np.random.default_rng(0)
+    second = rng.normal(size=(2, 8))
+    assert log_spread_ratio(2 * second, second) == pytest.approx(np.log(2))
+    with pytest.raises(ValueError, match="four seeds"):
+        log_spread_ratio(second[:, :3], second[:, :3])
+    with pytest.raises(ValueError, match="no spread"):
+        log_spread_ratio(np.ones((2, 8)), second)
+
+
+def test_holm():
+    """The example of Holm's paper in its usual form, and verdicts that are missing."""
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    found = holm([0.01, float("nan"), 0.04])
+    assert found[[0, 2]] == pytest.approx([0.02, 0.04]) and np.isnan(found[1])
+    assert holm([0.9, 0.8]) == pytest.approx([1.0, 1.0])
+    assert intervals.CONFIDENCE == 0.95
