@@ -164,12 +164,10 @@ def test_other_models_load_from_a_file(tmp_path):
         load("Tiny-ViT", str(file))
     for contents in (b"damaged", b""):
         file.write_bytes(contents)
-        with pytest.raises(
-            ValueError, match=r"of Tiny-ViT could not be loaded: \w.*\. Give a whole"
-        ):
+        with pytest.raises(ValueError, match=r"of Tiny-ViT could not be loaded: it is neither a"):
             load("Tiny-ViT", str(file))
     torch.save(model, tmp_path / "pickled.pt")
-    with pytest.raises(ValueError, match="loaded: it is neither a safetensors file nor a plain"):
+    with pytest.raises(ValueError, match=r"more than tensors .*: open_clip\.model\.CLIP"):
         load("Tiny-ViT", str(tmp_path / "pickled.pt"))
 
 

@@ -40,9 +40,12 @@ def import_open_clip() -> ModuleType:
 
 if TYPE_CHECKING:  # the same modules, as a type checker finds them
     import open_clip.transformer
+    from open_clip.model import resize_pos_embed, resize_text_pos_embed
     from torchvision import datasets
     from torchvision.transforms import v2 as transforms
 else:
     open_clip = import_open_clip()
+    resize_pos_embed = open_clip.model.resize_pos_embed
+    resize_text_pos_embed = open_clip.model.resize_text_pos_embed
     datasets = importlib.import_module("torchvision.datasets")
     transforms = importlib.import_module("torchvision.transforms.v2")

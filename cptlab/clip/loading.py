@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from cptlab.clip.backbone import CHOOSE, Backbone, Precision, wrap
+from cptlab.clip.checkpoint import NoCheckpoint, fit_positions, read_checkpoint
 from cptlab.clip.checks import reason_against_name
 from cptlab.clip.class_names import Reads
 from cptlab.clip.guard import open_clip
@@ -82,18 +83,13 @@ def untrained(
     _check_device(device)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        try:
-            model = open_clip.CLIP(**open_clip.get_model_config(name))
-        except (TypeError, AttributeError) as error:
-            raise ValueError(f"{name} cannot be used: it is no plain CLIP ({error}).") from error
+        model = _random_model(name)
     return wrap(model.to(device), _tokenizer(name), name, precision)
 
 
 def _emoji_clip(path: Path) -> nn.Module:
     state = load_compact(path)
-    # Start values are drawn before weights replace them: keep the caller's random state.
-    with torch.random.fork_rng(devices=[]):
-        model = open_clip.CLIP(**open_clip.get_model_config(EMOJI_NAME))
+    model = _random_model(EMOJI_NAME)
     try:
         model.load_state_dict(state)
     except RuntimeError as error:
@@ -101,29 +97,47 @@ def _emoji_clip(path: Path) -> nn.Module:
     return model
 
 
-def _open_clip_model(name: str, pretrained: str | None) -> nn.Module:
-    file = weights_file(pretrained)
-    preprocessing = None
-    if file:
-        pretrained = str(file)
-        preprocessing = configuration(file).get("preprocess_cfg")
+def _random_model(name: str) -> open_clip.CLIP:
+    """A plain CLIP with start values of its own, which leave the caller's random state alone."""
     try:
         with torch.random.fork_rng(devices=[]):
-            return open_clip.create_model(
-                name,
-                pretrained=pretrained,
-                require_pretrained=True,
-                force_preprocess_cfg=preprocessing,
-            )
+            return open_clip.CLIP(**open_clip.get_model_config(name))
+    except (TypeError, AttributeError) as error:
+        raise ValueError(f"{name} cannot be used: it is no plain CLIP ({error}).") from error
+
+
+def _open_clip_model(name: str, pretrained: str | None) -> nn.Module:
+    file = weights_file(pretrained)
+    try:
+        if file:
+            return _from_file(name, file)
+        with torch.random.fork_rng(devices=[]):
+            return open_clip.create_model(name, pretrained=pretrained, require_pretrained=True)
     except Exception as error:  # network, file, pickle or shapes: for the user it is one thing
-        advice = f" Give a whole checkpoint of {name}, or its tag to fetch it." if file else ""
+        whole = file and not isinstance(error, NoCheckpoint)
+        advice = f" Give a whole checkpoint of {name}, or its tag to fetch it." if whole else ""
         raise ValueError(
             f'The weights "{pretrained}" of {name} could not be loaded: {_reason(error)}.{advice}'
         ) from error
 
 
+def _from_file(name: str, file: Path) -> open_clip.CLIP:
+    """A model with the weights of a file, and the normalisation of images that belongs to them."""
+    model, state = _random_model(name), read_checkpoint(file)
+    if "logit_scale" in state:  # a number, or a list of one
+        state["logit_scale"] = state["logit_scale"].reshape(model.logit_scale.shape)
+    fit_positions(state, model, name, file)
+    model.load_state_dict(state)
+    images = configuration(file).get("preprocess_cfg", {})
+    model.visual.image_mean = images.get("mean", open_clip.OPENAI_DATASET_MEAN)
+    model.visual.image_std = images.get("std", open_clip.OPENAI_DATASET_STD)
+    return model
+
+
 def _reason(error: Exception) -> str:
     """Why weights could not be loaded, in part of a sentence."""
+    if isinstance(error, NoCheckpoint):
+        return str(error)
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     if "weights only load" in str(error).lower() or "weights_only" in str(error):
         # torch's advice would be to run whatever code is in it
@@ -174,7 +188,8 @@ def _check_weights(name: str, pretrained: str | None) -> None:
     quick = open_clip.get_model_config(name).get("quick_gelu", False)
     trained = quick_gelu(file) if file else tag.get("quick_gelu", False)
     other = name.removesuffix("-quickgelu") if quick else f"{name}-quickgelu"
-    if trained is None and other in open_clip.list_models():
+    exists = other in open_clip.list_models()
+    if trained is None and exists:
         warnings.warn(
             f"Nothing tells whether {file} was trained with QuickGELU, and the wrong activation "
             f"costs accuracy without a word: {name} computes {'QuickGELU' if quick else 'GELU'}, "
@@ -183,9 +198,10 @@ def _check_weights(name: str, pretrained: str | None) -> None:
             stacklevel=3,
         )
     if trained not in (None, quick):
+        advice = f'use the model name "{other}"' if exists else "open_clip has no model for that"
         raise ValueError(
             f'The weights "{pretrained}" were trained with {"GELU" if quick else "QuickGELU"}, '
-            f'and {name} computes another activation: use the model name "{other}".'
+            f"and {name} computes another activation: {advice}."
         )
 
 
