@@ -15,12 +15,13 @@ import torch
 from tiny_clip import golden_clip
 
 from cptlab.clip import CONTEXT_INIT, IMAGENET_TEMPLATES, fill_template
-from cptlab.methods import DPC, IVLP, CoCoOp, CoOp, CoPrompt, DeKg, MaPLe, PromptSRC
+from cptlab.methods import DPC, IVLP, CoCoOp, CoOp, CoPrompt, DeKg, KgCoOp, MaPLe, PromptSRC
 
 FOLDER = Path(__file__).resolve().parent / "golden"
 DTYPES = (torch.float64, torch.float32)
 DESCRIPTION = {
     "case",
+    "changed",
     "dataset",
     "descriptions_per_class",
     "fp32_max_abs_diff",
@@ -80,6 +81,11 @@ METHODS = {
         | {name: name for name in ("text_weight", "image_weight", "kl_weight")}
         | {"templates": "anchor_templates"},
         {},
+    ),
+    "KgCoOp": (
+        KgCoOp,
+        {"n_text": "text_tokens", "anchors": "anchor_templates", "weight": "weight"},
+        SHALLOW,
     ),
     "DeKg": (DeKg, DEKG | {"class_aware": "class_aware"}, SHALLOW),
     "DeKg with class-aware tokens": (DeKg, DEKG | {"injection_block": "block"}, SHALLOW),
@@ -161,6 +167,9 @@ def settings(meta: dict, arrays: dict, folder: Path) -> dict:
             values["templates"] = IMAGENET_TEMPLATES[: values.pop("n_templates", 60)]
         case "DPC stage 2 on CoOp":
             values["on"] = "coop"
+        case "KgCoOp":
+            anchor = template_of(arrays["anchor_sentences"], arrays["class_names"])
+            values["anchors"] = (anchor,)
         case "DeKg" | "DeKg with class-aware tokens":
             names = arrays["class_names"]
             values["anchors"] = (template_of(arrays["anchor_sentences"], names),)

@@ -42,13 +42,13 @@ from cptlab.methods import (
     CoPrompt,
     DeKg,
     GlobalETF,
+    KgCoOp,
     MaPLe,
     Method,
     NPTStyle,
     PromptSRC,
     ZeroShot,
 )
-from cptlab.methods.registry import BUILT_IN
 from cptlab.methods.schedule import Schedule
 from cptlab.training import batches
 from cptlab.training.loop import train
@@ -97,6 +97,7 @@ def seconds_of(spec, times, **more):
         PromptSRC(**DEEP),
         CoPrompt(depth=2),
         NPTStyle(depth=2),
+        KgCoOp(),
         DeKg(block=1),
         DPC(on="coop", tokens_per_layer=4, hard_negatives=3),
         DPC(on="maple", depth=2, hard_negatives=3),
@@ -256,9 +257,9 @@ def test_the_committed_benchmarks_give_times(device):
     assert ("torch threads" in times.machine) == (device == "cpu")
 
 
-def test_every_built_in_method_that_learns_has_a_measured_step():
+def test_every_method_of_the_study_that_learns_has_a_measured_step():
     found = factors("EmojiCLIP", "cpu")
-    learning = {name for name in BUILT_IN if name != "zero_shot"}
+    learning = {method.name for method in methods(FULL).values()} - {"zero_shot"}
     assert {name for name, _ in found} == learning
     assert {on for name, on in found if name == "dpc"} == {False, True}
     assert found[form_of(methods(FULL)["IVLP"])] == 1

@@ -7,7 +7,7 @@ import pytest
 import torch
 from edited_files import edited
 from golden_study import RUNS, study
-from test_own_methods import EXAMPLE, SCHEDULE, kgcoop, spec_of
+from test_own_methods import EXAMPLE, SCHEDULE, spec_of, tail_coop
 from tiny_clip import tiny_clip
 from tiny_data_root import own_folder
 from tiny_world import tiny_dataset
@@ -155,16 +155,18 @@ def test_without_its_gpu_a_run_is_used_on_the_cpu(finished, monkeypatch):
 def test_a_method_of_ones_own(tiny, tmp_path, monkeypatch):
     base, new = tiny_dataset(8).halves()
     monkeypatch.setattr(inputs, "task_of", lambda spec: Task("base", {"base": base, "new": new}))
-    file = tmp_path / "kgcoop.py"
+    file = tmp_path / "tail_coop.py"
     file.write_text(EXAMPLE.read_text(encoding="utf-8"), encoding="utf-8")
-    (result,) = run([spec_of(kgcoop(file))], tmp_path / "runs", progress=False)
+    (result,) = run([spec_of(tail_coop(file))], tmp_path / "runs", progress=False)
     monkeypatch.setattr(registry, "_named", {})
-    with pytest.raises(UnknownMethod, match=rf"'kgcoop', which came from {file}:KgCoOp, is not"):
+    with pytest.raises(
+        UnknownMethod, match=rf"'tail_coop', which came from {file}:TailCoOp, is not"
+    ):
         load_run(result.folder)
-    kgcoop(file)
+    tail_coop(file)
     assert load_run(result.folder).metrics == result.metrics
     assert load_result(tmp_path / "runs", result.spec) is not None
     file.write_text(file.read_text(encoding="utf-8") + "\n", encoding="utf-8")
-    kgcoop(file)
-    with pytest.warns(UserWarning, match="source of method 'kgcoop' has changed since"):
+    tail_coop(file)
+    with pytest.warns(UserWarning, match="source of method 'tail_coop' has changed since"):
         load_run(result.folder)

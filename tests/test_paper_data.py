@@ -32,7 +32,7 @@ from cptlab.data.reader import read_rgb
 from cptlab.lab.runs import queue as runs
 from cptlab.lab.runs import results
 from cptlab.lab.study.profiles import PAPER, SMOKE
-from cptlab.methods import METHODS, DeKg
+from cptlab.methods import METHODS, DeKg, KgCoOp
 
 GOLDEN = json.loads((Path(__file__).parent / "golden/few_shot.json").read_text())
 CLEAN = tuple(name.replace("_", " ") for name in NAMES)
@@ -170,6 +170,15 @@ def test_sentences_of_dekg_are_those_of_its_release(name):
     method = PAPER.spec(name, DeKg(class_aware=False), 1.0, 1).method
     of_dtd = name == "dtd"
     assert (method.anchor_templates or (own,)) == ((anchors["dtd"] if of_dtd else own),)
+    assert method.prompt_template(4, own) == "a photo of a {}."
+
+
+@pytest.mark.parametrize("name", LEARNED)
+def test_sentences_of_kgcoop_are_those_of_its_release(name):
+    """htyao89/KgCoOp@c43ccc3: the data sets' own, but for textures."""
+    own, method = ROWS[name].template, PAPER.spec(name, KgCoOp(), 1.0, 1).method
+    anchor = "a photo of a {}, a type of texture." if name == "dtd" else own
+    assert (method.anchor_templates or (own,)) == (anchor,)
     assert method.prompt_template(4, own) == "a photo of a {}."
 
 

@@ -25,6 +25,7 @@ from cptlab.methods import (
     CoPrompt,
     DeKg,
     GlobalETF,
+    KgCoOp,
     MaPLe,
     NPTStyle,
     PromptSRC,
@@ -78,6 +79,7 @@ PASSES = {
         (NPTStyle(depth=2, lambda_lmc=0.0), 1),
         (NPTStyle(depth=2, lambda_mmi=5.0), 1),
     ],
+    "kgcoop": [(KgCoOp(), 1), (KgCoOp(), 2), (KgCoOp(weight=90.0), 1)],
     "dekg": [
         (DeKg(block=2), 1),
         (DeKg(block=2), 2),

@@ -11,7 +11,7 @@ from cptlab.lab.study.settings import PARAMETERS, parameters, profile_with
 from cptlab.lab.study.studies import STUDIES, sensitivity
 from cptlab.lab.workspace import CHECKOUT, workspace
 
-EXAMPLE = f"{CHECKOUT / 'docs/kgcoop.py'}:KgCoOp"
+EXAMPLE = f"{CHECKOUT / 'docs/tail_coop.py'}:TailCoOp"
 
 
 @pytest.mark.parametrize("empty", [None, "", [], ()], ids=repr)
@@ -130,7 +130,7 @@ def test_the_chosen_methods_take_part_with_zero_shot():
     changed = profile_with("smoke", methods=["cpt", "CPT (pair mean)", "coop", EXAMPLE])
     for name in ("01_similarity_matrices", "06_base_to_new", "07_cross_dataset", "13_few_shot"):
         labels = list(dict.fromkeys(STUDIES[name](changed).values()))
-        assert labels == ["Zero-shot", "CPT (sum)", "CPT (pair mean)", "CoOp", "KgCoOp"]
+        assert labels == ["Zero-shot", "CPT (sum)", "CPT (pair mean)", "CoOp", "TailCoOp"]
     assert [reading.name for reading in changed.readings] == ["sum", "pair mean"]
     only = profile_with("full", methods="CPT (pair mean),ivlp")
     assert [reading.name for reading in only.readings] == ["pair mean"]

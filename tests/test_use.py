@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 from test_every_method import ALL
-from test_own_methods import EXAMPLE, kgcoop
+from test_own_methods import EXAMPLE, tail_coop
 from tiny_runs import BACKBONE, NAMES, noisy_folder, trained
 
 from cptlab.data import ImageDataset, open_dataset
@@ -210,11 +210,11 @@ def test_a_run_of_the_default_store_goes_by_its_id(cptlab, result, animals, monk
 
 
 def test_a_method_of_ones_own_is_named(cptlab, tiny, animals, tmp_path, monkeypatch):
-    folder = trained(animals, tmp_path / "runs", kgcoop()()).folder
+    folder = trained(animals, tmp_path / "runs", tail_coop()()).folder
     monkeypatch.setattr(registry, "_named", {})
     status, _, err = cptlab("classify", folder, animals / "ant/3.png")
-    assert status == 1 and "'kgcoop', which came from" in err and "--method" in err
-    arguments = (folder, animals / "ant/3.png", "--method", f"{EXAMPLE}:KgCoOp")
+    assert status == 1 and "'tail_coop', which came from" in err and "--method" in err
+    arguments = (folder, animals / "ant/3.png", "--method", f"{EXAMPLE}:TailCoOp")
     assert cptlab("classify", *arguments)[0] == 0
 
 

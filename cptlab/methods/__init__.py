@@ -2,7 +2,7 @@
 
     >>> from cptlab.methods import CPT, METHODS, find_method
     >>> METHODS["coop"](text_tokens=2)
-    >>> find_method("kgcoop.py:KgCoOp")
+    >>> find_method("tail_coop.py:TailCoOp")
 
 Names are here without importing torch; a class is imported when it is asked for.
 """

@@ -10,6 +10,7 @@ from torch import Generator, Tensor
 from cptlab.clip import CONTEXT_INIT, Backbone, Prompts, PromptShape, with_placeholders
 from cptlab.methods.base import BatchOutputs, Context, Method, Row, cross_entropy
 from cptlab.methods.parts.bottleneck import bottleneck, bottleneck_start, quick_gelu
+from cptlab.methods.parts.guidance import guidance
 from cptlab.methods.schedule import Schedule
 
 
@@ -111,9 +112,8 @@ class DeKg(Method):
     ) -> dict[str, Tensor]:
         anchors = F.normalize(context.frozen_prototypes, dim=-1)
         unit = F.normalize(outputs.prototypes, dim=-1)
-        kg = 1 - (unit * anchors).sum(-1).mean(-1)
         kd = hsic(outputs.prototypes if self.class_aware else unit, anchors)
-        return {"ce": cross_entropy(outputs), "kg": kg, "kd": kd}
+        return {"ce": cross_entropy(outputs), "kg": guidance(unit, anchors), "kd": kd}
 
 
 def hsic(learned: Tensor, anchors: Tensor) -> Tensor:

@@ -30,6 +30,7 @@ BUILT_IN = {
     "promptsrc": "cptlab.methods.promptsrc:PromptSRC",
     "coprompt": "cptlab.methods.coprompt:CoPrompt",
     "npt_style": "cptlab.methods.npt:NPTStyle",
+    "kgcoop": "cptlab.methods.kgcoop:KgCoOp",
     "dekg": "cptlab.methods.dekg:DeKg",
     "dpc": "cptlab.methods.dpc:DPC",
     "global_etf": "cptlab.methods.global_etf:GlobalETF",
@@ -147,7 +148,7 @@ def remember(method: type[Method]) -> None:
     if not (isinstance(name, str) and NAME.fullmatch(name)):
         raise ValueError(
             f"{where} has the name {name!r}: give it one of its own, of small letters, digits and "
-            'underscores, as in name: ClassVar[str] = "kgcoop".'
+            'underscores, as in name: ClassVar[str] = "tail_coop".'
         )
     if name in BUILT_IN:
         raise ValueError(f"{where} has the name {name!r}, which is taken: give it another one.")

@@ -212,6 +212,19 @@ FULL = Profile(
     details=Design(("activities",), TAUS, (1, 2, 3)),
     transfer=Design(("activities",), TAUS, (1, 2, 3)),
     few_shot=Design(("activities",), (1.0,), (1, 2, 3)),
+    # those whose runs are in figures/full.tar.xz
+    baselines=(
+        "CoOp",
+        "CoCoOp",
+        "IVLP",
+        "MaPLe",
+        "PromptSRC",
+        "CoPrompt (templates)",
+        "NPT-style",
+        "DeKg",
+        "DPC (CoOp)",
+        "DPC (MaPLe)",
+    ),
     similarity_dataset="travel",
 )
 PAPER = Profile(
@@ -243,7 +256,7 @@ def profile_named(text: str) -> Profile:
     """Profile by name, optionally with changes: "paper", or "paper,device=cpu,compile=True".
 
     "full,tau=0.06" is the study of this imbalance ratio alone; few-shot learning stays as it is.
-    "demo,also=kgcoop.py:KgCoOp" adds a method from outside the package.
+    "demo,also=tail_coop.py:TailCoOp" adds a method from outside the package.
 
     Raises ValueError listing the choices for an unknown name, change or value.
     """
