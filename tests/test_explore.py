@@ -21,7 +21,7 @@ from cptlab.lab.explore.choice import (
     switched,
     zero_shot_of,
 )
-from cptlab.lab.explore.content import classes_content, map_content, matrix_content
+from cptlab.lab.explore.content import classes_content, map_content, matrix_content, scale_start
 from cptlab.lab.explore.prediction import predict, read_image, read_names
 from cptlab.lab.explore.scene import IMAGE_SIZE, scene_of
 from cptlab.lab.explore.weights import around, nearest, with_weights
@@ -194,7 +194,12 @@ def test_hover_content_holds_classes_images_and_cosines(store):
     sent = np.frombuffer(content["cosines"], "<f4").reshape(2, 5, 5)
     np.testing.assert_allclose(sent[1], cosines, atol=1e-6)
     np.testing.assert_allclose(sent[0].diagonal(), 1, atol=1e-5)
-    assert content["scale"]["low"] <= sent.min()
+    low = content["scale"]["low"]
+    assert low <= scene.cosines.min() and low == scale_start(scene)
+    assert low == pytest.approx(np.floor(10 * (2 * scene.cosines.min() - 1)) / 10)
+    wide = matrix_content(scene, {"frozen": scene.cosines, "run": 3 * cosines - 2})
+    assert wide["panels"][0]["image"] == content["panels"][0]["image"]  # whatever stands beside it
+    assert wide["scale"] == content["scale"]
     assert [panel["title"] for panel in content["panels"]] == ["frozen", "run"]
 
 

@@ -14,17 +14,23 @@ from tiny_explorer import PROFILE
 
 from cptlab.lab.cli.batch import execute_notebook
 from cptlab.lab.explore import begin, prediction_panel, run_panel
+from cptlab.lab.explore import session as session_module
 from cptlab.lab.explore.choice import Finished, label_of
 from cptlab.lab.explore.hover import HoverMatrix
-from cptlab.lab.explore.session import is_interactive
+from cptlab.lab.explore.session import is_interactive, there_are
+from cptlab.methods.schedule import Schedule
 
 pytest_plugins = ["explorer_store"]
 
 
-def test_a_store_without_runs_is_an_error_that_says_what_makes_some(tmp_path):
-    other = dataclasses.replace(PROFILE, name="demo")
+def test_a_store_without_runs_is_an_error_that_says_what_makes_some(store, tmp_path, monkeypatch):
+    other = dataclasses.replace(PROFILE, name="demo", schedule=Schedule(epochs=9))
     with pytest.raises(ValueError, match=r"no finished.*profile demo.*cptlab figures 00 --prof"):
         begin(other, tmp_path)
+    assert "There are some" not in there_are(tmp_path)
+    monkeypatch.setitem(session_module.PROFILES, "smoke", PROFILE)
+    with pytest.raises(ValueError, match=r"There are some of smoke \(3 runs\): give that as prof"):
+        begin(other, store)
     with pytest.raises(ValueError, match="widgets is 'yes', but must be one of auto, on, off"):
         begin(PROFILE, tmp_path, "yes")
 
@@ -146,7 +152,7 @@ def test_without_widgets_there_are_figures_of_the_same(session, monkeypatch, cap
 
 
 def test_papermill_gets_static_images_from_nothing(tmp_path):
-    execute_notebook("explore", {"out": str(tmp_path / "out")}, tmp_path)
+    execute_notebook("explore", {"out": str(tmp_path / "out"), "profile": "smoke"}, tmp_path)
     page = (tmp_path / "explore.html").read_text(encoding="utf-8")
     assert len(re.findall(r'<img[^>]*src="data:image/png', page)) == 3
     assert "cptlab-metrics" in page

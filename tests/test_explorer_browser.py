@@ -20,7 +20,12 @@ def lab(browser, tmp_path_factory):
     folder = tmp_path_factory.mktemp("lab")
     notebook = nbformat.read(NOTEBOOKS / "explore.ipynb", as_version=4)
     (cell,) = [c for c in notebook.cells if "parameters" in c.metadata.get("tags", [])]
-    cell.source = cell.source.replace('out: str = ""', f"out: str = {str(folder / 'out')!r}")
+    for old, new in (
+        ('"demo"', '"smoke"'),
+        ('out: str = ""', f"out: str = {str(folder / 'out')!r}"),
+    ):
+        assert old in cell.source
+        cell.source = cell.source.replace(old, new)
     (folder / "work").mkdir()
     nbformat.write(notebook, folder / "work/explore.ipynb")
     with jupyter_lab(folder) as address:

@@ -37,12 +37,12 @@ def classes_content(scene: Scene) -> dict[str, object]:
 
 
 def matrix_content(scene: Scene, panels: Mapping[str, np.ndarray]) -> dict[str, object]:
-    """Cosine matrices (K, K) by title on one colour scale (`scale_start`).
+    """Cosine matrices (K, K) by title on the colour scale of their data set (`scale_start`).
 
     `cosines` holds the panels one after another as little-endian float32; `borders` the rows at
     which clusters begin, without the first.
     """
-    low = scale_start(panels)
+    low = scale_start(scene)
     drawn = [
         {
             "title": title,
@@ -90,12 +90,13 @@ def _nearest(scene: Scene, cosines: np.ndarray, row: int) -> list[str]:
     return [f"{scene.names[c]} {cosines[row, c]:.2f}" for c in others]
 
 
-def scale_start(panels: Mapping[str, np.ndarray]) -> float:
-    """The cosine at the dark end of a scale that ends at 1: the smallest one, rounded down.
+def scale_start(scene: Scene) -> float:
+    """The cosine at the dark end of the colour scale, which ends at 1; smaller ones are as dark.
 
-    To a tenth, so that colours keep their meaning from run to run.
+    One scale for all runs of a data set, so that colours keep their meaning: the frozen cosines
+    take its upper half, and what a run spreads further is darker. Rounded down to a tenth.
     """
-    return float(np.floor(10 * min(matrix.min() for matrix in panels.values())) / 10)
+    return float(np.floor(10 * max(2 * scene.cosines.min() - 1, -1)) / 10)
 
 
 def effective_rank_of(matrix: np.ndarray) -> float:

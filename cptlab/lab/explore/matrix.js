@@ -53,7 +53,7 @@ function render({ model, el }) {
     const bar = element("div", "cptlab-scale", panels);
     element("span", "", bar).textContent = "cosine 1";
     element("img", "", bar).src = scale.image;
-    element("span", "", bar).textContent = scale.low.toFixed(2);
+    element("span", "", bar).textContent = `≤ ${scale.low.toFixed(1)}`;
 
     function show(row, column) {
       const inside = (place) => Math.min(Math.max(place, 0), size - 1);

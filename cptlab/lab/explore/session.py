@@ -16,7 +16,7 @@ from cptlab.lab.runs.queue import run
 from cptlab.lab.runs.results import Result
 from cptlab.lab.study.claims.variants import CPT, PLAIN, ZERO_SHOT
 from cptlab.lab.study.lineup import BOTH
-from cptlab.lab.study.profiles import Profile
+from cptlab.lab.study.profiles import PROFILES, Profile
 from cptlab.lab.study.studies import Study, grid
 
 WIDGETS = ("auto", "on", "off")
@@ -73,10 +73,18 @@ def begin(profile: Profile, store: Path, widgets: str = "auto") -> Session:
     if not runs:
         raise ValueError(
             f"There are no finished base-to-new runs of profile {profile.name} in {store}. "
-            f"`cptlab figures 00 --profile {profile.name}` trains a few, `cptlab run --profile "
-            f"{profile.name}` one; with --out, give the notebook the same folder as out."
+            f"{there_are(store)}`cptlab figures 00 --profile {profile.name}` trains a few, "
+            f"`cptlab run --profile {profile.name}` one; the profile smoke trains three tiny ones "
+            "here. With --out, give the notebook the same folder as out."
         )
     return Session(profile, store, runs, is_interactive() if widgets == "auto" else widgets == "on")
+
+
+def there_are(store: Path) -> str:
+    """A sentence on the profiles that have runs to show in a store; empty if none has."""
+    counts = {name: len(finished(profile, store)[0]) for name, profile in PROFILES.items()}
+    listed = [f"{name} ({count} runs)" for name, count in counts.items() if count]
+    return f"There are some of {', '.join(listed)}: give that as profile. " if listed else ""
 
 
 def starters(profile: Profile) -> Study:

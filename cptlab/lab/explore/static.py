@@ -16,20 +16,22 @@ from cptlab.lab.figures.style import BLACK, GREEN, use_style
 
 
 def matrix_figure(scene: Scene, panels: Mapping[str, np.ndarray]) -> Figure:
-    """Cosine matrices (K, K) by title, side by side on one colour scale."""
+    """Cosine matrices (K, K) by title, side by side on the colour scale of their data set."""
     with use_style():
         fig, axes = plt.subplots(1, len(panels), figsize=(3.6 * len(panels) + 0.8, 3.9))
         axes = np.atleast_1d(axes)
         for ax, (title, matrix) in zip(axes, panels.items(), strict=True):
             rank = {"effective rank": effective_rank_of(matrix)}
             limits = {
-                "vmin": scale_start(panels),
+                "vmin": scale_start(scene),
                 "vmax": 1,
                 "annotations": rank,
                 "colorbar": False,
             }
             figures.similarity_matrix(matrix, scene.clusters, ax, title=title, **limits)
-        fig.colorbar(axes[0].images[0], ax=axes, label="cosine similarity", shrink=0.8)
+        fig.colorbar(
+            axes[0].images[0], ax=axes, label="cosine similarity", shrink=0.8, extend="min"
+        )
     return _finished(fig)
 
 
