@@ -22,7 +22,7 @@ class TailCoOp(Method):
     """CoOp with L = L_CE + weight L_tail, in which an image of class c counts 1 / n_c."""
 
     name: ClassVar[str] = "tail_coop"
-    rows: ClassVar[tuple[Row, ...]] = (Row("TailCoOp", "#8A2BE2", (7, 1, 0)),)
+    rows: ClassVar[tuple[Row, ...]] = (Row("TailCoOp", "#7869FF", (9, 1, 0)),)
     per_replica: ClassVar[tuple[str, ...] | None] = ("weight",)
     weight: float = 1.0
     text_tokens: int = 4

@@ -15,7 +15,7 @@ import torch
 from tiny_clip import golden_clip
 
 from cptlab.clip import CONTEXT_INIT, IMAGENET_TEMPLATES, fill_template
-from cptlab.methods import DPC, IVLP, CoCoOp, CoOp, CoPrompt, DeKg, KgCoOp, MaPLe, PromptSRC
+from cptlab.methods import DPC, IVLP, TCP, CoCoOp, CoOp, CoPrompt, DeKg, KgCoOp, MaPLe, PromptSRC
 
 FOLDER = Path(__file__).resolve().parent / "golden"
 DTYPES = (torch.float64, torch.float32)
@@ -85,6 +85,18 @@ METHODS = {
     "KgCoOp": (
         KgCoOp,
         {"n_text": "text_tokens", "anchors": "anchor_templates", "weight": "weight"},
+        SHALLOW,
+    ),
+    "TCP": (
+        TCP,
+        {
+            "n_text": "text_tokens",
+            "context_init": "context_init",
+            "anchors": "anchor_templates",
+            "template": "template",
+            "weight": "weight",
+            "injection_block": "block",
+        },
         SHALLOW,
     ),
     "DeKg": (DeKg, DEKG | {"class_aware": "class_aware"}, SHALLOW),
@@ -170,6 +182,12 @@ def settings(meta: dict, arrays: dict, folder: Path) -> dict:
         case "KgCoOp":
             anchor = template_of(arrays["anchor_sentences"], arrays["class_names"])
             values["anchors"] = (anchor,)
+        case "TCP":
+            names = arrays["class_names"]
+            values["anchors"] = (template_of(arrays["anchor_sentences"], names),)
+            values["template"] = template_of(arrays["sentences"], names)
+            # the release knows no other words
+            values["context_init"] = CONTEXT_INIT if words else None
         case "DeKg" | "DeKg with class-aware tokens":
             names = arrays["class_names"]
             values["anchors"] = (template_of(arrays["anchor_sentences"], names),)

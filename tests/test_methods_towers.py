@@ -8,7 +8,7 @@ from tiny_clip import random_tokens, tiny_clip
 from tiny_world import tiny_dataset
 
 from cptlab.clip import Prompts
-from cptlab.methods import CPT, IVLP, BatchOutputs, Context, CoOp, DeKg, GlobalETF, ZeroShot
+from cptlab.methods import CPT, IVLP, TCP, BatchOutputs, Context, CoOp, DeKg, GlobalETF, ZeroShot
 from cptlab.training.model import PromptedCLIP, frozen_prototypes
 
 B = 5
@@ -158,8 +158,9 @@ def test_context_never_replaces_a_class_name():
     for template in ("{}, a type of car", "a photo of a {}.", "a photo of a person doing {}."):
         DeKg(block=1, template=template).check(backbone, 4)
     for template in ("a photo {}.", "a photo of a dog.", "a photo of a {} or {}.", ""):
-        with pytest.raises(ValueError, match=r"template is '.*': give a sentence with one \{\}"):
-            DeKg(block=1, template=template).check(backbone, 4)
+        for kind in (DeKg, TCP):
+            with pytest.raises(ValueError, match=r"template is '.*': give a sentence with one \{"):
+                kind(block=1, template=template).check(backbone, 4)
     with pytest.raises(ValueError, match="no words or at least 5, as many as the context tokens"):
         DeKg(block=1, text_tokens=5, template="a photo of a {}.").check(backbone, 4)
 
@@ -169,5 +170,8 @@ def test_class_aware_tokens_enter_a_block_that_is_there():
     last = backbone.text_layers - 1
     DeKg(block=last).check(backbone, 4)
     DeKg(block=last + 1, class_aware=False).check(backbone, 4)  # it has none
-    with pytest.raises(ValueError, match=rf"block is {last + 1}, but .* has blocks 0 to {last}"):
-        DeKg(block=last + 1).check(backbone, 4)
+    for method in (DeKg(block=last + 1), TCP(block=last + 1)):
+        with pytest.raises(
+            ValueError, match=rf"block is {last + 1}, but .* has blocks 0 to {last}"
+        ):
+            method.check(backbone, 4)

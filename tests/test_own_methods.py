@@ -124,7 +124,7 @@ def test_other_processes_find_it(tmp_path):
 def test_it_stands_in_tables_and_figures():
     profile = profile_named(with_methods("smoke", [f"{EXAMPLE}:TailCoOp"]))
     assert "TailCoOp" in compared(profile)
-    assert method_look("TailCoOp").color == "#8A2BE2"
+    assert method_look("TailCoOp").color == "#7869FF"
     assert method_order(["TailCoOp", "CPT (sum)"]) == ["CPT (sum)", "TailCoOp"]
 
 
@@ -222,10 +222,10 @@ def test_a_store_says_which_methods_are_not_here(tiny, tmp_path, monkeypatch):
     ("old", "new", "message"),
     [
         ("@dataclass(frozen=True)", "", "decorate it with @dataclass"),
-        ('"#8A2BE2"', '"teal"', "the color is 'teal', not like #E69F00"),
+        ('"#7869FF"', '"teal"', "the color is 'teal', not like #E69F00"),
         (
-            "(7, 1, 0))",
-            '(7, 1, 0), options={"wait": 1})',
+            "(9, 1, 0))",
+            '(9, 1, 0), options={"wait": 1})',
             "sets 'wait', which is no parameter of it",
         ),
     ],

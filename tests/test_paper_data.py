@@ -32,7 +32,7 @@ from cptlab.data.reader import read_rgb
 from cptlab.lab.runs import queue as runs
 from cptlab.lab.runs import results
 from cptlab.lab.study.profiles import PAPER, SMOKE
-from cptlab.methods import METHODS, DeKg, KgCoOp
+from cptlab.methods import METHODS, TCP, DeKg, KgCoOp
 
 GOLDEN = json.loads((Path(__file__).parent / "golden/few_shot.json").read_text())
 CLEAN = tuple(name.replace("_", " ") for name in NAMES)
@@ -141,8 +141,9 @@ def test_templates_are_those_of_the_coop_family():
 
 
 @pytest.mark.parametrize("name", LEARNED)
-def test_sentences_of_dekg_are_those_of_its_release(name):
-    """cnunlp/DeKg@b8f2f1c; of a sentence with context, what follows its four tokens."""
+def test_sentences_of_dekg_and_tcp_are_those_of_their_releases(name):
+    """cnunlp/DeKg@b8f2f1c, and htyao89/Textual-based_Class-aware_prompt_tuning@bd97bec, the same
+    ones; of a sentence with context, what follows its four tokens."""
     anchors = {
         "oxford_pets": "a photo of a {}, a type of pet.",
         "flowers102": "a photo of a {}, a type of flower.",
@@ -162,10 +163,11 @@ def test_sentences_of_dekg_are_those_of_its_release(name):
         "ucf101": "person doing {}.",
     }
     own = ROWS[name].template
-    method = PAPER.spec(name, DeKg(), 1.0, 1).method
-    assert (method.anchor_templates or (own,)) == (anchors.get(name, "a photo of a {}."),)
-    words = method.prompt_template(4, own).split(" ", 4)
-    assert words[4] == after_context.get(name, "{}.")
+    for kind in (DeKg, TCP):
+        method = PAPER.spec(name, kind(), 1.0, 1).method
+        assert (method.anchor_templates or (own,)) == (anchors.get(name, "a photo of a {}."),)
+        words = method.prompt_template(4, own).split(" ", 4)
+        assert words[4] == after_context.get(name, "{}.")
 
     method = PAPER.spec(name, DeKg(class_aware=False), 1.0, 1).method
     of_dtd = name == "dtd"

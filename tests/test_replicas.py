@@ -20,6 +20,7 @@ from cptlab.methods import (
     DPC,
     IVLP,
     METHODS,
+    TCP,
     CoCoOp,
     CoOp,
     CoPrompt,
@@ -80,6 +81,7 @@ PASSES = {
         (NPTStyle(depth=2, lambda_mmi=5.0), 1),
     ],
     "kgcoop": [(KgCoOp(), 1), (KgCoOp(), 2), (KgCoOp(weight=90.0), 1)],
+    "tcp": [(TCP(block=2), 1), (TCP(block=2), 2), (TCP(block=2, weight=90.0), 1)],
     "dekg": [
         (DeKg(block=2), 1),
         (DeKg(block=2), 2),

@@ -78,6 +78,7 @@ def changed_value(value):
 
 
 OTHERWISE = {
+    "context_init": "of a",
     "descriptions": "file.json",
     "random_context": True,
     "anchor_templates": ("the {}.",),
@@ -165,8 +166,8 @@ def test_runs_from_before_an_option_was_added(method, added, digest):
 
 
 def test_unknown_method():
-    with pytest.raises(ValueError, match=r"Unknown method 'ctp'; choose .* Did you mean 'cpt'"):
-        make_method("ctp")
+    with pytest.raises(ValueError, match=r"Unknown method 'cptt'; choose .* Did you mean 'cpt'"):
+        make_method("cptt")
     with pytest.raises(ValueError, match="The method '' is not here"):
         spec_from_dict({"dataset": "food"})
 

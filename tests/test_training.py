@@ -16,6 +16,7 @@ from cptlab.data import draw_long_tailed
 from cptlab.methods import (
     CPT,
     IVLP,
+    TCP,
     CoCoOp,
     CoOp,
     CoPrompt,
@@ -52,6 +53,7 @@ METHODS = (
     CoPrompt(depth=2),
     NPTStyle(depth=2),
     KgCoOp(),
+    TCP(block=2),
     DeKg(block=2),
     GlobalETF(**DEPTH),
     CPT(**DEPTH),

@@ -7,9 +7,16 @@ from typing import ClassVar
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from cptlab.clip import CONTEXT_INIT, Backbone, Prompts, PromptShape, with_placeholders
+from cptlab.clip import CONTEXT_INIT, Backbone, Prompts, PromptShape
 from cptlab.methods.base import BatchOutputs, Context, Method, Row, cross_entropy
-from cptlab.methods.parts.bottleneck import bottleneck, bottleneck_start, quick_gelu
+from cptlab.methods.parts.class_aware import (
+    SENTENCES,
+    check_block,
+    check_template,
+    class_aware_tokens,
+    meta_net_start,
+    sentence,
+)
 from cptlab.methods.parts.guidance import guidance
 from cptlab.methods.schedule import Schedule
 
@@ -36,13 +43,7 @@ class DeKg(Method):
     name: ClassVar[str] = "dekg"
     rows: ClassVar[tuple[Row, ...]] = (Row("DeKg", "#4B693C", (6, 1, 0)),)
     per_replica: ClassVar[tuple[str, ...] | None] = ("weight_kg", "weight_kd")
-    published_for: ClassVar[Mapping[str, Mapping[str, object]]] = {
-        "dtd": {"anchor_templates": ("a photo of a {}, a type of texture.",)},
-        "fgvc_aircraft": {"anchor_templates": ("a photo of an aircraft {}.",)},
-        "food101": {"anchor_templates": ("a photo of a {}, a type of food.",)},
-        "stanford_cars": {"template": "{}, a type of car"},
-        "ucf101": {"template": "a photo of a person doing {}."},
-    }
+    published_for: ClassVar[Mapping[str, Mapping[str, object]]] = SENTENCES
     class_aware: bool = True
     weight_kg: float = 8.0
     weight_kd: float = 6.0
@@ -69,40 +70,23 @@ class DeKg(Method):
         return PromptShape(self.text_tokens, text_depth=1, vision_tokens=0, vision_depth=0)
 
     def extra(self, backbone: Backbone, generator: Generator) -> dict[str, Tensor]:
-        if not self.class_aware:
-            return {}
-        d, outputs = backbone.embed_dim, self.text_tokens * backbone.text_width
-        return bottleneck_start("meta_net", (d, max(1, d // 4), outputs), generator)
+        return meta_net_start(backbone, self.text_tokens, generator) if self.class_aware else {}
 
     def prompt_template(self, n_tokens: int, own: str) -> str:
-        template = self.template
-        if template is None:
-            if not self.class_aware:
-                return super().prompt_template(n_tokens, own)
-            template = "{}" + own.partition("{}")[2]
-        return with_placeholders(template, n_tokens) if template.startswith("{}") else template
+        if self.template is None and not self.class_aware:
+            return super().prompt_template(n_tokens, own)
+        return sentence(self.template, own, n_tokens)
 
     def class_tokens(self, prompts: Prompts, frozen: Tensor) -> dict[int, Tensor]:
         if not self.class_aware:
             return {}
-        anchors = F.normalize(frozen, dim=-1).unsqueeze(0)
-        tokens = bottleneck(anchors, prompts.extra, "meta_net", quick_gelu)
-        return {self.block: tokens.unflatten(-1, (self.text_tokens, -1))}
+        return {self.block: class_aware_tokens(prompts.extra, frozen, self.text_tokens)}
 
     def check(self, backbone: Backbone, n_classes: int) -> None:
         super().check(backbone, n_classes)
-        before, *after = ("{}" if self.template is None else self.template).split("{}")
-        if len(after) != 1 or 0 < len(before.split()) < self.text_tokens:
-            raise ValueError(
-                f"template is {self.template!r}: give a sentence with one {{}} for the class name "
-                f"and, before it, no words or at least {self.text_tokens}, as many as the context "
-                "tokens that replace them."
-            )
-        if self.class_aware and not 0 <= self.block < backbone.text_layers:
-            raise ValueError(
-                f"block is {self.block}, but the text tower of {backbone.name} has blocks 0 to "
-                f"{backbone.text_layers - 1}: choose one of them."
-            )
+        check_template(self.template, self.text_tokens)
+        if self.class_aware:
+            check_block(self.block, backbone)
 
     def weights(self) -> dict[str, float]:
         return {"ce": 1.0, "kg": self.weight_kg, "kd": self.weight_kd}

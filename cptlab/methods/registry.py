@@ -31,6 +31,7 @@ BUILT_IN = {
     "coprompt": "cptlab.methods.coprompt:CoPrompt",
     "npt_style": "cptlab.methods.npt:NPTStyle",
     "kgcoop": "cptlab.methods.kgcoop:KgCoOp",
+    "tcp": "cptlab.methods.tcp:TCP",
     "dekg": "cptlab.methods.dekg:DeKg",
     "dpc": "cptlab.methods.dpc:DPC",
     "global_etf": "cptlab.methods.global_etf:GlobalETF",
