@@ -59,6 +59,15 @@ def read_text(path: Path) -> str:
         raise ValueError(f"{path} is no text in UTF-8 ({error}). Save it as UTF-8.") from error
 
 
+def check_text(name: str, value: object) -> None:
+    """Raise ValueError unless a parameter is text."""
+    if not isinstance(value, str):
+        raise ValueError(
+            f"{name} is {value!r}, but must be text. With papermill, what looks like a number or "
+            f"like true is given as text by -r: -r {name} {value}"
+        )
+
+
 def check_template(what: str, text: str) -> None:
     """Raise ValueError unless a text is one sentence with one "{}" where the class name goes."""
     if text.count("{}") != 1 or len(text.splitlines()) != 1:
@@ -117,6 +126,8 @@ def _check_of(hint: Any) -> Callable[[Any], bool]:
     if typing.get_origin(hint) is tuple:
         each = _check_of(choices[0])
         return lambda value: isinstance(value, tuple) and all(map(each, value))
+    if typing.get_origin(hint) is Mapping:
+        return lambda value: isinstance(value, Mapping)
     if hint is int:
         return lambda value: isinstance(value, int) and not isinstance(value, bool)
     if hint is float:

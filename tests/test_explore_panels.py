@@ -12,7 +12,7 @@ from explorer_store import inside, text
 from matplotlib.figure import Figure
 from tiny_explorer import PROFILE
 
-from cptlab.lab.cli.batch import execute_notebook
+from cptlab.lab.cli.execute import execute_notebook
 from cptlab.lab.explore import begin, prediction_panel, run_panel
 from cptlab.lab.explore import session as session_module
 from cptlab.lab.explore.choice import Finished, label_of

@@ -12,6 +12,7 @@ from tiny_world import tiny_dataset
 
 from cptlab.data import Task, open_task
 from cptlab.lab.cli import batch
+from cptlab.lab.cli import execute as notebooks
 from cptlab.lab.runs import inputs
 from cptlab.lab.runs import one_pass as execution
 from cptlab.lab.runs import queue as runs
@@ -164,7 +165,7 @@ def test_a_dead_kernel_is_named_and_the_notebook_kept(tmp_path, monkeypatch):
     kernel = nbformat.read(NOTEBOOKS / "00_tour.ipynb", as_version=4).metadata
     notebook = nbformat.v4.new_notebook(cells=cells, metadata=kernel)
     nbformat.write(notebook, tmp_path / "dying.ipynb")
-    monkeypatch.setattr(batch, "NOTEBOOKS", tmp_path)
+    monkeypatch.setattr(notebooks, "NOTEBOOKS", tmp_path)
     with pytest.raises(RuntimeError, match=r"dying failed.*its kernel died \(out of memory\?\)"):
-        batch.execute_notebook("dying", {"profile": "smoke"}, tmp_path)
+        notebooks.execute_notebook("dying", {"profile": "smoke"}, tmp_path)
     assert (tmp_path / "dying.failed.ipynb").is_file()

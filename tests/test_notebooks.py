@@ -16,7 +16,8 @@ from page_parts import asked_for
 
 from cptlab.lab import bench
 from cptlab.lab.cli import batch
-from cptlab.lab.cli.batch import execute_notebook, notebook_names
+from cptlab.lab.cli.batch import notebook_names
+from cptlab.lab.cli.execute import execute_notebook
 from cptlab.lab.figures.style import DPI, WIDEST
 from cptlab.lab.study.captions import CAPTIONS
 from cptlab.lab.study.profiles import SMOKE

@@ -25,7 +25,7 @@ FLOORS = (
     ("methods",),
     ("training",),
     # the lab
-    ("lab.cores", "lab.workspace", "lab.runs"),
+    ("lab.caches", "lab.cores", "lab.workspace", "lab.runs"),
     ("lab.study",),
     ("lab.figures",),
     ("lab.bench", "lab.compare", "lab.explore"),

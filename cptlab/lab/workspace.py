@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+from cptlab.checks import check_text
+
 CHECKOUT = Path(__file__).parents[2]
 IN_CHECKOUT = (CHECKOUT / "pyproject.toml").is_file()
 """Whether the package lies in its checkout; if not, it was installed from a wheel."""
@@ -46,8 +48,12 @@ def workspace(profile: str, out: str | Path | None = None) -> Workspace:
     `figures/` itself, the others to `figures/<profile>/`: a quick run must not replace them.
     Outside of a checkout, everything goes below `cptlab-out/<profile>/` in the current folder.
 
-    Raises ValueError for an `out` that holds runs itself: it is the `runs` of a workspace.
+    Raises ValueError for what is no text, and for an `out` that holds runs itself: it is the `runs`
+    of a workspace.
     """
+    check_text("profile", profile)
+    if out is not None and not isinstance(out, Path):
+        check_text("out", out)
     profile = _folder(re.sub(r"also=([^,]+)", _short, profile))
     if not out and not IN_CHECKOUT:
         out = Path(DEFAULT_OUT, profile)

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import click
-import papermill
 from joblib import Parallel, delayed
-from nbclient.exceptions import DeadKernelError
 from tqdm.auto import tqdm
 
 from cptlab.lab.bench.forecast import Forecast, forecast
 from cptlab.lab.cli.errors import message
-from cptlab.lab.cli.pages import html_page, index_page
+from cptlab.lab.cli.execute import declared, execute_notebook
+from cptlab.lab.cli.pages import index_page
 from cptlab.lab.figures import contact_sheet
 from cptlab.lab.runs import inputs
 from cptlab.lab.runs.engines import LOCAL, worker_processes
@@ -30,7 +27,7 @@ from cptlab.lab.study import lineup
 from cptlab.lab.study.captions import captions
 from cptlab.lab.study.profiles import Profile, profile_named
 from cptlab.lab.study.studies import STUDIES
-from cptlab.lab.workspace import DEFAULT_PROFILE, NOTEBOOKS, Workspace
+from cptlab.lab.workspace import DEFAULT_PROFILE, Workspace
 from cptlab.training.spec import RunSpec
 
 
@@ -62,7 +59,7 @@ def notebook_names(wanted: Sequence[str] = (), given: Collection[str] = ()) -> l
 
     Raises ValueError for a name that fits no notebook, or one of a notebook without a parameter.
     """
-    able = [name for name in STUDIES if {*given} <= {*_declared(name)}] if given else [*STUDIES]
+    able = [name for name in STUDIES if {*given} <= {*declared(name)}] if given else [*STUDIES]
     if not wanted:
         return able
     names = []
@@ -73,8 +70,8 @@ def notebook_names(wanted: Sequence[str] = (), given: Collection[str] = ()) -> l
             raise ValueError(f"Unknown notebook {text!r}; choose from {', '.join(STUDIES)}.")
         names += fitting
     for name in names:
-        if lacking := [parameter for parameter in given if parameter not in _declared(name)]:
-            having = [other for other in STUDIES if lacking[0] in _declared(other)]
+        if lacking := [parameter for parameter in given if parameter not in declared(name)]:
+            having = [other for other in STUDIES if lacking[0] in declared(other)]
             raise ValueError(
                 f"Notebook {name} has no parameter {lacking[0]}; {', '.join(having)} "
                 f"{'has' if len(having) == 1 else 'have'} it."
@@ -95,12 +92,6 @@ def with_runs(profile: Profile, names: Sequence[str], wanted: Sequence[str]) -> 
             "from embedded ones, ImageNet, or two or more of your own."
         )
     return [name for name in names if name not in empty]
-
-
-@cache
-def _declared(name: str) -> list[str]:
-    """The parameters of a notebook."""
-    return list(papermill.inspect_notebook(str(NOTEBOOKS / f"{name}.ipynb")))
 
 
 def check(profile: Profile, notebooks: Iterable[str]) -> list[str]:
@@ -215,40 +206,3 @@ def _execution(folder: Path, name: str) -> dict[str, object]:
         return notebook["metadata"]["papermill"]
     except (OSError, ValueError, KeyError, TypeError):  # none is there, or it is damaged
         return {}
-
-
-def execute_notebook(name: str, parameters: dict[str, object], folder: Path) -> Path:
-    """Execute one notebook with papermill and export it as HTML; returns the executed notebook.
-
-    Raises ValueError for a parameter that the notebook does not declare; RuntimeError naming the
-    failed notebook, which is kept as `<name>.failed.ipynb`.
-    """
-    source = NOTEBOOKS / f"{name}.ipynb"
-    declared = _declared(name)
-    unknown = sorted(set(parameters) - set(declared))
-    if unknown:
-        raise ValueError(
-            f"Notebook {name} has no parameter {', '.join(unknown)}; it has {', '.join(declared)}."
-        )
-    folder.mkdir(parents=True, exist_ok=True)
-    partial, final = folder / f"{name}.failed.ipynb", folder / f"{name}.ipynb"
-    started = time.time()
-    try:
-        executed = papermill.execute_notebook(
-            str(source),
-            str(partial),
-            parameters,
-            progress_bar=False,
-            cwd=str(NOTEBOOKS),
-            extra_arguments=["--IPKernelApp.log_level=50"],
-        )
-    except (papermill.PapermillExecutionError, DeadKernelError) as error:
-        died = isinstance(error, DeadKernelError)
-        reason = "its kernel died (out of memory?)" if died else f"{error.ename}: {error.evalue}"
-        raise RuntimeError(
-            f"Notebook {name} failed after {time.time() - started:.0f} s: {reason}. See "
-            f"{partial}; finished runs are kept."
-        ) from error
-    final.with_suffix(".html").write_text(html_page(executed), encoding="utf-8")
-    partial.replace(final)
-    return final

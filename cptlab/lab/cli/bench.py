@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cptlab.lab.cli.command import Command
 from cptlab.lab.cores import cores
 
 if TYPE_CHECKING:
     from cptlab.clip.backbone import Precision
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option("--jobs", type=click.IntRange(min=1), default=cores(), show_default=True)
 @click.option("--out", help="Store the runs below this folder.")
 def tune(jobs: int, out: str | None) -> None:
@@ -33,7 +34,7 @@ def tune(jobs: int, out: str | None) -> None:
     click.echo(f"Choice: learning rate {rate:g}, {epochs} epochs.")
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("more", nargs=-1, type=click.IntRange(min=4))
 @click.option(
     "--classes",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cptlab.lab.cli.command import Command
 from cptlab.lab.cli.names import EMBEDDED, METHODS, PAPER, one_of
 from cptlab.lab.cli.options import (
     class_order_option,
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from cptlab.data.long_tail import ClassOrder
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument(
     "datasets", nargs=-1, required=True, shell_complete=one_of((*EMBEDDED, *PAPER), or_path=True)
 )

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import click
 
+from cptlab.lab.cli.command import Command, Group
 from cptlab.lab.cli.names import EMBEDDED, PAPER, one_of
 from cptlab.lab.cli.options import data_root_option
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("path", required=False, type=click.Path(path_type=Path))
 @click.option("--full", is_flag=True, help="Decode every image, not only some.")
 @data_root_option
@@ -40,7 +41,7 @@ def doctor(path: Path | None, full: bool) -> None:
         sys.exit(1)
 
 
-@click.group()
+@click.group(cls=Group)
 def data() -> None:
     """Get the paper's data sets; write few-shot subsets.
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
+from cptlab.lab.caches import use_writable_caches
 from cptlab.lab.cli.bench import bench, tune
+from cptlab.lab.cli.command import Group
 from cptlab.lab.cli.compare import compare
 from cptlab.lab.cli.data import data, doctor
 from cptlab.lab.cli.errors import call
@@ -22,7 +26,7 @@ from cptlab.lab.cli.run import run
 from cptlab.lab.cli.use import classify, evaluate, export
 
 
-@click.group()
+@click.group(cls=Group)
 @click.version_option(package_name="cptlab")
 def commands() -> None:
     """Prompt tuning of CLIP for long-tailed data: the CPT study on a laptop.
@@ -120,4 +124,6 @@ def _counted(number: int, what: str) -> str:
 
 def main() -> None:
     """Entry point (`cptlab/__main__.py`)."""
+    use_writable_caches()
+    os.environ["MPLBACKEND"] = "agg"  # a command draws into files, with or without a display
     call(commands, "cptlab")

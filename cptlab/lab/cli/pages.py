@@ -12,8 +12,8 @@ from importlib.resources import files
 from pathlib import Path
 from urllib.parse import quote
 
+import matplotlib.style
 import nbformat
-from matplotlib import rc_context
 from matplotlib.font_manager import FontProperties
 from matplotlib.mathtext import math_to_image
 from nbconvert.exporters import HTMLExporter
@@ -89,7 +89,8 @@ def _drawn(formula: re.Match[str]) -> str:
     latex, alone = " ".join(formula[2].split()), formula[1] == "$$"
     image = io.BytesIO()
     font = FontProperties(size=16 if alone else 12, math_fontfamily="stix")
-    with rc_context({"savefig.transparent": True}):  # on light and on dark pages
+    seen = {"savefig.transparent": True}  # on light and on dark pages
+    with matplotlib.style.context(["default", seen]):
         depth = math_to_image(f"${latex}$", image, prop=font, format="svg")
     source = base64.b64encode(image.getvalue()).decode()
     place = "display: block; margin: 1em 0" if alone else f"vertical-align: -{depth:.1f}pt"

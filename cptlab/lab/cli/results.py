@@ -6,13 +6,14 @@ from pathlib import Path
 
 import click
 
+from cptlab.lab.cli.command import Group
 from cptlab.lab.cli.options import profile_option
 from cptlab.lab.workspace import workspace
 
 out_option = click.option("--out", help="The folder that `cptlab figures --out` was given.")
 
 
-@click.group()
+@click.group(cls=Group)
 def results() -> None:
     """Pack a study's results into one file, redraw figures from such a file, or list all runs.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cptlab.lab.cli.command import Command
 from cptlab.lab.cli.names import EMBEDDED, METHODS, PAPER, one_of
 from cptlab.lab.cli.options import (
     class_order_option,
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from cptlab.lab.runs.results import Result
 
 
-@click.command()
+@click.command(cls=Command)
 @click.option(
     "--method",
     default="cpt",

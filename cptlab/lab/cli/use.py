@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cptlab.checks import first_few, read_text, shown
+from cptlab.lab.cli.command import Command
 from cptlab.lab.cli.names import EMBEDDED, PAPER, one_of
 from cptlab.lab.cli.options import data_root_option
 from cptlab.lab.workspace import DEFAULT_PROFILE, workspace
@@ -30,7 +31,7 @@ method_option = click.option(
 )
 
 
-@click.command()
+@click.command(cls=Command)
 @run_argument
 @click.argument("images", nargs=-1, required=True, shell_complete=one_of((), or_path=True))
 @names_option
@@ -73,7 +74,7 @@ def classify(
         raise SystemExit(1)  # a warning has named them
 
 
-@click.command()
+@click.command(cls=Command)
 @run_argument
 @click.argument("file", type=click.Path(path_type=Path))
 @names_option
@@ -90,7 +91,7 @@ def export(run: str, file: Path, names: str | None, method: str | None) -> None:
     click.echo(f"Written to {file}")
 
 
-@click.command()
+@click.command(cls=Command)
 @run_argument
 @click.option(
     "--dataset",

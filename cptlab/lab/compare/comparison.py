@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from cptlab.lab import figures
 from cptlab.lab.compare.question import PRIMARY, Question
-from cptlab.lab.figures.style import save, use_style
+from cptlab.lab.figures.style import in_style, save, use_style
 from cptlab.lab.runs.frame import runs_frame
 from cptlab.lab.runs.results import Result
 from cptlab.lab.study.claims.variants import ZERO_SHOT
@@ -140,7 +140,7 @@ class Comparison:
             figure.suptitle(title, x=0.01, ha="left", fontsize=10)
             lines = title.count("\n") + 1
             figure.set_figheight(figure.get_figheight() + 0.2 * lines + 0.2)
-        return figure
+        return in_style(figure)
 
     def plot_tail(self) -> Figure:
         """At the smallest tau: accuracy by thirds, and gains by a class's number of images."""
@@ -149,7 +149,7 @@ class Comparison:
         with use_style():
             figure = plt.figure()
             figures.tail_panels(rows, self.gains(), figure, f"Head to tail at τ = {tau:g}")
-        return figure
+        return in_style(figure)
 
     def gains(self) -> pd.DataFrame:
         """Gains of the learned classes over zero-shot at the smallest tau (`gain_table`)."""

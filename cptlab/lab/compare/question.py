@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from cptlab.checks import check_values
 from cptlab.data import Protocol, full_name, is_path
 from cptlab.data.long_tail import ClassOrder
 from cptlab.lab.runs.ready import require_ready
@@ -61,6 +62,7 @@ class Question:
     reference: str | None = None
 
     def __post_init__(self) -> None:
+        check_values(self)
         if self.shots < 1:
             raise ValueError(f"shots must be 1 or more, got {self.shots}.")
 

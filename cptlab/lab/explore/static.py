@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from cptlab.lab import figures
 from cptlab.lab.explore.content import effective_rank_of, scale_start
 from cptlab.lab.explore.scene import Scene
-from cptlab.lab.figures.style import BLACK, GREEN, use_style
+from cptlab.lab.figures.style import BLACK, GREEN, in_style, use_style
 
 
 def matrix_figure(scene: Scene, panels: Mapping[str, np.ndarray]) -> Figure:
@@ -85,4 +85,4 @@ def prediction_figure(image: np.ndarray, shares: pd.DataFrame, label: str) -> Fi
 def _finished(fig: Figure) -> Figure:
     """Close a figure for pyplot: the notebook would show it again beside what the cell returns."""
     plt.close(fig)
-    return fig
+    return in_style(fig)

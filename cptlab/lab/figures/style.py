@@ -10,6 +10,7 @@ from zlib import crc32
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+import matplotlib.style
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
@@ -100,8 +101,18 @@ def method_order(labels: Iterable[str]) -> list[str]:
 
 
 def use_style() -> AbstractContextManager[None]:
-    """Context in which figures get the house style: `with use_style(): ...`."""
-    return mpl.rc_context(RC)
+    """Context in which figures get the house style: `with use_style(): ...`.
+
+    It starts from matplotlib's defaults: a user's own settings change no picture of ours.
+    """
+    return mpl.style.context(["default", RC])
+
+
+def in_style(fig: Figure) -> Figure:
+    """A figure with all that matplotlib would make only when it is shown, such as ticks."""
+    with use_style():
+        fig.draw_without_rendering()
+    return fig
 
 
 @contextmanager
@@ -145,10 +156,11 @@ def save(
     png, svg, csv = paths = [folder / f"{name}.{kind}" for kind in ("png", "svg", "csv")]
     beside = {path: path.with_name(f".{path.name}.{os.getpid()}.tmp") for path in paths}
     try:
-        fig.savefig(beside[png], format="png", dpi=DPI, metadata={"Software": "cptlab"})
+        with use_style():
+            fig.savefig(beside[png], format="png", dpi=DPI, metadata={"Software": "cptlab"})
         for image in fig.findobj(AxesImage):
             image.set_rasterized(True)
-        with mpl.rc_context({"svg.hashsalt": "cptlab", "svg.fonttype": "none"}):
+        with use_style(), mpl.rc_context({"svg.hashsalt": "cptlab", "svg.fonttype": "none"}):
             undated = {"Creator": "cptlab", "Date": None}
             fig.savefig(beside[svg], format="svg", dpi=DPI, metadata=undated)
         frame.to_csv(beside[csv], index=False, float_format="%.4f", lineterminator="\n")

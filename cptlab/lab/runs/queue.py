@@ -45,9 +45,12 @@ def run(
     Runs that can train side by side do, up to `replicas` of them in one pass. What runs on a GPU of
     this machine does so in one process.
 
-    Raises ValueError for fewer than one replica and the errors of `cptlab.lab.runs.engines.engine`;
-    RunsFailed, naming each failed run and why, after all the others have finished.
+    Raises ValueError for fewer than one replica or process; the errors of
+    `cptlab.lab.runs.engines.engine`; RunsFailed, naming each failed run and why, after all the
+    others have finished.
     """
+    if not isinstance(jobs, int) or isinstance(jobs, bool) or jobs < 1:
+        raise ValueError(f"jobs is {jobs!r}, but must be a whole number from 1 on.")
     if replicas is not None and replicas < 1:
         raise ValueError(f"replicas must be at least 1, got {replicas}.")
     found = look(specs, store, progress=progress)

@@ -61,6 +61,8 @@ def by_short_name(datasets: Iterable[str]) -> dict[str, str]:
 def numbers(name: str, given: object) -> tuple[float, ...]:
     """Numbers, each once; ValueError, calling them `name`, for anything else or a repetition."""
     try:
+        if any(isinstance(one, bool) for one in items(given)):
+            raise TypeError("a truth value is no number")
         found = [float(one) for one in items(given)]  # ty: ignore[invalid-argument-type]
     except (TypeError, ValueError) as error:
         raise ValueError(

@@ -1,12 +1,13 @@
-"""Classes in the plane, for maps. A module of its own, because importing umap takes seconds."""
+"""Classes in the plane, for maps."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 import torch
-import umap
 from scipy.linalg import orthogonal_procrustes
+
+from cptlab.lab.caches import use_writable_caches
 
 NEIGHBOURS = 10
 MIN_DISTANCE = 0.3
@@ -36,6 +37,9 @@ def plane(features: torch.Tensor, like: np.ndarray | None = None, seed: int = 0)
         raise ValueError("features hold NaN or infinite values; they have no place on a map.")
     if like is not None and like.shape != (len(points), 2):
         raise ValueError(f"like must be ({len(points)}, 2), a place per class; got {like.shape}.")
+    use_writable_caches()
+    import umap  # takes seconds, and keeps compiled functions in a cache
+
     layout = umap.UMAP(
         n_neighbors=min(NEIGHBOURS, len(points) - 1),
         min_dist=MIN_DISTANCE,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from cptlab.checks import check_values, did_you_mean, option
+from cptlab.checks import check_text, check_values, did_you_mean, option
 from cptlab.clip import Precision
 from cptlab.data import PAPER_DATASETS, Protocol
 from cptlab.emoji.catalog import CATEGORIES
@@ -260,6 +260,7 @@ def profile_named(text: str) -> Profile:
 
     Raises ValueError listing the choices for an unknown name, change or value.
     """
+    check_text("profile", text)
     name, *changes = text.split(",")
     if name not in PROFILES:
         raise ValueError(
@@ -271,6 +272,8 @@ def profile_named(text: str) -> Profile:
     pairs = [option(f"Behind a comma, profile {name}", change) for change in changes]
     also = tuple(str(value) for key, value in pairs if key == ALSO)
     values = dict(pair for pair in pairs if pair[0] != ALSO)
+    if len(values) + len(also) < len(pairs):
+        raise ValueError(f"{text} changes something twice: change it once.")
     tau = values.pop("tau", None)
     unknown = sorted(values.keys() - set(MACHINE))
     if unknown:
