@@ -117,17 +117,20 @@ def test_train_and_test_share_no_vendor_and_no_drawing(dataset):
             )
 
 
-def test_validation_holds_out_a_training_vendor_and_sees_no_test_vendor(dataset):
-    tuning = open_task(dataset.name, "validation").learned
-    sides = [{s.key.split("/")[1] for s in side} for side in (tuning.train, tuning.test)]
-    assert not sides[0] & sides[1]
-    assert sides[0] | sides[1] == set(catalog.TRAIN_VENDORS)
-    assert tuning.class_names == dataset.halves()[0].class_names  # no new class either
+def test_tuning_holds_out_a_training_vendor_and_sees_no_test_vendor(dataset):
+    tests = open_task(dataset.name, "tuning").tests
+    assert list(tests) == ["base", "new"]
+    for half in tests.values():
+        sides = [{s.key.split("/")[1] for s in side} for side in (half.train, half.test)]
+        assert not sides[0] & sides[1]
+        assert sides[0] | sides[1] == set(catalog.TRAIN_VENDORS)
+    base = dataset.halves()[0].class_names  # no new class either
+    assert tests["base"].class_names + tests["new"].class_names == base
 
 
 def test_every_class_has_enough_distinct_training_samples(dataset):
     assert len({s.key for s in dataset.train}) == len(dataset.train)
-    for pool in (dataset, open_task(dataset.name, "validation").learned):
+    for pool in (dataset, open_task(dataset.name, "tuning").learned):
         assert min(Counter(s.label for s in pool.train).values()) >= 16
 
 

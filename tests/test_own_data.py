@@ -83,8 +83,20 @@ def test_train_and_test_folders_are_taken_as_they_are(tmp_path):
     assert dataset.class_names == ("ant hill", "bee")
     assert [len(side) for side in (dataset.train, dataset.val, dataset.test)] == [6, 2, 4]
     assert {s.key.split("/")[0] for s in dataset.train} == {"train"}
-    base = open_task(str(tmp_path), "validation").learned
-    assert [s.key for s in base.test] == ["val/ant_hill/ant_hill 0.png"]
+    with pytest.raises(ValueError, match="has 1 base classes. Tuning needs four or more"):
+        open_task(str(tmp_path), "tuning")
+
+
+def test_tuning_splits_the_base_classes_and_tests_on_validation_images(tmp_path):
+    for side, count in (("train", 3), ("val", 1), ("test", 2)):
+        own_folder(tmp_path / side, tuple("abcdefgh"), count)
+    tests = open_task(str(tmp_path), "tuning").tests
+    assert {role: data.class_names for role, data in tests.items()} == {
+        "base": ("a", "b"),
+        "new": ("c", "d"),
+    }
+    assert [s.key for s in tests["base"].test] == ["val/a/a 0.png", "val/b/b 0.png"]
+    assert {s.key.split("/")[0] for s in tests["base"].train} == {"train"}
 
 
 def test_train_may_be_a_class(tmp_path):
@@ -236,7 +248,7 @@ def test_protocols_that_need_more(tmp_path):
     ):
         open_task(str(root), "transfer")
     with pytest.raises(ValueError, match="no validation images of class 'ant'"):
-        open_task(str(root), "validation")
+        open_task(str(root), "tuning")
 
 
 def test_transfer_between_data_sets(tmp_path):

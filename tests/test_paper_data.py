@@ -328,22 +328,12 @@ def test_transfer_goes_from_imagenet_to_everything_else(whole_root, monkeypatch)
     assert len(roles["source"].class_names) == 12
 
 
-def test_validation_tests_on_the_validation_list(whole_root, monkeypatch):
-    use(monkeypatch, whole_root)
-    whole = open_dataset("dtd")
-    roles = open_task("dtd", "validation").tests
-    assert list(roles) == ["base"]
-    base = roles["base"]
-    assert base.test == tuple(s for s in whole.val if s.label < 3)
-    assert base.train == tuple(s for s in whole.train if s.label < 3)
-    assert not set(base.test) & set(whole.test)
-
-
 @pytest.mark.parametrize(
     ("name", "protocol", "message"),
     [
         ("dtd", "transfer", "'dtd' cannot be the source of transfer: .* only 'imagenet'"),
-        ("imagenet", "validation", "'imagenet' has no validation images of class 'name 0'"),
+        ("dtd", "tuning", "'dtd' has 3 base classes. Tuning needs four or more"),
+        ("imagenet", "tuning", "'imagenet' has no validation images of class 'name 0'"),
         ("imagenet_a", "base_to_new", "'imagenet_a' has test images only.*domain.*'imagenet'"),
         ("imagenet_v2", "transfer", "'imagenet_v2' has test images only"),
     ],

@@ -31,7 +31,7 @@ def tiny_spec(seed: int = 1, method=None, **changes) -> RunSpec:
 
 def tiny_task(protocol: str) -> Task:
     base, new = tiny_dataset(7).halves()
-    return Task("base", {"base": base} if protocol == "validation" else {"base": base, "new": new})
+    return Task("base", {"base": base, "new": new})
 
 
 @pytest.fixture(scope="module")
@@ -85,20 +85,15 @@ def test_a_result_stands_alone(tiny, tmp_path, backbone):
     assert values["log"][-1]["H"] == pytest.approx(metrics["H"])
 
 
-def test_validation_runs_ask_for_validation_data_and_report_base_only(tiny, tmp_path, monkeypatch):
+def test_a_protocol_gets_its_own_task(tiny, tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr(
         inputs,
         "task_of",
         lambda spec: asked.append(spec.protocol) or tiny_task(spec.protocol),
     )
-    spec = tiny_spec(protocol="validation", curve=True)
-    execute([spec], tmp_path)
-    result = load_result(tmp_path, spec)
-    assert asked == ["validation"]
-    assert "new" not in result.metrics
-    assert "new" not in result.log.columns
-    assert 0 <= result.metrics["base"] <= 100
+    execute([tiny_spec(protocol="tuning")], tmp_path)
+    assert asked == ["tuning"]
 
 
 def test_the_learned_prompts_come_back(tiny, tmp_path):

@@ -31,7 +31,7 @@ CHANGES = {
     "pretrained": "openai",
     "n_max": 8,
     "class_order": "permuted",
-    "protocol": "validation",
+    "protocol": "tuning",
     "curve": True,
     "balance": Balance(logits="balanced_softmax"),
     "device": "cuda",

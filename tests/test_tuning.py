@@ -1,36 +1,84 @@
-"""How learning rate and epochs are chosen: never on test data, by a rule fixed beforehand."""
+"""How hyper-parameters are chosen: alike for all methods, never on test data or new classes."""
+
+import dataclasses
 
 import pandas as pd
+import pytest
 
-from cptlab.data import open_task
+from cptlab.data import open_dataset, open_task
 from cptlab.emoji.catalog import TEST_VENDORS
-from cptlab.lab.study.profiles import DEMO, PROFILES
-from cptlab.lab.study.tuning import DATASETS, EPOCHS, LABELS, RATES, SEEDS, choice, tuning
+from cptlab.lab.runs.finished import Result
+from cptlab.lab.study import lineup, tuning
+from cptlab.lab.study.profiles import FULL, PROFILES
+from cptlab.methods import CPT, METHODS, CoOp, Method
+
+EVERY = lineup.tuned(FULL)
 
 
-def test_tuning_looks_at_validation_only_and_at_seeds_of_its_own():
-    study = tuning(DEMO)
-    assert {spec.protocol for spec in study} == {"validation"}
+def test_every_method_gets_as_many_configurations():
+    study = tuning.tuning(FULL, EVERY)
+    cells = len(tuning.DATASETS) * len(tuning.SEEDS)
+    labels = list(study.values())
+    assert {labels.count(name) for name in EVERY} == {tuning.CONFIGURATIONS * cells}
+    assert set(labels) == set(EVERY)
+    assert {spec.tau for spec in study} == {tuning.TAU}
+
+
+def test_no_test_image_no_new_class_and_no_seed_of_a_study_is_looked_at():
+    study = tuning.tuning(FULL, EVERY)
+    assert {spec.protocol for spec in study} == {"tuning"}
     designs = [d for p in PROFILES.values() for d in (p.comparison, p.details, p.transfer)]
     assert not {spec.seed for spec in study} & {seed for design in designs for seed in design.seeds}
-    assert {(s.schedule.lr, s.schedule.epochs) for s in study} == {
-        (rate, epochs) for rate in RATES for epochs in EPOCHS
-    }
-    assert len(study) == len(RATES) * len(EPOCHS) * len(DATASETS) * len(SEEDS) * len(LABELS)
-    for name in DATASETS:
-        pool = open_task(name, "validation").learned
-        seen = {sample.key.split("/")[1] for sample in (*pool.train, *pool.test)}
-        assert not seen & set(TEST_VENDORS)
+    for name in tuning.DATASETS:
+        new = open_dataset(name).halves()[1].class_names
+        for half in open_task(name, "tuning").tests.values():
+            seen = {sample.key.split("/")[1] for sample in (*half.train, *half.test)}
+            assert not seen & set(TEST_VENDORS)
+            assert not set(half.class_names) & set(new)
 
 
-def test_the_best_mean_over_methods_is_chosen():
-    index = pd.MultiIndex.from_tuples([(0.01, 12), (0.003, 6), (0.001, 3)], names=["lr", "epochs"])
-    one = pd.DataFrame({"A": [60.0, 58.0, 50.0], "all methods": [57.0, 58.0, 56.0]}, index=index)
-    assert choice(one) == (0.003, 6)
+def test_the_published_schedule_is_among_them():
+    for method in EVERY.values():
+        own = FULL.schedule_of(method, "base_to_new", "food")
+        tried = tuning.configurations(method, own)
+        assert own in [schedule for _, schedule in tried]
+        assert len({(m, s.lr, s.epochs) for m, s in tried}) == tuning.CONFIGURATIONS
 
 
-def test_the_embedded_schedule_is_inside_the_grid():
-    """An optimum at the edge would say that the grid is too small."""
-    schedule = DEMO.schedule
-    assert min(RATES) < schedule.lr < max(RATES)
-    assert min(EPOCHS) < schedule.epochs < max(EPOCHS)
+def test_weights_of_cpt_count():
+    own = FULL.schedule_of(CPT(), "base_to_new", "food")
+    tried = tuning.configurations(CPT(etf_reduction="pair_mean"), own)
+    assert {m.lambda_tetf for m, _ in tried} == {0.25, 1.0, 4.0}
+    assert {s.lr / own.lr for _, s in tried} == {1.0, 3.0}
+    assert {s.epochs for _, s in tried} == {own.epochs}
+
+
+def test_what_cannot_be_tuned_is_told():
+    own = FULL.schedule_of(CoOp(), "base_to_new", "food")
+    with pytest.raises(ValueError, match="zero_shot trains nothing"):
+        tuning.configurations(METHODS["zero_shot"](), own)
+    assert not tuning.can_be_tuned(METHODS["zero_shot"]())
+
+    @dataclasses.dataclass(frozen=True)
+    class Two(Method):
+        searched = {"text_tokens": (1, 2)}  # noqa: RUF012
+        text_tokens: int = 1
+
+    with pytest.raises(ValueError, match="4 configurations, others in 6"):
+        tuning.configurations(Two(), own)
+
+
+def test_the_best_mean_of_each_method_is_chosen(tmp_path):
+    study = tuning.tuning(FULL, {"CoOp": CoOp(), "CPT": CPT(etf_reduction="pair_mean")}, ("food",))
+    results, none = [], pd.DataFrame()
+    for i, spec in enumerate(study):  # seeds are innermost: their mean counts
+        value = {"H": 50.0 + i % 2 + (5 if 6 <= i < 8 else 0), "base": 1.0, "new": 2.0}
+        results.append(Result(spec, value, none, none, {}, tmp_path))
+    table = tuning.summary(study, results)
+    assert table["chosen"].tolist() == [True, *[False] * 5] * 2
+    best = table[table["chosen"]].set_index("method")
+    assert best.loc["CoOp", "H"] == 55.5 and best.loc["CPT", "H"] == 50.5
+    assert (table["runs"] == 2).all()
+    fourth = list(study)[6].schedule
+    assert tuning.chosen(table)["CoOp"] == {"lr": fourth.lr, "epochs": fourth.epochs}
+    assert set(tuning.chosen(table)["CPT"]) == {"lr", "epochs", "lambda_tetf"}

@@ -21,7 +21,7 @@ from cptlab.data.paper import ROWS, VARIANTS, paper_dataset, paper_transfer
 from cptlab.data.root import data_root
 from cptlab.emoji.catalog import CATEGORIES
 
-Protocol = Literal["base_to_new", "few_shot", "transfer", "validation"]
+Protocol = Literal["base_to_new", "few_shot", "transfer", "tuning"]
 
 
 @dataclass(frozen=True)
@@ -76,9 +76,10 @@ def open_task(
     "base_to_new": learn "base", the first half of the classes; test it and "new", the other half.
     "few_shot": "all" classes. "transfer": "source" with all classes, every other data set as
     "target ...", shifts of the source as "domain ..."; with `targets`, these data sets alone are
-    tested beside the source. "validation": "base" alone, its test side
-    being the data set's validation images, or, for embedded data sets, a training domain that is
-    then left out of `train`: for choosing hyper-parameters without looking at test images.
+    tested beside the source. "tuning": base to new within the base classes,
+    half of which play the new ones; the test side is the data set's validation images, or, for
+    embedded data sets, a training domain that is then left out of `train`: for choosing
+    hyper-parameters without looking at test images or at new classes.
 
     template: a sentence in place of the data set's own; targets keep theirs.
 
@@ -159,14 +160,15 @@ def _own_task(name: str, protocol: Protocol, found: Listing) -> Task:
 
 
 def _task(name: str, protocol: Protocol, dataset: ImageDataset) -> Task:
-    if protocol == "validation":
-        return Task("base", {"base": _validation(name, dataset).halves()[0]})
+    if protocol == "tuning":
+        dataset = _validation(name, dataset).halves()[0]
     if protocol == "few_shot":
         return Task("all", {"all": dataset})
     if len(dataset.class_names) < 4:
+        which = "base classes. Tuning" if protocol == "tuning" else "classes. Base to new"
         raise ValueError(
-            f"Data set {name!r} has {len(dataset.class_names)} classes. Base to new needs four or "
-            "more, two to tell apart in each half: add some."
+            f"Data set {name!r} has {len(dataset.class_names)} {which} needs four or more, two to "
+            "tell apart in each half: add some."
         )
     base, new = dataset.halves()
     return Task("base", {"base": base, "new": new})
@@ -230,6 +232,6 @@ def _validation(name: str, dataset: ImageDataset) -> ImageDataset:
         raise ValueError(
             f"Data set {name!r} has no validation images of class "
             f"{dataset.class_names[min(without)]!r}, so it cannot be used with the protocol "
-            "validation."
+            "tuning."
         )
     return replace(dataset, test=dataset.val)

@@ -130,6 +130,8 @@ class Method:
     learns_from_support: steps draw from these features, so that no tower runs in them.
     published_for: protocol or data set -> fields of the method or its schedule that were published
     for it, where they differ from those for base to new (`published`).
+    searched: hyper-parameters that `cptlab tune` tries beside the rate, with their values: three
+    combinations, or six for a method that trains nothing.
     """
 
     name: ClassVar[str] = "plain"
@@ -142,6 +144,7 @@ class Method:
     support_views: ClassVar[int] = 0
     learns_from_support: ClassVar[bool] = False
     published_for: ClassVar[Mapping[str, Mapping[str, object]]] = {}
+    searched: ClassVar[Mapping[str, tuple[object, ...]]] = {}
 
     # Some methods make an option of these: a field of the same name.
     @property

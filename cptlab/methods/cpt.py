@@ -4,6 +4,7 @@ Every field whose value the paper leaves open is a choice of ours; the README's 
 gives the reasons. A weight of 0 switches a loss off.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -95,6 +96,7 @@ class CPT(DeepPrompts):
         "cluster_method",
         "cluster_seed",
     )
+    searched: ClassVar[Mapping[str, tuple[object, ...]]] = {"lambda_tetf": (0.25, 1.0, 4.0)}
     lambda_tetf: float = 0.25
     lambda_cc: float = 0.15
     lambda_rs: float = 0.10

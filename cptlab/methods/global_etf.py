@@ -3,6 +3,7 @@
 Read as CPT with one cluster of all classes and without the two alignment terms, on IVLP prompts.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -32,6 +33,7 @@ class GlobalETF(DeepPrompts):
         Row("Global-ETF (pair mean)", "#661100", ">", options={"reduction": "pair_mean"}),
     )
     per_replica: ClassVar[tuple[str, ...] | None] = ("lambda_etf", "cluster_size")
+    searched: ClassVar[Mapping[str, tuple[object, ...]]] = {"lambda_etf": (0.25, 1.0, 4.0)}
     lambda_etf: float = 0.25
     reduction: PairReduction = "sum"
     cluster_size: int = 16

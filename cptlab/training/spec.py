@@ -75,7 +75,7 @@ class RunSpec:
         check_values(self)
         check_values(self.method)
         remember(type(self.method))
-        if self.protocol not in (*self.method.protocols, "validation"):
+        if self.protocol not in (*self.method.protocols, "tuning"):
             raise ValueError(
                 f"Method {self.method.name} takes no part in {self.protocol}; it does in "
                 f"{', '.join(self.method.protocols)}."

@@ -1,4 +1,4 @@
-"""The commands that measure: `cptlab bench` and `cptlab tune`."""
+"""The command that measures: `cptlab bench`."""
 
 from __future__ import annotations
 
@@ -7,31 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from cptlab.lab.cli.command import Command
-from cptlab.lab.cores import cores
 
 if TYPE_CHECKING:
     from cptlab.clip.backbone import Precision
-
-
-@click.command(cls=Command)
-@click.option("--jobs", type=click.IntRange(min=1), default=cores(), show_default=True)
-@click.option("--out", help="Store the runs below this folder.")
-def tune(jobs: int, out: str | None) -> None:
-    """Compare learning rates and epochs for the embedded world on a held-out training vendor.
-
-    Example: cptlab tune
-    """
-    from cptlab.lab.runs import queue as runs
-    from cptlab.lab.study import tuning
-    from cptlab.lab.study.profiles import DEMO
-    from cptlab.lab.workspace import workspace
-
-    study = tuning.tuning(DEMO)
-    results = runs.run(list(study), workspace(DEMO.name, out).runs, jobs)
-    summary = tuning.summary(study, results)
-    rate, epochs = tuning.choice(summary)
-    click.echo(summary.round(1).to_string())
-    click.echo(f"Choice: learning rate {rate:g}, {epochs} epochs.")
 
 
 @click.command(cls=Command)

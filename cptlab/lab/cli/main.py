@@ -7,7 +7,7 @@ import os
 import click
 
 from cptlab.lab.caches import use_writable_caches
-from cptlab.lab.cli.bench import bench, tune
+from cptlab.lab.cli.bench import bench
 from cptlab.lab.cli.command import Group
 from cptlab.lab.cli.compare import compare
 from cptlab.lab.cli.data import data, doctor
@@ -23,6 +23,7 @@ from cptlab.lab.cli.options import (
 )
 from cptlab.lab.cli.results import results
 from cptlab.lab.cli.run import run
+from cptlab.lab.cli.tune import tune
 from cptlab.lab.cli.use import classify, evaluate, export
 
 

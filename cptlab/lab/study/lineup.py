@@ -89,6 +89,14 @@ def reference(labels: Iterable[str]) -> str:
     return PLAIN if PLAIN in set(labels) else ZERO_SHOT
 
 
+def tuned(profile: Profile) -> dict[str, Method]:
+    """What `cptlab tune` tunes: the methods of the tables that learn or search, with L_TETF as a
+    mean over pairs, and CPT with a single cluster, each for itself.
+    """
+    found = methods(profile, compared(profile)[1:], BOTH[1:])
+    return found | chosen(profile, ("cpt, etf_reduction=pair_mean, n_clusters=1",))
+
+
 def claims(profile: Profile) -> tuple[Claim, ...]:
     """The paper's claims, CPT's baselines being all other prompt-tuning methods of the profile.
 

@@ -1,63 +1,137 @@
-"""Learning rate and epochs for the embedded data sets, chosen once for all methods.
+"""Equal tuning: the same number of configurations for every method, on data that no study tests.
 
-The criterion is base accuracy on a held-out *training* vendor, so that no test image, no test
-vendor and no new class takes part.
+Each method gets six (docs/plan.md): its rate here times three factors, by two numbers of epochs;
+a method with hyper-parameters to search (`Method.searched`) two factors by three of their values,
+and one that trains nothing six of these alone. The criterion is H with half of the base classes in
+the part of the new ones, on images of a training vendor that is left out (the protocol "tuning").
 """
 
 from __future__ import annotations
 
 import dataclasses
+import json
+import math
+from collections.abc import Iterable, Mapping
 from itertools import product
+from typing import Any
 
 import pandas as pd
 
 from cptlab.lab.runs.results import Result
-from cptlab.lab.study.lineup import methods
-from cptlab.lab.study.profiles import EMBEDDED_SCHEDULE, Profile
-from cptlab.lab.study.studies import Study
+from cptlab.lab.study.profiles import Profile
+from cptlab.methods.base import Method
+from cptlab.methods.schedule import Schedule
+from cptlab.training.spec import RunSpec
 
-RATES = (0.0003, 0.001, 0.003, 0.01)
-EPOCHS = (3, 6, 12)
+CONFIGURATIONS = 6
+RATES, WITH_OPTIONS = (1 / 3, 1.0, 3.0), (1.0, 3.0)
+"""Factors of a method's own rate: where epochs are varied beside it, or values of its own."""
+EPOCHS = (0.5, 1.0)
+"""Factors of its epochs, of which there are at least two."""
 DATASETS = ("activities", "food")
 TAU = 0.06
-SEEDS = (101,)
+SEEDS = (101, 102)
 """Seeds that no study uses."""
-LABELS = ("CoOp", "IVLP", "Global-ETF (sum)", "CPT (sum)", "CPT (pair mean)")
+
+Configuration = tuple[Method, Schedule]
 
 
-def tuning(profile: Profile) -> Study:
-    """The grid: rates x epochs x methods on two data sets."""
-    every = methods(profile)
-    grid: Study = {}
-    for rate, epochs, label, dataset, seed in product(RATES, EPOCHS, LABELS, DATASETS, SEEDS):
-        plain = profile.spec(dataset, every[label], TAU, seed)
-        schedule = dataclasses.replace(EMBEDDED_SCHEDULE, lr=rate, epochs=epochs)
-        spec = dataclasses.replace(plain, schedule=schedule, protocol="validation")
-        grid[spec] = label
-    return grid
+def can_be_tuned(method: Method) -> bool:
+    """Whether there is anything to try: zero-shot has nothing."""
+    return bool(method.weights() or method.searched)
 
 
-def summary(study: Study, results: list[Result]) -> pd.DataFrame:
-    """Mean validation accuracy per rate, epochs and method.
+def configurations(method: Method, own: Schedule) -> list[Configuration]:
+    """What is tried of a method whose schedule is `own`, its defaults or near them among it.
 
-    Sorted by the last column, "all methods", the mean over methods: the criterion of `choice`.
+    Raises:
+        ValueError: for a method that has nothing to tune.
     """
-    rows = pd.DataFrame(
+    values = method.searched
+    options = [dict(zip(values, row, strict=True)) for row in product(*values.values())]
+    if method.weights():
+        factors = product(WITH_OPTIONS, (1.0,)) if values else product(RATES, EPOCHS)
+        schedules = [_changed(own, rate, epochs) for rate, epochs in factors]
+    else:
+        schedules = [own] if values else []
+    found = [
+        (dataclasses.replace(method, **row), schedule)  # ty: ignore[invalid-argument-type]
+        for row in options
+        for schedule in schedules
+    ]
+    if not found:
+        raise ValueError(f"{method.name} trains nothing and has nothing to search.")
+    if len(found) != CONFIGURATIONS:
+        raise ValueError(
+            f"{method.name} would be tried in {len(found)} configurations, others in "
+            f"{CONFIGURATIONS}: give `searched` three values of one hyper-parameter, or six "
+            "combinations for a method that trains nothing."
+        )
+    return found
+
+
+def _changed(own: Schedule, rate: float, epochs: float) -> Schedule:
+    fewer = max(2, math.ceil(own.epochs * epochs))
+    return dataclasses.replace(own, lr=float(f"{own.lr * rate:.3g}"), epochs=fewer)
+
+
+def tuning(
+    profile: Profile,
+    methods: Mapping[str, Method],
+    datasets: Iterable[str] = DATASETS,
+    seeds: Iterable[int] = SEEDS,
+    tau: float = TAU,
+) -> dict[RunSpec, str]:
+    """Every run of the search, with the label of its method."""
+    datasets, seeds = tuple(datasets), tuple(seeds)
+    study = {}
+    for label, method in methods.items():
+        own = profile.schedule_of(method, "base_to_new", datasets[0])
+        for tried, schedule in configurations(method, own):
+            for dataset, seed in product(datasets, seeds):
+                plain = profile.spec(dataset, tried, tau, seed)
+                spec = dataclasses.replace(plain, schedule=schedule, protocol="tuning")
+                study[spec] = label
+    return study
+
+
+def summary(study: Mapping[RunSpec, str], results: Iterable[Result]) -> pd.DataFrame:
+    """A row for each method and configuration, the best of each method first.
+
+    Columns: "method", "lr", "epochs", "options" (JSON, what is searched of its own), "H", "base",
+    "new" (means over data sets and seeds in percent), "runs", and "chosen".
+    """
+    frame = pd.DataFrame(
         {
+            "method": study[result.spec],
             "lr": result.spec.schedule.lr,
             "epochs": result.spec.schedule.epochs,
-            "method": study[result.spec],
-            "base": result.metrics["base"],
+            "options": _options(result.spec.method),
+            **{name: result.metrics[name] for name in ("H", "base", "new")},
         }
         for result in results
     )
-    wide = rows.pivot_table(
-        index=["lr", "epochs"], columns="method", values="base", aggfunc="mean", sort=False
-    )
-    wide["all methods"] = wide.mean(axis=1)
-    return wide.sort_values("all methods", ascending=False)
+    by = ["method", "lr", "epochs", "options"]
+    groups = frame.groupby(by, sort=False)
+    table = groups[["H", "base", "new"]].mean().assign(runs=groups.size()).reset_index()
+    place = {label: i for i, label in enumerate(dict.fromkeys(study.values()))}
+    table = table.sort_values("H", ascending=False, kind="stable")
+    table = table.sort_values("method", key=lambda names: names.map(place), kind="stable")
+    return table.assign(chosen=~table.duplicated("method")).reset_index(drop=True)
 
 
-def choice(summary: pd.DataFrame) -> tuple[float, int]:
-    """(rate, epochs) with the best mean over all methods."""
-    return summary["all methods"].idxmax()
+def _options(method: Method) -> str:
+    return json.dumps({name: getattr(method, name) for name in method.searched}, sort_keys=True)
+
+
+def chosen(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Label -> "lr", "epochs" and options of the configuration that `summary` marks."""
+    rows = table[table["chosen"]].to_dict("records")
+    return {
+        str(row["method"]): {
+            "lr": float(row["lr"]),
+            "epochs": int(row["epochs"]),
+            **json.loads(str(row["options"])),
+        }
+        for row in rows
+    }
