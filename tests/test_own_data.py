@@ -83,7 +83,7 @@ def test_train_and_test_folders_are_taken_as_they_are(tmp_path):
     assert dataset.class_names == ("ant hill", "bee")
     assert [len(side) for side in (dataset.train, dataset.val, dataset.test)] == [6, 2, 4]
     assert {s.key.split("/")[0] for s in dataset.train} == {"train"}
-    with pytest.raises(ValueError, match="has 1 base classes. Tuning needs four or more"):
+    with pytest.raises(ValueError, match=r"has 1 base classes\. Tuning needs four or more"):
         open_task(str(tmp_path), "tuning")
 
 
