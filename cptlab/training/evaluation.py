@@ -44,12 +44,22 @@ def predictions_of(
 
     Raises ValueError for a class without samples.
     """
+    check_tested(dataset, samples)
+    labels = torch.tensor(labels_of(samples), dtype=torch.long)
+    return predictions_from(model.classify(dataset, samples), labels, most)
+
+
+def check_tested(dataset: ImageDataset, samples: Sequence[Sample]) -> None:
+    """Raise ValueError for a class without samples, which has no accuracy."""
     labels = torch.tensor(labels_of(samples), dtype=torch.long)
     totals = labels.bincount(minlength=len(dataset.class_names))
     if (totals == 0).any():
         empty = dataset.class_names[int(totals.argmin())]
         raise ValueError(f"Class {empty!r} of data set {dataset.name!r} has no images to test on.")
-    logits = model.classify(dataset, samples)
+
+
+def predictions_from(logits: Tensor, labels: Tensor, most: int = 5) -> list[Predictions]:
+    """Predictions of each replica from logits (R, N, K) of images with labels (N,)."""
     return [_predictions(row, labels, min(most, row.shape[-1])) for row in logits]
 
 

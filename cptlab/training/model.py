@@ -81,6 +81,11 @@ class PromptedCLIP:
             return True
         return len(getattr(self.method.tokens(self.prompts, use), tower)) > 0
 
+    def encodes_alike(self) -> bool:
+        """Whether images are encoded in the same way for trained and for other classes."""
+        one, other = (self.method.tokens(self.prompts, use).vision for use in ("base", "new"))
+        return len(one) == len(other) and all(map(torch.equal, one, other))
+
     def bind(
         self, class_names: Sequence[str], use: Use | None = None, template: str | None = None
     ) -> Classes:
@@ -172,10 +177,16 @@ class PromptedCLIP:
         return self.compare(features, self.bind(dataset.class_names, template=dataset.template))
 
     @torch.no_grad()
-    def compare(self, features: Tensor, classes: Classes) -> Tensor:
-        """Logits (R, N, K) of raw image features (R, N, d) among bound classes."""
+    def compare(
+        self, features: Tensor, classes: Classes, prototypes: Tensor | None = None
+    ) -> Tensor:
+        """Logits (R, N, K) of raw image features (R, N, d) among bound classes.
+
+        prototypes: theirs, if they are at hand and do not depend on the image.
+        """
         if not self.method.per_image:
-            return self.logits(features, self.prototypes(classes), classes.use)
+            texts = self.prototypes(classes) if prototypes is None else prototypes
+            return self.logits(features, texts, classes.use)
         # a text tower for each image
         parts = features.split(max(1, self._at_once() // 8), dim=-2)
         logits = [self.logits(f, self.prototypes(classes, f), classes.use) for f in parts]

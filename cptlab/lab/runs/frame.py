@@ -14,7 +14,7 @@ from cptlab.lab.runs.stored import RESULT, read
 from cptlab.training.spec import STORED_NAMES
 
 FIRST = ("run_id", "dataset", "method", "tau", "seed", "protocol")
-COSTS = ("trained_parameters", "seconds")
+COSTS = ("trained_parameters", "seconds", "processor_seconds")
 NAMES = {stored: name for name, stored in STORED_NAMES.items()} | {"n_max": "shots"}
 """Fields of a stored specification that the command line calls by another name."""
 
@@ -67,7 +67,8 @@ def runs_frame(stored: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 
     Returns:
         A row for each run: run id, data set, method, tau, seed, protocol; the metrics (accuracies
-        in percent, effective rank in dimensions); trained parameters and seconds; then everything
+        in percent, effective rank in dimensions); trained parameters, seconds and, of newer
+        results, processor seconds; then everything
         else that was chosen: the other fields of `RunSpec`, those of the schedule, and the
         hyper-parameters of the method, which are empty for methods without them. A name that is
         taken gets its kind before it, as in "spec.targets" beside the accuracy on targets, or
@@ -91,7 +92,7 @@ def _row(values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     parts = {
         "run": {name: own.get(name, spec.get(name)) for name in FIRST},
         "metrics": {name: float(value) for name, value in values["metrics"].items()},
-        "costs": {name: values[name] for name in COSTS},
+        "costs": {name: values[name] for name in COSTS if name in values},
         "spec": {name: value for name, value in spec.items() if name not in FIRST},
         "schedule": schedule,
         "method": {name: value for name, value in method.items() if name != "name"},

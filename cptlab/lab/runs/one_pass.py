@@ -21,8 +21,10 @@ from cptlab.lab.runs import inputs
 from cptlab.lab.runs.passes import begin, shared_part
 from cptlab.lab.runs.ready import require_names
 from cptlab.lab.runs.results import save_result
-from cptlab.training.evaluation import collapse, predict, summary, thirds
+from cptlab.training.evaluation import collapse, predict, scores, summary, thirds
+from cptlab.training.joint import ByRole, predict_both_ways
 from cptlab.training.loop import Trained, TrainingDiverged, train
+from cptlab.training.measures import measures
 from cptlab.training.model import PromptedCLIP
 from cptlab.training.optimisation import planned_epochs
 from cptlab.training.spec import RunSpec
@@ -63,7 +65,7 @@ def execute(
             "A pass holds one or more runs that differ in seed and per-replica hyper-parameters "
             "only; group others with cptlab.lab.runs.passes.passes()."
         )
-    started, spec = time.time(), specs[0]
+    started, begun, spec = time.time(), time.process_time(), specs[0]
     check_writable(store)  # now, not after training
     torch.set_num_threads(spec.threads)
     backbone, task = inputs.backbone_of(spec), task or inputs.task_of(spec)
@@ -72,12 +74,8 @@ def execute(
     subsets = [draw_long_tailed(learned, s.tau, s.seed, s.n_max, s.class_order) for s in specs]
     epochs = planned_epochs(spec, len(learned.class_names), len(subsets[0].samples))
 
-    latest = None
-
     def after_epoch(state: Trained) -> list[dict[str, float]]:
-        nonlocal latest
-        latest = predict(state.model, task.tests)
-        metrics, accuracies = summary(latest, task.tests)
+        metrics, accuracies = scores(state.model, task.tests)
         if observe:
             own = thirds(accuracies[task.source][0], subsets[0].ranks)
             # the row of this epoch is written afterwards
@@ -85,7 +83,7 @@ def execute(
         if not spec.curve:
             return [{} for _ in specs]
         geometry = collapse(state.model, learned, subsets, state.context.frozen_prototypes)
-        return [row | measures for row, measures in zip(metrics, geometry, strict=True)]
+        return [row | collapsed for row, collapsed in zip(metrics, geometry, strict=True)]
 
     folder = begin(store, specs, content)
     watched = after_epoch if spec.curve or observe else None
@@ -94,26 +92,32 @@ def execute(
     except ValueError:  # these runs cannot be done, so there is nothing to go on with
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    predictions = latest or predict(trained.model, task.tests)
+    predictions, joint = _predict(trained.model, task)
     metrics, accuracies = summary(predictions, task.tests)
     texts = trained.model.class_texts(learned.class_names)
     if len(metrics) < len(specs):  # nothing was learned, so replicas do not differ
         metrics = metrics * len(specs)
         accuracies = {role: rows.repeat(len(specs), axis=0) for role, rows in accuracies.items()}
-        predictions = {role: rows * len(specs) for role, rows in predictions.items()}
+        predictions, joint = (
+            {role: rows * len(specs) for role, rows in found.items()}
+            for found in (predictions, joint)
+        )
         texts = texts.expand(len(specs), -1, -1)
     images = {}
     if task.content is not None:  # the test images of other data sets are always the same
         images = {role: [s.key for s in data.test] for role, data in task.tests.items()}
-    took = time.time() - started
+    took, worked = time.time() - started, time.process_time() - begun
     for r, (spec, subset) in enumerate(zip(specs, subsets, strict=True)):
         if trained.errors[r] is not None:
             continue
         own = {role: rows[r] for role, rows in accuracies.items()}
+        found = {role: rows[r] for role, rows in predictions.items()}
+        among_all = {role: rows[r] for role, rows in joint.items()}
         trained_classes = own[task.source]
         per_class = {
             "macro": float(trained_classes.mean()),
             **thirds(trained_classes, subset.ranks),
+            **measures(found, among_all, trained_classes, task.source, subset.ranks),
         }
         rank = {"effective_rank": effective_rank(cosine_matrix(texts[r])).item()}
         prompts, clusters = trained.model.prompts.replica(r), trained.prepared.get("clusters")
@@ -128,24 +132,34 @@ def execute(
             "substitutes": spec.method.substitutes(),
             **({"remarks": remarks} if remarks else {}),
             "seconds": round(took / len(specs), 2),
+            "processor_seconds": round(worked / len(specs), 2),
             "pass": {"replicas": len(specs), "seconds": round(took, 2)},
         }
-        found = {role: rows[r] for role, rows in predictions.items()}
         save_result(store, spec, content, prompts, found, images, values)
         (store / spec.run_id / LOG).unlink(missing_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
     return {s: e for s, e in zip(specs, trained.errors, strict=True) if e is not None}
 
 
+def _predict(model: PromptedCLIP, task: Task) -> tuple[ByRole, ByRole]:
+    """Predictions by role and, of base and new classes, among the names of both."""
+    if set(task.tests) == {"base", "new"}:
+        return predict_both_ways(model, task.tests)
+    return predict(model, task.tests), {}
+
+
 def _class_rows(
     task: Task, accuracies: Mapping[str, np.ndarray], subset: Subset
 ) -> list[dict[str, object]]:
-    """Name, role, accuracy and, where it was trained, n_k of every class that was tested."""
+    """Name, role, accuracy and, where it was trained, n_k and rank (0 is the head) of every class
+    that was tested.
+    """
     frames = [
         pd.DataFrame({"name": data.class_names, "role": role, "accuracy": accuracies[role]})
         for role, data in task.tests.items()
     ]
-    frames[list(task.tests).index(task.source)]["n_k"] = subset.counts
+    source = frames[list(task.tests).index(task.source)]
+    source["n_k"], source["rank"] = subset.counts, subset.ranks
     classes = pd.concat(frames, ignore_index=True)
     text = classes.to_json(orient="records")  # no None, as no file is named
     return json.loads(text)  # ty: ignore[invalid-argument-type]

@@ -57,10 +57,16 @@ def _percent(value: Any) -> bool:
 
 
 def _metric(name: str, value: Any, classes: list[dict[str, Any]]) -> bool:
-    """All are percentages but the effective rank; one or two classes leave thirds empty."""
-    if name == "effective_rank":
+    """All are percentages but the effective rank and likelihoods; one or two classes leave thirds
+    empty.
+    """
+    if name == "effective_rank" or name.endswith("_nll"):
         return _amount(value)
-    if name in ("medium", "tail") and isinstance(value, float) and math.isnan(value):
+    if (
+        name in ("medium", "tail", "tail_as_head")
+        and isinstance(value, float)
+        and math.isnan(value)
+    ):
         return len(_column(classes, "n_k")) < 3
     return _percent(value)
 
@@ -168,6 +174,7 @@ OPTIONAL: dict[str, Fits] = {
     "template": _or_none(_text),
     "clusters": _or_none(lambda value: isinstance(value, list)),
     "substitutes": lambda value: isinstance(value, dict),
+    "processor_seconds": _amount,
     "archived": lambda value: isinstance(value, bool),
     "files": _dict_of(_text),
 }

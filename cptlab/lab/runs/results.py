@@ -30,6 +30,8 @@ from cptlab.methods.registry import is_here
 from cptlab.training.evaluation import Predictions
 from cptlab.training.spec import FORMAT, RunSpec, spec_from_dict
 
+SECONDS = ("seconds", "processor_seconds")
+"""Of a run in its pass; results of older versions have the first alone."""
 RUN_ID = re.compile(r"-([a-z0-9_]+)-tau[\d.]+(?:e-?\d+)?-seed-?\d+-[0-9a-f]{10}(?=/|$)")
 """The end of a run id, with the name of its method (`RunSpec.run_id`)."""
 
@@ -227,7 +229,8 @@ def _other_format(path: Path) -> bool:
 
 def table(results: Iterable[Result]) -> pd.DataFrame:
     """Tidy frame, one row per run: data set, method, tau, seed, protocol, metrics (accuracies in
-    percent, effective rank of the class texts' cosine matrix), trained parameters and seconds.
+    percent, effective rank of the class texts' cosine matrix), trained parameters, seconds and, of
+    newer results, processor seconds.
     """
     return pd.DataFrame(
         {
@@ -238,7 +241,7 @@ def table(results: Iterable[Result]) -> pd.DataFrame:
             "protocol": result.spec.protocol,
             **result.metrics,
             "trained_parameters": result.details["trained_parameters"],
-            "seconds": result.details["seconds"],
+            **{name: result.details[name] for name in SECONDS if name in result.details},
             "run_id": result.details["run_id"],
         }
         for result in results

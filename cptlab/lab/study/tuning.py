@@ -55,9 +55,7 @@ def configurations(method: Method, own: Schedule) -> list[Configuration]:
     else:
         schedules = [own] if values else []
     found = [
-        (dataclasses.replace(method, **row), schedule)  # ty: ignore[invalid-argument-type]
-        for row in options
-        for schedule in schedules
+        (dataclasses.replace(method, **row), schedule) for row in options for schedule in schedules
     ]
     if not found:
         raise ValueError(f"{method.name} trains nothing and has nothing to search.")
