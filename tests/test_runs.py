@@ -5,6 +5,7 @@ import math
 import re
 from importlib import metadata
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -13,7 +14,7 @@ from tiny_world import tiny_dataset
 
 from cptlab import clip
 from cptlab.data import Task
-from cptlab.lab.runs import inputs, results
+from cptlab.lab.runs import inputs, one_pass, results
 from cptlab.lab.runs import queue as runs
 from cptlab.lab.runs.queue import RunsFailed, execute, run
 from cptlab.lab.runs.results import load_result, look, missing, remarks, table
@@ -273,3 +274,21 @@ def test_a_result_that_goes_while_it_is_read_is_named(tiny, tmp_path):
     (tmp_path / spec.run_id / "result.json").write_text("{}")
     with pytest.raises(RuntimeError, match="are damaged or incomplete: start again"):
         results.require_result(tmp_path, spec)
+
+
+def test_predictions_that_are_no_numbers_fail_the_run(tiny, tmp_path, monkeypatch):
+    """Prompts can be finite and so large that a tower makes nothing of them."""
+    plain = one_pass.predict_both_ways
+
+    def broken(model, tests):
+        own, joint = plain(model, tests)
+        own["new"][0].log_probabilities[0] = np.nan
+        return own, joint
+
+    monkeypatch.setattr(one_pass, "predict_both_ways", broken)
+    specs = [tiny_spec(1), tiny_spec(2)]
+    errors = execute(specs, tmp_path)
+    assert list(errors) == specs[:1]
+    assert "the predictions of its test images are not" in str(errors[specs[0]])
+    assert load_result(tmp_path, specs[0]) is None
+    assert load_result(tmp_path, specs[1]) is not None

@@ -7,7 +7,7 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from cptlab.lab.runs import inputs
 from cptlab.lab.runs.passes import begin, shared_part
 from cptlab.lab.runs.ready import require_names
 from cptlab.lab.runs.results import save_result
-from cptlab.training.evaluation import collapse, predict, scores, summary, thirds
+from cptlab.training.evaluation import Predictions, collapse, predict, scores, summary, thirds
 from cptlab.training.joint import ByRole, predict_both_ways
 from cptlab.training.loop import Trained, TrainingDiverged, train
 from cptlab.training.measures import measures
@@ -108,6 +108,11 @@ def execute(
         images = {role: [s.key for s in data.test] for role, data in task.tests.items()}
     took, worked = time.time() - started, time.process_time() - begun
     for r, (spec, subset) in enumerate(zip(specs, subsets, strict=True)):
+        if trained.errors[r] is None and not _sound(rows[r] for rows in predictions.values()):
+            trained.errors[r] = TrainingDiverged(
+                f"Run {spec.run_id}: the prompts are finite, but the predictions of its test "
+                "images are not. Lower the learning rate or the loss weights."
+            )
         if trained.errors[r] is not None:
             continue
         own = {role: rows[r] for role, rows in accuracies.items()}
@@ -146,6 +151,11 @@ def _predict(model: PromptedCLIP, task: Task) -> tuple[ByRole, ByRole]:
     if set(task.tests) == {"base", "new"}:
         return predict_both_ways(model, task.tests)
     return predict(model, task.tests), {}
+
+
+def _sound(predictions: Iterable[Predictions]) -> bool:
+    """Whether all predictions are numbers."""
+    return all(np.isfinite(found.log_probabilities[:, 0]).all() for found in predictions)
 
 
 def _class_rows(
