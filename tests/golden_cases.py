@@ -15,7 +15,19 @@ import torch
 from tiny_clip import golden_clip
 
 from cptlab.clip import CONTEXT_INIT, IMAGENET_TEMPLATES, fill_template
-from cptlab.methods import DPC, IVLP, TCP, CoCoOp, CoOp, CoPrompt, DeKg, KgCoOp, MaPLe, PromptSRC
+from cptlab.methods import (
+    DPC,
+    IVLP,
+    TCP,
+    Candle,
+    CoCoOp,
+    CoOp,
+    CoPrompt,
+    DeKg,
+    KgCoOp,
+    MaPLe,
+    PromptSRC,
+)
 
 FOLDER = Path(__file__).resolve().parent / "golden"
 DTYPES = (torch.float64, torch.float32)
@@ -101,6 +113,7 @@ METHODS = {
     ),
     "DeKg": (DeKg, DEKG | {"class_aware": "class_aware"}, SHALLOW),
     "DeKg with class-aware tokens": (DeKg, DEKG | {"injection_block": "block"}, SHALLOW),
+    "Candle": (Candle, {"visual_scale": "visual_scale"}, {"mask": "none", "virtual_start": "text"}),
     "DPC stage 2 on CoOp": (
         DPC,
         {"on": "on", "n_text": "tokens_per_layer", "mix_weight": "weight_base"},

@@ -90,7 +90,7 @@ def tiny(monkeypatch):
     monkeypatch.setattr(inputs, "backbone_of", lambda spec: BACKBONE)
 
 
-LEAVE_IMAGES = ("zero_shot", "coop", "dekg")
+LEAVE_IMAGES = ("zero_shot", "kgcoop", "tcp", "coop", "dekg")
 """Methods that use image features as the frozen tower gives them; so does DPC on CoOp."""
 
 

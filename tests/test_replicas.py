@@ -21,6 +21,7 @@ from cptlab.methods import (
     IVLP,
     METHODS,
     TCP,
+    Candle,
     CoCoOp,
     CoOp,
     CoPrompt,
@@ -82,6 +83,7 @@ PASSES = {
     ],
     "kgcoop": [(KgCoOp(), 1), (KgCoOp(), 2), (KgCoOp(weight=90.0), 1)],
     "tcp": [(TCP(block=2), 1), (TCP(block=2), 2), (TCP(block=2, weight=90.0), 1)],
+    "candle": [(Candle(), 1), (Candle(), 2), (Candle(), 3)],
     "dekg": [
         (DeKg(block=2), 1),
         (DeKg(block=2), 2),

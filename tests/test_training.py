@@ -17,6 +17,7 @@ from cptlab.methods import (
     CPT,
     IVLP,
     TCP,
+    Candle,
     CoCoOp,
     CoOp,
     CoPrompt,
@@ -54,6 +55,7 @@ METHODS = (
     NPTStyle(depth=2),
     KgCoOp(),
     TCP(block=2),
+    Candle(),
     DeKg(block=2),
     GlobalETF(**DEPTH),
     CPT(**DEPTH),
@@ -218,9 +220,11 @@ def test_training_changes_the_prompts_and_nothing_else(method, backbone, monkeyp
         assert torch.equal(value, before[key])
     shape, generators = method.prompt_shape(), [torch_stream("init", 1)]
     start = init_prompts(backbone, shape, generators, method.context_init, method.extra)
-    for old, new in zip(start.parameters(), trained.model.prompts.parameters(), strict=True):
-        assert not torch.equal(old, new)
-        assert new.isfinite().all()
+    ends = dict(trained.model.prompts.named_parameters())
+    assert {name for name, end in ends.items() if end.requires_grad} == set(start.state_dict())
+    for name, old in start.named_parameters():
+        assert not torch.equal(old, ends[name])
+        assert ends[name].isfinite().all()
 
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda m: m.name)

@@ -2,10 +2,10 @@
 
 A method says what it learns (`prompt_shape`, `extra`, `start`), how that enters the two towers
 (`tokens`, `class_tokens`, `image_context`, `adapt_images`, `adapt_texts`) or what comes after them
-(`classifier`, `adapt_logits`), and what it minimises: `prepare` computes once what stays fixed,
-`losses` returns the named terms of a step, each (R,), `weights` their factors. Summing and logging
-belong to the training loop. Whatever a method leaves out is done as in plain prompt tuning; nothing
-but `prompt_shape` and `losses` is required.
+(`classifier`, `adapt_logits`, `own_logits`), and what it minimises: `prepare` computes once what
+stays fixed, `losses` returns the named terms of a step, each (R,), `weights` their factors. Summing
+and logging belong to the training loop. Whatever a method leaves out is done as in plain prompt
+tuning; nothing but `prompt_shape` and `losses` is required.
 
 Replicas of one pass call these functions once, together: R is their number. They may differ in the
 hyper-parameters that `per_replica` names: those that only `weights` and `prepare` read, which each
@@ -29,8 +29,9 @@ PHOTO = ("a photo of a {}.",)
 """The sentence of frozen prototypes; only a method that uses them makes it an option."""
 NO_PROMPTS = PromptShape(text_tokens=0, text_depth=0, vision_tokens=0, vision_depth=0)
 
-Use = Literal["training", "base", "new"]
-"""What tokens are used for: a training step, or tests on the trained or on other classes."""
+Use = Literal["training", "base", "named", "new"]
+"""What tokens are used for: a training step, or tests on the trained or on other classes. "named"
+are others whose names training knew (`Method.knows_new_names`)."""
 Tower = Literal["text", "vision"]
 
 PROTOCOLS = ("base_to_new", "few_shot", "transfer")
@@ -73,7 +74,8 @@ class Context:
     for the method's anchor templates, not normalised. class_counts (R, K): images of each class
     that an epoch draws, up to a factor: the training samples, or ones where a run's balance draws
     all classes alike. encode: frozen text features (N, d) of any N sentences, not normalised.
-    logit_scale: the multiplier of cosines.
+    logit_scale: the multiplier of cosines. new_prototypes (K', d): the same for the classes that
+    base to new tests beside the trained ones, for methods with `knows_new_names`.
     """
 
     class_names: tuple[str, ...]
@@ -81,6 +83,7 @@ class Context:
     class_counts: Tensor
     encode: Callable[[Sequence[str]], Tensor]
     logit_scale: float = 100.0
+    new_prototypes: Tensor | None = None
 
 
 class Support(NamedTuple):
@@ -127,6 +130,7 @@ class Method:
     step needs (0: the image as it is); the first one is learned from. frozen_images: the frozen
     tower also encodes the image (its last view). support_views: views of each training image that
     `start` gets the frozen features of, where a run takes crops (0: it needs none).
+    support_as_tested: that one view is the image as tests see it, also where a run takes crops.
     learns_from_support: steps draw from these features, so that no tower runs in them.
     published_for: protocol or data set -> fields of the method or its schedule that were published
     for it, where they differ from those for base to new (`published`).
@@ -142,6 +146,7 @@ class Method:
     views: ClassVar[int] = 0
     frozen_images: ClassVar[bool] = False
     support_views: ClassVar[int] = 0
+    support_as_tested: ClassVar[bool] = False
     learns_from_support: ClassVar[bool] = False
     published_for: ClassVar[Mapping[str, Mapping[str, object]]] = {}
     searched: ClassVar[Mapping[str, tuple[object, ...]]] = {}
@@ -163,6 +168,11 @@ class Method:
         """Classes that each image draws into its batch (`parts.negatives`)."""
         return 0
 
+    @property
+    def knows_new_names(self) -> bool:
+        """Whether training reads the names of classes that base to new tests later."""
+        return False
+
     def published(self, where: str) -> Mapping[str, object]:
         """What was published for a protocol or data set, for this variant of the method."""
         return self.published_for.get(where, {})
@@ -172,7 +182,7 @@ class Method:
         return PUBLISHED
 
     def class_logits(self) -> bool:
-        """Whether its cross-entropy is over classes, so that a run's `Balance` can act on it."""
+        """Whether its cross-entropy is over classes and a run's `Balance` can act on it."""
         return True
 
     def files(self) -> tuple[str, ...]:
@@ -270,6 +280,18 @@ class Method:
     ) -> Tensor:
         """Logits (R, B, K) from scaled cosines (R, B, K) and raw image features (R or 1, B, d)."""
         return logits
+
+    def own_logits(
+        self,
+        prompts: Prompts,
+        image_features: Tensor,
+        prototypes: Tensor,
+        logit_scale: float,
+        use: Use,
+    ) -> Tensor | None:
+        """Logits (R, B, K) that are not cosines of features (R, B, d) with prototypes (R, K, d),
+        neither normalised; None: these, and `adapt_logits`."""
+        return None
 
     # ------------------------------------------------------------------ what is minimised
     def weights(self) -> dict[str, float]:

@@ -32,6 +32,7 @@ BUILT_IN = {
     "npt_style": "cptlab.methods.npt:NPTStyle",
     "kgcoop": "cptlab.methods.kgcoop:KgCoOp",
     "tcp": "cptlab.methods.tcp:TCP",
+    "candle": "cptlab.methods.candle:Candle",
     "dekg": "cptlab.methods.dekg:DeKg",
     "dpc": "cptlab.methods.dpc:DPC",
     "global_etf": "cptlab.methods.global_etf:GlobalETF",

@@ -44,13 +44,15 @@ def context_of(
     model: PromptedCLIP, dataset: ImageDataset, class_counts: Tensor, balance: Balance
 ) -> Context:
     """The context of runs on a data set with class counts (R, K)."""
-    backbone, names = model.backbone, dataset.class_names
+    backbone, names, new = model.backbone, dataset.class_names, model.new_names
+    templates = model.method.anchor_templates or (dataset.template,)
     return Context(
         names,
-        frozen_prototypes(backbone, names, model.method.anchor_templates or (dataset.template,)),
+        frozen_prototypes(backbone, names, templates),
         balance.drawn(class_counts),
         partial(frozen_texts, backbone),
         backbone.logit_scale,
+        frozen_prototypes(backbone, new, templates) if new else None,
     )
 
 

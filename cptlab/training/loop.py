@@ -55,6 +55,7 @@ def train(
     after_epoch: Callable[[Trained], list[dict[str, float]]] | None = None,
     progress: bool = False,
     folder: Path | None = None,
+    new_names: Sequence[str] = (),
 ) -> Trained:
     """Train prompts on subsets of a data set: R runs in one pass, each as if it were alone.
 
@@ -65,7 +66,8 @@ def train(
     term, training accuracy, and what `after_epoch`, given the state so far, returned for the
     replica. A method of two stages is trained twice; its log and `after_epoch` are those of the
     second stage. With a folder, every epoch ends with a checkpoint in it, and a training that finds
-    one continues from there, to the same numbers.
+    one continues from there, to the same numbers. new_names: classes that base to new tests beside
+    the trained ones, for methods that read their names.
 
     A replica whose loss or prompts stop being finite gets an error, the others go on. Raises
     ValueError for prompts deeper than the backbone, classes that cannot be clustered, or more hard
@@ -82,7 +84,9 @@ def train(
         if all(before.errors):
             return before
         prompts = method.second_stage(before.model.prompts)
-    model = PromptedCLIP(backbone, prompts, method, dataset.class_names, dataset.template)
+    model = PromptedCLIP(
+        backbone, prompts, method, dataset.class_names, dataset.template, new_names
+    )
     context, supports, prepared, counts = begin(specs, model, dataset, subsets)
     trained = Trained(model, context, prepared, [[] for _ in specs], [None for _ in specs])
     if not prompts.learned():

@@ -43,7 +43,8 @@ class PromptedCLIP:
     """Backbone, prompts and the method that says how they enter it.
 
     Class names may change at any time (`bind`). trained_on: the class names that were learned;
-    only methods that treat them differently need to know. Towers run in the backbone's precision;
+    only methods that treat them differently need to know. new_names: others that training knew by
+    name, for methods that read them. Towers run in the backbone's precision;
     features, logits and prompts are float32 (float64 for a backbone of that type).
     """
 
@@ -54,18 +55,22 @@ class PromptedCLIP:
         method: Method = PLAIN,
         trained_on: Sequence[str] = (),
         template: str = PHOTO[0],
+        new_names: Sequence[str] = (),
     ):
         self.backbone = backbone
         self.prompts = prompts
         self.method = method
         self.trained_on = tuple(trained_on)
         self.template = template
+        self.new_names = tuple(new_names) if method.knows_new_names else ()
         self.image_tower = ImageTower(backbone)
 
     def replica(self, r: int) -> PromptedCLIP:
         """One of several replicas, alone."""
         prompts = self.prompts.replica(r)
-        return PromptedCLIP(self.backbone, prompts, self.method, self.trained_on, self.template)
+        return PromptedCLIP(
+            self.backbone, prompts, self.method, self.trained_on, self.template, self.new_names
+        )
 
     def unprompted(self) -> PromptedCLIP:
         """The frozen backbone alone."""
@@ -73,7 +78,10 @@ class PromptedCLIP:
 
     def use(self, class_names: Sequence[str]) -> Use:
         """Whether these classes count as trained ones at test time."""
-        return "base" if tuple(class_names) == self.trained_on else "new"
+        names = tuple(class_names)
+        if names == self.trained_on:
+            return "base"
+        return "named" if names and names == self.new_names else "new"
 
     def learns_in(self, tower: Tower, use: Use) -> bool:
         """Whether anything learned enters a tower; if not, its features are the frozen ones."""
@@ -151,12 +159,16 @@ class PromptedCLIP:
         """Logits (R, B, K) with prototypes (R, K, d), or (R, B, K, d) by image: scaled cosines,
         unless the method says otherwise.
         """
+        method, scale = self.method, self.backbone.logit_scale
+        own = method.own_logits(self.prompts, image_features, prototypes, scale, use)
+        if own is not None:
+            return own
         unit, prototypes = F.normalize(image_features, dim=-1), F.normalize(prototypes, dim=-1)
         if prototypes.ndim > unit.ndim:
-            cosines = self.backbone.logit_scale * (prototypes @ unit.unsqueeze(-1)).squeeze(-1)
+            cosines = scale * (prototypes @ unit.unsqueeze(-1)).squeeze(-1)
         else:
-            cosines = self.backbone.logit_scale * unit @ prototypes.mT
-        return self.method.adapt_logits(self.prompts, cosines, image_features, use)
+            cosines = scale * unit @ prototypes.mT
+        return method.adapt_logits(self.prompts, cosines, image_features, use)
 
     @torch.no_grad()
     def encode_samples(

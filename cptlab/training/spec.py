@@ -91,8 +91,9 @@ class RunSpec:
             raise ValueError(f"{self.method.name} learns nothing: a Balance would do nothing.")
         if self.balance and self.balance.acts_on_loss() and not self.method.class_logits():
             raise ValueError(
-                "This loss has no logits over classes that a Balance could act on: balance by "
-                "sampling, or choose clip_loss='class_ce'."
+                f"This loss of {self.method.name} has no logits over classes that a Balance could "
+                "act on, or adjusts them itself: balance by sampling (or, for cpt, choose "
+                "clip_loss='class_ce')."
             )
 
     def as_dict(self) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def _support(
     model: PromptedCLIP, dataset: ImageDataset, samples: Sequence[Sample], spec: RunSpec
 ) -> Support:
     frozen = model.unprompted()
-    if spec.crop:
+    if spec.crop and not spec.method.support_as_tested:
         views = range(model.method.support_views)
         drawn = [_crops(frozen, dataset, samples, spec.seed, view) for view in views]
     else:

@@ -98,6 +98,8 @@ def _more_than_weights(model: PromptedCLIP, use: Use) -> str:
         return "has learned tokens in the image tower"
     if type(model.method).adapt_images is not Method.adapt_images:
         return "changes image features by what it learned"
+    if type(model.method).own_logits is not Method.own_logits:
+        return "compares images with classes by more than cosines"
     if type(model.method).adapt_logits is not Method.adapt_logits and use != "new":
         return "adds to the cosines of images with class texts"
     return ""

@@ -143,9 +143,9 @@ class Result:
         if spec.device == "cuda" and not torch.cuda.is_available():
             spec = dataclasses.replace(spec, device="cpu")
         backbone = inputs.backbone_of(spec)
-        return PromptedCLIP(
-            backbone, prompts.to(backbone.device), spec.method, self.learned, self.template
-        )
+        new = tuple(self.classes.loc[self.classes["role"] == "new", "name"])
+        prompts = prompts.to(backbone.device)
+        return PromptedCLIP(backbone, prompts, spec.method, self.learned, self.template, new)
 
 
 def load_run(folder: str | Path) -> Result:

@@ -88,7 +88,8 @@ def execute(
     folder = begin(store, specs, content)
     watched = after_epoch if spec.curve or observe else None
     try:
-        trained = train(specs, backbone, learned, subsets, watched, progress, folder)
+        new = task.tests["new"].class_names if "new" in task.tests else ()
+        trained = train(specs, backbone, learned, subsets, watched, progress, folder, new)
     except ValueError:  # these runs cannot be done, so there is nothing to go on with
         shutil.rmtree(folder, ignore_errors=True)
         raise
