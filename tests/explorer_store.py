@@ -1,8 +1,7 @@
 """For tests of the explorer: a store of three runs on the tiny CLIP and data set, trained in a
-second, a session on it, and the widgets of a panel.
+second, a session on it.
 """
 
-import ipywidgets as widgets
 import pytest
 from tiny_explorer import BACKBONE, PROFILE
 from tiny_world import tiny_dataset
@@ -36,20 +35,3 @@ def session(store, tmp_path):
     for path in store.glob("*-*"):
         (tmp_path / path.name).symlink_to(path)
     return begin(PROFILE, tmp_path, "on")
-
-
-def inside(panel, kind):
-    """All widgets of a kind in a panel."""
-    found = [panel] if isinstance(panel, kind) else []
-    return found + [w for child in getattr(panel, "children", ()) for w in inside(child, kind)]
-
-
-def text(panel):
-    """The text of a panel's HTML."""
-    return " ".join(html.value for html in inside(panel, widgets.HTML))
-
-
-def button(panel, text):
-    """The button that says so."""
-    (found,) = [one for one in inside(panel, widgets.Button) if text in one.description]
-    return found

@@ -2,14 +2,15 @@
 
 import dataclasses
 import re
+from io import BytesIO
 
 import ipywidgets as widgets
 import nbformat
 import numpy as np
-import pandas as pd
 import pytest
-from explorer_store import inside, text
 from matplotlib.figure import Figure
+from panel_widgets import inside, text
+from PIL import Image
 from tiny_explorer import PROFILE
 
 from cptlab.lab.cli.execute import execute_notebook
@@ -18,6 +19,7 @@ from cptlab.lab.explore import session as session_module
 from cptlab.lab.explore.choice import Finished, label_of
 from cptlab.lab.explore.hover import HoverMatrix
 from cptlab.lab.explore.session import is_interactive, there_are
+from cptlab.lab.explore.upload import Upload
 from cptlab.methods.schedule import Schedule
 
 pytest_plugins = ["explorer_store"]
@@ -90,17 +92,38 @@ def test_a_weight_that_passes_through_zero_keeps_the_reading(session):
 
 def test_own_names_and_images_are_predicted_and_errors_told(session):
     panel = prediction_panel(session)
-    (names,), (upload,) = inside(panel, widgets.Textarea), inside(panel, widgets.FileUpload)
+    (names,) = inside(panel, widgets.Textarea)
     assert set(names.value.split()) == {"ant", "bee", "cat", "dog", "eel"}
     assert text(panel).count("<tr>") == 5
     names.value = "a <b>box</b>, tree"
     assert "a &lt;b&gt;box&lt;/b&gt;" in text(panel) and "<b>box" not in text(panel)
     names.value = "tree"
     assert "at least two class names" in text(panel)
-    names.value = "tree, box"
-    file = {"name": "me.png", "type": "image/png", "size": 3, "content": b"abc"}
-    upload.value = [file | {"last_modified": pd.Timestamp("2026-01-01", tz="UTC")}]
-    assert "me.png cannot be read" in text(panel)
+
+
+def send(upload, name, content, part=100):
+    """What the page sends of a file."""
+    for start in range(0, len(content) or 1, part):
+        buffers = [memoryview(content[start : start + part])]
+        message = {"name": name, "size": len(content), "start": start}
+        upload._handle_custom_msg(message, buffers)
+
+
+def test_a_file_arrives_in_parts_and_old_messages_go(session):
+    panel = prediction_panel(session)
+    (upload,) = inside(panel, Upload)
+    example, file = text(panel), BytesIO()
+    Image.effect_noise((64, 64), 50).save(file, "png")
+    upload._handle_custom_msg({"name": "<i>.tif", "size": 2**30, "start": 0}, [])
+    assert "&lt;i&gt;.tif has 1024 MiB, and an image may have 100" in text(panel)
+    upload._handle_custom_msg({"name": "a.png", "size": 500, "start": 0}, [b"abc"])
+    assert text(panel).strip() == "Receiving a.png ..."
+    for name, content in (("me.png", b"abc"), ("none.png", b"")):  # in place of the one before
+        send(upload, name, content)
+        assert f"{name} cannot be read" in text(panel)
+    send(upload, "noise.png", file.getvalue())
+    assert upload.file == ("noise.png", file.getvalue())
+    assert "cannot be read" not in text(panel) and text(panel) != example
 
 
 def test_a_map_follows_the_run(session, monkeypatch):

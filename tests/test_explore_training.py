@@ -5,7 +5,7 @@ import threading
 import ipywidgets as widgets
 import pandas as pd
 import pytest
-from explorer_store import button, inside, text
+from panel_widgets import button, inside, text
 from tiny_explorer import PROFILE
 
 from cptlab.lab.explore import run_panel

@@ -12,6 +12,7 @@ import anywidget
 import traitlets
 
 HERE = Path(__file__).parent
+CSS = HERE / "hover.css"
 DOM = (HERE / "dom.js").read_text(encoding="utf-8")
 
 
@@ -22,7 +23,7 @@ class HoverMatrix(anywidget.AnyWidget):
     """
 
     _esm = DOM + (HERE / "matrix.js").read_text(encoding="utf-8")
-    _css = HERE / "hover.css"
+    _css = CSS
     content = traitlets.Dict().tag(sync=True)
 
 
@@ -33,5 +34,5 @@ class HoverMap(anywidget.AnyWidget):
     """
 
     _esm = DOM + (HERE / "map.js").read_text(encoding="utf-8")
-    _css = HERE / "hover.css"
+    _css = CSS
     content = traitlets.Dict().tag(sync=True)

@@ -16,6 +16,7 @@ from cptlab.lab.explore.prediction import predict, read_image, read_names
 from cptlab.lab.explore.scene import scene_of
 from cptlab.lab.explore.session import Session
 from cptlab.lab.explore.static import prediction_figure
+from cptlab.lab.explore.upload import Upload
 from cptlab.lab.figures.style import BLUE, GREY
 
 SHOWN = 160
@@ -35,7 +36,7 @@ def prediction_panel(session: Session) -> widgets.HBox | Figure:
         example = example_of(session)
         shares = predict(session.chosen.result, example, names)
         return prediction_figure(np.asarray(example), shares, session.chosen.label)
-    upload = widgets.FileUpload(accept="image/*", description="Your image")
+    upload = Upload()
     class_names = widgets.Textarea(
         "\n".join(names),
         description="Classes",
@@ -48,9 +49,8 @@ def prediction_panel(session: Session) -> widgets.HBox | Figure:
 
     def show(change: object = None) -> None:
         try:
-            image = example_of(session)
-            if upload.value:
-                image = read_image(bytes(upload.value[0]["content"]), upload.value[0]["name"])
+            name, content = upload.file
+            image = read_image(content, name) if name else example_of(session)
             shares = predict(session.chosen.result, image, read_names(class_names.value))
         except ValueError as error:
             shown.value = f"<b>Nothing to show.</b> {escape(str(error))}"
@@ -66,8 +66,13 @@ def prediction_panel(session: Session) -> widgets.HBox | Figure:
         else:
             show()
 
-    for widget in (upload, class_names):
-        widget.observe(show, "value")
+    def receive(change: dict[str, Any]) -> None:
+        shown.value = escape(change["new"])
+        if not change["new"]:
+            show()
+
+    upload.observe(receive, "message")
+    class_names.observe(show, "value")
     session.observe(follow, "chosen")
     show()
     asked = widgets.VBox([upload, class_names], layout={"min_width": "320px"})
