@@ -19,6 +19,7 @@ from cptlab.lab.explore import session as session_module
 from cptlab.lab.explore.choice import Finished, label_of
 from cptlab.lab.explore.hover import HoverMatrix
 from cptlab.lab.explore.session import is_interactive, there_are
+from cptlab.lab.explore.sliders import Sliders
 from cptlab.lab.explore.upload import Upload
 from cptlab.methods.schedule import Schedule
 
@@ -54,17 +55,16 @@ def test_menus_choose_the_run_that_is_shown(session):
     assert matrix.content["panels"][1]["title"] == "IVLP"
     assert f"{session.chosen.result.metrics['H']:.1f}" in text(panel)
     # sliders follow a run that was chosen elsewhere
-    assert [slider.value for slider in inside(panel, widgets.FloatSlider)] == [0, 0, 0]
+    assert inside(panel, Sliders)[0].values == [0, 0, 0]
 
 
 def test_sliders_choose_the_nearest_run_and_stay_where_they_are(session):
     panel = run_panel(session)
-    sliders = inside(panel, widgets.FloatSlider)
-    assert [slider.value for slider in sliders] == [0.25, 0.15, 0.10]
-    for slider in sliders:
-        slider.value = 0.02
+    (sliders,) = inside(panel, Sliders)
+    assert sliders.values == [0.25, 0.15, 0.10]
+    sliders.values = [0.02] * 3
     assert session.chosen.label == "IVLP"
-    assert [slider.value for slider in sliders] == [0.02] * 3
+    assert sliders.values == [0.02] * 3
     assert "Nearest finished run: IVLP" in text(panel)
     assert inside(panel, widgets.Dropdown)[2].value == "IVLP"
 
@@ -82,10 +82,10 @@ def test_a_weight_that_passes_through_zero_keeps_the_reading(session):
             for spec in (dataclasses.replace(before.spec, method=one) for one in (other, off))
         ),
     ]
-    first, *_ = inside(panel, widgets.FloatSlider)
+    (sliders,) = inside(panel, Sliders)
     seen = []
     for value in (0, 1, 0, 0.25):
-        first.value = value
+        sliders.values = [value, 0.15, 0.10]
         seen.append(session.chosen.label)
     assert seen == ["CPT w/o TETF", "CPT (pair mean)"] * 2
 

@@ -11,6 +11,7 @@ from tiny_explorer import PROFILE
 from cptlab.lab.explore import run_panel
 from cptlab.lab.explore.choice import finished
 from cptlab.lab.explore.hover import HoverMatrix
+from cptlab.lab.explore.sliders import Sliders
 from cptlab.lab.explore.watch import Stopped, train_and_watch
 from cptlab.lab.explore.weights import around, with_weights
 from cptlab.lab.explore.weights_panel import WeightsPanel
@@ -35,7 +36,7 @@ def test_training_shows_every_epoch_and_offers_the_run(session):
     titles, seen = [], []
     matrix.observe(lambda c: titles.append(c["new"]["panels"][1]["title"]), "content")
     bar.observe(lambda c: seen.append(c["new"]), "value")
-    inside(panel, widgets.FloatSlider)[0].value = 0.5
+    inside(panel, Sliders)[0].values = [0.5, 0.15, 0.10]
     train(panel)
     label = "CPT (pair mean), lambda_tetf = 0.5"
     epochs = [title for title in titles if "epoch" in title]
@@ -74,13 +75,13 @@ def test_a_training_stops_at_the_button_and_its_page_shows_one_run(session):
         if "epoch 1" in titles[-1]:
             tried.append(method.disabled)
             method.value = "IVLP"  # as if it had been moved before it was locked
-            inside(panel, widgets.FloatSlider)[2].value = 0
+            inside(panel, Sliders)[0].values = [0.75, 0.15, 0]
             tried.append((session.chosen, method.value))
             button(panel, "Train").click()
             button(panel, "Stop").click()
 
     matrix.observe(at_epoch, "content")
-    inside(panel, widgets.FloatSlider)[0].value = 0.75
+    inside(panel, Sliders)[0].values = [0.75, 0.15, 0.10]
     train(panel)
     assert tried == [True, (chosen, chosen.label)]
     assert [title for title in titles if "epoch 2" in title] == []

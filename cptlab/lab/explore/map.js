@@ -1,7 +1,9 @@
 // A map of the classes, each drawn as its image. Pointing at one shows its name and neighbours and
-// dims the other clusters; buttons switch between maps, and the images move to their new places.
+// dims the other clusters; buttons switch between maps, and the images move to their new places. The
+// map is one stop of the tab key; arrow keys move on to the next class in their direction.
 
 const SIDE = 1000;
+const ARROWS = { ArrowUp: [0, -1], ArrowDown: [0, 1], ArrowLeft: [-1, 0], ArrowRight: [1, 0] };
 const DASHES = ["none", "8 4", "2 4", "12 4 2 4"]; // a cluster beyond the eighth differs in line
 
 function render({ model, el }) {
@@ -9,6 +11,7 @@ function render({ model, el }) {
   const main = element("div", "cptlab-map", root);
   const buttons = element("div", "cptlab-buttons", main);
   const svg = drawing("svg", { viewBox: `-40 -40 ${SIDE + 80} ${SIDE + 80}` }, main);
+  svg.setAttribute("role", "group");
   const details = element("div", "cptlab-details", root);
   details.setAttribute("aria-live", "polite");
   svg.addEventListener("pointerleave", () => {
@@ -19,8 +22,9 @@ function render({ model, el }) {
   function marksOf({ names, images, clusters, colours }) {
     const radius = Math.min(44, Math.max(12, 270 / Math.sqrt(names.length)));
     svg.replaceChildren();
+    svg.setAttribute("aria-label", `Map of ${names.length} classes; arrow keys move`);
     return names.map((name, place) => {
-      const mark = drawing("g", { class: "point", tabindex: 0, role: "img" }, svg);
+      const mark = drawing("g", { class: "point", tabindex: place ? -1 : 0, role: "img" }, svg);
       mark.setAttribute("aria-label", `${name}, cluster ${clusters[place]}`);
       const dash = DASHES[Math.floor((clusters[place] - 1) / 8) % DASHES.length];
       drawing("circle", { r: radius, stroke: colours[place], "stroke-dasharray": dash }, mark);
@@ -28,9 +32,29 @@ function render({ model, el }) {
       const box = { x: -side / 2, y: -side / 2, width: side, height: side };
       drawing("image", { ...box, href: images[place] }, mark);
       mark.addEventListener("pointerenter", () => show(place));
-      mark.addEventListener("focus", () => show(place));
+      mark.addEventListener("focus", () => {
+        for (const other of marks) other.setAttribute("tabindex", other === mark ? 0 : -1);
+        show(place);
+      });
+      mark.addEventListener("keydown", (event) => {
+        if (!(event.key in ARROWS)) return;
+        event.preventDefault();
+        event.stopPropagation(); // the notebook would move on to another cell
+        marks[next(place, ARROWS[event.key])]?.focus();
+      });
       return mark;
     });
+  }
+
+  function next(place, [right, down]) {
+    const { points } = model.get("content").layouts[shown];
+    const far = points.map(([x, y]) => {
+      const [dx, dy] = [x - points[place][0], y - points[place][1]];
+      const [along, aside] = [dx * right + dy * down, Math.abs(dx * down) + Math.abs(dy * right)];
+      return along > 0 && aside <= along ? along + aside : Infinity; // in the quarter ahead
+    });
+    const nearest = Math.min(...far);
+    return nearest < Infinity ? far.indexOf(nearest) : place;
   }
 
   function show(place) {
@@ -42,13 +66,24 @@ function render({ model, el }) {
     });
     details.replaceChildren();
     const card = element("figure", "cptlab-class", details);
-    element("img", "", card).src = images[place];
+    const image = element("img", "", card);
+    image.src = images[place];
+    image.alt = "";
     const caption = element("figcaption", "", card);
     element("b", "", caption).textContent = names[place];
     element("span", "", caption).textContent = `cluster ${clusters[place]}`;
     const near = element("ul", "cptlab-near", details);
     element("li", "", near).textContent = "nearest by cosine:";
     for (const line of layouts[shown].near[place]) element("li", "", near).textContent = line;
+  }
+
+  function switchTo(layout) {
+    const button = element("button", "", buttons);
+    button.addEventListener("click", () => {
+      shown = layout;
+      draw();
+    });
+    return button;
   }
 
   function draw() {
@@ -59,15 +94,10 @@ function render({ model, el }) {
       [drawnNames, at] = [names.join(), null];
       marks = marksOf(content);
     }
-    buttons.replaceChildren();
     layouts.forEach(({ title }, layout) => {
-      const button = element("button", "", buttons);
+      const button = buttons.children[layout] ?? switchTo(layout); // one with the focus stays
       button.textContent = title;
       button.setAttribute("aria-pressed", layout === shown);
-      button.addEventListener("click", () => {
-        shown = layout;
-        draw();
-      });
     });
     marks.forEach((mark, place) => {
       const [x, y] = layouts[shown].points[place];

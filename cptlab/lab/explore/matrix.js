@@ -17,6 +17,8 @@ function render({ model, el }) {
     const cosine = (panel, row, column) =>
       cosines.getFloat32(4 * ((panel * size + row) * size + column), true);
     if (at && Math.max(...at) >= size) at = null;
+    const frames = () => [...panels.querySelectorAll(".cptlab-matrix")];
+    const focused = frames().indexOf(document.activeElement);
     panels.replaceChildren();
 
     const marks = content.panels.map(({ title, note, image }) => {
@@ -81,6 +83,7 @@ function render({ model, el }) {
       });
     }
 
+    frames()[focused]?.focus();
     if (at) show(...at);
     else details.textContent = "Point at a cell of the matrix, or click it and use the arrow keys.";
   }

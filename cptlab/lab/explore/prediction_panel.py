@@ -75,7 +75,7 @@ def prediction_panel(session: Session) -> widgets.HBox | Figure:
     class_names.observe(show, "value")
     session.observe(follow, "chosen")
     show()
-    asked = widgets.VBox([upload, class_names], layout={"min_width": "320px"})
+    asked = widgets.VBox([upload, class_names], layout={"max_width": "98%"})
     return widgets.HBox([asked, shown], layout={"flex_flow": "row wrap"})
 
 
@@ -110,6 +110,6 @@ def prediction_html(image: Image.Image, shares: pd.DataFrame, label: str) -> str
 
 
 def _bar(share: float, color: str) -> str:
-    """A table cell with a bar as long as a probability in percent, and the number."""
-    style = f"display: inline-block; height: 0.8em; background: {color}; width: {share:.1f}px"
-    return f'<td style="min-width: 150px"><span style="{style}"></span> {share:.1f} %</td>'
+    """A table cell with a probability in percent, and a bar as long."""
+    bar = f'<div style="height: 0.5em; background: {color}; width: {share:.1f}%"></div>'
+    return f'<td style="width: 160px; min-width: 70px">{share:.1f} %{bar}</td>'

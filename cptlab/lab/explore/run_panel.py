@@ -26,7 +26,7 @@ METRICS = {
     "head": "head",
     "medium": "medium",
     "tail": "tail",
-    "effective_rank": "effective rank",
+    "effective_rank": "rank",
 }
 
 
@@ -75,7 +75,7 @@ def choice_of(session: Session) -> widgets.HBox:
         for name, title in TITLES.items()
     }
     for name, width in zip(FIELDS, ("180px", "110px", "360px", "110px"), strict=True):
-        menus[name].layout.width = width
+        menus[name].layout.width, menus[name].layout.max_width = width, "98%"
     following = False
 
     def follow(change: object = None) -> None:
@@ -127,22 +127,23 @@ def numbers(
         rows[zero_shot.label] = zero_shot.result.metrics
     rows[label or chosen.label] = metrics or chosen.result.metrics
     head = "".join(
-        f'<th style="padding: 2px 8px; text-align: right">{title}</th>'
+        f'<th style="padding: 2px min(8px, 0.6vw); text-align: right">{title}</th>'
         for title in METRICS.values()
     )
     body = "".join(
-        f'<tr><th style="width: 260px; text-align: left">{escape(name)}</th>'
+        f'<tr><th style="max-width: 260px; text-align: left">{escape(name)}</th>'
         f"{''.join(_cell(values.get(key)) for key in METRICS)}</tr>"
         for name, values in rows.items()
     )
-    note = "accuracies in %, effective rank in dimensions; head, medium, tail: thirds of base"
+    note = "accuracies in %; head, medium, tail: thirds of base; rank: effective rank of the texts"
     return (
-        '<table class="cptlab-metrics" style="line-height: 1.4">'
+        '<div style="overflow-x: auto">'
+        '<table class="cptlab-metrics" style="line-height: 1.4; font-size: 12px">'
         f"<thead><tr><th></th>{head}</tr></thead>"
-        f"<tbody>{body}</tbody></table><small>{note}</small>"
+        f"<tbody>{body}</tbody></table></div><small>{note}</small>"
     )
 
 
 def _cell(value: float | None) -> str:
     text = "–" if value is None else f"{value:.1f}"
-    return f'<td style="padding: 2px 8px; text-align: right">{text}</td>'
+    return f'<td style="padding: 2px min(8px, 0.6vw); text-align: right">{text}</td>'

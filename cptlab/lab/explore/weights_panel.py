@@ -13,6 +13,7 @@ import numpy as np
 from cptlab.lab.explore.choice import label_of
 from cptlab.lab.explore.content import effective_rank_of
 from cptlab.lab.explore.session import Session
+from cptlab.lab.explore.sliders import Sliders
 from cptlab.lab.explore.watch import Epoch, Stopped, on_interrupt, train_and_watch
 from cptlab.lab.explore.weights import (
     DEFAULTS,
@@ -27,7 +28,6 @@ from cptlab.training.spec import RunSpec
 
 LARGEST = 4
 """Largest weight of a slider, in units of its default."""
-STEPS = 40
 
 Show = Callable[[str, np.ndarray, dict[str, float] | None], None]
 
@@ -46,17 +46,17 @@ class WeightsPanel(widgets.VBox):
         """The run that the sliders vary, with readings of losses that are off at the moment."""
         self.following = False
         """True while sliders and chosen run are synchronised: neither then sets the other."""
-        self.sliders = [_slider(*pair) for pair in zip(NAMES, DEFAULTS, strict=True)]
+        largest = [LARGEST * default for default in DEFAULTS]
+        self.sliders = Sliders(names=list(NAMES), values=list(DEFAULTS), largest=largest)
         self.train = widgets.Button(description="Train with these", icon="play")
         self.stop = widgets.Button(description="Stop", icon="stop", disabled=True)
         self.stopped, self.thread = threading.Event(), threading.Thread()
-        self.bar = widgets.IntProgress(description="epoch", layout={"visibility": "hidden"})
+        self.bar = widgets.IntProgress(description="epoch", layout={"display": "none"})
         self.message = widgets.HTML()
         title = widgets.HTML("<b>Loss weights of CPT</b>: drag to the nearest finished run")
         buttons = widgets.HBox([self.train, self.stop, self.bar], layout={"flex_flow": "row wrap"})
-        super().__init__([title, *self.sliders, buttons, self.message])
-        for slider in self.sliders:
-            slider.observe(self.drag, "value")
+        super().__init__([title, self.sliders, buttons, self.message])
+        self.sliders.observe(self.drag, "values")
         session.observe(self.follow, "chosen")
         session.observe(self.lock, "training")
         self.train.on_click(self.start)
@@ -66,7 +66,7 @@ class WeightsPanel(widgets.VBox):
 
     def wanted(self) -> Weights:
         """The weights of the sliders."""
-        return tuple(round(slider.value, 6) for slider in self.sliders)
+        return tuple(round(value, 6) for value in self.sliders.values)
 
     def drag(self, change: object = None) -> None:
         """Choose the nearest finished run; the sliders stay where they were dragged to."""
@@ -96,9 +96,8 @@ class WeightsPanel(widgets.VBox):
         if not weights:
             return
         self.following = True
-        for slider, weight in zip(self.sliders, weights, strict=True):
-            slider.max = max(slider.max, weight)
-            slider.value = weight
+        self.sliders.largest = [max(pair) for pair in zip(self.sliders.largest, weights)]
+        self.sliders.values = list(weights)
         self.following = False
 
     def start(self, button: object) -> None:
@@ -120,10 +119,9 @@ class WeightsPanel(widgets.VBox):
     def lock(self, change: dict[str, Any]) -> None:
         """While a run is in training, it can only be stopped."""
         training = change["new"]
-        for widget in (*self.sliders, self.train):
-            widget.disabled = training
+        self.sliders.disabled = self.train.disabled = training
         self.stop.disabled = not training
-        self.bar.value, self.bar.layout.visibility = 0, "visible" if training else "hidden"
+        self.bar.value, self.bar.layout.display = 0, "" if training else "none"
 
     def train_run(self, spec: RunSpec) -> None:
         """Train a run and show its epochs; then the page shows it, or the chosen one again."""
@@ -148,16 +146,3 @@ class WeightsPanel(widgets.VBox):
         if result is not None:
             session.add(result)
         self.message.value = ended
-
-
-def _slider(name: str, default: float) -> widgets.FloatSlider:
-    return widgets.FloatSlider(
-        default,
-        description=name,
-        min=0,
-        max=LARGEST * default,
-        step=LARGEST * default / STEPS,
-        readout_format=".3f",
-        style={"description_width": "90px"},
-        layout={"width": "460px"},
-    )

@@ -1,0 +1,35 @@
+// Numbers from 0 up, each a labelled slider of the browser's own.
+
+function render({ model, el }) {
+  const root = element("div", "cptlab-sliders", el);
+  const sliders = model.get("names").map((name, place) => {
+    const label = element("label", "", root);
+    element("span", "", label).textContent = name;
+    const input = element("input", "", label);
+    const output = element("output", "", label);
+    Object.assign(input, { type: "range", min: 0 });
+    input.addEventListener("input", () => {
+      model.set("values", model.get("values").with(place, input.valueAsNumber));
+      model.save_changes();
+    });
+    return { input, output };
+  });
+  // Here keys move a slider; the notebook would move on to another cell.
+  root.addEventListener("keydown", (event) => event.stopPropagation());
+
+  function draw() {
+    sliders.forEach(({ input, output }, place) => {
+      const [value, largest] = [model.get("values")[place], model.get("largest")[place]];
+      const step = largest / model.get("steps");
+      Object.assign(input, { step, max: largest, disabled: model.get("disabled") });
+      if (Math.abs(input.valueAsNumber - value) > step / 2) input.value = value;
+      output.textContent = value.toFixed(3);
+    });
+  }
+
+  draw();
+  model.on("change", draw);
+  return () => model.off("change", draw);
+}
+
+export default { render };
