@@ -2,25 +2,30 @@
 
 import base64
 import dataclasses
+import shlex
 import shutil
 from io import BytesIO
 
 import numpy as np
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 from edited_files import edited
 from PIL import Image
 from tiny_explorer import PROFILE
 
+from cptlab.lab.cli.run import run as run_command
 from cptlab.lab.explore.choice import (
     Finished,
     finished,
     first_choice,
+    grouped,
     label_of,
     offered,
     switched,
     zero_shot_of,
 )
+from cptlab.lab.explore.command import command_of
 from cptlab.lab.explore.content import classes_content, map_content, matrix_content, scale_start
 from cptlab.lab.explore.prediction import predict, read_image, read_names
 from cptlab.lab.explore.scene import IMAGE_SIZE, scene_of
@@ -100,6 +105,18 @@ def test_menus_offer_only_combinations_that_exist():
         for field, values in offered(RUNS, one).items():
             for value in values:
                 assert value in switched(RUNS, one, field, value).key
+
+
+def test_methods_are_grouped_by_what_varies_in_them():
+    labels = ["CPT w/o TETF", "CoOp", "mine", "CPT (pair mean)", "IVLP + balanced softmax"]
+    labels += ["CPT (pair mean), lambda_rs = 0", "CPT (pair mean), cluster_method = spectral"]
+    assert grouped(labels, PROFILE) == {
+        "methods": ["CoOp", "CPT (pair mean)"],
+        "CPT without some losses": ["CPT w/o TETF"],
+        "CPT with other clusters": ["CPT (pair mean), cluster_method = spectral"],
+        "long-tail classics": ["IVLP + balanced softmax"],
+        "others": ["mine", "CPT (pair mean), lambda_rs = 0"],
+    }
 
 
 def test_switching_keeps_what_it_can():
@@ -268,3 +285,28 @@ def test_weights_of_cpt_are_the_papers_to_begin_with():
 
     assert weights_of(CPT()) == DEFAULTS == (0.25, 0.15, 0.10)
     assert weights_of(CoOp()) == ()
+
+
+@pytest.mark.parametrize(
+    "one",
+    [r for r in RUNS if r.label != "Zero-shot"]
+    + [
+        weighted(1.0, 0.0, 0.2),
+        run(method=CoOp(), balance=Balance(class_weights=True), n_max=8, class_order="permuted"),
+        run(dataset="/my own/cats & dogs", template="a drawing of {}."),
+    ],
+)
+def test_the_command_of_a_run_trains_this_run(one, monkeypatch, tmp_path):
+    asked = []
+
+    def remember(specs):
+        asked.extend(specs)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cptlab.lab.runs.ready.require_ready", remember)
+    monkeypatch.setattr("cptlab.lab.study.profiles.profile_named", lambda name: PROFILE)
+    program, command, *words = shlex.split(command_of(one.spec, PROFILE, tmp_path / "runs"))
+    assert (program, command, words[-2:]) == ("cptlab", "run", ["--out", str(tmp_path)])
+    CliRunner().invoke(run_command, words)
+    assert [spec.run_id for spec in asked] == [one.spec.run_id]
+    assert asked == [one.spec]

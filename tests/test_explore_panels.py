@@ -17,9 +17,9 @@ from cptlab.lab.cli.execute import execute_notebook
 from cptlab.lab.explore import begin, prediction_panel, run_panel
 from cptlab.lab.explore import session as session_module
 from cptlab.lab.explore.choice import Finished, label_of
+from cptlab.lab.explore.controls import Menu, Sliders
 from cptlab.lab.explore.hover import HoverMatrix
 from cptlab.lab.explore.session import is_interactive, there_are
-from cptlab.lab.explore.sliders import Sliders
 from cptlab.lab.explore.upload import Upload
 from cptlab.methods.schedule import Schedule
 
@@ -46,8 +46,8 @@ def test_without_a_notebook_nobody_moves_widgets(store):
 def test_menus_choose_the_run_that_is_shown(session):
     panel = run_panel(session)
     (matrix,) = inside(panel, HoverMatrix)
-    _, _, method, _ = inside(panel, widgets.Dropdown)
-    assert method.options == ("CPT (pair mean)", "IVLP", "Zero-shot")
+    (method,) = inside(panel, Menu)
+    assert method.groups == {"methods": ["CPT (pair mean)", "IVLP", "Zero-shot"]}
     before = matrix.content["cosines"]
     method.value = "IVLP"
     assert session.chosen.label == "IVLP"
@@ -66,7 +66,7 @@ def test_sliders_choose_the_nearest_run_and_stay_where_they_are(session):
     assert session.chosen.label == "IVLP"
     assert sliders.values == [0.02] * 3
     assert "Nearest finished run: IVLP" in text(panel)
-    assert inside(panel, widgets.Dropdown)[2].value == "IVLP"
+    assert inside(panel, Menu)[0].value == "IVLP"
 
 
 def test_a_weight_that_passes_through_zero_keeps_the_reading(session):

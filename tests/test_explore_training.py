@@ -10,8 +10,8 @@ from tiny_explorer import PROFILE
 
 from cptlab.lab.explore import run_panel
 from cptlab.lab.explore.choice import finished
+from cptlab.lab.explore.controls import Menu, Sliders
 from cptlab.lab.explore.hover import HoverMatrix
-from cptlab.lab.explore.sliders import Sliders
 from cptlab.lab.explore.watch import Stopped, train_and_watch
 from cptlab.lab.explore.weights import around, with_weights
 from cptlab.lab.explore.weights_panel import WeightsPanel
@@ -43,7 +43,7 @@ def test_training_shows_every_epoch_and_offers_the_run(session):
     assert epochs == [f"{label}, epoch {n} of 3" for n in (1, 2, 3)]
     assert seen == [1, 2, 3, 0]
     assert titles[-1] == session.chosen.label == label
-    assert label in inside(panel, widgets.Dropdown)[2].options
+    assert label in inside(panel, Menu)[0].groups["CPT with other weights"]
     assert "Finished and stored" in text(panel)
     assert not button(panel, "Train").disabled and button(panel, "Stop").disabled
     assert label in [run.label for run in finished(PROFILE, session.store)[0]]
@@ -68,7 +68,7 @@ def test_a_training_stops_at_the_button_and_its_page_shows_one_run(session):
     panel = run_panel(session)
     (matrix,) = inside(panel, HoverMatrix)
     chosen, titles, tried = session.chosen, [], []
-    method = inside(panel, widgets.Dropdown)[2]
+    method = inside(panel, Menu)[0]
 
     def at_epoch(change):
         titles.append(change["new"]["panels"][1]["title"])
@@ -76,14 +76,14 @@ def test_a_training_stops_at_the_button_and_its_page_shows_one_run(session):
             tried.append(method.disabled)
             method.value = "IVLP"  # as if it had been moved before it was locked
             inside(panel, Sliders)[0].values = [0.75, 0.15, 0]
-            tried.append((session.chosen, method.value))
+            tried.append((session.chosen, method.value, inside(panel, Sliders)[0].values))
             button(panel, "Train").click()
             button(panel, "Stop").click()
 
     matrix.observe(at_epoch, "content")
     inside(panel, Sliders)[0].values = [0.75, 0.15, 0.10]
     train(panel)
-    assert tried == [True, (chosen, chosen.label)]
+    assert tried == [True, (chosen, chosen.label, [0.75, 0.15, 0.1])]
     assert [title for title in titles if "epoch 2" in title] == []
     assert titles[-1] == session.chosen.label == method.value == chosen.label
     assert "Stopped; started again" in text(panel)

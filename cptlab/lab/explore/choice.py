@@ -16,12 +16,29 @@ from cptlab.lab.runs.stored import RESULT, read
 from cptlab.lab.study.claims.variants import CPT, GLOBAL_ETF, ZERO_SHOT
 from cptlab.lab.study.lineup import methods, named
 from cptlab.lab.study.profiles import MACHINE, Profile
-from cptlab.lab.study.studies import STUDIES
+from cptlab.lab.study.studies import (
+    STUDIES,
+    ablation,
+    base_to_new,
+    classics,
+    clusters,
+    sensitivity,
+)
 from cptlab.methods.registry import UnknownMethod
 from cptlab.training.spec import RunSpec, spec_from_dict
 
 FIELDS = ("dataset", "tau", "method", "seed")
 """What identifies a run in the menus, in this order."""
+
+GROUPS = {
+    "methods": base_to_new,
+    "CPT without some losses": ablation,
+    "CPT with other weights": sensitivity,
+    "CPT with other clusters": clusters,
+    "long-tail classics": classics,
+}
+"""What varies in a study -> the study: the groups of the menu of methods."""
+OTHERS = "others"
 
 
 @dataclass(frozen=True, eq=False)  # tables of results have no plain equality
@@ -112,6 +129,24 @@ def _labels(profile: Profile) -> dict[str, str]:
         for spec, label in study(profile).items()
         if _belongs(spec, profile)
     }
+
+
+def grouped(labels: Sequence[str], profile: Profile) -> dict[str, list[str]]:
+    """Labels by what varies in them (GROUPS), in the order given; groups without any are left out.
+
+    One that stands in several studies belongs to the first.
+    """
+    groups: dict[str, list[str]] = {title: [] for title in (*GROUPS, OTHERS)}
+    for label in labels:
+        groups[_group_of(profile).get(label, OTHERS)].append(label)
+    return {title: found for title, found in groups.items() if found}
+
+
+@lru_cache
+def _group_of(profile: Profile) -> dict[str, str]:
+    """Label in figures -> title of the group."""
+    studies = reversed(GROUPS.items())  # the first has the last word
+    return {label: title for title, study in studies for label in study(profile).values()}
 
 
 def _options(spec: RunSpec) -> dict[str, object]:

@@ -15,3 +15,16 @@ function drawing(tag, attributes, parent) {
   parent.append(made);
   return made;
 }
+
+// Widgets of a page point at the same classes: what one tells of, all others hear.
+const POINTED = "cptlab-pointed";
+
+function tell(root, names) {
+  document.dispatchEvent(new CustomEvent(POINTED, { detail: { root, names } }));
+}
+
+function hear(root, act) {
+  const listen = ({ detail }) => detail.root !== root && act(detail.names);
+  document.addEventListener(POINTED, listen);
+  return () => document.removeEventListener(POINTED, listen);
+}

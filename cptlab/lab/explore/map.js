@@ -1,6 +1,7 @@
 // A map of the classes, each drawn as its image. Pointing at one shows its name and neighbours and
 // dims the other clusters; buttons switch between maps, and the images move to their new places. The
-// map is one stop of the tab key; arrow keys move on to the next class in their direction.
+// map is one stop of the tab key; arrow keys move on to the next class in their direction. Classes that
+// the matrix points at are marked.
 
 const SIDE = 1000;
 const ARROWS = { ArrowUp: [0, -1], ArrowDown: [0, 1], ArrowLeft: [-1, 0], ArrowRight: [1, 0] };
@@ -16,6 +17,7 @@ function render({ model, el }) {
   details.setAttribute("aria-live", "polite");
   svg.addEventListener("pointerleave", () => {
     for (const mark of marks) mark.classList.remove("dimmed");
+    tell(root, []);
   });
   let [marks, drawnNames, shown, at] = [[], "", 1, null];
 
@@ -31,10 +33,10 @@ function render({ model, el }) {
       const side = 1.3 * radius;
       const box = { x: -side / 2, y: -side / 2, width: side, height: side };
       drawing("image", { ...box, href: images[place] }, mark);
-      mark.addEventListener("pointerenter", () => show(place));
+      mark.addEventListener("pointerenter", () => point(place));
       mark.addEventListener("focus", () => {
         for (const other of marks) other.setAttribute("tabindex", other === mark ? 0 : -1);
-        show(place);
+        point(place);
       });
       mark.addEventListener("keydown", (event) => {
         if (!(event.key in ARROWS)) return;
@@ -55,6 +57,11 @@ function render({ model, el }) {
     });
     const nearest = Math.min(...far);
     return nearest < Infinity ? far.indexOf(nearest) : place;
+  }
+
+  function point(place) {
+    show(place);
+    tell(root, [model.get("content").names[place]]);
   }
 
   function show(place) {
@@ -107,9 +114,21 @@ function render({ model, el }) {
     else details.textContent = "Point at a class.";
   }
 
+  function link(pointed) {
+    const { names } = model.get("content");
+    marks.forEach((mark, place) => {
+      mark.classList.toggle("dimmed", pointed.length > 0 && !pointed.includes(names[place]));
+      mark.classList.toggle("chosen", pointed.includes(names[place]));
+    });
+  }
+
   draw();
   model.on("change:content", draw);
-  return () => model.off("change:content", draw);
+  const unlink = hear(root, link);
+  return () => {
+    model.off("change:content", draw);
+    unlink();
+  };
 }
 
 export default { render };

@@ -1,5 +1,6 @@
 // Cosine matrices side by side. Pointing at a cell, or moving there with the arrow keys, shows the
-// two classes, their images and the cosine in every matrix.
+// two classes, their images and the cosine in every matrix; the map marks them. A class that the map
+// points at is marked here by its row and column.
 
 function render({ model, el }) {
   const root = element("div", "cptlab-hover", el);
@@ -7,6 +8,13 @@ function render({ model, el }) {
   const details = element("div", "cptlab-details", root);
   details.setAttribute("aria-live", "polite");
   let at = null; // row and column that are shown; they stay when the matrices change
+
+  function link(pointed) {
+    const places = pointed.map((name) => model.get("content").names.indexOf(name));
+    const size = model.get("content").names.length;
+    const lines = places.map((p) => `M0 ${p + 0.5}H${size}M${p + 0.5} 0V${size}`);
+    for (const cross of root.querySelectorAll(".cross")) cross.setAttribute("d", lines.join(""));
+  }
 
   function draw() {
     const content = model.get("content");
@@ -35,10 +43,11 @@ function render({ model, el }) {
       for (const border of borders) {
         drawing("path", { d: `M0 ${border}H${size}M${border} 0V${size}`, class: "border" }, cover);
       }
+      drawing("path", { class: "cross" }, cover);
       frame.addEventListener("pointermove", (event) => {
         const box = frame.getBoundingClientRect();
         const cell = (part, whole) => Math.floor((part / whole) * size);
-        show(cell(event.clientY - box.top, box.height), cell(event.clientX - box.left, box.width));
+        point(cell(event.clientY - box.top, box.height), cell(event.clientX - box.left, box.width));
       });
       frame.addEventListener("keydown", (event) => {
         const step = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
@@ -47,7 +56,7 @@ function render({ model, el }) {
         event.stopPropagation(); // the notebook would move on to another cell
         const [down, right] = step[event.key];
         const [row, column] = at ?? [0, -right];
-        show(row + down, column + right);
+        point(row + down, column + right);
       });
       return drawing("rect", { width: 1, height: 1, class: "mark", visibility: "hidden" }, cover);
     });
@@ -56,6 +65,12 @@ function render({ model, el }) {
     element("span", "", bar).textContent = "cosine 1";
     element("img", "", bar).src = scale.image;
     element("span", "", bar).textContent = `≤ ${scale.low.toFixed(1)}`;
+
+    function point(row, column) {
+      show(row, column);
+      link([]);
+      tell(root, at.map((place) => names[place]));
+    }
 
     function show(row, column) {
       const inside = (place) => Math.min(Math.max(place, 0), size - 1);
@@ -90,7 +105,11 @@ function render({ model, el }) {
 
   draw();
   model.on("change:content", draw);
-  return () => model.off("change:content", draw);
+  const unlink = hear(root, link);
+  return () => {
+    model.off("change:content", draw);
+    unlink();
+  };
 }
 
 export default { render };

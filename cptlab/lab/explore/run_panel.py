@@ -10,8 +10,10 @@ import numpy as np
 from IPython.display import HTML, display
 from matplotlib.figure import Figure
 
-from cptlab.lab.explore.choice import FIELDS, offered, switched, zero_shot_of
+from cptlab.lab.explore.choice import FIELDS, grouped, offered, switched, zero_shot_of
+from cptlab.lab.explore.command import command_of
 from cptlab.lab.explore.content import classes_content, matrix_content
+from cptlab.lab.explore.controls import Command, Menu
 from cptlab.lab.explore.hover import HoverMatrix
 from cptlab.lab.explore.session import Session
 from cptlab.lab.explore.static import matrix_figure
@@ -38,7 +40,7 @@ def run_panel(session: Session) -> widgets.VBox | Figure:
     if not session.live:
         display(HTML(numbers(session)))
         return matrix_figure(session.scene(), matrices(session))
-    matrix, table = HoverMatrix(), widgets.HTML()
+    matrix, table, command = HoverMatrix(), widgets.HTML(), Command()
     # Content is kept for the next change: a matrix alone changes far more often than its classes.
     classes: dict[str, dict[str, Any]] = {}
 
@@ -53,6 +55,7 @@ def run_panel(session: Session) -> widgets.VBox | Figure:
         table.value = numbers(session, label, metrics)
 
     def show_chosen(change: object = None) -> None:
+        command.text = command_of(session.chosen.spec, session.profile, session.store)
         try:
             show(session.chosen.label, session.texts()[1])
         except (ValueError, OSError) as error:  # for example, another process deleted the run
@@ -65,17 +68,22 @@ def run_panel(session: Session) -> widgets.VBox | Figure:
     session.observe(show_chosen, "chosen")
     session.observe(after_training, "training")
     show_chosen()
-    return widgets.VBox([choice_of(session), table, matrix, WeightsPanel(session, show)])
+    weights = WeightsPanel(session, show)
+    return widgets.VBox([choice_of(session), table, matrix, command, weights])
 
 
 def choice_of(session: Session) -> widgets.HBox:
     """A menu for each of data set, tau, method and seed, with the values of finished runs."""
-    menus = {
-        name: widgets.Dropdown(description=title, style={"description_width": "initial"})
-        for name, title in TITLES.items()
+    widths = {"dataset": "180px", "tau": "110px", "seed": "110px"}
+    menus: dict[str, Any] = {
+        name: widgets.Dropdown(
+            description=TITLES[name],
+            style={"description_width": "initial"},
+            layout={"width": width},
+        )
+        for name, width in widths.items()
     }
-    for name, width in zip(FIELDS, ("180px", "110px", "360px", "110px"), strict=True):
-        menus[name].layout.width, menus[name].layout.max_width = width, "98%"
+    menus["method"] = Menu(description=TITLES["method"])
     following = False
 
     def follow(change: object = None) -> None:
@@ -83,7 +91,10 @@ def choice_of(session: Session) -> widgets.HBox:
         nonlocal following
         following = True
         for name, options in offered(session.runs, session.chosen).items():
-            menus[name].options = options
+            if name == "method":
+                menus[name].groups = grouped(options, session.profile)
+            else:
+                menus[name].options = options
             menus[name].value = session.chosen.key[FIELDS.index(name)]
         following = False
 
@@ -105,7 +116,7 @@ def choice_of(session: Session) -> widgets.HBox:
         menu.observe(choose, "value")
     session.observe(follow, ["chosen", "runs"])
     session.observe(lock, "training")
-    return widgets.HBox(list(menus.values()), layout={"flex_flow": "row wrap"})
+    return widgets.HBox([menus[name] for name in FIELDS], layout={"flex_flow": "row wrap"})
 
 
 def matrices(session: Session) -> dict[str, np.ndarray]:

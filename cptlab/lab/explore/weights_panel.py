@@ -12,8 +12,8 @@ import numpy as np
 
 from cptlab.lab.explore.choice import label_of
 from cptlab.lab.explore.content import effective_rank_of
+from cptlab.lab.explore.controls import Sliders
 from cptlab.lab.explore.session import Session
-from cptlab.lab.explore.sliders import Sliders
 from cptlab.lab.explore.watch import Epoch, Stopped, on_interrupt, train_and_watch
 from cptlab.lab.explore.weights import (
     DEFAULTS,
@@ -44,6 +44,8 @@ class WeightsPanel(widgets.VBox):
         self.session, self.show = session, show
         self.varied = around(session.chosen.spec, session.profile)
         """The run that the sliders vary, with readings of losses that are off at the moment."""
+        self.trained = self.varied.method
+        """The method in training, if a run is."""
         self.following = False
         """True while sliders and chosen run are synchronised: neither then sets the other."""
         largest = [LARGEST * default for default in DEFAULTS]
@@ -70,7 +72,10 @@ class WeightsPanel(widgets.VBox):
 
     def drag(self, change: object = None) -> None:
         """Choose the nearest finished run; the sliders stay where they were dragged to."""
-        if self.following or self.session.training:
+        if self.following:
+            return
+        if self.session.training:  # a slider was moved just before it was locked
+            self.move(weights_of(self.trained))
             return
         session, wanted = self.session, self.wanted()
         found = nearest(session.runs, self.varied, wanted)
@@ -80,10 +85,10 @@ class WeightsPanel(widgets.VBox):
         own = weights_of(found.spec.method)
         listed = ", ".join(f"{name} = {weight:g}" for name, weight in zip(NAMES, own))
         which = "Finished run" if np.allclose(own, wanted) else "Nearest finished run"
-        self.message.value = f"{which}: {escape(found.label)} ({listed})"
         self.following = True
         session.chosen = found
         self.following = False
+        self.message.value = f"{which}: {escape(found.label)} ({listed})"
 
     def follow(self, change: object = None) -> None:
         """Move the sliders to the weights of a run that was chosen elsewhere."""
@@ -93,8 +98,11 @@ class WeightsPanel(widgets.VBox):
         self.varied = around(chosen, self.session.profile, self.varied.method)
         self.message.value = ""
         weights = weights_of(chosen.method)
-        if not weights:
-            return
+        if weights:
+            self.move(weights)
+
+    def move(self, weights: Weights) -> None:
+        """Move the sliders."""
         self.following = True
         self.sliders.largest = [max(pair) for pair in zip(self.sliders.largest, weights)]
         self.sliders.values = list(weights)
@@ -105,8 +113,9 @@ class WeightsPanel(widgets.VBox):
         if self.session.training:  # clicked twice
             return
         self.stopped.clear()
-        self.session.training = True
         spec = with_weights(self.varied, self.wanted())
+        self.trained = spec.method
+        self.session.training = True
         self.thread = threading.Thread(target=self.train_run, args=[spec], daemon=True)
         self.thread.start()
 

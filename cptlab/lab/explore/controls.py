@@ -1,0 +1,42 @@
+"""Small widgets that ipywidgets lacks: sliders with names, a grouped menu, a command to copy."""
+
+from __future__ import annotations
+
+import anywidget
+import traitlets
+
+from cptlab.lab.explore.hover import CSS, DOM, HERE
+
+
+class Sliders(anywidget.AnyWidget):
+    """A slider for each of `names`, from 0 to `largest`, in `steps` steps; `values` are theirs.
+
+    Screen readers say the names; sliders of ipywidgets have none.
+    """
+
+    _esm = DOM + (HERE / "sliders.js").read_text(encoding="utf-8")
+    _css = CSS
+    names = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    values = traitlets.List(traitlets.Float()).tag(sync=True)
+    largest = traitlets.List(traitlets.Float()).tag(sync=True)
+    steps = traitlets.Int(40).tag(sync=True)
+    disabled = traitlets.Bool(False).tag(sync=True)
+
+
+class Menu(anywidget.AnyWidget):
+    """A menu of words in groups: title of a group -> its words, one of which is `value`."""
+
+    _esm = DOM + (HERE / "menu.js").read_text(encoding="utf-8")
+    _css = CSS
+    description = traitlets.Unicode().tag(sync=True)
+    groups = traitlets.Dict().tag(sync=True)
+    value = traitlets.Unicode().tag(sync=True)
+    disabled = traitlets.Bool(False).tag(sync=True)
+
+
+class Command(anywidget.AnyWidget):
+    """A command, `text`, and a button that copies it."""
+
+    _esm = DOM + (HERE / "command.js").read_text(encoding="utf-8")
+    _css = CSS
+    text = traitlets.Unicode().tag(sync=True)
