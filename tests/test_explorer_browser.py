@@ -3,12 +3,10 @@
 import json
 import re
 
-import nbformat
 import pytest
-from jupyter_lab import jupyter_lab, run_all, wait
+from explorer_lab import click, drag, explorer, matrix, rows, said, upload
+from jupyter_lab import wait
 from PIL import Image, ImageDraw
-
-from cptlab.lab.workspace import NOTEBOOKS
 
 pytest_plugins = ["browser"]
 pytestmark = pytest.mark.slow
@@ -16,44 +14,10 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def lab(browser, tmp_path_factory):
-    """The notebook in a Lab, all its cells run from nothing; yields the browser and a folder."""
+    """The explorer, started from nothing; yields the browser and a folder."""
     folder = tmp_path_factory.mktemp("lab")
-    notebook = nbformat.read(NOTEBOOKS / "explore.ipynb", as_version=4)
-    (cell,) = [c for c in notebook.cells if "parameters" in c.metadata.get("tags", [])]
-    for old, new in (
-        ('"demo"', '"smoke"'),
-        ('out: str = ""', f"out: str = {str(folder / 'out')!r}"),
-    ):
-        assert old in cell.source
-        cell.source = cell.source.replace(old, new)
-    (folder / "work").mkdir()
-    nbformat.write(notebook, folder / "work/explore.ipynb")
-    with jupyter_lab(folder) as address:
-        size = {"width": 1500, "height": 1300, "deviceScaleFactor": 1, "mobile": False}
-        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-        run_all(browser, address.format("explore.ipynb"))
-        wait(browser, "return document.querySelector('.cptlab-prediction')", "errors")
+    with explorer(browser, folder):
         yield browser, folder
-
-
-def rows(browser):
-    """The table of numbers: label -> cells."""
-    script = "return [...document.querySelectorAll('.cptlab-metrics tbody tr')].map("
-    script += "(r) => [...r.children].map((c) => c.textContent))"
-    return {label: cells for label, *cells in browser.execute_script(script)}
-
-
-def matrix(browser):
-    """The image of the chosen run's matrix, as an address."""
-    return browser.execute_script("return document.querySelectorAll('.cptlab-matrix img')[1].src")
-
-
-def drag(browser, slider, key):
-    """Move one of the loss weights with a key: Home, End or an arrow."""
-    from selenium.webdriver.common.keys import Keys
-
-    handles = "return document.querySelectorAll('.widget-slider .noUi-handle')"
-    browser.execute_script(handles)[slider].send_keys(getattr(Keys, key))
 
 
 def test_pointing_at_the_matrix_shows_both_classes(lab):
@@ -80,20 +44,20 @@ def test_weights_lead_to_the_nearest_run_and_then_to_a_new_one(lab):
     assert list(rows(browser)) == ["Zero-shot", "CPT (pair mean)"]
     for slider in range(3):
         drag(browser, slider, "HOME")  # to zero
-    wait(browser, "return /IVLP/.test(document.querySelector('.cptlab-metrics').innerText)")
+    said(browser, "Finished run: IVLP")
     assert list(rows(browser)) == ["Zero-shot", "IVLP"]
     assert matrix(browser) != before
 
     drag(browser, 0, "END")
+    said(browser, "Nearest finished run: CPT")
     runs = len(list((folder / "out/runs").glob("*/result.json")))
     old = rows(browser)
-    click = "[...document.querySelectorAll('button')].find((b) => /Train/.test(b.innerText))"
-    browser.execute_script(f"return {click}.click()")
-    wait(browser, "return /Finished and stored/.test(document.body.innerText)", "errors")
+    click(browser, "Train with these")
+    said(browser, "Finished and stored")
     assert len(list((folder / "out/runs").glob("*/result.json"))) == runs + 1
     (_, label) = new = rows(browser)
     assert "lambda_tetf = 1" in label
-    assert len(new[label]) == len(old["IVLP"])
+    assert len(new[label]) == len(old["CPT (pair mean)"])
 
 
 def test_a_map_glides_and_names_what_is_pointed_at(lab):
@@ -118,15 +82,9 @@ def test_an_image_of_ones_own_is_predicted(lab):
     ImageDraw.Draw(image).ellipse((90, 40, 210, 160), fill="red")
     image.save(folder / "disc.png")
     (folder / "torn.png").write_bytes((folder / "disc.png").read_bytes()[:60])
-    # The widget's own input is not part of the page, where a driver could reach it.
-    catch = "HTMLInputElement.prototype.click = function () { document.body.append(this);"
-    catch += "this.style.display = 'block'; this.id = 'caught'; }"
-    browser.execute_script(catch)
-    browser.execute_script("document.querySelector('.widget-upload').click()")
-    choose = wait(browser, "return document.getElementById('caught')")
-    choose.send_keys(str(folder / "torn.png"))
-    wait(browser, "return /torn.png cannot be read/.test(document.body.innerText)")
-    choose.send_keys(str(folder / "disc.png"))
+    upload(browser, folder / "torn.png")
+    said(browser, "torn.png cannot be read")
+    upload(browser, folder / "disc.png")
     area = browser.execute_script("return document.querySelector('.widget-textarea textarea')")
     area.clear()
     area.send_keys("balloon\nbox <i>\n")
