@@ -25,8 +25,10 @@ from cptlab.methods import (
     CoPrompt,
     DeKg,
     KgCoOp,
+    LinearProbe,
     MaPLe,
     PromptSRC,
+    TipAdapter,
 )
 
 FOLDER = Path(__file__).resolve().parent / "golden"
@@ -43,6 +45,7 @@ DESCRIPTION = {
     "ran",
     "repo",
     "set",
+    "vit_b_16",
 }
 """Keys of `meta` that are no setting: where a case comes from, and what its arrays show as well."""
 COUPLED = {
@@ -67,6 +70,13 @@ DEKG = {
     "weight_kd": "weight_kd",
 }
 METHODS = {
+    "Linear probe": (LinearProbe, {"class_adaptive": "class_adaptive"}, {}),
+    "CLAP": (LinearProbe, {"class_adaptive": "class_adaptive"}, {}),
+    "Tip-Adapter": (
+        TipAdapter,
+        {name: name for name in ("alpha", "beta", "largest_alpha", "largest_beta")},
+        {"logit_scale": 100.0, "lr": 0.001, "epochs": 2},  # the latter two of the trace
+    ),
     "CoOp": (
         CoOp,
         {"n_text": "text_tokens", "context_init": "context_init"},
@@ -121,6 +131,10 @@ METHODS = {
     ),
 }
 """Method of a case -> our class, our option for each of its settings, and what it always has."""
+
+
+ON_FEATURES = ("Linear probe", "CLAP", "Tip-Adapter")
+"""Methods without tokens, whose steps are on frozen features."""
 
 
 def paths() -> list[Path]:

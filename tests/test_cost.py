@@ -30,9 +30,11 @@ from cptlab.methods import (
     DeKg,
     GlobalETF,
     KgCoOp,
+    LinearProbe,
     MaPLe,
     NPTStyle,
     PromptSRC,
+    TipAdapter,
     ZeroShot,
 )
 from cptlab.methods.schedule import Schedule
@@ -80,6 +82,8 @@ def rows_of(backbone, base, monkeypatch, seconds=None):
 @pytest.mark.parametrize(
     "method",
     [
+        LinearProbe(class_adaptive=True),
+        TipAdapter(fine_tune=True),
         CoOp(),
         CoCoOp(),
         IVLP(**DEEP),

@@ -11,13 +11,23 @@ from tiny_world import tiny_dataset
 
 from cptlab.data import draw_long_tailed, open_dataset
 from cptlab.data.images import clip_view, crop_view
-from cptlab.methods import CPT, DPC, CoCoOp, CoOp, CoPrompt, MaPLe, PromptSRC
+from cptlab.methods import (
+    CPT,
+    DPC,
+    CoCoOp,
+    CoOp,
+    CoPrompt,
+    MaPLe,
+    PromptSRC,
+    TipAdapter,
+)
 from cptlab.methods.schedule import Schedule
 from cptlab.training.loop import train
 from cptlab.training.spec import RunSpec
 
 SHORT = Schedule(epochs=3, lr=0.05, batch_size=4)
 METHODS = [
+    TipAdapter(fine_tune=True),
     CoOp(),
     CoCoOp(),
     CPT(text_depth=2, vision_depth=2),

@@ -12,7 +12,7 @@ from cptlab.lab.runs import inputs
 from cptlab.lab.runs.queue import run
 from cptlab.lab.runs.results import load_result
 from cptlab.lab.study.profiles import Depths
-from cptlab.methods import DPC, METHODS, Method
+from cptlab.methods import DPC, METHODS, LinearProbe, Method, TipAdapter
 from cptlab.methods.schedule import Schedule
 from cptlab.training.spec import RunSpec
 
@@ -25,7 +25,8 @@ def made(method: type[Method], **options) -> Method:
     return method(**{k: v for k, v in SHALLOW.items() if k in own}, **options)
 
 
-ALL = [*map(made, METHODS.values()), made(DPC, on="coop")]
+MORE = [made(LinearProbe, class_adaptive=True), made(TipAdapter, fine_tune=True)]
+ALL = [*map(made, METHODS.values()), *MORE, made(DPC, on="coop")]
 
 
 def tiny_task(protocol: str) -> Task:

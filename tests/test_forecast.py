@@ -45,10 +45,12 @@ from cptlab.methods import (
     DeKg,
     GlobalETF,
     KgCoOp,
+    LinearProbe,
     MaPLe,
     Method,
     NPTStyle,
     PromptSRC,
+    TipAdapter,
     ZeroShot,
 )
 from cptlab.methods.schedule import Schedule
@@ -92,6 +94,9 @@ def seconds_of(spec, times, **more):
     "method",
     [
         ZeroShot(),
+        LinearProbe(),
+        TipAdapter(),
+        TipAdapter(fine_tune=True),
         CoOp(),
         CoCoOp(),
         IVLP(**DEEP),

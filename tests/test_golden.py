@@ -25,6 +25,9 @@ from cptlab.clip import ImageTower, TextTower
 FILES = {
     "clip_tiny": 1,
     "unprompted": 1,
+    "Linear probe": 2,
+    "CLAP": 2,
+    "Tip-Adapter": 3,
     "CoOp": 6,
     "IVLP": 3,
     "CoCoOp": 3,

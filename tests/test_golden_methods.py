@@ -10,7 +10,17 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from golden_cases import DTYPES, METHODS, cases, check, clip_of, layers_of, method_of, read
+from golden_cases import (
+    DTYPES,
+    METHODS,
+    ON_FEATURES,
+    cases,
+    check,
+    clip_of,
+    layers_of,
+    method_of,
+    read,
+)
 
 from cptlab.clip import Prompts, fill_template, init_prompts
 from cptlab.methods import DPC, IVLP, BatchOutputs, Context, DeKg, PromptSRC
@@ -26,7 +36,7 @@ RENAMED = (
     ("_adapter_up_", "_adapter_2_"),
 )
 DPC_ON_COOP = "DPC stage 2 on CoOp"
-CASES = cases(*METHODS.keys() - {DPC_ON_COOP, "Candle"})  # test_golden_candle.py
+CASES = cases(*METHODS.keys() - {DPC_ON_COOP, "Candle", *ON_FEATURES})
 
 of_every = pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
 in_both_precisions = pytest.mark.parametrize("dtype", DTYPES, ids=str)

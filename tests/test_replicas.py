@@ -28,9 +28,11 @@ from cptlab.methods import (
     DeKg,
     GlobalETF,
     KgCoOp,
+    LinearProbe,
     MaPLe,
     NPTStyle,
     PromptSRC,
+    TipAdapter,
     ZeroShot,
 )
 from cptlab.methods.schedule import Schedule
@@ -42,6 +44,18 @@ SCHEDULE = Schedule(epochs=4, lr=0.02, batch_size=8)
 
 # Replicas of one pass; each differs from the first in the seed or in one thing of its own.
 PASSES = {
+    "linear_probe": [
+        (LinearProbe(), 1),
+        (LinearProbe(), 2),
+        (LinearProbe(class_adaptive=True), 1),
+    ],
+    "tip_adapter": [
+        (TipAdapter(fine_tune=True), 1),
+        (TipAdapter(fine_tune=True), 2),
+        (TipAdapter(fine_tune=True, alpha=3.0), 1),
+        (TipAdapter(fine_tune=True, beta=4.0), 1),
+        (TipAdapter(fine_tune=True, choose="leave_one_out"), 1),
+    ],
     "coop": [(CoOp(), 1), (CoOp(), 2), (CoOp(), 3)],
     "ivlp": [(IVLP(**DEPTH), 1), (IVLP(**DEPTH), 2)],
     "global_etf": [

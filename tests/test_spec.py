@@ -66,6 +66,7 @@ def changed_value(value):
         "cosine": "mse",
         "sgd": "adam",
         "epochs": "steps",
+        "given": "leave_one_out",
         "a photo of a": None,
     }
     if isinstance(value, bool):

@@ -24,9 +24,11 @@ from cptlab.methods import (
     DeKg,
     GlobalETF,
     KgCoOp,
+    LinearProbe,
     MaPLe,
     NPTStyle,
     PromptSRC,
+    TipAdapter,
     ZeroShot,
 )
 from cptlab.methods.schedule import Schedule
@@ -46,6 +48,9 @@ from cptlab.training.spec import RunSpec
 PROTOCOL = json.loads((Path(__file__).parent / "golden/protocol.json").read_text())
 DEPTH = {"text_depth": 2, "vision_depth": 2}
 METHODS = (
+    LinearProbe(),
+    LinearProbe(class_adaptive=True),
+    TipAdapter(fine_tune=True),
     CoOp(),
     CoCoOp(),
     IVLP(**DEPTH),
@@ -208,7 +213,9 @@ def test_match_balanced_steps_trains_longer(backbone):
 # ---------------------------------------------------------------------------------------- training
 
 
-@pytest.mark.parametrize("method", METHODS, ids=lambda m: m.name)
+@pytest.mark.parametrize(
+    "method", [m for m in METHODS if not m.support_views], ids=lambda m: m.name
+)
 def test_training_changes_the_prompts_and_nothing_else(method, backbone, monkeypatch):
     before = {key: value.clone() for key, value in backbone.model.state_dict().items()}
     steps = []

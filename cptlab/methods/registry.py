@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 BUILT_IN = {
     "zero_shot": "cptlab.methods.zero_shot:ZeroShot",
+    "linear_probe": "cptlab.methods.linear_probe:LinearProbe",
+    "tip_adapter": "cptlab.methods.tip_adapter:TipAdapter",
     "coop": "cptlab.methods.coop:CoOp",
     "cocoop": "cptlab.methods.cocoop:CoCoOp",
     "ivlp": "cptlab.methods.ivlp:IVLP",

@@ -94,7 +94,8 @@ def stored_costs(backbone: str) -> pd.DataFrame:
     """Costs on a backbone as measured for the repository, or by `cptlab bench --methods` since.
 
     Returns:
-        The rows, with `parameters_vit_b_16`: trained parameters of the same methods as published.
+        The rows, with `parameters_vit_b_16`: trained parameters of the same methods as published,
+        for as many classes.
 
     Raises:
         ValueError: if they were not measured on this backbone.
@@ -105,7 +106,7 @@ def stored_costs(backbone: str) -> pd.DataFrame:
             f"What methods cost on {backbone} is not known: run `cptlab bench --methods --backbone "
             f"{backbone}`."
         )
-    counts = parameters_at(lineup.methods(PAPER))
+    counts = parameters_at(lineup.methods(PAPER), int(frame["classes"].max()))
     return frame.assign(parameters_vit_b_16=frame["method"].map(counts))
 
 

@@ -29,6 +29,7 @@ from cptlab.lab.bench.work import (
     images_of_a_step,
     is_published,
     prompts_images,
+    reads_texts,
     tasks_once,
     work_of,
 )
@@ -116,13 +117,17 @@ def pass_seconds(
     """
     n, K, method, batch = replicas, work.n_classes, spec.method, spec.schedule.batch_size
     batch = min(batch, work.samples)
-    prompted, learned, crop = prompts_images(method), n * work.samples, spec.crop
+    prompted, learned = prompts_images(method), n * work.samples
+    crop = spec.crop and not method.learns_from_support
     total = BEGIN
     for stage in work.stages:
         images = images_of_a_step(stage, batch, K)
         step = step_seconds(stage, K, images, times, n, crop)
         total += work.stage_steps * (factor * step + crop * n * images * read)
-    if work.stages and not crop:  # then training images are read and, where frozen, encoded once
+    if method.support_views:
+        views = method.support_views if spec.crop else 1
+        total += learned * views * (read + times.image * FORWARD)
+    elif work.stages and not crop:  # then training images are read and, where frozen, encoded once
         frozen = not prompted or method.frozen_images
         total += learned * (read + frozen * times.image * FORWARD)
     evaluations = work.epochs if spec.curve and work.stages else 1
@@ -151,7 +156,7 @@ def step_seconds(
     new = crop or method.views > 0
     passes = 1.0 if prompts_images(method) else FORWARD * new
     passes += FORWARD * new * method.frozen_images
-    text = times.start + times.slope * n_classes
+    text = (times.start + times.slope * n_classes) * reads_texts(method)
     text *= images if method.per_image else 1
     return times.fixed + replicas * (text + passes * images * times.image)
 

@@ -17,11 +17,13 @@ from statistics import median
 import torch
 from torch import Tensor
 
-from cptlab.clip import Backbone, Prompts, init_prompts, untrained
+from cptlab.clip import Backbone, Prompts, init_prompts, stacked, untrained
 from cptlab.data import ImageDataset, Subset
+from cptlab.data.long_tail import class_counts
 from cptlab.lab.bench.measure import peak_memory, timed
 from cptlab.lab.bench.table import Row
 from cptlab.methods import Method
+from cptlab.methods.base import Context, Support
 from cptlab.seeds import torch_stream
 from cptlab.training.batches import Batches, TrainingImages
 from cptlab.training.context import begin
@@ -152,12 +154,27 @@ def in_memory(dataset: ImageDataset, size: int) -> ImageDataset:
     return dataclasses.replace(dataset, read=lambda keys, size: held[[row[key] for key in keys]])
 
 
-def parameters_at(methods: Mapping[str, Method], backbone: str = VIT_B_16) -> dict[str, int]:
-    """Trained parameters of methods at an architecture, of which only the shapes are made."""
+def parameters_at(
+    methods: Mapping[str, Method], classes: int = 50, backbone: str = VIT_B_16
+) -> dict[str, int]:
+    """Trained parameters of methods at an architecture, of which only the shapes are made.
+
+    Methods that learn something of every class or image have so many classes, at tau = 0.06.
+    """
     with torch.device("meta"):
         shapes = untrained(backbone, "meta")
-    specs = {label: RunSpec("none", method) for label, method in methods.items()}
-    return {label: start([spec], shapes).count() for label, spec in specs.items()}
+    labels = torch.repeat_interleave(torch.tensor(class_counts(classes, 0.06, 16)))
+    support = Support(torch.zeros(len(labels), 1, shapes.embed_dim), labels)
+    names = tuple(map(str, range(classes)))
+    texts = torch.zeros(classes, shapes.embed_dim)
+    context = Context(names, texts, torch.bincount(labels)[None], lambda _: texts)
+    found = {}
+    for label, method in methods.items():
+        prompts = start([RunSpec("none", method)], shapes)
+        if method.support_views:
+            prompts.extra.update(stacked([method.start(context, support)], labels.device))
+        found[label] = prompts.count()
+    return found
 
 
 def _classify(model: PromptedCLIP, dataset: ImageDataset) -> Tensor:

@@ -90,6 +90,11 @@ def prompts_images(method: Method) -> bool:
     return shape.vision_tokens > 0 or shape.text_depth > 1
 
 
+def reads_texts(method: Method) -> bool:
+    """Whether a step encodes the class texts: not where all that is learned comes behind them."""
+    return bool(method.prompt_shape()) or not method.support_views
+
+
 def _sizes(spec: RunSpec, task: Callable[[RunSpec], Task]) -> tuple[list[int], int]:
     """Training images of every class that is learned, and the number of test images."""
     if not is_published(spec):
