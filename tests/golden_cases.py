@@ -20,6 +20,7 @@ from cptlab.methods import (
     IVLP,
     TCP,
     Candle,
+    CLIPLoRA,
     CoCoOp,
     CoOp,
     CoPrompt,
@@ -124,6 +125,12 @@ METHODS = {
     "DeKg": (DeKg, DEKG | {"class_aware": "class_aware"}, SHALLOW),
     "DeKg with class-aware tokens": (DeKg, DEKG | {"injection_block": "block"}, SHALLOW),
     "Candle": (Candle, {"visual_scale": "visual_scale"}, {"mask": "none", "virtual_start": "text"}),
+    "CLIP-LoRA": (
+        CLIPLoRA,
+        {name: name for name in ("rank", "alpha", "blocks")}
+        | {"dropout_rate": "dropout", "encoder": "where"},
+        {"n_text": 0},
+    ),
     "DPC stage 2 on CoOp": (
         DPC,
         {"on": "on", "n_text": "tokens_per_layer", "mix_weight": "weight_base"},
@@ -204,6 +211,8 @@ def settings(meta: dict, arrays: dict, folder: Path) -> dict:
             values["descriptions"] = str(path)
         case "PromptSRC":
             values["templates"] = IMAGENET_TEMPLATES[: values.pop("n_templates", 60)]
+        case "CLIP-LoRA":
+            values["blocks"] = tuple(values["blocks"])
         case "DPC stage 2 on CoOp":
             values["on"] = "coop"
         case "KgCoOp":

@@ -41,6 +41,7 @@ FILES = {
     "DeKg": 3,
     "DeKg with class-aware tokens": 6,
     "DeKg losses": 1,
+    "CLIP-LoRA": 7,
     "DPC stage 2 on CoOp": 2,
     "DPC stage-2 loss": 1,
     "DPC hard negatives": 1,

@@ -22,8 +22,9 @@ from golden_cases import (
     read,
 )
 
-from cptlab.clip import Prompts, fill_template, init_prompts
+from cptlab.clip import Dropout, Prompts, fill_template, init_prompts
 from cptlab.methods import DPC, IVLP, BatchOutputs, Context, DeKg, PromptSRC
+from cptlab.methods.clip_lora import TOWERS
 from cptlab.methods.dekg import hsic
 from cptlab.methods.parts.averaging import gaussian_weights
 from cptlab.methods.parts.negatives import hard_negatives
@@ -34,6 +35,8 @@ RENAMED = (
     ("projection_layer_", "projection_"),
     ("_adapter_down_", "_adapter_1_"),
     ("_adapter_up_", "_adapter_2_"),
+    ("_lora_a", "_down"),
+    ("_lora_b", "_up"),
 )
 DPC_ON_COOP = "DPC stage 2 on CoOp"
 CASES = cases(*METHODS.keys() - {DPC_ON_COOP, "Candle", *ON_FEATURES})
@@ -52,7 +55,7 @@ def ours(name: str) -> str:
 def given_prompts(method, arrays: dict, dtype: torch.dtype) -> Prompts:
     own = isinstance(method, IVLP | PromptSRC)  # where they are coupled they are no input
     vision = layers_of(arrays, "vision", dtype) if own else []
-    words = ("meta_net_layer", "projection_layer", "_adapter_")
+    words = ("meta_net_layer", "projection_layer", "_adapter_", "_lora_")
     extra = {
         ours(name): torch.from_numpy(value)[None].to(dtype)
         for name, value in arrays.items()
@@ -75,19 +78,39 @@ def take_step(method, model: PromptedCLIP, arrays: dict, dtype: torch.dtype, cha
     )
     images = torch.from_numpy(arrays["images"]).to(dtype)[None]
     second = torch.from_numpy(arrays.get("images_view2", arrays["images"])).to(dtype)[None]
-    features = model.image_features(images, "training")
+    uniform = torch.tensor([chance])
+    features = model.image_features(images, "training", uniform)
     classes = model.bind(names, "training")
-    prototypes = model.prototypes(classes, features if method.per_image else None)
+    prototypes = model.prototypes(classes, features if method.per_image else None, uniform)
     step = BatchOutputs(
         features,
         prototypes,
         model.logits(features, prototypes),
         torch.from_numpy(arrays["labels"]).long()[None],
-        torch.tensor([chance]),
+        uniform,
         model.frozen_features(second),
     )
     prepared = {name: value[None] for name, value in method.prepare(context).items()}
     return step, method.losses(step, context, prepared), context, prepared
+
+
+def given_dropout(arrays: dict):
+    """`Dropout.keeps` that lets stay what stayed in a case, whose masks are stored as bits."""
+    kept = {}
+    for tower, items, tokens in (
+        ("text", len(arrays["class_names"]), 77),
+        ("vision", len(arrays["images"]), 17),
+    ):
+        blocks, _, _, width = arrays[f"{tower}_lora_a"].shape
+        shape = blocks, 3, items * tokens, width
+        bits = np.unpackbits(arrays[f"{tower}_kept"], count=np.prod(shape)).reshape(shape)
+        kept[tower] = torch.from_numpy(bits).bool()
+
+    def keeps(dropout, projection, rows, width):
+        block, tower = divmod(dropout.place, 2)
+        return kept[TOWERS[tower]][block, projection][rows.long()][None]
+
+    return keeps
 
 
 def check_sentences(backbone, method, meta: dict, arrays: dict) -> None:
@@ -113,8 +136,10 @@ def check_sentences(backbone, method, meta: dict, arrays: dict) -> None:
 
 @in_both_precisions
 @of_every
-def test_case(path, dtype, tmp_path):
+def test_case(path, dtype, tmp_path, monkeypatch):
     meta, arrays = read(path)
+    if meta.get("dropout_rate"):
+        monkeypatch.setattr(Dropout, "keeps", given_dropout(arrays))
     backbone, method = clip_of(path, dtype), method_of(meta, arrays, tmp_path)
     check_sentences(backbone, method, meta, arrays)
     prompts = given_prompts(method, arrays, dtype)
@@ -183,7 +208,7 @@ def test_number_and_start_of_what_is_learned(path, tmp_path):
     if "text_tokens_layer_0_init" in arrays:
         init = torch.from_numpy(arrays["text_tokens_layer_0_init"])
         assert torch.equal(prompts.text[0][0], init)
-    else:
+    elif len(prompts.text):
         words = init_prompts(backbone, shape, [generator]).text[0]
         assert len(prompts.text[0][0]) > 4 or not torch.equal(prompts.text[0], words)
 

@@ -20,6 +20,7 @@ from cptlab.methods import (
     TCP,
     BatchOutputs,
     Candle,
+    CLIPLoRA,
     CoCoOp,
     Context,
     CoOp,
@@ -39,7 +40,12 @@ from cptlab.training.spec import RunSpec
 
 DEPTH = {"text_depth": 2, "vision_depth": 2}
 VIT_B_16 = SimpleNamespace(
-    name="ViT-B-16", text_width=512, vision_width=768, embed_dim=512, vision_layers=12
+    name="ViT-B-16",
+    text_width=512,
+    vision_width=768,
+    embed_dim=512,
+    text_layers=12,
+    vision_layers=12,
 )
 SIZES = [
     (CoOp(), 2_048),
@@ -56,6 +62,9 @@ SIZES = [
     (Candle(), 1_575_937),  # and 512 for every new class
     (DeKg(class_aware=False), 2_048),
     (DeKg(), 331_904),
+    (CLIPLoRA(), 184_320),
+    (CLIPLoRA(rank=16, where="vision"), 884_736),
+    (CLIPLoRA(where="text", blocks=(9, 10, 11)), 18_432),
     (DPC(on="coop", tokens_per_layer=4), 2_048),
     (DPC(), 3_555_072),
     (CPT(), 46_080),
@@ -95,6 +104,9 @@ def test_steps_keep_their_proportion_where_batches_were_larger():
     for method in (CPT(), MaPLe(), CoCoOp()):  # 4, 4 and 1
         own = method.schedule()
         assert in_published_steps(own, embedded) == scaled(own, embedded)
+    lora = CLIPLoRA().schedule()  # it counts steps, of which 1/16 of CPT's are left
+    assert in_published_steps(lora, embedded) == scaled(lora, embedded)
+    assert scaled(lora, embedded).steps_per_shot == 32
     one = dataclasses.replace(embedded, epochs=1)
     assert in_published_steps(CoOp().schedule(), one).epochs == 2
 

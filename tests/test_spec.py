@@ -64,6 +64,7 @@ def changed_value(value):
         "spherical": "euclidean",
         "maple": "coop",
         "cosine": "mse",
+        "both": "text",
         "sgd": "adam",
         "epochs": "steps",
         "given": "leave_one_out",
@@ -80,7 +81,9 @@ def changed_value(value):
 
 OTHERWISE = {
     "context_init": "of a",
+    "blocks": (1,),
     "descriptions": "file.json",
+    "dropout": 0.5,
     "random_context": True,
     "anchor_templates": ("the {}.",),
     "template": "the {}.",

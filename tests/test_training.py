@@ -18,6 +18,7 @@ from cptlab.methods import (
     IVLP,
     TCP,
     Candle,
+    CLIPLoRA,
     CoCoOp,
     CoOp,
     CoPrompt,
@@ -62,6 +63,7 @@ METHODS = (
     TCP(block=2),
     Candle(),
     DeKg(block=2),
+    CLIPLoRA(),
     GlobalETF(**DEPTH),
     CPT(**DEPTH),
 )

@@ -4,6 +4,7 @@ from cptlab.clip.backbone import Backbone, Precision, wrap
 from cptlab.clip.class_names import Reads, Verdict, judge, told, too_long
 from cptlab.clip.image_tower import ImageTower
 from cptlab.clip.loading import load, reads, untrained, weights_id
+from cptlab.clip.low_rank import Dropout, LowRank
 from cptlab.clip.plain_text import PlainTextTower, build_text_tower
 from cptlab.clip.prompts import (
     Prompts,
@@ -29,7 +30,9 @@ __all__ = [
     "CONTEXT_INIT",
     "IMAGENET_TEMPLATES",
     "Backbone",
+    "Dropout",
     "ImageTower",
+    "LowRank",
     "PlainTextTower",
     "Precision",
     "PromptShape",

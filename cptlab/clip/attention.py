@@ -5,6 +5,8 @@ block offers neither, so its sub-modules are called one by one here. All functio
 leading dimensions; ``w`` is the width, ``L`` a number of tokens.
 """
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -12,21 +14,26 @@ from torch import Tensor
 from cptlab.clip.guard import open_clip
 
 Block = open_clip.transformer.ResidualAttentionBlock
+Update = Callable[[int, Tensor], Tensor]
+"""What is added to a projection (0 query, 1 key, 2 value) of given tokens."""
 
 
-def query(block: Block, normed: Tensor) -> Tensor:
+def query(block: Block, normed: Tensor, update: Update | None = None) -> Tensor:
     """Queries (..., L, w) of tokens (..., L, w) that have passed the block's ``ln_1``."""
     width = normed.shape[-1]
-    return F.linear(normed, block.attn.in_proj_weight[:width], block.attn.in_proj_bias[:width])
+    q = F.linear(normed, block.attn.in_proj_weight[:width], block.attn.in_proj_bias[:width])
+    return q if update is None else q + update(0, normed)
 
 
-def key_value(block: Block, normed: Tensor) -> tuple[Tensor, Tensor]:
+def key_value(block: Block, normed: Tensor, update: Update | None = None) -> tuple[Tensor, Tensor]:
     """Keys and values, each (..., L, w), of tokens (..., L, w) that have passed ``ln_1``."""
     width = normed.shape[-1]
     keys, values = F.linear(
         normed, block.attn.in_proj_weight[width:], block.attn.in_proj_bias[width:]
     ).chunk(2, dim=-1)
-    return keys, values
+    if update is None:
+        return keys, values
+    return keys + update(1, normed), values + update(2, normed)
 
 
 def concatenate(first: Tensor, second: Tensor) -> Tensor:

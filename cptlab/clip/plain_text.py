@@ -12,10 +12,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from cptlab.clip.attention import attend, finish, key_value, query
 from cptlab.clip.backbone import Backbone
 from cptlab.clip.checks import reason_against_sharing
 from cptlab.clip.context import context_by_block, replace_context
 from cptlab.clip.guard import open_clip
+from cptlab.clip.low_rank import Updates, check_updates, update_of
 from cptlab.clip.text_tower import TextTower
 
 
@@ -75,23 +77,33 @@ class PlainTextTower:
         rows = open_clip.transformer.text_global_pool(
             rows, ids, model.text_pool_type, model.text_eos_id
         )
+        numbers = torch.arange(len(ids))[:, None] * backbone.context_length + torch.arange(length)
+        self.numbers = numbers.to(backbone.device, torch.int32)  # (K, L) of tokens
         self.rows = rows.flatten().to(backbone.device)  # (K,)
 
     def __call__(
         self,
         tokens: Sequence[Tensor] = (),
         class_tokens: Mapping[int, Tensor] = MappingProxyType({}),
+        updates: Updates = MappingProxyType({}),
     ) -> Tensor:
         """Encode all sentences; arguments, result and errors are those of ``TextTower``."""
         model = self.backbone
         context = context_by_block(model, self.n_tokens, self.n_classes, tokens, class_tokens)
+        check_updates(updates, model.text_width, model.text_layers, "text", tokens)
         x = self.embeddings  # (R, K, L, w)
         for i, block in enumerate(model.text_blocks):
             if i in context:
                 x = replace_context(x, context[i])
             if i == 0:
                 x = x + self.positions
-            x = block(x.flatten(0, -3), attn_mask=self.mask).unflatten(0, x.shape[:-2])
+            if update := update_of(updates, i, self.numbers):
+                normed = block.ln_1(x)
+                q, kv = query(block, normed, update), key_value(block, normed, update)
+                mask = None if self.mask is None else self.mask.to(q.dtype)
+                x = finish(block, x, attend(block, q, *kv, mask))
+            else:
+                x = block(x.flatten(0, -3), attn_mask=self.mask).unflatten(0, x.shape[:-2])
         x = model.ln_final(x).flatten(-3, -2)
         return x[..., self.rows, :] @ model.text_projection
 

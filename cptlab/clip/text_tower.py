@@ -6,7 +6,7 @@ encoded once per replica. The suffixes (some four tokens each) lie packed in one
 that linear layers see no padding; only attention looks at them in groups of equal length. On a GPU
 a group costs more than some padding, so that neighbours are padded to one length where it pays. The
 numbers equal those of the plain tower, at a fraction of its work. Where tokens of single classes
-come in, the prefix gets a row per class from that block on.
+come in, or dropout that is every class's own, the prefix gets a row per class from that block on.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,6 +20,7 @@ from cptlab.clip.attention import Block, attend, concatenate, finish, key_value,
 from cptlab.clip.backbone import Backbone
 from cptlab.clip.checks import reason_against_sharing
 from cptlab.clip.context import context_by_block, replace_context
+from cptlab.clip.low_rank import Updates, check_updates, update_of
 
 GROUP_COST = {"cpu": 0, "cuda": 512}
 """What a group costs by itself, in tokens, roughly: its kernels start one after another (ViT-B/16
@@ -83,12 +84,18 @@ class TextTower:
         self.packed_order = order.to(device)  # from the caller's order of classes, and back
         self.class_order = torch.argsort(order).to(device)
         self.prefix_mask = _causal(prefix, 0, device)
+        # number of every token among all classes' whole sentences, however they are packed
+        firsts = order * backbone.context_length
+        rows = firsts[:, None] + torch.arange(prefix)  # (K, P)
+        self.prefix_rows = rows.to(device, torch.int32)
+        self.suffix_rows = (firsts.repeat_interleave(padded) + positions).to(device, torch.int32)
         self.buckets = _buckets(own, padded, prefix, device)
 
     def __call__(
         self,
         tokens: Sequence[Tensor] = (),
         class_tokens: Mapping[int, Tensor] = MappingProxyType({}),
+        updates: Updates = MappingProxyType({}),
     ) -> Tensor:
         """Encode all sentences.
 
@@ -99,18 +106,21 @@ class TextTower:
             class_tokens: block i -> (R, K, n, text width), tokens of every class's own, which go
                 where layer i of ``tokens`` would and win over it. The work for prefixes is done
                 once up to the first such block, and per class from there on.
+            updates: block -> low-rank updates of its projections, for R replicas.
 
-        Any leading dimensions may stand for R, such as (R, images); they broadcast.
+        Without updates any leading dimensions may stand for R, such as (R, images); they broadcast.
 
         Returns:
             Features (R, K, d) in the order of the sentences, not normalised.
 
         Raises:
-            ValueError: for tokens that do not fit the backbone, this tower or each other.
+            ValueError: for tokens or updates that do not fit the backbone, this tower or each
+                other.
         """
         model = self.backbone
         n_classes = len(self.class_order)
         context = context_by_block(model, self.n_tokens, n_classes, tokens, class_tokens)
+        check_updates(updates, model.text_width, model.text_layers, "text", tokens)
         for i in class_tokens:
             context[i] = context[i][..., self.packed_order, :, :]
         prefix = self.prefix_embeddings  # (R, 1 or K, P, w)
@@ -123,14 +133,18 @@ class TextTower:
             if i == 0:
                 prefix = prefix + self.prefix_positions
             normed_prefix, normed = block.ln_1(prefix), block.ln_1(suffix)
-            prefix_kv = key_value(block, normed_prefix)
-            suffix_kv = key_value(block, normed)
+            update = update_of(updates, i, self.prefix_rows)
+            prefix_kv = key_value(block, normed_prefix, update)
+            if not last:
+                q = query(block, normed_prefix, update)
+                prefix = finish(block, prefix, attend(block, q, *prefix_kv, self.prefix_mask))
+            rows = self.suffix_rows
+            suffix_kv = key_value(block, normed, update_of(updates, i, rows))
             if last:  # nothing but the end-of-text rows is read
-                normed, suffix = normed[..., self.end_rows, :], suffix[..., self.end_rows, :]
-            else:
-                attended = attend(block, query(block, normed_prefix), *prefix_kv, self.prefix_mask)
-                prefix = finish(block, prefix, attended)
-            attended = self._attend(block, query(block, normed), prefix_kv, suffix_kv, last)
+                ends = self.end_rows
+                normed, suffix, rows = normed[..., ends, :], suffix[..., ends, :], rows[ends]
+            q = query(block, normed, update_of(updates, i, rows))
+            attended = self._attend(block, q, prefix_kv, suffix_kv, last)
             suffix = finish(block, suffix, attended)
 
         features = model.ln_final(suffix) @ model.text_projection

@@ -1,11 +1,11 @@
 """What a method is: a frozen dataclass of hyper-parameters and a few short functions.
 
 A method says what it learns (`prompt_shape`, `extra`, `start`), how that enters the two towers
-(`tokens`, `class_tokens`, `image_context`, `adapt_images`, `adapt_texts`) or what comes after them
-(`classifier`, `adapt_logits`, `own_logits`), and what it minimises: `prepare` computes once what
-stays fixed, `losses` returns the named terms of a step, each (R,), `weights` their factors. Summing
-and logging belong to the training loop. Whatever a method leaves out is done as in plain prompt
-tuning; nothing but `prompt_shape` and `losses` is required.
+(`tokens`, `class_tokens`, `low_rank`, `image_context`, `adapt_images`, `adapt_texts`) or what comes
+after them (`classifier`, `adapt_logits`, `own_logits`), and what it minimises: `prepare` computes
+once what stays fixed, `losses` returns the named terms of a step, each (R,), `weights` their factors.
+Summing and logging belong to the training loop. Whatever a method leaves out is done as in plain
+prompt tuning; nothing but `prompt_shape` and `losses` is required.
 
 Replicas of one pass call these functions once, together: R is their number. They may differ in the
 hyper-parameters that `per_replica` names: those that only `weights` and `prepare` read, which each
@@ -22,7 +22,7 @@ from typing import ClassVar, Literal, NamedTuple
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from cptlab.clip import CONTEXT_INIT, Backbone, Prompts, PromptShape, prompt_template
+from cptlab.clip import CONTEXT_INIT, Backbone, LowRank, Prompts, PromptShape, prompt_template
 from cptlab.methods.schedule import PUBLISHED, Schedule
 
 PHOTO = ("a photo of a {}.",)
@@ -256,6 +256,19 @@ class Method:
 
     def class_tokens(self, prompts: Prompts, frozen: Tensor) -> dict[int, Tensor]:
         """Block -> tokens (R, K, n, w) of every class's own, from its frozen prototype (K, d)."""
+        return {}
+
+    def adapted_towers(self) -> tuple[Tower, ...]:
+        """The towers that `low_rank` has updates for."""
+        return ()
+
+    def low_rank(
+        self, prompts: Prompts, tower: Tower, uniform: Tensor | None = None
+    ) -> dict[int, LowRank]:
+        """Block of a tower -> what is added to its query, key and value projections.
+
+        uniform: random numbers (R,) of a training step, for dropout; None where nothing is drawn.
+        """
         return {}
 
     def image_context(self, prompts: Prompts, image_features: Tensor) -> Tensor:

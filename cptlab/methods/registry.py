@@ -37,6 +37,7 @@ BUILT_IN = {
     "candle": "cptlab.methods.candle:Candle",
     "dekg": "cptlab.methods.dekg:DeKg",
     "dpc": "cptlab.methods.dpc:DPC",
+    "clip_lora": "cptlab.methods.clip_lora:CLIPLoRA",
     "global_etf": "cptlab.methods.global_etf:GlobalETF",
     "cpt": "cptlab.methods.cpt:CPT",
 }

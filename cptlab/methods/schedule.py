@@ -16,7 +16,9 @@ class Schedule:
     Defaults are the paper's base-to-new setting (supplement, 6.1). `match_balanced_steps` lengthens
     long-tailed runs until they take as many steps as the balanced one. `momentum` belongs to SGD,
     `eps` to "adam" and "adamw", which have torch's betas. `annealing` "steps" is a cosine over the
-    steps of the whole run without a warm-up (`warmup_lr` is unused).
+    steps of the whole run without a warm-up (`warmup_lr` is unused). `steps_per_shot`: if not 0, a
+    run takes so many steps for each training image of its most frequent class (`RunSpec.n_max`), in
+    whole epochs, and `epochs` is unused.
 
     Raises:
         ValueError: for epochs, a rate or a batch size that are not positive.
@@ -32,6 +34,7 @@ class Schedule:
     optimiser: Literal["sgd", "adam", "adamw"] = "sgd"
     eps: float = 1e-8
     annealing: Literal["epochs", "steps"] = "epochs"
+    steps_per_shot: int = 0
 
     def __post_init__(self) -> None:
         check_values(self)
@@ -61,9 +64,12 @@ def scaled(own: Schedule, to: Schedule) -> Schedule:
 
     Epochs (rounded up, and at least one after the warm-up) and rate change by the same factors as
     CPT's; the batch size is that of `to`, so that methods of other published batch sizes keep their
-    proportion of images seen, not of steps (`in_published_steps`). A weight decay that differs from
+    proportion of images seen, not of steps (`in_published_steps`). A schedule that counts steps
+    keeps its proportion of steps. A weight decay that differs from
     CPT's published one stays the method's own, as the optimiser does.
     """
+    steps = own.steps_per_shot * (to.epochs / PUBLISHED.epochs)
+    steps *= PUBLISHED.batch_size / to.batch_size
     shared_decay = own.weight_decay == PUBLISHED.weight_decay
     return Schedule(
         epochs=max(2, math.ceil(own.epochs * to.epochs / PUBLISHED.epochs)),
@@ -76,6 +82,7 @@ def scaled(own: Schedule, to: Schedule) -> Schedule:
         optimiser=own.optimiser,
         eps=own.eps,
         annealing=own.annealing,
+        steps_per_shot=math.ceil(steps),
     )
 
 
@@ -88,7 +95,7 @@ def in_published_steps(own: Schedule, to: Schedule) -> Schedule:
     others stay as they are.
     """
     long = scaled(own, to)
-    if own.batch_size <= PUBLISHED.batch_size:
+    if own.batch_size <= PUBLISHED.batch_size or own.steps_per_shot:
         return long
     steps = (own.epochs / own.batch_size) / (PUBLISHED.epochs / PUBLISHED.batch_size)
     return replace(long, epochs=max(2, round(to.epochs * steps)))

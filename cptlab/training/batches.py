@@ -66,23 +66,24 @@ class TrainingImages:
             self.frozen = model.unprompted().encode_samples(dataset, samples)[0]
 
     def features(
-        self, batch: Tensor, views: Sequence[Tensor] = ()
+        self, batch: Tensor, views: Sequence[Tensor] = (), uniform: Tensor | None = None
     ) -> tuple[Tensor, Tensor | None, Tensor]:
         """Image features (R, B, d), those of the frozen tower if there are any, labels (R, B).
 
         Of the images at the positions (R, B) of a batch, or of views of them, the first one for
-        the learned features and the last one for the frozen ones.
+        the learned features and the last one for the frozen ones. uniform (R,): of the step.
         """
         rows, labels = self.rows.gather(1, batch), self.labels.gather(1, batch)
         if views:
             needed = self.model.method.frozen_images
             frozen = self.model.frozen_features(views[-1]) if needed else None
-            return self.model.image_features(views[0], "training"), frozen, labels
+            return self.model.image_features(views[0], "training", uniform), frozen, labels
         if not len(self.images):
             frozen = self.frozen[rows]
             return self.model.method.adapt_images(self.model.prompts, frozen), frozen, labels
         frozen = self.frozen[rows] if len(self.frozen) else None
-        return self.model.image_features(self.images[rows], "training"), frozen, labels
+        features = self.model.image_features(self.images[rows], "training", uniform)
+        return features, frozen, labels
 
     def views(self, batch: Tensor, seeds: Sequence[int]) -> Tensor:
         """One augmented view (R, B, 3, H, W) of the images of a batch, replica r by seed r."""

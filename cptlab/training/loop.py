@@ -170,8 +170,9 @@ class TrainStep:
             views: (R, B, 3, H, W) each, of these images; none if they are taken as they are.
         """
         model, method = self.model, self.model.method
-        features, frozen, labels = self.images.features(positions, views)
-        prototypes = model.prototypes(self.classes, features if method.per_image else None)
+        features, frozen, labels = self.images.features(positions, views, uniform)
+        seen = features if method.per_image else None
+        prototypes = model.prototypes(self.classes, seen, uniform)
         logits = model.logits(features, prototypes, "training")
         outputs = BatchOutputs(
             features,

@@ -87,7 +87,8 @@ class PromptedCLIP:
         """Whether anything learned enters a tower; if not, its features are the frozen ones."""
         if tower == "text" and type(self.method).class_tokens is not Method.class_tokens:
             return True
-        return len(getattr(self.method.tokens(self.prompts, use), tower)) > 0
+        tokens = getattr(self.method.tokens(self.prompts, use), tower)
+        return len(tokens) > 0 or tower in self.method.adapted_towers()
 
     def encodes_alike(self) -> bool:
         """Whether images are encoded in the same way for trained and for other classes."""
@@ -118,25 +119,32 @@ class PromptedCLIP:
         tower = build_text_tower(self.backbone, sentences, n_tokens)
         return Classes(names, use, tower, frozen)
 
-    def prototypes(self, classes: Classes, image_features: Tensor | None = None) -> Tensor:
-        """Raw text features (R, K, d) of bound classes.
+    def prototypes(
+        self,
+        classes: Classes,
+        image_features: Tensor | None = None,
+        uniform: Tensor | None = None,
+    ) -> Tensor:
+        """Raw text features (R, K, d) of bound classes; uniform (R,) as in `BatchOutputs`.
 
         Where they depend on the image, (R, B, K, d) for features (R, B, d); without features, the
         prototypes (R, K, d) that a feature of zeros gives.
         """
         method, prompts = self.method, self.prompts
         text = list(method.tokens(prompts, classes.use).text)
+        updates = method.low_rank(prompts, "text", uniform)
         if not method.per_image:
             class_tokens = {}
             if classes.frozen is not None:
                 class_tokens = method.class_tokens(prompts, classes.frozen)
-            return method.adapt_texts(prompts, self._encode(classes.tower, text, class_tokens))
+            features = self._encode(classes.tower, text, class_tokens, updates)
+            return method.adapt_texts(prompts, features)
         conditioned = image_features is not None
         if not conditioned:
             image_features = text[0].new_zeros(1, 1, self.backbone.embed_dim)
         text[0] = method.image_context(prompts, image_features)
         text[1:] = [layer.unsqueeze(-3) for layer in text[1:]]
-        features = method.adapt_texts(prompts, self._encode(classes.tower, text))
+        features = method.adapt_texts(prompts, self._encode(classes.tower, text, {}, updates))
         return features if conditioned else features.squeeze(-3)
 
     @torch.no_grad()
@@ -144,10 +152,13 @@ class PromptedCLIP:
         """Raw text features (R, K, d) of these classes, once and without gradients."""
         return self.prototypes(self.bind(class_names))
 
-    def image_features(self, images: Tensor, use: Use = "base") -> Tensor:
+    def image_features(
+        self, images: Tensor, use: Use = "base", uniform: Tensor | None = None
+    ) -> Tensor:
         """Raw image features (R, B, d) of normalised images (R or 1, B, 3, H, W)."""
         vision = list(self.method.tokens(self.prompts, use).vision)
-        features = self._encode(self.image_tower, images, vision)
+        updates = self.method.low_rank(self.prompts, "vision", uniform)
+        features = self._encode(self.image_tower, images, vision, updates)
         return self.method.adapt_images(self.prompts, features)
 
     @torch.no_grad()

@@ -57,12 +57,15 @@ def rewind(optimiser: Optimizer, start: Sequence[tuple[Tensor, Tensor]]) -> None
 
 
 def planned_epochs(spec: RunSpec, n_classes: int, n_samples: int) -> int:
-    """Epochs of a run, after `match_balanced_steps`."""
-    epochs, batch_size = spec.schedule.epochs, spec.schedule.batch_size
-    if not spec.schedule.match_balanced_steps:
-        return epochs
-    wanted = epochs * steps_per_epoch(n_classes * spec.n_max, batch_size)
-    return round(wanted / steps_per_epoch(n_samples, batch_size))
+    """Epochs of a run, after `match_balanced_steps` and `steps_per_shot`."""
+    schedule = spec.schedule
+    per_epoch = steps_per_epoch(n_samples, schedule.batch_size)
+    if schedule.steps_per_shot:
+        return max(1, round(schedule.steps_per_shot * spec.n_max / per_epoch))
+    if not schedule.match_balanced_steps:
+        return schedule.epochs
+    balanced = steps_per_epoch(n_classes * spec.n_max, schedule.batch_size)
+    return round(schedule.epochs * balanced / per_epoch)
 
 
 def steps_per_epoch(n_samples: int, batch_size: int) -> int:

@@ -29,6 +29,7 @@ from cptlab.training.batches import Batches, TrainingImages
 from cptlab.training.context import begin
 from cptlab.training.loop import TrainStep, accelerated
 from cptlab.training.model import PromptedCLIP
+from cptlab.training.optimisation import planned_epochs
 from cptlab.training.spec import RunSpec
 
 REFERENCE = "IVLP"
@@ -80,13 +81,15 @@ def method_rows(
     for test in tests.values():
         test()
     learning, testing = timed(steps, rounds, device), timed(tests, rounds, device)
+    sizes_of_run = len(dataset.class_names), len(subset.samples)
+    epochs = {label: planned_epochs(specs[label], *sizes_of_run) for label in steps}
     return [
         {
             "part": "methods",
             "method": label,
             "backbone": backbone.name,
             "trained_parameters": model.prompts.count(),
-            "epochs": specs[label].schedule.epochs if label in steps else 0,
+            "epochs": epochs.get(label, 0),
             "classes": len(dataset.class_names),
             "batch": sizes.get(label, 0),
             **_summary("step", learning.get(label, [0.0]), learning[REFERENCE]),

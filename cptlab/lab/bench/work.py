@@ -87,7 +87,8 @@ def images_of_a_step(method: Method, batch_size: int, n_classes: int) -> float:
 def prompts_images(method: Method) -> bool:
     """Whether the image tower has to be trained through: all deep methods prompt both towers."""
     shape = method.prompt_shape()
-    return shape.vision_tokens > 0 or shape.text_depth > 1
+    prompted = shape.vision_tokens > 0 or shape.text_depth > 1
+    return prompted or "vision" in method.adapted_towers()
 
 
 def reads_texts(method: Method) -> bool:

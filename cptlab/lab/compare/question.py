@@ -126,6 +126,8 @@ class Question:
         spec = self.sized.spec(self.named[short], method, tau, seed, self.protocol)
         schedule = {"epochs": self.epochs, "lr": self.lr, "batch_size": self.batch_size}
         schedule = {name: value for name, value in schedule.items() if value is not None}
+        if "epochs" in schedule:  # in place of steps for every shot
+            schedule["steps_per_shot"] = 0
         if not method.weights():  # nothing is learned, so one run serves all schedules
             schedule = {}
         return dataclasses.replace(

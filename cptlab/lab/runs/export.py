@@ -95,7 +95,7 @@ def export(
 def _more_than_weights(model: PromptedCLIP, use: Use) -> str:
     """What a method does beside class weights, in part of a sentence; empty if nothing."""
     if model.learns_in("vision", "base"):
-        return "has learned tokens in the image tower"
+        return "learned something in the image tower"
     if type(model.method).adapt_images is not Method.adapt_images:
         return "changes image features by what it learned"
     if type(model.method).own_logits is not Method.own_logits:
