@@ -3,9 +3,9 @@
 A method says what it learns (`prompt_shape`, `extra`, `start`), how that enters the two towers
 (`tokens`, `class_tokens`, `low_rank`, `image_context`, `adapt_images`, `adapt_texts`) or what comes
 after them (`classifier`, `adapt_logits`, `own_logits`), and what it minimises: `prepare` computes
-once what stays fixed, `losses` returns the named terms of a step, each (R,), `weights` their factors.
-Summing and logging belong to the training loop. Whatever a method leaves out is done as in plain
-prompt tuning; nothing but `prompt_shape` and `losses` is required.
+once what stays fixed, `losses` returns the named terms of a step, each (R,), `weights` their
+factors. Summing and logging belong to the training loop. Whatever a method leaves out is done as in
+plain prompt tuning; nothing but `prompt_shape` and `losses` is required.
 
 Replicas of one pass call these functions once, together: R is their number. They may differ in the
 hyper-parameters that `per_replica` names: those that only `weights` and `prepare` read, which each

@@ -18,23 +18,26 @@ class CLIPLoRA(Method):
     """Low-rank updates of the query, key and value projections of every block; cross-entropy.
 
     A projection W gives W x + alpha / sqrt(rank) B A x, with A (rank, width) and B (width, rank)
-    learned and W frozen (Hu et al. 2022, eq. 3; the factor as in the public code: the square root
-    of the rank, where the paper divides by the rank). A starts uniform in +-1 / sqrt(width), B at
-    zero, so that training starts from the frozen CLIP.
-    In training steps an entry of x is dropped with the chance `dropout`, on the way to A alone, for
-    each projection, image, class and token anew. Then every class has a prefix of its own in the
-    text tower; in tests, and without dropout, the classes share it.
+    learned and W frozen (LoRA, Hu et al. 2022, eq. 3; they divide by the rank, the public code by
+    its square root). A starts uniform in +-1 / sqrt(width), B at zero, so that training starts from
+    the frozen CLIP.
+
+    In training steps an entry of x is dropped with the chance `dropout`, on the way to A alone,
+    anew for each projection, image, class and token. The classes' sentences then have prefixes of
+    their own in the text tower; in tests, and without dropout, they share one.
 
     where: the towers that are updated. blocks: their numbers, from 0, in each of these towers;
     empty for all of them, as published.
 
-    It learns 500 steps for every shot, whatever the number of classes, and at every imbalance
-    ratio; shots are those of the most frequent class. All sentences are "a photo of a {}.", as in
-    the public code's runs.
+    It was published for few-shot learning alone: 500 steps for every shot, whatever the number of
+    classes. Here shots are the images of the most frequent class, so that a long tail has as many
+    steps. All sentences are "a photo of a {}.", as in the public code's runs.
 
-    What differs from the public code: it computes in half precision with a scaled gradient; its
-    rate ends at 1e-6, here at 0; its last batch of an epoch may be smaller, here it is left out;
-    the scale of logits is 100 there and the backbone's own here (the same in OpenAI's CLIP).
+    What differs from the public code: it computes in half precision and scales the gradient; its
+    rate ends at 1e-6, here at 0; the last batch of an epoch may be smaller there and is left out
+    here, and the last epoch is cut short there and rounded here; logits are scaled by 100 there, by
+    the backbone's own factor here (the same in OpenAI's CLIP). Without dropout, its gradients
+    through updated projections are those of the frozen weights; here they are the true ones.
     """
 
     name: ClassVar[str] = "clip_lora"
@@ -48,6 +51,8 @@ class CLIPLoRA(Method):
     def __post_init__(self) -> None:
         if isinstance(self.rank, int) and self.rank < 1:
             raise ValueError(f"rank is {self.rank}: give 1 or more, such as 2.")
+        if isinstance(self.blocks, tuple) and len(set(self.blocks)) < len(self.blocks):
+            raise ValueError(f"blocks is {self.blocks}: name each once.")
         if isinstance(self.dropout, int | float) and not 0 <= self.dropout < 1:
             raise ValueError(f"dropout is {self.dropout}: give a chance of at least 0, below 1.")
 
@@ -79,7 +84,7 @@ class CLIPLoRA(Method):
                     f"rank is {self.rank}, but the {tower} tower of {backbone.name} is {width} "
                     f"wide: choose a rank of at most {width}, such as 2."
                 )
-            if strange := [block for block in self.blocks if block >= layers]:
+            if strange := [block for block in self.blocks if block not in range(layers)]:
                 raise ValueError(
                     f"blocks has {strange[0]}, but the {tower} tower of {backbone.name} has blocks "
                     f"0 to {layers - 1}: choose from these, or where='text' or 'vision'."
