@@ -199,6 +199,6 @@ def test_the_tail_has_one_legend(fig):
     gains = pd.DataFrame(
         {"method": ["A"], "n_k": ["1"], "mean": [1.0], "lower": [0.0], "upper": [2.0], "n": [4]}
     )
-    figures.tail_panels(thirds, gains, fig, "τ = 0.06")
+    figures.tail_panels(comparison.thirds(thirds), gains, fig, "τ = 0.06")
     assert [text.get_text() for text in fig.legends[0].get_texts()] == ["A", "B"]
     assert fig.axes[0].get_title() == "τ = 0.06"

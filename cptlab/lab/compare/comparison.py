@@ -17,7 +17,9 @@ from cptlab.lab.figures.style import in_style, save, use_style
 from cptlab.lab.runs.frame import runs_frame
 from cptlab.lab.runs.results import Result
 from cptlab.lab.study.claims.variants import ZERO_SHOT
-from cptlab.lab.study.tables import cell, differences, for_every_seed, gain_table, method_table
+from cptlab.lab.study.parts import parts_of
+from cptlab.lab.study.summary import NUMBERS, PARTS, spanned, summarise, text_of
+from cptlab.lab.study.tables import differences, for_every_seed, gain_table
 
 THIRDS = ("head", "medium", "tail")
 METRICS = {
@@ -70,37 +72,40 @@ class Comparison:
         return [name for name in METRICS[self.question.protocol] if name in self.frame]
 
     @cached_property
-    def averaged(self) -> pd.DataFrame:
-        """Mean over the data sets of each method, tau and seed."""
-        groups = self.frame.groupby(["method", "tau", "seed"], sort=False)
-        return groups[self.metrics].mean().reset_index()
+    def _runs(self) -> pd.DataFrame:
+        """What the table needs of every run, with what its metrics are means of."""
+        columns = ["dataset", "method", "tau", "seed", *self.metrics]
+        return self.frame[columns].assign(**{PARTS: [parts_of(result) for result in self.results]})
 
     def summary(self) -> pd.DataFrame:
         """The numbers of the table, tidy, for each data set and for their mean.
 
         Returns:
-            Columns dataset, method, tau, metric, mean, lower, upper (a 95 % interval over seeds,
-            Student's; none with fewer than three), n (seeds), and against: empty, or the method
-            whose run of the same seed was subtracted.
+            Columns dataset, tau, method, metric; against: empty, or the method whose run of the
+            same seed was subtracted; and the numbers of `cptlab.lab.study.summary.summarise`: mean,
+            lower and upper (a 95 % interval over data sets and seeds, or over a single one's
+            classes and seeds; none with fewer than five runs), least and most of the runs, n
+            (their number) and datasets.
         """
-        parts = {name: self.frame[self.frame["dataset"] == name] for name in self.question.named}
+        runs = self._runs
+        parts = {name: runs[runs["dataset"] == name] for name in self.question.named}
         if len(parts) > 1:
-            parts = {MEAN: self.averaged} | parts
+            parts = {MEAN: runs} | parts
         tables = []
         for name, rows in parts.items():
-            rows = rows[["method", "tau", "seed", *self.metrics]]
-            tables.append(method_table(rows, self.metrics).assign(dataset=name, against=""))
+            tables.append(summarise(rows, self.metrics).assign(dataset=name, against=""))
             seeded = for_every_seed(rows, ZERO_SHOT)
             for label in self.question.against:
                 gaps = differences(seeded, label, self.metrics)
                 gaps = gaps[gaps["method"] != ZERO_SHOT]  # that is the other difference again
-                gaps = method_table(gaps, self.metrics)
+                gaps = summarise(gaps, self.metrics)
                 tables.append(gaps.assign(dataset=name, against=label))
-        columns = ["dataset", "tau", "method", "metric", "against", "mean", "lower", "upper", "n"]
+        columns = ["dataset", "tau", "method", "metric", "against", *NUMBERS]
         return pd.concat(tables, ignore_index=True)[columns]
 
     def table(self) -> pd.DataFrame:
-        """Accuracies in percent and paired differences in points, as text: "71.2 [69.8, 72.6]".
+        """Accuracies in percent and paired differences in points, as text: "71.2 [69.8, 72.6]",
+        or with the range of fewer than five runs, "71.2 (70.1 to 72.0)".
 
         A row for each data set (their mean first), tau and method; behind the accuracies stand the
         differences of the protocol's main accuracy and of the tail to zero-shot and the reference.
@@ -109,7 +114,7 @@ class Comparison:
         summary = self.summary()
         shown = summary[(summary["against"] == "") | summary["metric"].isin([main, "tail"])]
         columns = shown["metric"] + shown["against"].map(lambda label: label and f" - {label}")
-        texts = [cell(row) for row in shown.itertuples()]
+        texts = [text_of(row) for row in shown.itertuples()]
         shown = shown.assign(column=columns, text=texts)
         keys = ["dataset", "tau", "method"]
         wide = shown.pivot(index=keys, columns="column", values="text").fillna("")
@@ -131,7 +136,7 @@ class Comparison:
 
     def plot(self) -> Figure:
         """Means with intervals: a row for each tau, a column for each accuracy."""
-        mean = self._of_all(self.summary())
+        mean = spanned(self._of_all(self.summary()))
         names = {name: name for name in self.metrics if name not in THIRDS[:2]}
         with use_style():
             figure = plt.figure(figsize=(8, 1))
@@ -145,7 +150,7 @@ class Comparison:
     def plot_tail(self) -> Figure:
         """At the smallest tau: accuracy by thirds, and gains by a class's number of images."""
         tau = self.frame["tau"].min()
-        rows = self.averaged[self.averaged["tau"] == tau]
+        rows = spanned(summarise(self._runs[self._runs["tau"] == tau], THIRDS, ["method"]))
         with use_style():
             figure = plt.figure()
             figures.tail_panels(rows, self.gains(), figure, f"Head to tail at τ = {tau:g}")

@@ -11,7 +11,6 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from cptlab.lab.figures.seeds import training_curves
 from cptlab.lab.figures.style import BLACK, GREY, MATH, method_look, method_order
-from cptlab.lab.study.tables import method_table
 
 THIRDS = ["head", "medium", "tail"]
 
@@ -108,18 +107,16 @@ def few_shot_panels(frame: pd.DataFrame, fig: Figure) -> list[Axes]:
     return axes[: len(order)]
 
 
-def thirds_bars(frame: pd.DataFrame, ax: Axes) -> Axes:
+def thirds_bars(table: pd.DataFrame, ax: Axes) -> Axes:
     """Accuracy of the head, medium and tail third of the classes: a bar per method with interval.
 
     Args:
-        frame: a row per run: columns "method", "seed", and "head", "medium", "tail" in percent.
+        table: a row per method and metric "head", "medium", "tail": columns "method", "metric",
+            "mean", "lower" and "upper" in percent, as `cptlab.lab.study.tables.method_table` and
+            `cptlab.lab.study.summary.summarise` return them.
         ax: axes to draw on; the legend is the caller's.
-
-    Raises:
-        ValueError: on missing columns or several rows for one seed.
     """
-    table = method_table(frame, THIRDS, by=["method"])
-    order = method_order(frame["method"])
+    order = method_order(table["method"])
     width = 0.82 / len(order)
     for shift, label in zip(_spread(len(order), 0.82 - width), order, strict=True):
         rows = table[table["method"] == label].set_index("metric").loc[THIRDS]
@@ -145,14 +142,14 @@ def thirds_bars(frame: pd.DataFrame, ax: Axes) -> Axes:
     return ax
 
 
-def tail_panels(frame: pd.DataFrame, gains: pd.DataFrame, fig: Figure, title: str = "") -> None:
+def tail_panels(table: pd.DataFrame, gains: pd.DataFrame, fig: Figure, title: str = "") -> None:
     """`thirds_bars` above `gains_by_shots`, with one legend.
 
     fig: empty figure to fill; its size is set.
     """
     fig.set_size_inches(7, 6.2)
     above, below = fig.subplots(2, 1)
-    thirds_bars(frame, above)
+    thirds_bars(table, above)
     gains_by_shots(gains, below)
     above.set_title(title)
     handles, labels = above.get_legend_handles_labels()

@@ -94,6 +94,6 @@ def by_reference(gaps: pd.DataFrame) -> dict[str, pd.DataFrame]:
     return {file_part(str(name)): rows.drop(columns="reference") for name, rows in groups}
 
 
-def tail_table(thirds: pd.DataFrame, gains: pd.DataFrame) -> pd.DataFrame:
-    """The numbers of the tail's figure: means by third, and gains by images of a class."""
-    return pd.concat([method_table(thirds, ["head", "medium", "tail"], by=["method"]), gains])
+def thirds(averaged: pd.DataFrame) -> pd.DataFrame:
+    """`method_table` of the head, medium and tail thirds by method."""
+    return method_table(averaged, ["head", "medium", "tail"], by=["method"])

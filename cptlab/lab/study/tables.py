@@ -1,11 +1,14 @@
 """Means over seeds with Student's intervals, as a tidy frame and as Markdown."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.stats import sem, t
+
+from cptlab.lab.study.parts import Parts
+from cptlab.lab.study.summary import PARTS
 
 CONFIDENCE = 0.95
 FEWEST_SEEDS = 3  # with two the interval would reach nine standard deviations to either side
@@ -65,7 +68,7 @@ def differences(frame: pd.DataFrame, reference: str, values: Sequence[str]) -> p
 
     Args:
         frame: one row per run with the columns "method", "seed", `values` and, if they vary,
-            "dataset" and "tau".
+            "dataset", "tau" and `PARTS`, which are subtracted as well.
         reference: label in "method".
         values: columns to subtract.
 
@@ -84,7 +87,18 @@ def differences(frame: pd.DataFrame, reference: str, values: Sequence[str]) -> p
     others = frame[frame["method"] != reference].join(partner.add_suffix(" of partner"), on=keys)
     for name in values:
         others[name] -= others.pop(f"{name} of partner")
+    if PARTS in frame:
+        theirs = frame[frame["method"] == reference].set_index(keys)[PARTS]
+        pairs = zip(others[PARTS], others.join(theirs.rename("theirs"), on=keys)["theirs"])
+        others[PARTS] = [_minus(own, partner) for own, partner in pairs]
     return others.dropna(subset=list(values), how="all").reset_index(drop=True)
+
+
+def _minus(own: Parts, partner: Parts | float) -> Parts:
+    """Parts of a difference; none for a run without a partner."""
+    if not isinstance(partner, Mapping):
+        return {}
+    return {name: own[name] - partner[name] for name in own.keys() & partner.keys()}
 
 
 def for_every_seed(frame: pd.DataFrame, method: str) -> pd.DataFrame:

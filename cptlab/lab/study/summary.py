@@ -1,0 +1,116 @@
+"""Means of runs with the study's interval: over data sets, or parts of one of them, and seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cptlab.lab.study.intervals import FEWEST, Interval, crossed
+from cptlab.lab.study.parts import DATASETS
+
+PARTS = "parts"
+"""The column of a frame of runs that holds `parts.Parts`."""
+NUMBERS = ["mean", "lower", "upper", "least", "most", "n", "datasets"]
+
+
+def summarise(
+    frame: pd.DataFrame, values: Sequence[str], by: Sequence[str] = ("method", "tau")
+) -> pd.DataFrame:
+    """Mean and interval (`intervals.crossed`) of each value in each group of runs.
+
+    With several data sets these and the seeds are random; with one, its classes (`PARTS`) and the
+    seeds, or the seeds alone for values that have no parts. Of several data sets, seeds count that
+    all of them have.
+
+    Args:
+        frame: a row for each group, data set and seed, with the columns `by`, `values`, "seed" and
+            "dataset"; missing numbers are left out.
+        values: columns to summarise.
+        by: columns that define a group.
+
+    Returns:
+        Tidy frame with the columns `by`, "metric", "mean", "lower" and "upper" (95 %; empty with
+        fewer than `FEWEST` runs), "least" and "most" (of the runs), "n" (runs) and "datasets";
+        groups in order of appearance.
+
+    Raises:
+        ValueError: on missing columns, several rows for one run, or data sets without common seeds.
+    """
+    by = list(by)
+    check_one_row_per_run(frame, by, values)
+    rows = []
+    for group, members in frame.groupby(by, sort=False):
+        names = dict(zip(by, group, strict=True))  # ty: ignore[invalid-argument-type]
+        rows += [names | {"metric": name} | _numbers(members, name) for name in values]
+    return pd.DataFrame(rows, columns=[*by, "metric", *NUMBERS])
+
+
+def _numbers(runs: pd.DataFrame, metric: str) -> dict[str, float]:
+    """The columns `NUMBERS` of a group's runs."""
+    runs = runs.dropna(subset=[metric])
+    if runs.empty:
+        return dict.fromkeys(NUMBERS, np.nan) | {"n": 0, "datasets": 0}
+    cells = runs.pivot(index="dataset", columns="seed", values=metric).dropna(axis=1)
+    if cells.empty:
+        raise ValueError(
+            f"Data sets {', '.join(map(str, cells.index))} have no seed in common to average "
+            f"{metric} over: run the same seeds on all of them, or look at each by itself."
+        )
+    values = cells.to_numpy()
+    found, count = crossed(values), values.size
+    if len(values) == 1 and PARTS in runs:
+        parts = [row.get(metric) for row in runs.sort_values("seed")[PARTS]]
+        if all(part is not None for part in parts):
+            over_parts = crossed(np.stack(parts, axis=1))
+            independent = over_parts.units * count if metric in DATASETS else count
+            found = over_parts if independent >= FEWEST else _range(values)
+    return {
+        "mean": float(values.mean()),
+        "lower": found.lower,
+        "upper": found.upper,
+        "least": float(values.min()),
+        "most": float(values.max()),
+        "n": count,
+        "datasets": len(values),
+    }
+
+
+def _range(values: np.ndarray) -> Interval:
+    return crossed(values[:, : FEWEST - 1])  # too few for an interval
+
+
+def check_one_row_per_run(
+    frame: pd.DataFrame, by: Sequence[str], values: Sequence[str] = ()
+) -> None:
+    """Raise ValueError if columns are missing, or a data set and seed occur twice in a group."""
+    keys = [*by, "dataset", "seed"]
+    missing = [name for name in dict.fromkeys([*keys, *values]) if name not in frame.columns]
+    if missing:
+        raise ValueError(f"The frame lacks the columns {missing}; it has {list(frame.columns)}.")
+    if frame.duplicated(keys).any():
+        raise ValueError(
+            f"Some runs have several rows within {list(by)}: add what else varies to the grouping."
+        )
+
+
+def text_of(row: Any) -> str:
+    """A row of `summarise` as text: "71.2 [69.8, 72.6]" with an interval, "71.2 (70.1 to 72.0)"
+    with the range of a few runs, "71.2" of a single one.
+    """
+    if row is None or row.n == 0:
+        return "–"
+    if not np.isnan(row.lower):
+        return f"{row.mean:z.1f} [{row.lower:z.1f}, {row.upper:z.1f}]"
+    return f"{row.mean:z.1f}" + (f" ({row.least:z.1f} to {row.most:z.1f})" if row.n > 1 else "")
+
+
+def spanned(table: pd.DataFrame) -> pd.DataFrame:
+    """The table for a figure: where there is no interval, the range of the runs in its place."""
+    bare = table["lower"].isna()
+    return table.assign(
+        lower=table["lower"].mask(bare, table["least"]),
+        upper=table["upper"].mask(bare, table["most"]),
+    )
