@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cptlab.lab.runs.finished import Result
 from cptlab.lab.study.intervals import linear_harmonic, linear_mean
+
+if TYPE_CHECKING:
+    from cptlab.lab.runs.finished import Result
 
 Parts = Mapping[str, np.ndarray]
 """Metric -> values (parts,) whose mean is the metric; runs of one task have the same parts."""
