@@ -5,13 +5,11 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
-from golden_cases import DTYPES, FOLDER, cases, check, clip_of, method_of, read, template_of
+from golden_cases import DTYPES, cases, check, clip_of, method_of, read, template_of
 
 from cptlab.clip import Prompts, fill_template, stacked
-from cptlab.methods import BatchOutputs, Candle, Context
+from cptlab.methods import BatchOutputs, Context
 from cptlab.methods.base import Support
-from cptlab.methods.parts.fusion import fused, fused_alone, fusion_start
 from cptlab.training.model import PromptedCLIP, frozen_prototypes
 
 of_every = pytest.mark.parametrize("path", cases("Candle"), ids=lambda path: path.stem)
@@ -82,21 +80,6 @@ def test_case(path, dtype, tmp_path):
     assert new.shape == (n_images, n_classes - n_trained)
 
 
-def test_an_image_alone_is_a_batch_of_one():
-    generator, heads = torch.Generator().manual_seed(0), 4
-    learned = {
-        name: torch.stack([value, -value]) + 0.3 * torch.randn(2, *value.shape, generator=generator)
-        for name, value in fusion_start(16, generator).items()
-    }
-    images, classes = (torch.randn(2, n, 16, generator=generator) for n in (3, 5))
-    found, each = fused_alone(images, classes, learned, heads)
-    for b in range(3):
-        tokens = torch.cat([images[:, b : b + 1], classes], 1)
-        expected = fused(tokens, learned, heads)
-        torch.testing.assert_close(found[:, b], expected[:, 0])
-        torch.testing.assert_close(each[:, b], expected[:, 1:])
-
-
 @of_every
 def test_who_knows_no_new_names_starts_without_them(path, tmp_path):
     model, context, _ = begun(path, torch.float64, tmp_path)
@@ -110,35 +93,3 @@ def test_who_knows_no_new_names_starts_without_them(path, tmp_path):
     support = Support(torch.ones(n_trained, 1, 32), torch.arange(n_trained))
     start = method.start(alone, support)
     assert "virtual" not in start and len(start["texts"]) == n_trained
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"heads": 3}, "heads is 3, but features of golden have 32 numbers: choose a divisor"),
-        ({"heads": 0}, "heads is 0, but"),
-        ({"visual_scale": float("nan")}, "visual_scale is nan: give a number of at least 0"),
-        ({"visual_scale": -1.0}, "visual_scale is -1.0: give"),
-    ],
-)
-def test_what_cannot_be_is_said(options, message):
-    with pytest.raises(ValueError, match=message):
-        Candle(**options).check(clip_of(FOLDER / "clip_tiny.npz", torch.float32), 4)
-
-
-def test_new_classes_without_a_prototype_have_their_text_twice():
-    """Then both logits of a new class are one, up to the visual scale."""
-    generator, d = torch.Generator().manual_seed(0), 8
-    start = {"project_images": torch.eye(d), "project_texts": torch.eye(d)}
-    start |= fusion_start(d, generator)
-    known = torch.randn(2, 3, d, generator=generator)
-    start |= {"visual": known[0], "texts": known[1]}
-    extra = {name: value[None] for name, value in start.items()}
-    images, texts = (torch.randn(1, n, d, generator=generator) for n in (4, 2))
-    logits = [
-        Candle(visual_scale=scale).own_logits(Prompts([], [], extra), images, texts, 10.0, "new")
-        for scale in (0.0, 1.0)
-    ]
-    assert logits[0].shape == (1, 4, 2)
-    torch.testing.assert_close(logits[1], 2 * logits[0])
-    assert F.cosine_similarity(images[0, :1], texts[0])[0] * 10 != logits[0][0, 0, 0]
