@@ -11,6 +11,7 @@ from cptlab.lab.runs.finished import Result
 from cptlab.lab.study import lineup, tuning
 from cptlab.lab.study.profiles import FULL, PROFILES
 from cptlab.methods import CPT, METHODS, CoOp, Method
+from cptlab.methods.schedule import Schedule
 
 EVERY = lineup.tuned(FULL)
 
@@ -21,7 +22,7 @@ def test_every_method_gets_as_many_configurations():
     labels = list(study.values())
     assert {labels.count(name) for name in EVERY} == {tuning.CONFIGURATIONS * cells}
     assert set(labels) == set(EVERY)
-    assert {spec.tau for spec in study} == {tuning.TAU}
+    assert {(spec.tau, spec.class_order) for spec in study} == {(tuning.TAU, "permuted")}
 
 
 def test_no_test_image_no_new_class_and_no_seed_of_a_study_is_looked_at():
@@ -42,7 +43,23 @@ def test_the_published_schedule_is_among_them():
         own = FULL.schedule_of(method, "base_to_new", "food")
         tried = tuning.configurations(method, own)
         assert own in [schedule for _, schedule in tried]
-        assert len({(m, s.lr, s.epochs) for m, s in tried}) == tuning.CONFIGURATIONS
+        assert len({(m, s) for m, s in tried}) == tuning.CONFIGURATIONS
+
+
+@pytest.mark.parametrize(
+    ("own", "lengths"),
+    [
+        (Schedule(epochs=3), {3, 12}),
+        (Schedule(epochs=12), {12, 48}),
+        (Schedule(epochs=25), {25, 7}),
+        (Schedule(epochs=6, steps_per_shot=32), {6}),
+    ],
+)
+def test_short_schedules_are_tried_longer_and_long_ones_shorter(own, lengths):
+    schedules = [schedule for _, schedule in tuning.configurations(CoOp(), own)]
+    assert {s.epochs for s in schedules} == lengths
+    steps = {s.steps_per_shot for s in schedules}
+    assert steps == ({32, 8} if own.steps_per_shot else {0})
 
 
 def test_weights_of_cpt_count():
@@ -61,8 +78,10 @@ def test_what_cannot_be_tuned_is_told():
 
     @dataclasses.dataclass(frozen=True)
     class Two(Method):
-        searched = {"text_tokens": (1, 2)}  # noqa: RUF012
         text_tokens: int = 1
+
+        def searched(self):
+            return {"text_tokens": (1, 2)}
 
     with pytest.raises(ValueError, match="4 configurations, others in 6"):
         tuning.configurations(Two(), own)
@@ -80,5 +99,9 @@ def test_the_best_mean_of_each_method_is_chosen(tmp_path):
     assert best.loc["CoOp", "H"] == 55.5 and best.loc["CPT", "H"] == 50.5
     assert (table["runs"] == 2).all()
     fourth = list(study)[6].schedule
-    assert tuning.chosen(table)["CoOp"] == {"lr": fourth.lr, "epochs": fourth.epochs}
-    assert set(tuning.chosen(table)["CPT"]) == {"lr", "epochs", "lambda_tetf"}
+    assert tuning.chosen(table)["CoOp"] == {
+        "lr": fourth.lr,
+        "epochs": fourth.epochs,
+        "steps_per_shot": 0,
+    }
+    assert set(tuning.chosen(table)["CPT"]) == {*tuning.SCHEDULE, "lambda_tetf"}

@@ -134,8 +134,6 @@ class Method:
     learns_from_support: steps draw from these features, so that no tower runs in them.
     published_for: protocol or data set -> fields of the method or its schedule that were published
     for it, where they differ from those for base to new (`published`).
-    searched: hyper-parameters that `cptlab tune` tries beside the rate, with their values: three
-    combinations, or six for a method that trains nothing.
     """
 
     name: ClassVar[str] = "plain"
@@ -149,7 +147,6 @@ class Method:
     support_as_tested: ClassVar[bool] = False
     learns_from_support: ClassVar[bool] = False
     published_for: ClassVar[Mapping[str, Mapping[str, object]]] = {}
-    searched: ClassVar[Mapping[str, tuple[object, ...]]] = {}
 
     # Some methods make an option of these: a field of the same name.
     @property
@@ -176,6 +173,12 @@ class Method:
     def published(self, where: str) -> Mapping[str, object]:
         """What was published for a protocol or data set, for this variant of the method."""
         return self.published_for.get(where, {})
+
+    def searched(self) -> Mapping[str, tuple[object, ...]]:
+        """Hyper-parameters that `cptlab tune` tries beside the rate, with their values: three
+        combinations, or six of a method that trains nothing.
+        """
+        return {}
 
     def schedule(self) -> Schedule:
         """The published schedule (base to new); CPT's own where there is none."""

@@ -96,7 +96,6 @@ class CPT(DeepPrompts):
         "cluster_method",
         "cluster_seed",
     )
-    searched: ClassVar[Mapping[str, tuple[object, ...]]] = {"lambda_tetf": (0.25, 1.0, 4.0)}
     lambda_tetf: float = 0.25
     lambda_cc: float = 0.15
     lambda_rs: float = 0.10
@@ -113,6 +112,9 @@ class CPT(DeepPrompts):
     n_clusters: int | None = None
     cluster_method: ClusterMethod = "spherical"
     cluster_seed: int = 0
+
+    def searched(self) -> Mapping[str, tuple[object, ...]]:
+        return {"lambda_tetf": (0.25, 1.0, 4.0)}
 
     def class_logits(self) -> bool:
         return self.clip_loss == "class_ce"

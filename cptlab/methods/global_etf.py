@@ -33,10 +33,12 @@ class GlobalETF(DeepPrompts):
         Row("Global-ETF (pair mean)", "#661100", ">", options={"reduction": "pair_mean"}),
     )
     per_replica: ClassVar[tuple[str, ...] | None] = ("lambda_etf", "cluster_size")
-    searched: ClassVar[Mapping[str, tuple[object, ...]]] = {"lambda_etf": (0.25, 1.0, 4.0)}
     lambda_etf: float = 0.25
     reduction: PairReduction = "sum"
     cluster_size: int = 16
+
+    def searched(self) -> Mapping[str, tuple[object, ...]]:
+        return {"lambda_etf": (0.25, 1.0, 4.0)}
 
     def weights(self) -> dict[str, float]:
         return {"ce": 1.0, "etf": self.lambda_etf}

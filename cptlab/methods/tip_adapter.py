@@ -87,6 +87,9 @@ class TipAdapter(Method):
     def anchor_templates(self) -> tuple[str, ...] | None:
         return None
 
+    def searched(self) -> Mapping[str, tuple[object, ...]]:
+        return {} if self.fine_tune else {"alpha": (0.5, 1.17, 3.0), "beta": (1.0, 5.5)}
+
     def schedule(self) -> Schedule:
         return Schedule(
             epochs=20,

@@ -90,10 +90,11 @@ def reference(labels: Iterable[str]) -> str:
 
 
 def tuned(profile: Profile) -> dict[str, Method]:
-    """What `cptlab tune` tunes: the methods of the tables that learn or search, with L_TETF as a
-    mean over pairs, and CPT with a single cluster, each for itself.
+    """What `cptlab tune` tunes: all methods that learn or search, with L_TETF as a mean over pairs,
+    and CPT with a single cluster, each for itself.
     """
-    found = methods(profile, compared(profile)[1:], BOTH[1:])
+    every = (name for name in named(profile) if name != ZERO_SHOT)
+    found = methods(profile, (*every, GLOBAL_ETF, CPT), BOTH[1:])
     return found | chosen(profile, ("cpt, etf_reduction=pair_mean, n_clusters=1",))
 
 

@@ -1,6 +1,6 @@
 """Equal tuning: the same number of configurations for every method, on data that no study tests.
 
-Each method gets six (docs/plan.md): its rate here times three factors, by two numbers of epochs;
+Each method gets six (docs/plan.md): its rate here times three factors, by two lengths;
 a method with hyper-parameters to search (`Method.searched`) two factors by three of their values,
 and one that trains nothing six of these alone. The criterion is H with half of the base classes in
 the part of the new ones, on images of a training vendor that is left out (the protocol "tuning").
@@ -26,19 +26,23 @@ from cptlab.training.spec import RunSpec
 CONFIGURATIONS = 6
 RATES, WITH_OPTIONS = (1 / 3, 1.0, 3.0), (1.0, 3.0)
 """Factors of a method's own rate: where epochs are varied beside it, or values of its own."""
-EPOCHS = (0.5, 1.0)
-"""Factors of its epochs, of which there are at least two."""
+LONGER, SHORTER, LONG = 4.0, 0.25, 12
+"""Factor of the epochs of the second length, for methods of up to `LONG` epochs and for others:
+published lengths differ thirtyfold, and this is the way to the others.
+"""
 DATASETS = ("activities", "food")
 TAU = 0.06
 SEEDS = (101, 102)
 """Seeds that no study uses."""
 
+SCHEDULE = ("lr", "epochs", "steps_per_shot")
+"""Fields of a schedule that tuning changes."""
 Configuration = tuple[Method, Schedule]
 
 
 def can_be_tuned(method: Method) -> bool:
     """Whether there is anything to try: zero-shot has nothing."""
-    return bool(method.weights() or method.searched)
+    return bool(method.weights() or method.searched())
 
 
 def configurations(method: Method, own: Schedule) -> list[Configuration]:
@@ -47,10 +51,11 @@ def configurations(method: Method, own: Schedule) -> list[Configuration]:
     Raises:
         ValueError: for a method that has nothing to tune.
     """
-    values = method.searched
+    values = method.searched()
     options = [dict(zip(values, row, strict=True)) for row in product(*values.values())]
     if method.weights():
-        factors = product(WITH_OPTIONS, (1.0,)) if values else product(RATES, EPOCHS)
+        other = LONGER if own.epochs <= LONG and not own.steps_per_shot else SHORTER
+        factors = product(WITH_OPTIONS, (1.0,)) if values else product(RATES, (1.0, other))
         schedules = [_changed(own, rate, epochs) for rate, epochs in factors]
     else:
         schedules = [own] if values else []
@@ -68,9 +73,13 @@ def configurations(method: Method, own: Schedule) -> list[Configuration]:
     return found
 
 
-def _changed(own: Schedule, rate: float, epochs: float) -> Schedule:
-    fewer = max(2, math.ceil(own.epochs * epochs))
-    return dataclasses.replace(own, lr=float(f"{own.lr * rate:.3g}"), epochs=fewer)
+def _changed(own: Schedule, rate: float, length: float) -> Schedule:
+    """The schedule at another rate, and of another length in epochs or in steps for each shot."""
+    lr = float(f"{own.lr * rate:.3g}")
+    if own.steps_per_shot:
+        steps = max(1, math.ceil(own.steps_per_shot * length))
+        return dataclasses.replace(own, lr=lr, steps_per_shot=steps)
+    return dataclasses.replace(own, lr=lr, epochs=max(2, math.ceil(own.epochs * length)))
 
 
 def tuning(
@@ -88,7 +97,9 @@ def tuning(
         for tried, schedule in configurations(method, own):
             for dataset, seed in product(datasets, seeds):
                 plain = profile.spec(dataset, tried, tau, seed)
-                spec = dataclasses.replace(plain, schedule=schedule, protocol="tuning")
+                spec = dataclasses.replace(
+                    plain, schedule=schedule, protocol="tuning", class_order="permuted"
+                )
                 study[spec] = label
     return study
 
@@ -96,20 +107,22 @@ def tuning(
 def summary(study: Mapping[RunSpec, str], results: Iterable[Result]) -> pd.DataFrame:
     """A row for each method and configuration, the best of each method first.
 
-    Columns: "method", "lr", "epochs", "options" (JSON, what is searched of its own), "H", "base",
-    "new" (means over data sets and seeds in percent), "runs", and "chosen".
+    Columns: "method", "lr", "epochs", "steps_per_shot" (0: epochs count), "options" (JSON, what is
+    searched of its own), "H", "base", "new" (means over data sets and seeds in percent), "runs",
+    and "chosen".
     """
     frame = pd.DataFrame(
         {
             "method": study[result.spec],
             "lr": result.spec.schedule.lr,
             "epochs": result.spec.schedule.epochs,
+            "steps_per_shot": result.spec.schedule.steps_per_shot,
             "options": _options(result.spec.method),
             **{name: result.metrics[name] for name in ("H", "base", "new")},
         }
         for result in results
     )
-    by = ["method", "lr", "epochs", "options"]
+    by = ["method", *SCHEDULE, "options"]
     groups = frame.groupby(by, sort=False)
     table = groups[["H", "base", "new"]].mean().assign(runs=groups.size()).reset_index()
     place = {label: i for i, label in enumerate(dict.fromkeys(study.values()))}
@@ -119,16 +132,15 @@ def summary(study: Mapping[RunSpec, str], results: Iterable[Result]) -> pd.DataF
 
 
 def _options(method: Method) -> str:
-    return json.dumps({name: getattr(method, name) for name in method.searched}, sort_keys=True)
+    return json.dumps({name: getattr(method, name) for name in method.searched()}, sort_keys=True)
 
 
 def chosen(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    """Label -> "lr", "epochs" and options of the configuration that `summary` marks."""
+    """Label -> `SCHEDULE` and options of the configuration that `summary` marks."""
     rows = table[table["chosen"]].to_dict("records")
     return {
         str(row["method"]): {
-            "lr": float(row["lr"]),
-            "epochs": int(row["epochs"]),
+            **{name: row[name] for name in SCHEDULE},
             **json.loads(str(row["options"])),
         }
         for row in rows
