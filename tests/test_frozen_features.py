@@ -27,7 +27,7 @@ ALL = (
     LinearProbe(),
     LinearProbe(class_adaptive=True),
     TipAdapter(),
-    TipAdapter(choose="leave_one_out"),
+    TipAdapter(alpha=1.17, beta=1.0),
     TipAdapter(fine_tune=True),
 )
 LEARNING = [method for method in ALL if method.learns()]
@@ -235,15 +235,21 @@ def test_the_pair_that_is_given_and_the_pair_that_is_chosen(backbone, halves):
     for data in (halves[0], changed):
         given = trained(TipAdapter(alpha=2.5, beta=4.0), backbone, data)[0].model.prompts.extra
         assert (given["alpha"].item(), given["beta"].item()) == (2.5, 4.0)
-        chosen = trained(TipAdapter(choose="leave_one_out"), backbone, data)[0].model.prompts.extra
+        chosen = trained(TipAdapter(), backbone, data)[0].model.prompts.extra
         pair = chosen["alpha"].item(), chosen["beta"].item()
-        assert pair[0] in torch.tensor(grid(3.0, 20)) and pair[1] in torch.tensor(grid(7.0, 200))
+        assert pair[0] in torch.tensor(grid(10.0, 20)) and pair[1] in torch.tensor(grid(12.0, 200))
 
 
 def test_published_values_of_data_sets():
     spec = PAPER.spec("eurosat", TipAdapter(fine_tune=True), 1.0, 1)
-    assert (spec.method.alpha, spec.schedule.epochs, spec.schedule.optimiser) == (2.0, 100, "adamw")
-    assert PAPER.spec("imagenet", TipAdapter(), 1.0, 1).method == TipAdapter()
+    assert (spec.schedule.epochs, spec.schedule.lr, spec.schedule.optimiser) == (
+        100,
+        0.001,
+        "adamw",
+    )
+    assert PAPER.spec("sun397", TipAdapter(), 1.0, 1).method == TipAdapter()
+    pets = PAPER.spec("oxford_pets", TipAdapter(), 1.0, 1).method
+    assert (pets.largest_alpha, pets.largest_beta) == (3.0, 7.0)
     probe = PAPER.spec("dtd", LinearProbe(), 1.0, 1).schedule
     assert (probe.epochs, probe.lr, probe.batch_size, probe.weight_decay) == (300, 0.1, 256, 0.0)
 

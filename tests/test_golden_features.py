@@ -156,9 +156,12 @@ def test_search_of_tip_adapter(path, tmp_path):
     hits = leave_one_out(keys, support.labels, logits, betas, alphas)
     assert hits.tolist() == arrays["hits"].tolist()
     assert len(hits.unique()) > 2
-    chosen = dataclasses.replace(model.method, choose="leave_one_out").start(context, support)
+    chosen = dataclasses.replace(model.method, alpha=None, beta=None).start(context, support)
     row, column = divmod(int(arrays["hits"].argmax()), ALPHAS)
     assert (chosen["alpha"].item(), chosen["beta"].item()) == (alphas[column], betas[row])
+    one = dataclasses.replace(model.method, alpha=alphas[7], beta=None).start(context, support)
+    assert one["alpha"].item() == alphas[7]
+    assert one["beta"].item() == betas[int(arrays["hits"][:, 7].argmax())]
 
 
 @of("Linear probe", "CLAP", "Tip-Adapter")

@@ -55,7 +55,6 @@ PASSES = {
         (TipAdapter(fine_tune=True), 2),
         (TipAdapter(fine_tune=True, alpha=3.0), 1),
         (TipAdapter(fine_tune=True, beta=4.0), 1),
-        (TipAdapter(fine_tune=True, choose="leave_one_out"), 1),
     ],
     "coop": [(CoOp(), 1), (CoOp(), 2), (CoOp(), 3)],
     "ivlp": [(IVLP(**DEPTH), 1), (IVLP(**DEPTH), 2)],

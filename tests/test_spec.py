@@ -67,7 +67,6 @@ def changed_value(value):
         "both": "text",
         "sgd": "adam",
         "epochs": "steps",
-        "given": "leave_one_out",
         "a photo of a": None,
     }
     if isinstance(value, bool):
