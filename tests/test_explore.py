@@ -27,7 +27,7 @@ from cptlab.lab.explore.choice import (
 )
 from cptlab.lab.explore.command import command_of
 from cptlab.lab.explore.content import classes_content, map_content, matrix_content, scale_start
-from cptlab.lab.explore.prediction import predict, read_image, read_names
+from cptlab.lab.explore.prediction import predict, ranked, read_image, read_names
 from cptlab.lab.explore.scene import IMAGE_SIZE, scene_of
 from cptlab.lab.explore.weights import around, nearest, with_weights
 from cptlab.lab.runs.results import RESULT, Result
@@ -242,13 +242,18 @@ def test_predictions_are_probabilities_under_ones_own_names(store):
         next(r for r in runs if r.label == label) for label in ("CPT (pair mean)", "Zero-shot")
     )
     image = Image.new("RGB", (40, 30), "red")
-    shares = predict(tuned.result, image, ["red square", "blue sky", "ant"])
-    assert shares["name"].tolist() == ["red square", "blue sky", "ant"]
-    assert shares[["zero_shot", "run"]].sum().tolist() == pytest.approx([100, 100], abs=1e-3)
-    assert not np.allclose(shares["zero_shot"], shares["run"], atol=1e-3)
-    again = predict(plain.result, image, ["red square", "blue sky", "ant"])
-    np.testing.assert_allclose(again["run"], again["zero_shot"], atol=1e-4)
-    np.testing.assert_allclose(again["zero_shot"], shares["zero_shot"], atol=1e-4)
+    names = ["red square", "blue sky", "ant"]
+    shares = predict({"a": tuned.result, "b": plain.result}, image, names)
+    assert list(shares) == ["name", "Zero-shot", "a", "b"]
+    assert shares["name"].tolist() == names
+    assert shares[["Zero-shot", "a", "b"]].sum().tolist() == pytest.approx([100] * 3, abs=1e-3)
+    assert not np.allclose(shares["Zero-shot"], shares["a"], atol=1e-3)
+    np.testing.assert_allclose(shares["b"], shares["Zero-shot"], atol=1e-4)
+    alone = predict({"a": tuned.result}, image, names)
+    np.testing.assert_allclose(alone["a"], shares["a"], atol=1e-4)
+    assert ranked(shares)["a"].is_monotonic_decreasing
+    own = predict({"Zero-shot": plain.result}, image, names)
+    assert list(own) == ["name", "Zero-shot"] and ranked(own)["Zero-shot"].is_monotonic_decreasing
 
 
 def test_names_are_read_from_lines_and_commas():

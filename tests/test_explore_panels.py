@@ -101,6 +101,27 @@ def test_own_names_and_images_are_predicted_and_errors_told(session):
     assert "at least two class names" in text(panel)
 
 
+def test_an_image_stands_beside_several_runs(session):
+    panel = prediction_panel(session)
+    (beside,) = inside(panel, widgets.SelectMultiple)
+    assert beside.options == ("IVLP",)  # zero-shot stands there anyway
+    assert text(panel).count("<th") - text(panel).count("<thead") == 3
+    beside.value = ["IVLP"]
+    assert re.findall(r"<th [^>]*>([^<]*)<", text(panel)) == [
+        "Zero-shot",
+        session.chosen.label,
+        "IVLP",
+    ]
+    session.chosen = next(run for run in session.runs if run.label == "IVLP")
+    assert (beside.options, beside.value) == (("CPT (pair mean)",), ())
+    beside.value = ["CPT (pair mean)"]
+    session.chosen = next(run for run in session.runs if run.label == "Zero-shot")
+    assert beside.value == ("CPT (pair mean)",)  # it stays where it can
+    session.chosen = next(run for run in session.runs if run.label == "IVLP")
+    beside.value = []
+    assert re.findall(r"<th [^>]*>([^<]*)<", text(panel)) == ["Zero-shot", "IVLP"]
+
+
 def send(upload, name, content, part=100):
     """What the page sends of a file."""
     for start in range(0, len(content) or 1, part):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 
 import pandas as pd
@@ -13,6 +13,7 @@ from cptlab.data import ImageDataset, Sample
 from cptlab.data.images import clip_view
 from cptlab.data.reader import Unreadable, read_rgb
 from cptlab.lab.runs.results import Result
+from cptlab.lab.study.claims.variants import ZERO_SHOT
 
 
 def read_names(text: str) -> tuple[str, ...]:
@@ -44,20 +45,27 @@ def read_image(content: bytes, name: str = "This file") -> Image.Image:
         raise ValueError(f"{error}. Choose another file, such as a PNG or JPEG.") from error
 
 
-def predict(result: Result, image: Image.Image, names: Sequence[str]) -> pd.DataFrame:
-    """Probability of each class by the frozen model and by a run, in percent.
+def predict(
+    results: Mapping[str, Result], image: Image.Image, names: Sequence[str]
+) -> pd.DataFrame:
+    """Probability of each class by the frozen model and by runs of one backbone, in percent.
 
-    Columns "name", "zero_shot" and "run", one row per name in the order given; probabilities are
-    the softmax of scaled cosines over these names. Raises ValueError for a name that is too long
-    for the backbone.
+    Columns "name", "Zero-shot" and the labels of `results`, one row per name in the order given;
+    probabilities are the softmax of scaled cosines over these names. Raises ValueError for a name
+    that is too long for the backbone, and the errors of `Result.model`.
     """
-    model = result.model()
-    size = model.backbone.image_size
-    view = clip_view(image, size)[None]
+    models = {label: result.model() for label, result in results.items()}
+    first = next(iter(models.values()))
+    view = clip_view(image, first.backbone.image_size)[None]
     alone = ImageDataset("own", tuple(names), (), (Sample("own", 0),), lambda keys, size: view)
-    columns = {"zero_shot": model.unprompted(), "run": model}
     shares = {
-        column: 100 * one.classify(alone, alone.test)[0, 0].softmax(-1).cpu().numpy()
-        for column, one in columns.items()
+        label: 100 * model.classify(alone, alone.test)[0, 0].softmax(-1).cpu().numpy()
+        for label, model in ({ZERO_SHOT: first.unprompted()} | models).items()
     }
     return pd.DataFrame({"name": list(names), **shares})
+
+
+def ranked(shares: pd.DataFrame) -> pd.DataFrame:
+    """What `predict` gave, the classes by the first run's probability, the highest on top."""
+    _, zero_shot, *runs = shares.columns
+    return shares.sort_values([*runs, zero_shot][0], ascending=False, kind="stable")

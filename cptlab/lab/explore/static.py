@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from cptlab.lab import figures
 from cptlab.lab.explore.content import effective_rank_of, scale_start
+from cptlab.lab.explore.prediction import ranked
 from cptlab.lab.explore.scene import Scene
 from cptlab.lab.figures.style import BLACK, GREEN, in_style, use_style
 
@@ -49,12 +50,9 @@ def map_figure(scene: Scene, layouts: Mapping[str, np.ndarray]) -> Figure:
     return _finished(fig)
 
 
-def prediction_figure(image: np.ndarray, shares: pd.DataFrame, label: str) -> Figure:
-    """An image (H, W, 3) beside the probabilities in percent that `predict` gave.
-
-    label: of the run. Classes are sorted by the run's probability, the highest on top.
-    """
-    shares = shares.sort_values("run")
+def prediction_figure(image: np.ndarray, shares: pd.DataFrame) -> Figure:
+    """An image (H, W, 3) beside the probabilities in percent that `predict` gave for one run."""
+    shares = ranked(shares)[::-1]  # bars begin at the bottom
     with use_style():
         height = 1.2 + 0.32 * len(shares)
         fig, (left, right) = plt.subplots(
@@ -63,14 +61,14 @@ def prediction_figure(image: np.ndarray, shares: pd.DataFrame, label: str) -> Fi
         left.imshow(image)
         left.set_axis_off()
         rows = np.arange(len(shares))
-        looks = {"Zero-shot": ("zero_shot", BLACK, "////"), label: ("run", GREEN, None)}
-        for shift, (name, (column, color, hatch)) in zip((-0.2, 0.2), looks.items()):
+        looks = zip((-0.2, 0.2), list(shares.columns[1:]), (BLACK, GREEN), ("////", None))
+        for shift, label, color, hatch in looks:
             face = "white" if hatch else color
             right.barh(
                 rows - shift,
-                shares[column],
+                shares[label],
                 height=0.36,
-                label=name,
+                label=label,
                 facecolor=face,
                 edgecolor=color,
                 hatch=hatch,
