@@ -17,6 +17,7 @@ from cptlab.lab.cli.execute import execute_notebook
 from cptlab.lab.explore import begin, prediction_panel, run_panel
 from cptlab.lab.explore import session as session_module
 from cptlab.lab.explore.choice import Finished, label_of
+from cptlab.lab.explore.confusion_panel import confusion_panel, confusions
 from cptlab.lab.explore.controls import Menu, Sliders
 from cptlab.lab.explore.hover import HoverMatrix
 from cptlab.lab.explore.session import is_interactive, there_are
@@ -120,6 +121,30 @@ def test_an_image_stands_beside_several_runs(session):
     session.chosen = next(run for run in session.runs if run.label == "IVLP")
     beside.value = []
     assert re.findall(r"<th [^>]*>([^<]*)<", text(panel)) == ["Zero-shot", "IVLP"]
+
+
+def test_confusions_are_counted_by_class_from_many_images_to_few(session):
+    shown = confusion_panel(session)
+    result = session.chosen.result
+    table = confusions(result)
+    assert (
+        table["n_k"].is_monotonic_decreasing and table["n_k"].sum() == result.classes["n_k"].sum()
+    )
+    base = result.classes[result.classes["role"] == "base"].set_index("name")["accuracy"]
+    np.testing.assert_allclose(table.set_index("name")["accuracy"], base[table["name"]])
+    for images, accuracy, taken_for in zip(table["images"], table["accuracy"], table["taken_for"]):
+        wrong = [count for _, count in taken_for]
+        assert sum(wrong) == round(images * (1 - accuracy / 100))
+        assert wrong == sorted(wrong, reverse=True)
+    assert shown.value.count("<tr>") == 6
+    before = shown.value
+    session.chosen = next(run for run in session.runs if run.label == "IVLP")
+    assert "<b>IVLP</b>" in shown.value != before
+    bare = dataclasses.replace(result, folder=session.store / "none")
+    session.chosen = dataclasses.replace(session.chosen, result=bare)
+    assert "There are no confusions of IVLP.</b>" in shown.value
+    session.live = False
+    assert "no confusions" in confusion_panel(session).data
 
 
 def send(upload, name, content, part=100):
