@@ -61,7 +61,7 @@ def test_menus_choose_the_run_that_is_shown(session):
 
 def test_sliders_choose_the_nearest_run_and_stay_where_they_are(session):
     panel = run_panel(session)
-    (sliders,) = inside(panel, Sliders)
+    sliders, _ = inside(panel, Sliders)
     assert sliders.values == [0.25, 0.15, 0.10]
     sliders.values = [0.02] * 3
     assert session.chosen.label == "IVLP"
@@ -83,7 +83,7 @@ def test_a_weight_that_passes_through_zero_keeps_the_reading(session):
             for spec in (dataclasses.replace(before.spec, method=one) for one in (other, off))
         ),
     ]
-    (sliders,) = inside(panel, Sliders)
+    sliders, _ = inside(panel, Sliders)
     seen = []
     for value in (0, 1, 0, 0.25):
         sliders.values = [value, 0.15, 0.10]

@@ -11,6 +11,7 @@ from tiny_explorer import PROFILE
 from cptlab.lab.explore import run_panel
 from cptlab.lab.explore.choice import finished
 from cptlab.lab.explore.controls import Menu, Sliders
+from cptlab.lab.explore.epochs_panel import EpochsPanel
 from cptlab.lab.explore.hover import HoverMatrix
 from cptlab.lab.explore.watch import Stopped, train_and_watch
 from cptlab.lab.explore.weights import around, with_weights
@@ -47,6 +48,30 @@ def test_training_shows_every_epoch_and_offers_the_run(session):
     assert "Finished and stored" in text(panel)
     assert not button(panel, "Train").disabled and button(panel, "Stop").disabled
     assert label in [run.label for run in finished(PROFILE, session.store)[0]]
+
+
+def test_after_training_a_slider_goes_over_the_epochs(session):
+    panel = run_panel(session)
+    (epochs,), (matrix,) = inside(panel, EpochsPanel), inside(panel, HoverMatrix)
+    inside(panel, Sliders)[0].values = [0.25, 0.15, 0.3]
+    seen = []
+    matrix.observe(lambda c: seen.append(c["new"]["cosines"]), "content")
+    assert epochs.layout.display == "none"
+    train(panel)
+    assert epochs.layout.display == ""
+    assert (epochs.slider.smallest, epochs.slider.largest, epochs.slider.values) == (1, [3], [3])
+    during = seen[:3]
+    for number in (1, 2, 3):
+        epochs.slider.values = [number]
+        assert matrix.content["panels"][1]["title"].endswith(
+            f"lambda_rs = 0.3, epoch {number} of 3"
+        )
+        assert matrix.content["cosines"] == during[number - 1]
+        assert f"H by epoch: {epochs.epochs[number][2]['H']:.1f} at {number}" in text(panel)
+    inside(panel, Menu)[0].value = "IVLP"
+    assert epochs.layout.display == "none"
+    epochs.slider.values = [2]
+    assert matrix.content["panels"][1]["title"] == "IVLP"
 
 
 def test_a_training_that_fails_says_why_and_the_page_shows_the_chosen_run(session, monkeypatch):

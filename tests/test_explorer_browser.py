@@ -30,6 +30,9 @@ def test_pointing_at_the_matrix_shows_both_classes(lab):
     details = "return [...document.querySelectorAll('.cptlab-details .cptlab-class')]"
     first, second = wait(browser, f"{details}.map((c) => c.querySelector('b').textContent)")
     assert first != second
+    marked = "return [...document.querySelectorAll('.cptlab-map .chosen')].map("
+    marked += "(p) => p.getAttribute('aria-label').split(',')[0])"
+    assert sorted(browser.execute_script(marked)) == sorted([first, second])  # on the map, too
     widths = browser.execute_script(f"{details}.map((c) => c.querySelector('img').naturalWidth)")
     assert widths == [56, 56]
     numbers = browser.execute_script("return document.querySelector('.cptlab-numbers').innerText")
@@ -58,6 +61,12 @@ def test_weights_lead_to_the_nearest_run_and_then_to_a_new_one(lab):
     (_, label) = new = rows(browser)
     assert "lambda_tetf = 1" in label
     assert len(new[label]) == len(old["CPT (pair mean)"])
+    title = "return document.querySelectorAll('.cptlab-panel b')[1].textContent"
+    assert browser.execute_script(title) == label
+    wait(browser, "return document.querySelectorAll('.cptlab-sliders input').length === 4")
+    drag(browser, 3, "HOME")  # the epochs
+    wait(browser, f"{title} === {label + ', epoch 1 of 2'!r}")
+    said(browser, "H by epoch: ")
 
 
 def test_a_map_glides_and_names_what_is_pointed_at(lab):
@@ -70,6 +79,8 @@ def test_a_map_glides_and_names_what_is_pointed_at(lab):
     assert len(before) == len(after) == 40 and before != after
     point = browser.execute_script("return document.querySelectorAll('.cptlab-map .point')[3]")
     browser.execute_script("arguments[0].dispatchEvent(new PointerEvent('pointerenter'))", point)
+    cross = browser.execute_script("return document.querySelector('.cross').getAttribute('d')")
+    assert cross == "M0 3.5H40M3.5 0V40"  # its row and column
     details = "return document.querySelector('.cptlab-map').parentElement.innerText"
     name = point.get_attribute("aria-label").split(",")[0]
     assert name in browser.execute_script(details)

@@ -104,6 +104,7 @@ def test_a_narrow_window_shows_everything(lab):
             "panels",
             "sliders",
             "map",
+            "confusions",
             "upload",
             "prediction",
         ):

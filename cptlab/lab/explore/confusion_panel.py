@@ -60,7 +60,7 @@ def confusion_html(session: Session) -> str:
     except (ValueError, OSError) as error:
         return f"<b>There are no confusions of {label}.</b> {escape(str(error))}"
     rows = "".join(
-        f'<tr><td>{escape(name)}</td><td style="text-align: right">{n_k}</td>'
+        f'<tr><td>{escape(name)}</td><td style="text-align: right; padding-right: 1em">{n_k}</td>'
         f"{_accuracy(accuracy, images)}<td>{_listed(taken_for)}</td></tr>"
         for name, n_k, images, accuracy, taken_for in table.itertuples(index=False)
     )

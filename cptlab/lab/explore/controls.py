@@ -9,7 +9,8 @@ from cptlab.lab.explore.hover import CSS, DOM, HERE
 
 
 class Sliders(anywidget.AnyWidget):
-    """A slider for each of `names`, from 0 to `largest`, in `steps` steps; `values` are theirs.
+    """A slider for each of `names`, from `smallest` to `largest`, in `steps` steps; `values` are
+    theirs, shown with so many `digits`.
 
     Screen readers say the names; sliders of ipywidgets have none.
     """
@@ -19,6 +20,8 @@ class Sliders(anywidget.AnyWidget):
     names = traitlets.List(traitlets.Unicode()).tag(sync=True)
     values = traitlets.List(traitlets.Float()).tag(sync=True)
     largest = traitlets.List(traitlets.Float()).tag(sync=True)
+    smallest = traitlets.Float(0).tag(sync=True)
+    digits = traitlets.Int(3).tag(sync=True)
     steps = traitlets.Int(40).tag(sync=True)
     disabled = traitlets.Bool(False).tag(sync=True)
 

@@ -1,4 +1,4 @@
-// Numbers from 0 up, each a labelled slider of the browser's own.
+// Numbers, each a labelled slider of the browser's own.
 
 function render({ model, el }) {
   const root = element("div", "cptlab-sliders", el);
@@ -7,7 +7,7 @@ function render({ model, el }) {
     element("span", "", label).textContent = name;
     const input = element("input", "", label);
     const output = element("output", "", label);
-    Object.assign(input, { type: "range", min: 0 });
+    input.type = "range";
     input.addEventListener("input", () => {
       model.set("values", model.get("values").with(place, input.valueAsNumber));
       model.save_changes();
@@ -20,10 +20,11 @@ function render({ model, el }) {
   function draw() {
     sliders.forEach(({ input, output }, place) => {
       const [value, largest] = [model.get("values")[place], model.get("largest")[place]];
-      const step = largest / model.get("steps");
-      Object.assign(input, { step, max: largest, disabled: model.get("disabled") });
+      const min = model.get("smallest");
+      const step = (largest - min) / model.get("steps");
+      Object.assign(input, { min, step, max: largest, disabled: model.get("disabled") });
       if (Math.abs(input.valueAsNumber - value) > step / 2) input.value = value;
-      output.textContent = value.toFixed(3);
+      output.textContent = value.toFixed(model.get("digits"));
     });
   }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from html import escape
 from typing import Any
 
@@ -13,6 +12,7 @@ import numpy as np
 from cptlab.lab.explore.choice import label_of
 from cptlab.lab.explore.content import effective_rank_of
 from cptlab.lab.explore.controls import Sliders
+from cptlab.lab.explore.epochs_panel import EpochsPanel, Show
 from cptlab.lab.explore.session import Session
 from cptlab.lab.explore.watch import Epoch, Stopped, on_interrupt, train_and_watch
 from cptlab.lab.explore.weights import (
@@ -29,8 +29,6 @@ from cptlab.training.spec import RunSpec
 LARGEST = 4
 """Largest weight of a slider, in units of its default."""
 
-Show = Callable[[str, np.ndarray, dict[str, float] | None], None]
-
 
 class WeightsPanel(widgets.VBox):
     """Sliders, buttons to train and to stop, and a progress bar.
@@ -41,7 +39,7 @@ class WeightsPanel(widgets.VBox):
     """
 
     def __init__(self, session: Session, show: Show) -> None:
-        self.session, self.show = session, show
+        self.session, self.epochs = session, EpochsPanel(session, show)
         self.varied = around(session.chosen.spec, session.profile)
         """The run that the sliders vary, with readings of losses that are off at the moment."""
         self.trained = self.varied.method
@@ -57,7 +55,7 @@ class WeightsPanel(widgets.VBox):
         self.message = widgets.HTML()
         title = widgets.HTML("<b>Loss weights of CPT</b>: drag to the nearest finished run")
         buttons = widgets.HBox([self.train, self.stop, self.bar], layout={"flex_flow": "row wrap"})
-        super().__init__([title, self.sliders, buttons, self.message])
+        super().__init__([title, self.sliders, buttons, self.message, self.epochs])
         self.sliders.observe(self.drag, "values")
         session.observe(self.follow, "chosen")
         session.observe(self.lock, "training")
@@ -141,7 +139,8 @@ class WeightsPanel(widgets.VBox):
             self.bar.max, self.bar.value = epoch.epochs, epoch.number
             cosines = scene.cosines_of(epoch.model)
             metrics = epoch.metrics | {"effective_rank": effective_rank_of(cosines)}
-            self.show(f"{label}, epoch {epoch.number} of {epoch.epochs}", cosines, metrics)
+            title = f"{label}, epoch {epoch.number} of {epoch.epochs}"
+            self.epochs.record(epoch.number, title, cosines, metrics)
 
         self.message.value = f"Training {escape(label)} ..."
         try:
@@ -154,4 +153,5 @@ class WeightsPanel(widgets.VBox):
         session.training = False
         if result is not None:
             session.add(result)
+            self.epochs.offer()
         self.message.value = ended
