@@ -7,7 +7,6 @@ import shutil
 from io import BytesIO
 
 import numpy as np
-import pandas as pd
 import pytest
 from click.testing import CliRunner
 from edited_files import edited
@@ -44,7 +43,7 @@ def run(label="CPT (pair mean)", dataset="food", tau=0.06, seed=1, method=None, 
     """A finished run without results, for what looks at specifications only."""
     method = method or LABELED[label]
     spec = dataclasses.replace(PROFILE.spec(dataset, method, tau, seed), **changes)
-    result = Result(spec, {}, pd.DataFrame(), pd.DataFrame(), {}, None)
+    result = Result(spec, {}, None)
     return Finished(result, label_of(spec, PROFILE))
 
 

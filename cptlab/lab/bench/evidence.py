@@ -18,7 +18,9 @@ from cptlab.training.spec import RunSpec, spec_from_dict
 Form = tuple[str, bool]
 """Name of a method, and whether the image tower learns."""
 LATEST = 9
-"""Results of each kind that are read."""
+"""Results of each kind that count."""
+LOOKED_AT = 300
+"""Results of a data set and method that are read at most: a store may hold thousands."""
 
 
 def kind_of(spec: RunSpec) -> Hashable:
@@ -48,7 +50,7 @@ def measured_ratios(
     for kind, prefix in wanted.items():
         paths = [store / name / RESULT for name in folders if name.startswith(prefix)]
         took: list[float] = []
-        for path in _latest_first(paths):
+        for path in _latest_first(paths)[:LOOKED_AT]:
             read = took_once(path)
             if read is not None and kind_of(read[0]) == kind:
                 spec, replicas, measured = read

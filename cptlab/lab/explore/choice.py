@@ -69,7 +69,8 @@ def finished(profile: Profile, store: Path) -> tuple[list[Finished], list[str]]:
     missing: Counter[str] = Counter()
     for path in sorted(store.glob(f"*/{RESULT}")):
         try:
-            spec = spec_from_dict(read(path)["spec"])
+            values = read(path)
+            spec = spec_from_dict(values["spec"])
         except UnknownMethod as error:
             missing[str(error)] += 1
             continue
@@ -78,7 +79,10 @@ def finished(profile: Profile, store: Path) -> tuple[list[Finished], list[str]]:
             continue
         if not _belongs(spec, profile):
             continue
-        result = load_result(store, spec, content)
+        if path.parent.name != spec.run_id:  # moved here from elsewhere
+            unread += 1
+            continue
+        result = load_result(store, spec, content, values)
         if result is None:
             unread += 1
         elif result.details.get("archived"):

@@ -6,6 +6,7 @@ import dataclasses
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +32,23 @@ class Result:
     """A finished run as read from its result file."""
 
     spec: RunSpec
-    metrics: dict[str, float]
-    classes: pd.DataFrame
-    log: pd.DataFrame
     details: dict[str, Any]
     folder: Path
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Accuracies in percent, and the effective rank in dimensions."""
+        return self.details["metrics"]
+
+    @cached_property
+    def classes(self) -> pd.DataFrame:
+        """A row for each class that was tested."""
+        return pd.DataFrame(self.details["classes"])
+
+    @cached_property
+    def log(self) -> pd.DataFrame:
+        """A row for each epoch."""
+        return pd.DataFrame(self.details["log"])
 
     @property
     def checked(self) -> bool:
@@ -191,13 +204,7 @@ def load_run(folder: str | Path) -> Result:
             "trained, so its prompts may now be used in another way.",
             stacklevel=2,
         )
-    return result_of(spec, values, folder)
-
-
-def result_of(spec: RunSpec, values: dict[str, Any], folder: Path) -> Result:
-    """The values of a result file as a Result."""
-    classes, log = pd.DataFrame(values["classes"]), pd.DataFrame(values["log"])
-    return Result(spec, values["metrics"], classes, log, values, folder)
+    return Result(spec, values, folder)
 
 
 def _damaged(file: Path, error: Exception) -> ValueError:

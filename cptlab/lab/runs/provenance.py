@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import time
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ def environment(spec: RunSpec) -> dict[str, Any]:
     }
 
 
+@cache
 def processor() -> str:
     """This machine's processor and the number of its logical cores, in words."""
     try:

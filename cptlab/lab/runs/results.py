@@ -22,7 +22,7 @@ from cptlab import clip
 from cptlab.checks import first_few
 from cptlab.clip import Prompts
 from cptlab.lab.runs import inputs, predictions, stored
-from cptlab.lab.runs.finished import Result, result_of
+from cptlab.lab.runs.finished import Result
 from cptlab.lab.runs.provenance import environment
 from cptlab.lab.runs.stored import PROMPTS, RESULT
 from cptlab.methods.outside import is_built_in
@@ -81,15 +81,18 @@ def save_result(
 
 
 def load_result(
-    store: Path, spec: RunSpec, content: inputs.Content = inputs.content_of
+    store: Path,
+    spec: RunSpec,
+    content: inputs.Content = inputs.content_of,
+    values: dict[str, Any] | None = None,
 ) -> Result | None:
     """The stored result of a specification; None if missing, damaged, or of other weights or data.
 
     content: identity of the user's own files that the run would read now. Where it differs from the
-    stored one, they have changed since.
+    stored one, they have changed since. values: of the result file, if it was read already.
     """
-    values, _ = _examined(store, spec, content)
-    return None if values is None else result_of(spec, values, store / spec.run_id)
+    values, _ = _examined(store, spec, content, values)
+    return None if values is None else Result(spec, values, store / spec.run_id)
 
 
 def require_result(
@@ -100,7 +103,7 @@ def require_result(
     if values is None:
         reason = reason or "are gone"
         raise RuntimeError(f"The results of {spec.run_id} in {store} {reason}: start again.")
-    return result_of(spec, values, store / spec.run_id)
+    return Result(spec, values, store / spec.run_id)
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,7 @@ class Look:
 
     def results(self, specs: Iterable[RunSpec]) -> list[Result]:
         """Results of runs that are done, in order."""
-        return [result_of(spec, self.done[spec], self.store / spec.run_id) for spec in specs]
+        return [Result(spec, self.done[spec], self.store / spec.run_id) for spec in specs]
 
 
 def look(
@@ -191,13 +194,16 @@ def absent(name: str, count: int) -> str:
 
 
 def _examined(
-    store: Path, spec: RunSpec, content: inputs.Content
+    store: Path,
+    spec: RunSpec,
+    content: inputs.Content,
+    values: dict[str, Any] | None = None,
 ) -> tuple[dict[str, Any] | None, str]:
     """The values of a stored result, or why those that are there cannot be used."""
     folder = store / spec.run_id
     damaged = "are damaged or incomplete"
     try:
-        values = stored.read(folder / RESULT)
+        values = values or stored.read(folder / RESULT)
         if spec_from_dict(values["spec"]) != spec:
             return None, "belong to other defaults"
         if values["weights"] != clip.weights_id(spec.backbone, spec.pretrained):
