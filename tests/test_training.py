@@ -341,7 +341,8 @@ def test_too_few_classes_for_the_clusters(backbone):
         run(backbone, CPT(**DEPTH, n_clusters=6))
 
 
-def test_a_compiled_step_learns_the_same(backbone, monkeypatch):
+@pytest.mark.parametrize("method", [CoOp(), CLIPLoRA()], ids=lambda method: method.name)
+def test_a_compiled_step_learns_the_same(backbone, method, monkeypatch):
     """Dynamo traces the step; the code generator, which would take a minute, is left out."""
     compiled = []
 
@@ -353,7 +354,7 @@ def test_a_compiled_step_learns_the_same(backbone, monkeypatch):
     monkeypatch.setattr(torch, "compile", compile)
     base = tiny_dataset().halves()[0]
     subset = draw_long_tailed(base, 0.25, 1)
-    plain = RunSpec("tiny", CoOp(), 0.25, 1, Schedule(3, 0.02, 8), backbone="tiny")
+    plain = RunSpec("tiny", method, 0.25, 1, Schedule(3, 0.02, 8), backbone="tiny")
     logs = []
     for spec in (plain, dataclasses.replace(plain, compile=True)):
         logs += train([spec], backbone, base, [subset]).logs
