@@ -41,7 +41,7 @@ class CLIPLoRA(Method):
     """
 
     name: ClassVar[str] = "clip_lora"
-    rows: ClassVar[tuple[Row, ...]] = (Row("CLIP-LoRA", "#7F3B08", (7, 1, 0)),)
+    rows: ClassVar[tuple[Row, ...]] = (Row("CLIP-LoRA", "#1E00A5", (7, 1, 0)),)
     rank: int = 2
     alpha: float = 1.0
     dropout: float = 0.25
