@@ -12,7 +12,7 @@ from tiny_world import tiny_dataset
 from cptlab.clip import wrap
 from cptlab.data import draw_long_tailed
 from cptlab.lab.runs.classify import classify
-from cptlab.methods import CPT, CoOp, GlobalETF, ZeroShot
+from cptlab.methods import CPT, CoOp, GlobalETF, TipAdapter
 from cptlab.methods.schedule import Schedule
 from cptlab.training import loop
 from cptlab.training.evaluation import predictions_of
@@ -23,7 +23,7 @@ from cptlab.training.spec import RunSpec
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 DEPTH = {"text_depth": 2, "vision_depth": 2}
 SCHEDULE = Schedule(epochs=3, lr=0.02, batch_size=8)
-LEARNING = [method for method in EVERY_METHOD if not isinstance(method, ZeroShot)]
+LEARNING = [method for method in EVERY_METHOD if method.weights()]
 METHODS = (*LEARNING, CPT(**DEPTH, n_clusters=2))
 SIDE_BY_SIDE = [method for method in METHODS if not method.hard_negatives]
 
@@ -72,7 +72,7 @@ def test_a_replica_equals_the_run_alone(method):
 def test_low_precision_keeps_prompts_in_float32_and_stays_near(method):
     low, full = trained(method, "cuda", precision="bf16"), trained(method, "cuda")
     for actual, expected in zip(
-        low.model.prompts.parameters(), full.model.prompts.parameters(), strict=True
+        low.model.prompts.learned(), full.model.prompts.learned(), strict=True
     ):
         assert actual.dtype == torch.float32
         cosine = torch.nn.functional.cosine_similarity(actual.flatten(), expected.flatten(), dim=0)
@@ -111,7 +111,7 @@ def test_without_momentum_too(monkeypatch):
     assert trained(CoOp(), "cuda", schedule=schedule).errors == [None] * 3
 
 
-@pytest.mark.parametrize("method", LEARNING, ids=repr)
+@pytest.mark.parametrize("method", [*LEARNING, TipAdapter()], ids=repr)
 def test_predictions_and_classified_images_are_those_of_the_cpu(method):
     model = trained(method, "cuda", seeds=(1,)).model
     dataset = tiny_dataset().halves()[0]

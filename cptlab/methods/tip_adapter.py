@@ -169,7 +169,9 @@ def leave_one_out(
     hits = torch.zeros(len(betas), len(alphas), dtype=torch.long, device=keys.device)
     for rows in torch.arange(len(keys), device=keys.device).split(AT_ONCE):
         away = 1 - keys[rows] @ keys.mT
-        away[torch.arange(len(rows)), rows] = torch.inf  # its own vote is exp(-inf)
+        away[torch.arange(len(rows), device=rows.device), rows] = (
+            torch.inf
+        )  # its own vote is exp(-inf)
         for i, beta in enumerate(betas):
             votes = (-beta * away).exp() @ members
             guesses = (logits[rows, None] + weights[:, None] * votes[:, None]).argmax(-1)
