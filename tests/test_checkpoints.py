@@ -14,7 +14,7 @@ from tiny_clip import tiny_clip
 from tiny_world import tiny_dataset
 
 from cptlab.data import draw_long_tailed
-from cptlab.methods import CPT, CoOp
+from cptlab.methods import CPT, CLIPLoRA, CoOp
 from cptlab.methods.schedule import Schedule
 from cptlab.training.checkpoints import Checkpoint
 from cptlab.training.loop import Trained, train
@@ -64,13 +64,19 @@ LEARNING = [method for method in ALL if method.name != "zero_shot"]
 
 
 @pytest.mark.parametrize(
-    ("method", "optimiser"), [*((m, "sgd") for m in LEARNING), (LEARNING[-1], "adam")], ids=repr
+    ("method", "schedule"),
+    [
+        *((m, {}) for m in LEARNING),
+        (LEARNING[-1], {"optimiser": "adam"}),
+        (CLIPLoRA(), {"optimiser": "adamw", "annealing": "steps"}),
+    ],
+    ids=repr,
 )
-def test_cut_off_and_resumed_is_bit_for_bit_the_same(backbone, tmp_path, method, optimiser):
-    whole = trained(backbone, method, optimiser=optimiser)
+def test_cut_off_and_resumed_is_bit_for_bit_the_same(backbone, tmp_path, method, schedule):
+    whole = trained(backbone, method, **schedule)
     with pytest.raises(Killed):
-        trained(backbone, method, tmp_path, kill_after=3, optimiser=optimiser)
-    resumed = trained(backbone, method, tmp_path, optimiser=optimiser)
+        trained(backbone, method, tmp_path, kill_after=3, **schedule)
+    resumed = trained(backbone, method, tmp_path, **schedule)
     assert resumed.logs == whole.logs
     expected = dict(whole.model.prompts.named_parameters())
     for name, value in resumed.model.prompts.named_parameters():
@@ -78,7 +84,7 @@ def test_cut_off_and_resumed_is_bit_for_bit_the_same(backbone, tmp_path, method,
     for name, value in whole.prepared.items():
         assert torch.equal(resumed.prepared[name], value)
     # A training that had ended is not repeated.
-    again = trained(backbone, method, tmp_path, kill_after=1, optimiser=optimiser)
+    again = trained(backbone, method, tmp_path, kill_after=1, **schedule)
     assert again.logs == whole.logs
 
 

@@ -11,6 +11,7 @@ from tiny_world import tiny_dataset
 
 from cptlab.clip import init_prompts
 from cptlab.data import draw_long_tailed
+from cptlab.lab.compare.question import Question
 from cptlab.lab.runs.export import export
 from cptlab.lab.study.profiles import DEMO, PAPER
 from cptlab.methods import CLIPLoRA, ZeroShot
@@ -125,6 +126,13 @@ def test_it_learns_so_many_steps_for_every_shot():
     small = DEMO.spec("food", CLIPLoRA(), 0.06, 1)
     assert small.schedule.steps_per_shot == 32  # 500 times (6 / 12) times (4 / 32), rounded up
     assert (small.schedule.lr, small.schedule.weight_decay) == (8e-5, 0.01)
+
+
+def test_epochs_that_a_question_asks_for_take_the_place_of_steps():
+    for epochs, expected in ((None, 57), (3, 3)):  # 16 * 32 steps, 9 of them an epoch
+        asked = Question("food", "clip_lora", seeds=1, epochs=epochs)
+        (spec,) = (spec for spec in asked.study if spec.method.weights())
+        assert planned_epochs(spec, 40, 289) == expected
 
 
 def test_what_is_exported(backbone, tmp_path):
