@@ -91,7 +91,9 @@ def test_no_modules_import_one_another_in_a_circle():
     assert left == {}  # what a circle holds, and what leads into it
 
 
-SHARED = tuple(f"cptlab.methods.{name}" for name in ("base", "families", "schedule", "parts"))
+SHARED = tuple(
+    f"cptlab.methods.{name}" for name in ("base", "inputs", "families", "schedule", "parts")
+)
 """What all methods are made of."""
 
 

@@ -15,24 +15,20 @@ replica has its own.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal, NamedTuple
+from typing import ClassVar
 
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from cptlab.clip import CONTEXT_INIT, Backbone, LowRank, Prompts, PromptShape, prompt_template
+from cptlab.methods.inputs import BatchOutputs, Context, Support, Tokens, Tower, Use
 from cptlab.methods.schedule import PUBLISHED, Schedule
 
 PHOTO = ("a photo of a {}.",)
 """The sentence of frozen prototypes; only a method that uses them makes it an option."""
 NO_PROMPTS = PromptShape(text_tokens=0, text_depth=0, vision_tokens=0, vision_depth=0)
-
-Use = Literal["training", "base", "named", "new"]
-"""What tokens are used for: a training step, or tests on the trained or on other classes. "named"
-are others whose names training knew (`Method.knows_new_names`)."""
-Tower = Literal["text", "vision"]
 
 PROTOCOLS = ("base_to_new", "few_shot", "transfer")
 GREY = "#8C8C8C"
@@ -57,66 +53,6 @@ class Row:
     def __post_init__(self) -> None:
         if not COLOR.fullmatch(self.color):
             raise ValueError(f"Row {self.label!r}: the color is {self.color!r}, not like #E69F00.")
-
-
-class Tokens(NamedTuple):
-    """Tokens as the towers take them: text layers (R, n, w), vision layers (R, m, vision width)."""
-
-    text: Sequence[Tensor]
-    vision: Sequence[Tensor]
-
-
-@dataclass(frozen=True)
-class Context:
-    """What is known before training starts, the same for every step.
-
-    class_names: K training classes. frozen_prototypes (K, d): text features of the frozen backbone
-    for the method's anchor templates, not normalised. class_counts (R, K): images of each class
-    that an epoch draws, up to a factor: the training samples, or ones where a run's balance draws
-    all classes alike. encode: frozen text features (N, d) of any N sentences, not normalised.
-    logit_scale: the multiplier of cosines. new_prototypes (K', d): the same for the classes that
-    base to new tests beside the trained ones, for methods with `knows_new_names`.
-    """
-
-    class_names: tuple[str, ...]
-    frozen_prototypes: Tensor
-    class_counts: Tensor
-    encode: Callable[[Sequence[str]], Tensor]
-    logit_scale: float = 100.0
-    new_prototypes: Tensor | None = None
-
-
-class Support(NamedTuple):
-    """Training images of one replica as the frozen image tower sees them, before training.
-
-    features (N, V, d), raw, of V views of each of N images (one where a run takes no crops);
-    labels (N,).
-    """
-
-    features: Tensor
-    labels: Tensor
-
-
-@dataclass(frozen=True)
-class BatchOutputs:
-    """What one optimisation step computed, for R replicas with batches of B images.
-
-    image_features (R, B, d) and prototypes (R, K, d) are raw (not normalised), prototypes that
-    depend on the image (R, B, K, d); logits (R, B, K) are scaled cosines (`adapt_logits`); labels
-    (R, B); uniform (R,) is a random number in [0, 1) of this step. frozen_image_features (R, B, d),
-    raw, are there for methods that ask for `frozen_images`. logit_offsets and class_weights (R, K)
-    come from the run's `Balance`, if it has one. extra: `Prompts.extra`, each (R, ...).
-    """
-
-    image_features: Tensor
-    prototypes: Tensor
-    logits: Tensor
-    labels: Tensor
-    uniform: Tensor
-    frozen_image_features: Tensor | None = None
-    logit_offsets: Tensor | None = None
-    class_weights: Tensor | None = None
-    extra: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
