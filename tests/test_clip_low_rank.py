@@ -26,10 +26,13 @@ BLOCKS = {"all": (0, 1, 2), "first": (0,), "last": (2,), "some": (0, 2)}
 of_blocks = pytest.mark.parametrize("blocks", BLOCKS.values(), ids=BLOCKS)
 
 
-@pytest.fixture(autouse=True, params=[0, 20], ids=["equal lengths", "padded groups"])
+@pytest.fixture(params=[0, 20], ids=["equal lengths", "padded groups"])
 def group_cost(request, monkeypatch):
     """As on a CPU, and in a few padded groups, as on a GPU."""
     monkeypatch.setitem(text_tower.GROUP_COST, "cpu", request.param)
+
+
+in_groups = pytest.mark.usefixtures("group_cost")
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +87,7 @@ def check_equal(actual, expected, inputs):
 @pytest.mark.parametrize("build", [TextTower, PlainTextTower])
 @pytest.mark.parametrize("depth", [0, 2])
 @of_blocks
+@in_groups
 def test_texts_equal_those_of_merged_weights(backbone, blocks, depth, build):
     sentences = class_sentences(NAMES, 4)
     updates, learned = updates_of(blocks, backbone.text_width)
@@ -99,6 +103,7 @@ def test_texts_equal_those_of_merged_weights(backbone, blocks, depth, build):
 
 
 @of_blocks
+@in_groups
 def test_with_tokens_of_every_class(backbone, blocks):
     sentences = class_sentences(NAMES, 4)
     updates, learned = updates_of(blocks, backbone.text_width, replicas=1)
@@ -129,6 +134,7 @@ def test_images_equal_those_of_merged_weights(backbone, blocks, depth):
 
 
 @of_blocks
+@in_groups
 def test_dropout_is_of_every_class_and_word_however_they_are_packed(backbone, blocks):
     """The plain tower has every sentence whole, so that this is no matter of prefixes."""
     sentences = class_sentences(NAMES, 0)
