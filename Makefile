@@ -38,7 +38,7 @@ lint: env ## format code and notebooks, mend what ruff can mend, check types; as
 	$(BIN)/python -m ty check
 
 lab: .venv/.lab ## open JupyterLab on the notebooks
-	$(BIN)/jupyter lab notebooks
+	JUPYTER_PATH= JUPYTER_PREFER_ENV_PATH=1 $(BIN)/jupyter lab notebooks
 
 wheel: env ## build dist/cptlab-*.whl, which works without a checkout, and an sdist
 	rm -rf build dist

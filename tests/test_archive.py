@@ -170,6 +170,14 @@ def test_what_is_no_archive_of_results_leaves_nothing(tmp_path, kind):
     assert [path.name for path in tmp_path.iterdir()] == ["evil"]
 
 
+def test_an_archive_that_would_fill_the_disk_is_refused_before_it_does(tmp_path):
+    with lzma.open(tmp_path / "bomb", "w") as file:
+        file.write(member(size=2**31) + bytes(1024))
+    with pytest.raises(ValueError, match=r"bomb is not .*unpacks to more than 300 times its size"):
+        archive.unpack(tmp_path / "bomb", tmp_path / "store")
+    assert [path.name for path in tmp_path.iterdir()] == ["bomb"]
+
+
 @pytest.mark.parametrize("when", ["1e300", "nan", "-1e18", "yesterday"])
 def test_times_and_owners_of_an_archive_do_not_matter(packed, tmp_path, when):
     with tarfile.open(packed) as tar:

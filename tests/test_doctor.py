@@ -182,6 +182,15 @@ def test_doctor_of_a_folder(tmp_path, cptlab_call):
     assert f"{root}: images that cannot be read: 1 below {root}, ant/ant 3.png" in done.out
 
 
+def test_doctor_judges_long_names_by_the_model_that_will_read_them(tmp_path, cptlab_call):
+    long = " ".join(["ant"] * 40)
+    root = own_folder(tmp_path / "mine", (long, "bee"), 5)
+    assert cptlab_call("doctor", root).status == 1  # EmojiCLIP reads 32 tokens
+    assert cptlab_call("doctor", root, "--backbone", "ViT-B-16").status == 0
+    done = cptlab_call("doctor", root, "--backbone", "ViT-B16")
+    assert done.status == 1 and "Did you mean: ViT-B-16" in done.err
+
+
 def test_doctor_of_what_is_no_data_set(tmp_path, cptlab_call):
     done = cptlab_call("doctor", own_folder(tmp_path / "mine", ("ant",)))
     assert done.status == 1

@@ -259,3 +259,15 @@ def test_a_notebook_without_runs_is_refused_or_left_out(tmp_path):
         batch.with_runs(alone, ["07_cross_dataset"], ["07"])
     left = batch.with_runs(alone, list(STUDIES), [])
     assert set(STUDIES) - set(left) == {"07_cross_dataset", "08_domain_generalization"}
+
+
+def test_a_path_with_a_comma_is_one_data_set(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "ants, bees").mkdir()
+    (tmp_path / "birds").mkdir()
+    there = str(tmp_path / "ants, bees")
+    for given in (there, "./ants, bees", "ants, bees"):
+        assert parameters(datasets=given)["datasets"] == [there]
+    listed = parameters(datasets=[there, "./birds"])["datasets"]
+    assert listed == [there, str(tmp_path / "birds")]
+    assert parameters(datasets="food,./birds")["datasets"] == ["food", str(tmp_path / "birds")]

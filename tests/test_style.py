@@ -11,6 +11,7 @@ import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from matplotlib.transforms import Bbox
 from scipy.spatial.distance import pdist
 
 from cptlab.lab.figures import (
@@ -22,6 +23,7 @@ from cptlab.lab.figures import (
     similarity_panels,
     style,
 )
+from cptlab.lab.figures.map import Room
 from cptlab.lab.figures.style import (
     method_look,
     method_looks,
@@ -206,3 +208,18 @@ def test_a_figure_is_stored_when_it_was_filled(tmp_path, monkeypatch):
         raise RuntimeError
     assert not list(tmp_path.glob("b*"))
     plt.close("all")
+
+
+def test_a_place_is_free_that_touches_no_other_and_lies_inside():
+    """As matplotlib counts overlaps, one box at a time."""
+    draws = np.random.default_rng(0).integers(0, 12, size=(200, 2, 2))
+    boxes = [Bbox(np.sort(corners, axis=0)) for corners in draws.astype(float)]
+    area = Bbox([[1, 1], [11, 11]])
+    room = Room(area, np.array([box.extents for box in boxes[:3]]))
+    taken = boxes[:3]
+    for box in boxes[3:]:
+        inside = area.contains(*box.p0) and area.contains(*box.p1)
+        assert room.is_free(box) == (inside and not box.count_overlaps(taken))
+        if len(taken) < 6:
+            room.take(box)
+            taken.append(box)

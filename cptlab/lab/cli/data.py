@@ -15,8 +15,14 @@ from cptlab.lab.cli.options import data_root_option
 @click.command(cls=Command)
 @click.argument("path", required=False, type=click.Path(path_type=Path))
 @click.option("--full", is_flag=True, help="Decode every image, not only some.")
+@click.option(
+    "--backbone",
+    default="EmojiCLIP",
+    show_default=True,
+    help="The model that will read the class names at PATH; others read longer ones.",
+)
 @data_root_option
-def doctor(path: Path | None, full: bool) -> None:
+def doctor(path: Path | None, full: bool, backbone: str) -> None:
     """Check the paper's data sets, or the folder or CSV file at PATH; status 1 if one is broken.
 
     Numbers are compared with the published ones. The header of every image is read; the first image
@@ -31,7 +37,9 @@ def doctor(path: Path | None, full: bool) -> None:
     if path is None:
         checkups = checks.examine_root(data_root(), full)
     else:
-        checkups = [checks.examine_own(path, full)]
+        from cptlab.clip import reads
+
+        checkups = [checks.examine_own(path, full, reads(backbone))]
         if not is_path(str(path)):
             checkups[0].notes.append(
                 f"other commands take {path} for a data set of that name, ./{path} for this folder"

@@ -153,6 +153,26 @@ def _shrink(image: np.ndarray, pixels: float) -> np.ndarray:
     return blocks.mean((1, 3))
 
 
+class Room:
+    """What is free of an area: thousands of places are tried on a map of a thousand classes."""
+
+    def __init__(self, area: Bbox, taken: np.ndarray):
+        """taken: boxes (n, 4), each left, lower, right, upper in pixels."""
+        self.area, self.taken = area, taken
+
+    def is_free(self, box: Bbox) -> bool:
+        """Whether a box lies in the area and on no other; edges may touch."""
+        if not (self.area.contains(*box.p0) and self.area.contains(*box.p1)):
+            return False
+        left, lower, right, upper = self.taken.T
+        over = (left < box.x1) & (right > box.x0) & (lower < box.y1) & (upper > box.y0)
+        return not over.any()
+
+    def take(self, box: Bbox) -> None:
+        """From now on a box is taken."""
+        self.taken = np.vstack([self.taken, box.extents])
+
+
 def _write_names(
     ax: Axes,
     titles: Sequence[tuple[str, np.ndarray, str]],
@@ -165,9 +185,10 @@ def _write_names(
     A name that would cover a mark, another text or the edge of the axes is left out.
     """
     half = size / 2 * ax.figure.dpi / 72
-    taken = [Bbox([place - half, place + half]) for place in ax.transData.transform(points)]
+    places = ax.transData.transform(points)
+    room = Room(ax.get_window_extent(), np.hstack([places - half, places + half]))
     for name, middle, color in titles:
-        taken.append(_write_title(ax, name, middle, color, taken, size))
+        room.take(_write_title(ax, name, middle, color, room, size))
     frame = {**FRAME, "edgecolor": "none"}
     for name, point in zip(names, points, strict=True):
         for side, ha, va in SIDES if name else ():
@@ -175,14 +196,14 @@ def _write_names(
             text = ax.annotate(name, point, offset, **OFFSET, **align, fontsize=8, bbox=frame)
             text.set_in_layout(False)  # it fits the axes and must not change the layout
             box = text.get_window_extent()
-            if _is_free(ax, box, taken):
-                taken.append(box)
+            if room.is_free(box):
+                room.take(box)
                 break
             text.remove()
 
 
 def _write_title(
-    ax: Axes, name: str, middle: np.ndarray, color: str, taken: Sequence[Bbox], size: float
+    ax: Axes, name: str, middle: np.ndarray, color: str, room: Room, size: float
 ) -> Bbox:
     """A framed title in the free place nearest to its class, joined to it by a line; its box.
 
@@ -200,14 +221,8 @@ def _write_title(
     ways = np.stack([np.sin(CIRCLE), np.cos(CIRCLE)], axis=-1)  # upwards first
     for shift in (np.arange(size, LONGEST, 3.0)[:, None, None] * ways).reshape(-1, 2):
         moved = box.translated(*(shift * dots))
-        if _is_free(ax, moved, taken):
+        if room.is_free(moved):
             text.set_position(shift)
             return moved
     text.set_position((0, 2 * size))
     return box.translated(0, 2 * size * dots)
-
-
-def _is_free(ax: Axes, box: Bbox, taken: Sequence[Bbox]) -> bool:
-    room = ax.get_window_extent()
-    inside = room.contains(*box.p0) and room.contains(*box.p1)
-    return inside and not box.count_overlaps(taken)

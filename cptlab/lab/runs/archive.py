@@ -27,6 +27,8 @@ from cptlab.training.spec import RunSpec
 
 BESIDE = (PROMPTS, predictions.FILE)
 """Files beside a result that it does without."""
+MIB, MOST_TIMES = 2**20, 300
+"""What an archive may unpack to: 100 MiB, and this many times its own size (results reach 30)."""
 MEMBER = re.compile(
     rf"[^/\x00-\x1f]*{RUN_ID.pattern}/({'|'.join(map(re.escape, (RESULT, *BESIDE)))})"
 )
@@ -99,6 +101,7 @@ def _extracted(file: Path, folder: Path) -> list[str]:
     Raises ValueError for whatever is no archive of results.
     """
     seen: dict[str, None] = {}
+    left = 100 * MIB + MOST_TIMES * file.stat().st_size
     try:
         with tarfile.open(file, "r:xz") as archive:
             for member in archive:
@@ -109,6 +112,9 @@ def _extracted(file: Path, folder: Path) -> list[str]:
                         f"it holds {member.name!r}{' twice' if member.name in seen else ''}; "
                         "`cptlab results pack` makes such archives"
                     )
+                left -= member.size
+                if left < 0:
+                    raise tarfile.TarError(f"it unpacks to more than {MOST_TIMES} times its size")
                 seen[member.name] = None
                 path = folder / member.name
                 path.parent.mkdir(exist_ok=True)

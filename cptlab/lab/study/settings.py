@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from math import inf
+from pathlib import Path
 from typing import Any
 
 from cptlab.checks import check_values, did_you_mean
@@ -105,7 +106,9 @@ def items(value: object) -> list[Any]:
 
 
 def _datasets(value: object) -> list[str]:
-    names = [full_name(str(name)) for name in items(value)]
+    one = isinstance(value, str) and is_path(value) and Path(value).expanduser().exists()
+    given = [value] if one else items(value)  # a path may hold a comma
+    names = [full_name(str(name)) for name in given]
     for name in names:
         check_name(name)
     _each_once("datasets", names)

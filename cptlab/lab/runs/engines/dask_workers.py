@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import CancelledError
@@ -39,7 +40,7 @@ def dask_engine(where: str, store: Path) -> Generator[Engine]:
             f"No Dask scheduler answers at {where}. Start one with `dask scheduler` and workers "
             f"with `dask worker {where} --nthreads 1`, or correct the address."
         ) from error
-    with client, caller(store) as asked_by:
+    with client, _without_tracebacks(), caller(store) as asked_by:
         workers = len(client.nthreads())
         if not workers:
             raise RuntimeError(
@@ -68,10 +69,23 @@ def slurm_engine(store: Path, jobs: int) -> Generator[Engine]:
     with (
         cluster,
         distributed.Client(cluster, set_as_default=False) as client,
+        _without_tracebacks(),
         caller(store) as asked_by,
     ):
         cluster.adapt(minimum_jobs=jobs, maximum_jobs=jobs)
         yield Engine(jobs, partial(_imap, client, asked_by))  # they may wait in SLURM's queue
+
+
+@contextmanager
+def _without_tracebacks() -> Generator[None]:
+    """Keep Dask's log of a scheduler that is lost off the screen: our message says what to do."""
+    log = logging.getLogger("distributed.client")
+    before = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
 
 
 def slurm_cluster(**options: object) -> Any:
