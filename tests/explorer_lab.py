@@ -81,7 +81,7 @@ def choose(browser, label):
 
 def menus(browser):
     """Whether each menu is locked, and what it shows."""
-    script = "return [...document.querySelectorAll('.jp-OutputArea select')].map("
+    script = "return [...document.querySelectorAll('.jp-OutputArea select:not([multiple])')].map("
     return browser.execute_script(script + "(s) => [s.disabled, s.selectedOptions[0].label])")
 
 

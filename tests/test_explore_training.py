@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from panel_widgets import button, inside, text
 from tiny_explorer import PROFILE
+from traitlets import TraitError
 
 from cptlab.lab.explore import run_panel
 from cptlab.lab.explore.choice import finished
@@ -102,13 +103,17 @@ def test_a_training_stops_at_the_button_and_its_page_shows_one_run(session):
             method.value = "IVLP"  # as if it had been moved before it was locked
             inside(panel, Sliders)[0].values = [0.75, 0.15, 0]
             tried.append((session.chosen, method.value, inside(panel, Sliders)[0].values))
-            button(panel, "Train").click()
-            button(panel, "Stop").click()
+            with pytest.raises(TraitError, match="A run is in training: wait for it, or stop"):
+                session.chosen = session.runs[1]
+            again = run_panel(session)  # the cell, run once more
+            tried.append([inside(again, Menu)[0].disabled, button(again, "Train").disabled])
+            button(again, "Train").click()
+            button(again, "Stop").click()
 
     matrix.observe(at_epoch, "content")
     inside(panel, Sliders)[0].values = [0.75, 0.15, 0.10]
     train(panel)
-    assert tried == [True, (chosen, chosen.label, [0.75, 0.15, 0.1])]
+    assert tried == [True, (chosen, chosen.label, [0.75, 0.15, 0.1]), [True, True]]
     assert [title for title in titles if "epoch 2" in title] == []
     assert titles[-1] == session.chosen.label == method.value == chosen.label
     assert "Stopped; started again" in text(panel)

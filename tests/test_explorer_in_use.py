@@ -135,7 +135,8 @@ def test_everything_works_by_keyboard_and_has_a_name(lab):
     name = last.get_attribute("aria-label").split(",")[0]
     details = "return document.querySelector('.cptlab-map').parentElement.innerText"
     assert name in browser.execute_script(details)
-    sliders = browser.execute_script("return document.querySelectorAll('.cptlab-sliders input')")
+    weights = "return document.querySelector('.cptlab-sliders').querySelectorAll('input')"
+    sliders = browser.execute_script(weights)
     assert [one.accessible_name for one in sliders] == ["lambda_tetf", "lambda_cc", "lambda_rs"]
     file = browser.execute_script("return document.querySelector('.cptlab-upload input')")
     assert file.accessible_name == "Your image"

@@ -116,6 +116,7 @@ def choice_of(session: Session) -> widgets.HBox:
         menu.observe(choose, "value")
     session.observe(follow, ["chosen", "runs"])
     session.observe(lock, "training")
+    lock({"new": session.training})
     return widgets.HBox([menus[name] for name in FIELDS], layout={"flex_flow": "row wrap"})
 
 

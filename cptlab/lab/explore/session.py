@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import traitlets
@@ -26,7 +28,8 @@ class Session(traitlets.HasTraits):
     """Finished runs of a profile in a store; `chosen` is the one that the panels show.
 
     Panels observe `chosen`, `runs` and `training` (traitlets). While a run is in training, another
-    one cannot be chosen: the page shows one run at a time. live: show widgets, not static images.
+    one cannot be chosen: the page shows one run at a time; `stopped` ends the training. live: show
+    widgets, not static images.
     """
 
     runs = traitlets.List()
@@ -35,7 +38,14 @@ class Session(traitlets.HasTraits):
 
     def __init__(self, profile: Profile, store: Path, runs: list[Finished], live: bool):
         self.profile, self.store, self.live = profile, store, live
+        self.stopped = threading.Event()
         super().__init__(runs=runs, chosen=first_choice(runs))
+
+    @traitlets.validate("chosen")
+    def _one_at_a_time(self, proposal: dict[str, Any]) -> Finished:
+        if self.training:
+            raise traitlets.TraitError("A run is in training: wait for it, or stop it.")
+        return proposal["value"]
 
     def scene(self) -> Scene:
         """The classes of the chosen run."""

@@ -50,7 +50,7 @@ class WeightsPanel(widgets.VBox):
         self.sliders = Sliders(names=list(NAMES), values=list(DEFAULTS), largest=largest)
         self.train = widgets.Button(description="Train with these", icon="play")
         self.stop = widgets.Button(description="Stop", icon="stop", disabled=True)
-        self.stopped, self.thread = threading.Event(), threading.Thread()
+        self.thread = threading.Thread()
         self.bar = widgets.IntProgress(description="epoch", layout={"display": "none"})
         self.message = widgets.HTML()
         title = widgets.HTML("<b>Loss weights of CPT</b>: drag to the nearest finished run")
@@ -63,6 +63,7 @@ class WeightsPanel(widgets.VBox):
         self.stop.on_click(self.end)
         on_interrupt(self.end)
         self.follow()
+        self.lock({"new": session.training})  # the cell may be run again during a training
 
     def wanted(self) -> Weights:
         """The weights of the sliders."""
@@ -110,7 +111,7 @@ class WeightsPanel(widgets.VBox):
         """Train with the weights of the sliders, or continue a training that was stopped."""
         if self.session.training:  # clicked twice
             return
-        self.stopped.clear()
+        self.session.stopped.clear()
         spec = with_weights(self.varied, self.wanted())
         self.trained = spec.method
         self.session.training = True
@@ -121,7 +122,7 @@ class WeightsPanel(widgets.VBox):
         """Stop the training after the present epoch."""
         if self.session.training:
             self.message.value = "Stopping after this epoch ..."
-            self.stopped.set()
+            self.session.stopped.set()
 
     def lock(self, change: dict[str, Any]) -> None:
         """While a run is in training, it can only be stopped."""
@@ -144,7 +145,7 @@ class WeightsPanel(widgets.VBox):
 
         self.message.value = f"Training {escape(label)} ..."
         try:
-            result = train_and_watch(spec, session.store, watch, self.stopped)
+            result = train_and_watch(spec, session.store, watch, session.stopped)
             ended = f"Finished and stored: {escape(label)}"
         except Stopped:
             ended = "Stopped; started again, it goes on after the last epoch that was shown."
