@@ -85,6 +85,11 @@ def menus(browser):
     return browser.execute_script(script + "(s) => [s.disabled, s.selectedOptions[0].label])")
 
 
+def unlocked(browser):
+    """Wait until the menus can be moved."""
+    wait(browser, "return !document.querySelector('.jp-OutputArea select:disabled')")
+
+
 def upload(browser, path):
     """Choose an image of one's own."""
     browser.execute_script("return document.querySelector('.cptlab-upload input')").send_keys(

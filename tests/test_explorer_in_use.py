@@ -2,7 +2,19 @@
 
 import numpy as np
 import pytest
-from explorer_lab import choose, click, drag, explorer, menus, press, resize, rows, said, upload
+from explorer_lab import (
+    choose,
+    click,
+    drag,
+    explorer,
+    menus,
+    press,
+    resize,
+    rows,
+    said,
+    unlocked,
+    upload,
+)
 from jupyter_lab import wait
 from PIL import Image
 
@@ -51,17 +63,19 @@ def test_a_training_stops_at_the_button_and_at_an_interrupt(lab):
     assert all(locked for locked, _ in menus(browser))
     click(browser, "Stop")
     said(browser, "Stopped; started again")
-    assert browser.execute_script(f"return {TITLES}") == ["Zero-shot (frozen)", "CPT (pair mean)"]
-    assert menus(browser) == [[False, title] for title in before]
+    wait(browser, f"return {TITLES}[1] === 'CPT (pair mean)'")
+    unlocked(browser)
+    assert [title for _, title in menus(browser)] == before
 
     click(browser, "Train with these")
     said(browser, "Training CPT")
     browser.execute_script("window.jupyterapp.commands.execute('notebook:interrupt-kernel')")
     said(browser, "Stopped; started again")
+    unlocked(browser)
     assert len(list((folder / "out/runs").glob("*/result.json"))) == runs
     choose(browser, "Zero-shot")  # no weights to show, and no old message
     old = "Stopped; started again|earest finished run: "
-    assert not browser.execute_script(f"return /{old}/.test(document.body.innerText)")
+    wait(browser, f"return !/{old}/.test(document.body.innerText)")
 
 
 def test_colours_mean_the_same_in_every_run(lab):

@@ -146,13 +146,14 @@ class WeightsPanel(widgets.VBox):
         self.message.value = f"Training {escape(label)} ..."
         try:
             result = train_and_watch(spec, session.store, watch, session.stopped)
-            ended = f"Finished and stored: {escape(label)}"
         except Stopped:
-            ended = "Stopped; started again, it goes on after the last epoch that was shown."
+            self.message.value = (
+                "Stopped; started again, it goes on after the last epoch that was shown."
+            )
         except Exception as error:  # nobody else would hear of it in this thread
-            ended = f"<b>This run failed.</b> {escape(str(error))}"
+            self.message.value = f"<b>This run failed.</b> {escape(str(error))}"
         session.training = False
         if result is not None:
             session.add(result)
             self.epochs.offer()
-        self.message.value = ended
+            self.message.value = f"Finished and stored: {escape(label)}"
