@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import norm, t
+from scipy.stats import t
 
 from cptlab.lab.study.claims import (
     CLAIMS,
@@ -25,8 +25,8 @@ from cptlab.lab.study.claims import (
     steadiest_of,
     verdict,
 )
-from cptlab.lab.study.claims.bootstrap import intervals, mean, variance
 from cptlab.lab.study.claims.comparisons import Change, Steadier
+from cptlab.lab.study.intervals import crossed
 from cptlab.lab.study.lineup import methods
 from cptlab.lab.study.profiles import SMOKE
 from cptlab.methods import CPT
@@ -41,7 +41,7 @@ def runs(values: dict[str, list[float]], dataset: str = "food", quantity: str = 
     )
 
 
-def complete(claims=CLAIMS, seeds: int = 4, value=lambda need, seed: 60.0 + seed % 2):
+def complete(claims=CLAIMS, seeds: int = 5, value=lambda need, seed: 60.0 + seed % 2):
     """A row for every run that the claims need, on one data set."""
     rows = [
         {"dataset": "food", "seed": seed, **need._asdict(), need.quantity: value(need, seed)}
@@ -67,83 +67,83 @@ def claim_named(name: str):
 # Statistics
 
 
+def student(values, among=1):
+    """Student's interval of the mean, its error divided by a number of comparisons."""
+    values = np.asarray(values, dtype=float)
+    half = t.isf(0.025 / among, len(values) - 1) * values.std(ddof=1) / math.sqrt(len(values))
+    return [values.mean() - half, values.mean() + half]
+
+
 def test_paired_difference_by_hand():
-    frame = runs({"a": [63.0, 65.0, 70.0], "b": [62.0, 63.0, 64.0]})
+    frame = runs({"a": [63, 65, 70, 64, 68], "b": [62, 63, 64, 62, 64]})
+    gaps = [1, 2, 6, 2, 4]
     found = paired_difference(frame, "a", "b", "H")
-    # Differences 1, 2, 6. Three values resample to 27 means; the extremes are 1 and 6.
-    assert (found.value, found.lower, found.upper) == (3.0, 1.0, 6.0)
-    assert found.effect == pytest.approx(3 / math.sqrt(7))
-    assert (found.pairs, found.datasets) == (3, ("food",))
+    assert found.value == 3.0
+    assert [found.lower, found.upper] == pytest.approx(student(gaps))
+    assert found.effect == pytest.approx(3 / np.std(gaps, ddof=1))
+    assert (found.pairs, found.datasets) == (5, ("food",))
 
 
-def test_data_sets_weigh_the_same_whatever_their_seeds():
+def test_data_sets_and_seeds_are_random():
+    rng = np.random.default_rng(0)
+    values = {name: rng.normal(size=(2, 4)) for name in ("x", "y", "z")}
+    frame = pd.concat([runs({"a": list(a), "b": list(b)}, name) for name, (a, b) in values.items()])
+    found = paired_difference(frame, "a", "b", "H")
+    expected = crossed(np.stack([a - b for a, b in values.values()]))
+    assert [found.value, found.lower, found.upper] == pytest.approx(
+        [expected.mean, expected.lower, expected.upper]
+    )
+    assert (found.pairs, found.datasets) == (12, ("x", "y", "z"))
+
+
+def test_seeds_count_that_all_data_sets_have():
     frame = pd.concat(
         [
-            runs({"a": [1.0, 1.0, 1.0, 1.0], "b": [0.0] * 4}, "animals"),
-            runs({"a": [5.0], "b": [0.0]}, "food"),
+            runs({"a": [1.0, 1.0, 1.0, 9.0], "b": [0.0] * 4}, "animals"),
+            runs({"a": [5.0, 5.0, 5.0], "b": [0.0] * 3}, "food"),
         ]
     )
     found = paired_difference(frame, "a", "b", "H")
-    assert found.value == pytest.approx(3.0)  # (1 + 5) / 2, not (4 + 5) / 5
-    assert (found.pairs, found.datasets) == (5, ("animals", "food"))
+    assert (found.value, found.pairs) == (3.0, 6)
+    apart = frame.assign(seed=frame["seed"] + 10 * (frame["dataset"] == "food"))
+    with pytest.raises(MissingRuns, match="no seed in common"):
+        paired_difference(apart, "a", "b", "H")
 
 
-def test_two_data_sets_are_fixed_and_three_are_resampled():
-    def on(*levels: float) -> pd.DataFrame:
-        frames = [runs({"a": [x] * 5, "b": [0.0] * 5}, f"set {x}") for x in levels]
-        return pd.concat(frames)
-
-    two = paired_difference(on(1.0, 3.0), "a", "b", "H")
-    assert (two.value, two.lower, two.upper) == (2.0, 2.0, 2.0)  # no spread over seeds
-    three = paired_difference(on(1.0, 2.0, 6.0), "a", "b", "H")
-    assert (three.value, three.lower, three.upper) == (3.0, 1.0, 6.0)
-
-
-def test_seeds_are_resampled_within_resampled_data_sets():
-    blocks = [np.array([[level - 1.0], [level + 1.0]]) for level in (0.0, 10.0, 20.0)]
-    low, high = intervals(blocks, mean, lambda draws: draws)[:, 0]
-    assert (low, high) == (-1.0, 21.0)  # the lowest data set's lowest seed, six times over
-
-
-def test_interval_of_many_values_is_students():
-    values = np.random.default_rng(1).normal(size=(400, 1))
-    low, high = intervals([values], mean, lambda draws: draws)[:, 0]
-    half = t.isf(0.025, 399) * values.std(ddof=1) / 20
-    assert low == pytest.approx(values.mean() - half, abs=0.01)
-    assert high == pytest.approx(values.mean() + half, abs=0.01)
-
-
-def test_interval_of_few_values_by_enumeration():
-    # Means of resamples are binomial(10, 1/2) / 10: P(0) = 0.001, P(<= 1) = 0.0107.
-    tail = norm.sf(math.sqrt(10 / 9) * t.isf(0.025, 9))
-    assert 0.001 < tail < 0.0107 < norm.sf(t.isf(0.025, 9)) < 0.025
-    values = np.array([[0.0]] * 5 + [[1.0]] * 5)
-    assert intervals([values], mean, lambda draws: draws)[:, 0].tolist() == [0.1, 0.9]
-
-
-def test_dividing_the_error_moves_only_its_own_bound():
-    values = [np.random.default_rng(2).normal(size=(30, 1))]
-    plain = intervals(values, mean, lambda draws: draws)[:, 0]
-    low = intervals(values, mean, lambda draws: draws, lower_among=5)[:, 0]
-    high = intervals(values, mean, lambda draws: draws, upper_among=5)[:, 0]
-    assert low[0] < plain[0] and low[1] == plain[1]
-    assert high[1] > plain[1] and high[0] == plain[0]
+def test_on_a_single_data_set_parts_are_random_too():
+    rng = np.random.default_rng(0)
+    parts = {name: 60 + 10 * rng.normal(size=(8, 5)) for name in "ab"}
+    frame = pd.concat(
+        runs({name: list(values.mean(0))}).assign(parts=[{"H": row} for row in values.T])
+        for name, values in parts.items()
+    )
+    found = paired_difference(frame, "a", "b", "H")
+    expected = crossed(parts["a"] - parts["b"])
+    assert [found.lower, found.upper] == pytest.approx([expected.lower, expected.upper])
+    change = largest_change(frame, "a", ["b"], "H")
+    assert change.lower <= change.value <= change.upper
+    two = pd.concat([frame, frame.assign(dataset="travel")])  # then these are
+    assert paired_difference(two, "a", "b", "H").upper != pytest.approx(expected.upper)
 
 
 def test_first_of_takes_the_nearest_rival():
-    frame = runs({"a": [5.0, 6.0, 7.0], "far": [0.0, 0.0, 0.0], "near": [4.0, 4.0, 7.0]})
+    frame = runs({"a": [5, 6, 7, 6, 6], "far": [0] * 5, "near": [4, 4, 7, 5, 5]})
     found = first_of(frame, "a", ["far", "near"], "H")
-    assert found.value == pytest.approx(1.0)  # differences 1, 2, 0
-    assert (found.lower, found.upper) == (0.0, 2.0)
-    assert found.effect == pytest.approx(1.0)
+    gaps = [1, 2, 0, 1, 1]
+    assert found.value == pytest.approx(1.0)
+    assert found.lower == pytest.approx(student(gaps)[0])
+    assert found.upper == pytest.approx(student(gaps, among=2)[1])
+    assert found.effect == pytest.approx(1 / np.std(gaps, ddof=1))
 
 
 def test_first_of_needs_to_be_ahead_of_every_rival_and_behind_one_is_enough():
     # The nearest baseline in the mean is not the one that spoils the lower bound.
-    frame = runs({"a": [5.0, 5.0, 5.0], "near": [4.0, 4.0, 4.0], "erratic": [0.0, 0.0, 6.0]})
+    erratic = [0.0, 0.0, 6.0, 0.0, 6.0]
+    frame = runs({"a": [5.0] * 5, "near": [4.0] * 5, "erratic": erratic})
     found = first_of(frame, "a", ["near", "erratic"], "H")
     assert found.value == 1.0
-    assert (found.lower, found.upper) == (-1.0, 1.0)
+    assert found.lower == pytest.approx(student([5, 5, -1, 5, -1])[0])
+    assert found.upper == 1.0
 
 
 def test_the_more_rivals_the_likelier_is_a_lucky_one():
@@ -164,21 +164,21 @@ def test_the_more_rivals_the_likelier_is_a_lucky_one():
 
 
 def test_spread_ratio_by_hand():
-    frame = runs({"a": [1.0, 2.0, 3.0, 6.0], "b": [2.0, 4.0, 6.0, 12.0]})
+    frame = runs({"a": [1.0, 2.0, 3.0, 6.0, 4.0], "b": [2.0, 4.0, 6.0, 12.0, 8.0]})
     found = spread_ratio(frame, "a", "b", "H")
     assert (found.value, found.lower, found.upper) == pytest.approx((0.5, 0.5, 0.5))
     assert found.effect == pytest.approx(math.log(0.5))
     assert spread_ratio(frame, "a", "b", "H", power=2).value == pytest.approx(0.25)
 
 
-def test_spread_ratio_averages_variances_over_data_sets():
+def test_spread_ratio_is_the_geometric_mean_over_data_sets():
     frame = pd.concat(
         [
-            runs({"a": [0.0, 2.0], "b": [0.0, 6.0]}, "animals"),  # variances 2 and 18
-            runs({"a": [0.0, 4.0], "b": [0.0, 8.0]}, "food"),  # 8 and 32
+            runs({"a": [0.0, 2.0], "b": [0.0, 6.0]}, "animals"),
+            runs({"a": [0.0, 4.0], "b": [0.0, 8.0]}, "food"),
         ]
     )
-    assert spread_ratio(frame, "a", "b", "H").value == pytest.approx(math.sqrt(5 / 25))
+    assert spread_ratio(frame, "a", "b", "H").value == pytest.approx(math.sqrt(1 / 3 * 1 / 2))
 
 
 def test_spread_interval_keeps_the_methods_of_a_seed_together():
@@ -199,20 +199,15 @@ def test_spread_needs_seeds_and_tells_nothing_without_spread():
         spread_ratio(runs({"a": [1.0], "b": [2.0]}), "a", "b", "H")
 
 
-def test_variance_of_equal_values_is_zero_to_the_last_digit():
-    assert (variance(np.full((7, 2), 64.4)) == 0).all()
-    assert variance(np.array([[1.0], [3.0]])) == 2.0
-
-
 def test_steadiest_of_compares_with_the_steadiest_rival():
-    base = np.array([1.0, 2.0, 3.0, 6.0])
+    base = np.array([1.0, 2.0, 3.0, 6.0, 4.0])
     frame = runs({"a": list(2 * base), "wild": list(8 * base), "calm": list(base)})
     found = steadiest_of(frame, "a", ["wild", "calm"], "H")
     assert (found.value, found.lower, found.upper) == pytest.approx((2.0, 2.0, 2.0))
 
 
 def test_changes_by_hand():
-    frame = runs({"default": [50.0] * 3, "half": [49.0] * 3, "twice": [52.0] * 3})
+    frame = runs({"default": [50.0] * 5, "half": [49.0] * 5, "twice": [52.0] * 5})
     largest = largest_change(frame, "default", ["half", "twice"], "H")
     assert (largest.value, largest.lower, largest.upper) == pytest.approx((4.0, 4.0, 4.0))
     average = average_change(frame, "default", ["half", "twice"], "H")
@@ -221,23 +216,24 @@ def test_changes_by_hand():
 
 
 def test_change_of_unknown_sign_reaches_down_to_zero():
-    frame = runs({"default": [50.0] * 3, "setting": [47.0, 50.0, 54.5]})
+    frame = runs({"default": [50.0] * 5, "setting": [47.0, 50.0, 54.5, 50.0, 51.0]})
+    low, high = student([-6, 0, 9, 0, 2])  # % of 50
+    assert low < 0 < high
     found = largest_change(frame, "default", ["setting"], "H")
-    # Changes of -6, 0 and 9 %: the interval of the signed change is [-6, 9].
-    assert (found.value, found.lower, found.upper) == pytest.approx((1.0, 0.0, 9.0))
-    frame = runs({"default": [50.0] * 3, "setting": [45.5, 50.0, 53.0]})
-    found = largest_change(frame, "default", ["setting"], "H")
-    assert (found.value, found.lower, found.upper) == pytest.approx((1.0, 0.0, 9.0))
+    assert [found.value, found.lower, found.upper] == pytest.approx([1.0, 0.0, high])
+    mirrored = frame.assign(H=100 - frame["H"])
+    found = largest_change(mirrored, "default", ["setting"], "H")
+    assert [found.value, found.lower, found.upper] == pytest.approx([1.0, 0.0, high])
 
 
-def test_two_pairs_give_no_interval():
-    frame = runs({"a": [2.0, 3.0], "b": [1.0, 1.5]})
+def test_few_pairs_give_no_interval():
+    frame = runs({"a": [2.0, 3.0, 2.0, 3.0], "b": [1.0, 1.5, 1.0, 1.5]})
     for found in (
         paired_difference(frame, "a", "b", "H"),
         spread_ratio(frame, "a", "b", "H"),
         largest_change(frame, "a", ["b"], "H"),
     ):
-        assert math.isfinite(found.value) and found.pairs == 2
+        assert math.isfinite(found.value) and found.pairs == 4
         assert math.isnan(found.lower) and math.isnan(found.upper)
     assert paired_difference(frame, "a", "b", "H").value == 1.25
 
@@ -366,7 +362,7 @@ def test_a_complete_frame_reaches_every_claim(everything):
     table = ledger(everything)
     assert len(table) == len(READINGS) * sum(len(claim.taus) for claim in CLAIMS)
     assert "not run" not in set(table["verdict"])
-    assert (table["missing"] == "").all() and (table["pairs"] == 4).all()
+    assert (table["missing"] == "").all() and (table["pairs"] == 5).all()
     assert set(table["claim"]) == {claim.name for claim in CLAIMS}
     few = ledger(everything, CLAIMS[:5])
     pd.testing.assert_frame_equal(few, table.head(len(few)))
@@ -377,7 +373,7 @@ def one_sided(claim, sign: int):
     leads = {claim.comparison.variants[0].label(reading) for reading in READINGS}
 
     def value(need, seed):
-        wave = (0.0, 1.0, 2.0, 4.0)[seed - 1]
+        wave = (0.0, 1.0, 2.0, 4.0, 3.0)[seed - 1]
         if need.method not in leads:
             return 60 + wave
         if isinstance(claim.comparison, Steadier):
@@ -438,7 +434,7 @@ def test_missing_runs_are_named_and_nothing_else_suffers(everything):
 
     one_less = frame[~((frame["method"] == label) & (frame["seed"] == 2))]
     row = ledger(one_less, [claim_named("L_RS adds")]).iloc[0]
-    assert row["pairs"] == 3 and row["missing"] == f"Left out: food seed 2 (no {label})."
+    assert row["pairs"] == 4 and row["missing"] == f"Left out: food seed 2 (no {label})."
 
     empty = ledger(frame.head(0)[["dataset", "method", "tau", "seed"]])
     assert set(empty["verdict"]) == {"not run"} and (empty["missing"] != "").all()
@@ -463,10 +459,10 @@ def test_a_data_set_that_only_some_methods_saw_is_left_out_and_named():
 
 def test_zero_shot_stands_for_every_seed_and_counts_once():
     claim = claim_named("Global ETF lowers effective rank")
-    trained = runs({"Global-ETF (sum)": [7.0, 8.0, 9.0, 10.0]}, quantity="effective_rank")
+    trained = runs({"Global-ETF (sum)": [7.0, 8.0, 9.0, 10.0, 8.5]}, quantity="effective_rank")
     frozen = runs({"Zero-shot": [20.0]}, quantity="effective_rank")
     row = ledger(pd.concat([trained, frozen]), [claim], READINGS[:1]).iloc[0]
-    assert (row["estimate"], row["pairs"], row["runs"]) == (8.5 - 20, 4, 5)
+    assert (row["estimate"], row["pairs"], row["runs"]) == (8.5 - 20, 5, 6)
     assert row["verdict"] == "supported" and row["unit"] == "dimensions"
     published_for = ledger(
         pd.concat([trained, frozen.assign(dataset="travel")]), [claim], READINGS[:1]
@@ -476,7 +472,7 @@ def test_zero_shot_stands_for_every_seed_and_counts_once():
 
 def test_protocols_and_imbalance_ratios_are_kept_apart():
     claim = claim_named("CPT keeps zero-shot accuracy in transfer")
-    frame = runs({"CPT (sum)": [60.0] * 3, "Zero-shot": [60.0]}, quantity="targets")
+    frame = runs({"CPT (sum)": [60.0] * 5, "Zero-shot": [60.0]}, quantity="targets")
     assert set(ledger(frame, [claim], READINGS[:1])["verdict"]) == {"not run"}
     base = frame.assign(protocol=None)
     table = ledger(pd.concat([frame.assign(protocol="transfer"), base]), [claim], READINGS[:1])
@@ -490,19 +486,20 @@ def test_protocols_and_imbalance_ratios_are_kept_apart():
 
 def test_markdown_by_hand():
     claim = claim_named("CPT varies less over seeds than global ETF")
-    wave = np.array([0.0, 1.0, 2.0, 4.0])
+    wave = np.array([0.0, 1.0, 2.0, 4.0, 3.0])
     frame = runs({"CPT (sum)": list(60 + wave), "Global-ETF (sum)": list(60 + 2 * wave)})
     readings = (READINGS[0], READINGS[3])
     assert ledger_markdown(ledger(frame, [claim], readings)) == (
         "| claim | tau | claimed | sum | pair mean |\n"
         "| --- | ---: | --- | --- | --- |\n"
         "| CPT varies less over seeds than global ETF (Sec. 4.5, Fig. 1 (d), Fig. 4) | 0.06 "
-        "| < 1 | supported, always 0.50 4/1 | not run |\n"
+        "| < 1 | supported, always 0.50 5/1 | not run |\n"
         "\n"
         "2 comparisons: 1 supported, 0 contradicted, 0 undecided, 1 not run.\n"
         "\n"
-        "Each ends with its pairs of runs and its data sets; 0 have at most 3 pairs on one data "
-        "set, so that no interval reaches beyond the pairs themselves.\n"
+        "Each ends with its pairs of runs and its data sets. 0 have no interval, and so no "
+        "verdict: fewer than 5 pairs, or for spreads 4 seeds. (In transfer each data set that is "
+        "tested counts.)\n"
     )
     two_seeds = ledger_markdown(ledger(frame[frame["seed"] < 3], [claim], readings[:1]))
     assert "| undecided 0.50 (no interval) 2/1 |" in two_seeds

@@ -99,8 +99,13 @@ def test_every_command_runs(line, user):
     if " ".join(words).startswith(LONG):
         words.append("--help")
     elif words[0] in ("compare", "figures", "run", "results"):
-        words += ["--jobs", "1"] if words[0] in ("compare", "figures") else []
-        words += ["--out", "out"] if without_data else ["--profile", "smoke", "--out", "out"]
+        small = {"--out": "out"} | ({} if without_data else {"--profile": "smoke"})
+        small |= {"--jobs": "1"} if words[0] in ("compare", "figures") else {}
+        for option, value in small.items():
+            if option in words:
+                words[words.index(option) + 1] = value
+            else:
+                words += [option, value]
     done = CliRunner().invoke(commands, words)
     if without_data:
         assert re.search(r"needs .*data.*, which is not there", f"{done.exception}")

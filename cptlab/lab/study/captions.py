@@ -56,7 +56,8 @@ CAPTIONS = {
     "tab4_domain_generalization_ranks": f"{RANKS.format('accuracy', 'domains')} Source: "
     "{transfer}.",
     "claims_ledger": "Verdict on each claim of the paper under each reading of the losses: "
-    "a 95 % bootstrap interval of paired differences against the claimed bound. "
+    "a 95 % interval of paired differences against the claimed bound, over data sets or classes, "
+    "and seeds. "
     "Against what, with how many pairs and how large: claims_ledger.csv.",
     "cluster_number": "Silhouette of the frozen class texts by the number of clusters; dotted: the "
     "number that runs use. On {maps}.",

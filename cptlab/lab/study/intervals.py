@@ -8,6 +8,7 @@ docs/intervals.md its coverage.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -46,6 +47,15 @@ class Interval:
             return float(self.mean == threshold)
         return float(2 * t.sf(abs(self.mean - threshold) / self.error, self.freedom))
 
+    def bounds(self, among: int = 1) -> tuple[float, float]:
+        """The interval with the error divided by the number of comparisons it is one of
+        (Bonferroni).
+        """
+        if np.isnan(self.error):
+            return float("nan"), float("nan")
+        half = float(t.isf((1 - CONFIDENCE) / 2 / among, self.freedom)) * self.error
+        return self.mean - half, self.mean + half
+
 
 def crossed(cells: np.ndarray) -> Interval:
     """Mean over units and seeds, both drawn from more of their kind.
@@ -78,6 +88,22 @@ def crossed(cells: np.ndarray) -> Interval:
     error = float(np.sqrt(variance / cells.size))
     half = float(t.isf((1 - CONFIDENCE) / 2, freedom)) * error
     return Interval(mean, mean - half, mean + half, least, most, error, freedom, n, s)
+
+
+def of_runs(cells: np.ndarray, parts: np.ndarray | None = None, counted: bool = False) -> Interval:
+    """`crossed` over data sets and seeds, or, on a single data set, over its parts and seeds.
+
+    Args:
+        cells: (data sets, s seeds), a value of every run.
+        parts: (p, s), what the values of a single data set are means of, if known.
+        counted: parts are runs of their own (data sets that were tested) for `FEWEST`.
+    """
+    found = crossed(cells)
+    if parts is None or len(cells) > 1:
+        return found
+    if (parts if counted else cells).size < FEWEST:
+        return found
+    return dataclasses.replace(crossed(parts), mean=found.mean, least=found.least, most=found.most)
 
 
 def _variance(cells: np.ndarray) -> tuple[float, float]:

@@ -8,7 +8,9 @@ import pandas as pd
 
 from cptlab.lab.runs.queue import run
 from cptlab.lab.runs.results import Result, table
+from cptlab.lab.study.parts import parts_of
 from cptlab.lab.study.studies import Study
+from cptlab.lab.study.summary import PARTS
 
 
 def run_study(
@@ -21,6 +23,14 @@ def run_study(
     for label, result in zip(labels, finished, strict=True):
         results[label].append(result)
     return results, table(finished).assign(method=labels)
+
+
+def with_parts(table: pd.DataFrame, results: dict[str, list[Result]]) -> pd.DataFrame:
+    """The table of `run_study` with what the metrics of each run are means of (`PARTS`)."""
+    parts = {
+        result.details["run_id"]: parts_of(result) for runs in results.values() for result in runs
+    }
+    return table.assign(**{PARTS: table["run_id"].map(parts)})
 
 
 def training_logs(results: dict[str, list[Result]]) -> pd.DataFrame:

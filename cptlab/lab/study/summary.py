@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cptlab.lab.study.intervals import FEWEST, Interval, crossed
+from cptlab.lab.study.intervals import of_runs
 from cptlab.lab.study.parts import DATASETS
 
 PARTS = "parts"
@@ -33,8 +33,8 @@ def summarise(
 
     Returns:
         Tidy frame with the columns `by`, "metric", "mean", "lower" and "upper" (95 %; empty with
-        fewer than `FEWEST` runs), "least" and "most" (of the runs), "n" (runs) and "datasets";
-        groups in order of appearance.
+        fewer than `intervals.FEWEST` runs), "least" and "most" (of the runs), "n" (runs) and
+        "datasets"; groups in order of appearance.
 
     Raises:
         ValueError: on missing columns, several rows for one run, or data sets without common seeds.
@@ -59,27 +59,25 @@ def _numbers(runs: pd.DataFrame, metric: str) -> dict[str, float]:
             f"Data sets {', '.join(map(str, cells.index))} have no seed in common to average "
             f"{metric} over: run the same seeds on all of them, or look at each by itself."
         )
-    values = cells.to_numpy()
-    found, count = crossed(values), values.size
-    if len(values) == 1 and PARTS in runs:
-        parts = [row.get(metric) for row in runs.sort_values("seed")[PARTS]]
-        if all(part is not None for part in parts):
-            over_parts = crossed(np.stack(parts, axis=1))
-            independent = over_parts.units * count if metric in DATASETS else count
-            found = over_parts if independent >= FEWEST else _range(values)
+    parts = stacked_parts(runs, metric) if len(cells) == 1 else None
+    found = of_runs(cells.to_numpy(), parts, counted=metric in DATASETS)
     return {
-        "mean": float(values.mean()),
+        "mean": found.mean,
         "lower": found.lower,
         "upper": found.upper,
-        "least": float(values.min()),
-        "most": float(values.max()),
-        "n": count,
-        "datasets": len(values),
+        "least": found.least,
+        "most": found.most,
+        "n": cells.size,
+        "datasets": len(cells),
     }
 
 
-def _range(values: np.ndarray) -> Interval:
-    return crossed(values[:, : FEWEST - 1])  # too few for an interval
+def stacked_parts(runs: pd.DataFrame, metric: str) -> np.ndarray | None:
+    """Parts (p, s) of a metric of runs on one data set, by seed; None if some run has none."""
+    if PARTS not in runs:
+        return None
+    parts = [row.get(metric) for row in runs.sort_values("seed")[PARTS]]
+    return None if any(part is None for part in parts) else np.stack(parts, axis=1)
 
 
 def check_one_row_per_run(

@@ -1,9 +1,8 @@
 """The claims of the paper as tests declared beforehand, and the ledger of their verdicts.
 
 `declared` holds the claims, `claim` the rule that decides a verdict, `readings` the ways to read
-equations (9) to (11), `variants` the methods that are compared, `comparisons`, `statistics` and
-`bootstrap` what is computed, `ledger` the table. Frames of runs in, a frame of verdicts out; no
-torch.
+equations (9) to (11), `variants` the methods that are compared, `comparisons` and `statistics` what
+is computed, `ledger` the table. Frames of runs in, a frame of verdicts out; no torch.
 """
 
 from cptlab.lab.study.claims.claim import VERDICTS, Claim, verdict

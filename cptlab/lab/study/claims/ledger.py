@@ -13,12 +13,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cptlab.lab.study.claims.bootstrap import FEWEST
 from cptlab.lab.study.claims.claim import VERDICTS, Claim, verdict
 from cptlab.lab.study.claims.declared import CLAIMS
 from cptlab.lab.study.claims.readings import READINGS, Reading
-from cptlab.lab.study.claims.statistics import MissingRuns, complete_pairs
+from cptlab.lab.study.claims.statistics import (
+    FEWEST_FOR_SPREAD,
+    ROUNDING,
+    MissingRuns,
+    complete_pairs,
+)
 from cptlab.lab.study.claims.variants import ZERO_SHOT, CPTVariant, label
+from cptlab.lab.study.intervals import FEWEST
 
 
 def ledger(
@@ -88,7 +93,7 @@ def ledger_markdown(table: pd.DataFrame) -> str:
     """A `ledger` frame as Markdown: a row per claim and tau, a column per reading, and a count.
 
     A cell reads "supported 1.2 [0.4, 2.0] 18/6", without interval "undecided 1.2 (no interval)
-    2/1", without spread "undecided, always 0.0 3/1", or "not run"; the last two numbers are pairs
+    2/1", without spread "undecided, always 0.0 6/1", or "not run"; the last two numbers are pairs
     of runs and data sets. "as sum" refers to the column of the reading with the same comparison.
     """
     readings = list(dict.fromkeys(table["reading"]))
@@ -104,11 +109,12 @@ def ledger_markdown(table: pd.DataFrame) -> str:
     distinct = table[table["same_as"] == ""]
     counts = ", ".join(f"{(distinct['verdict'] == v).sum()} {v}" for v in VERDICTS)
     body = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    alone = ((distinct["datasets"] == 1) & (distinct["pairs"] <= FEWEST)).sum()
+    bare = ((distinct["pairs"] > 0) & distinct["lower"].isna()).sum()
     return (
         f"{body}\n\n{len(distinct)} comparisons: {counts}.\n\n"
-        f"Each ends with its pairs of runs and its data sets; {alone} have at most {FEWEST} pairs "
-        "on one data set, so that no interval reaches beyond the pairs themselves.\n"
+        f"Each ends with its pairs of runs and its data sets. {bare} have no interval, and so no "
+        f"verdict: fewer than {FEWEST} pairs, or for spreads {FEWEST_FOR_SPREAD} seeds. (In "
+        "transfer each data set that is tested counts.)\n"
     )
 
 
@@ -202,6 +208,6 @@ def _cell(row: Any) -> str:
     base = f"{row.pairs}/{row.datasets}"
     if np.isnan(row.lower):
         return f"{row.verdict} {row.estimate:.2f} (no interval) {base}"
-    if row.lower == row.upper:
+    if row.upper - row.lower < ROUNDING:
         return f"{row.verdict}, always {row.estimate:.2f} {base}"
     return f"{row.verdict} {row.estimate:.2f} [{row.lower:.2f}, {row.upper:.2f}] {base}"
