@@ -89,7 +89,7 @@ class TipAdapter(Method):
         return None
 
     def searched(self) -> Mapping[str, tuple[object, ...]]:
-        return {} if self.fine_tune else {"alpha": (0.5, 1.17, 3.0), "beta": (1.0, 5.5)}
+        return {} if self.fine_tune else {"alpha": (1.17, 3.0, 9.0), "beta": (1.0, 5.5)}
 
     def schedule(self) -> Schedule:
         return Schedule(

@@ -121,12 +121,12 @@ def steadiest_of(
         raise MissingRuns(f"A spread needs two seeds; there is one on {', '.join(runs.datasets)}.")
     found = [_log_ratio(runs.cells[label], runs.cells[other]) for other in baselines]
     value = max(ratio for ratio, _ in found)
+    intervals = [interval for _, interval in found if interval is not None]
     bounds = (np.nan, np.nan)
-    if all(interval is not None for _, interval in found):
-        among = len(baselines)
+    if len(intervals) == len(baselines):
         bounds = (
-            max(interval.bounds(among)[0] for _, interval in found),
-            max(interval.bounds()[1] for _, interval in found),
+            max(interval.bounds(len(baselines))[0] for interval in intervals),
+            max(interval.bounds()[1] for interval in intervals),
         )
     lower, upper = np.exp(power * np.array(bounds))
     return runs.estimate(np.exp(power * value), (lower, upper), power * value)
