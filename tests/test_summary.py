@@ -26,7 +26,7 @@ def result(tmp_path, seed, accuracies, metrics=(), ranks=None, method=None) -> R
     means = {role: float(np.mean(values)) for role, values in accuracies.items()}
     found = means | dict(metrics)
     spec = RunSpec("food", method or CoOp(), 0.06, seed)
-    return Result(spec, found, pd.DataFrame(rows), pd.DataFrame(), {}, tmp_path)
+    return Result(spec, {"metrics": found, "classes": rows}, tmp_path)
 
 
 def frame_of(results, label="CoOp"):

@@ -2,7 +2,6 @@
 
 import dataclasses
 
-import pandas as pd
 import pytest
 
 from cptlab.data import open_dataset, open_task
@@ -89,10 +88,10 @@ def test_what_cannot_be_tuned_is_told():
 
 def test_the_best_mean_of_each_method_is_chosen(tmp_path):
     study = tuning.tuning(FULL, {"CoOp": CoOp(), "CPT": CPT(etf_reduction="pair_mean")}, ("food",))
-    results, none = [], pd.DataFrame()
+    results = []
     for i, spec in enumerate(study):  # seeds are innermost: their mean counts
         value = {"H": 50.0 + i % 2 + (5 if 6 <= i < 8 else 0), "base": 1.0, "new": 2.0}
-        results.append(Result(spec, value, none, none, {}, tmp_path))
+        results.append(Result(spec, {"metrics": value}, tmp_path))
     table = tuning.summary(study, results)
     assert table["chosen"].tolist() == [True, *[False] * 5] * 2
     best = table[table["chosen"]].set_index("method")
