@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import pandas as pd
 import pytest
 
 from cptlab.data import open_dataset, open_task
@@ -104,3 +105,11 @@ def test_the_best_mean_of_each_method_is_chosen(tmp_path):
         "steps_per_shot": 0,
     }
     assert set(tuning.chosen(table)["CPT"]) == {*tuning.SCHEDULE, "lambda_tetf"}
+
+
+def test_the_best_are_shown_with_their_rates():
+    row = {"method": "CoOp", "lr": 0.0033, "epochs": 6, "steps_per_shot": 0, "options": "{}"}
+    row |= {"H": 50.26, "base": 60.0, "new": 43.2, "runs": 4, "chosen": True}
+    table = pd.DataFrame([row, row | {"lr": 0.01, "chosen": False}])
+    (_, line) = tuning.best_as_text(table).splitlines()
+    assert line.split()[:2] == ["CoOp", "0.0033"] and "50.3" in line

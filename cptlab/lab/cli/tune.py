@@ -75,6 +75,5 @@ def tune(
     results = run(list(study), folders.runs, jobs, where=engine)
     table = tuning.summary(study, results)
     store(folders.figures, "tuned.csv", table)
-    best = table[table["chosen"]].drop(columns="chosen")
-    click.echo(best.round(1).to_string(index=False))
+    click.echo(tuning.best_as_text(table))
     click.echo(f"All configurations: {folders.figures / 'tuned.csv'}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ class Result:
     """A finished run as read from its result file."""
 
     spec: RunSpec
-    details: dict[str, Any]
+    details: dict[str, Any] = field(repr=False)
     folder: Path
 
     @property

@@ -131,6 +131,12 @@ def summary(study: Mapping[RunSpec, str], results: Iterable[Result]) -> pd.DataF
     return table.assign(chosen=~table.duplicated("method")).reset_index(drop=True)
 
 
+def best_as_text(table: pd.DataFrame) -> str:
+    """What `summary` marks, a line for each method: accuracies are rounded, rates are not."""
+    best = table[table["chosen"]].drop(columns="chosen")
+    return best.round(dict.fromkeys(("H", "base", "new"), 1)).to_string(index=False)
+
+
 def _options(method: Method) -> str:
     return json.dumps({name: getattr(method, name) for name in method.searched()}, sort_keys=True)
 
