@@ -223,3 +223,10 @@ def test_a_place_is_free_that_touches_no_other_and_lies_inside():
         if len(taken) < 6:
             room.take(box)
             taken.append(box)
+
+
+def test_tables_in_notebooks_are_not_typeset():
+    """ "$5 and $6" is a name, not a formula; JupyterLab leaves alone what has this class."""
+    table = pd.DataFrame({"class": ["$5 and $6"]})
+    for text in (table._repr_html_(), table.style._repr_html_()):
+        assert "tex2jax_ignore" in text and "$5 and $6" in text

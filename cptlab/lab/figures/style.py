@@ -44,6 +44,9 @@ OTHERS = (VERMILLION, SKY, WINE, GREEN, PURPLE, BLUE, ORANGE, GREY), ("h", "P", 
 MATH = {"parse_math": True}
 """For words of our own with formulas in them, "$n_k$"; all else is drawn letter by letter."""
 
+# Names may hold dollar signs, between which JupyterLab would typeset what stands in tables.
+pd.set_option("display.html.use_mathjax", False, "styler.html.mathjax", False)
+
 RC = {
     "figure.dpi": DPI,
     "figure.figsize": (WIDTH, 3.6),
