@@ -188,7 +188,7 @@ def test_run_sets_hyper_parameters(cptlab, tmp_path, monkeypatch):
             "Unknown profile 'huge'; choose one of smoke, demo, full, paper",
         ),
         ("figures 99 --profile smoke", "Unknown notebook '99'; choose from 00_tour, 01_"),
-        ("run --method ctp", "Unknown method 'ctp'; choose one of zero_shot, coop, cocoop"),
+        ("run --method ctp", "Unknown method 'ctp'; choose one of zero_shot, linear_probe, "),
         ("run --profile huge", "Unknown profile 'huge'"),
         ("run --dataset foods --out OUT", "Unknown data set 'foods'; choose one of activities"),
         ("run --dataset imagenet --out OUT", "The paper's data sets are read from a folder, but"),

@@ -334,8 +334,8 @@ def test_where_links_cannot_be_made(tmp_path, monkeypatch, cptlab_call):
 
 def test_subsets_are_written_and_compared(tmp_path, cptlab_call):
     root, out = tiny_root(tmp_path, ["dtd"]), tmp_path / "subset.json"
-    call = ("data", "subset", "dtd", "--seed", 3, "--shots", 2, "--data-root", root)
-    done = cptlab_call(*call, "--out", out)
+    call = ("data", "subset", "dtd", "--shots", 2, "--data-root", root)
+    done = cptlab_call(*call, "--seed", 3, "--out", out)
     assert done.status == 0
     assert "dtd, all classes, seed 3: 10 images of 5 classes, checksum " in done.out
     values = json.loads(out.read_text())
@@ -343,7 +343,7 @@ def test_subsets_are_written_and_compared(tmp_path, cptlab_call):
     assert len(values["train"]) == 10 and len(values["val"]) == 5
     assert values["checksum"] in done.out
     assert str(root) not in out.read_text()  # it holds on any machine
-    assert cptlab_call(*call, "--check", out).status == 0
+    assert cptlab_call(*call, "--seed", 3, "--check", out).status == 0
     other = cptlab_call(*call, "--seed", 4, "--check", out)
     assert other.status == 1 and "holds another subset than" in other.err
     values["train"][0][1] += 1

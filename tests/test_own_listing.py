@@ -105,14 +105,14 @@ def test_many_runs_list_once(insects, listed, tmp_path):
 
 def test_images_that_come_while_a_run_is_done(insects, tmp_path, monkeypatch):
     """Its result is of the images that were there before, and is not used for the others."""
-    predict, spec = one_pass.predict, SMOKE.spec(str(insects), ZeroShot(), 0.06, 1)
+    predict, spec = one_pass.predict_both_ways, SMOKE.spec(str(insects), ZeroShot(), 0.06, 1)
     before = content_id(str(insects))
 
     def late(*arguments):
         image(insects / "ant/new.png")
         return predict(*arguments)
 
-    monkeypatch.setattr(one_pass, "predict", late)
+    monkeypatch.setattr(one_pass, "predict_both_ways", late)
     with pytest.raises(RuntimeError, match="belong to data that have changed: start again"):
         runs.run([spec], tmp_path, progress=False)
     stored = json.loads((tmp_path / spec.run_id / "result.json").read_text())

@@ -51,7 +51,7 @@ DEPTH = {"text_depth": 2, "vision_depth": 2}
 METHODS = (
     LinearProbe(),
     LinearProbe(class_adaptive=True),
-    TipAdapter(fine_tune=True),
+    TipAdapter(fine_tune=True, alpha=1.0, beta=1.0),
     CoOp(),
     CoCoOp(),
     IVLP(**DEPTH),

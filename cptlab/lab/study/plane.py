@@ -1,5 +1,6 @@
 """Classes in the plane, for maps."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -38,7 +39,9 @@ def plane(features: torch.Tensor, like: np.ndarray | None = None, seed: int = 0)
     if like is not None and like.shape != (len(points), 2):
         raise ValueError(f"like must be ({len(points)}, 2), a place per class; got {like.shape}.")
     use_writable_caches()
-    import umap  # takes seconds, and keeps compiled functions in a cache
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ImportWarning)  # of a part that we do not use
+        import umap  # takes seconds, and keeps compiled functions in a cache
 
     layout = umap.UMAP(
         n_neighbors=min(NEIGHBOURS, len(points) - 1),
