@@ -5,7 +5,14 @@ import pytest
 from scipy.stats import ttest_1samp
 
 from cptlab.lab.study import intervals
-from cptlab.lab.study.intervals import crossed, holm, linear_harmonic, linear_mean, log_spread_ratio
+from cptlab.lab.study.intervals import (
+    crossed,
+    holm,
+    linear_harmonic,
+    linear_mean,
+    log_spread_ratio,
+    of_runs,
+)
 from dev.coverage import CASES, coverage
 
 
@@ -47,6 +54,18 @@ def test_few_cells_have_a_range():
     found = crossed(np.array([[1.0, 2.0], [0.0, 5.0]]))
     assert np.isnan([found.lower, found.upper, found.p_value()]).all()
     assert (found.mean, found.least, found.most) == (2, 0, 5)
+
+
+@pytest.mark.parametrize("value", [100 * 10 / 36, 100 * 7 / 72, 0.1 + 0.2])
+@pytest.mark.parametrize("seeds", [1, 3, 5, 7])
+def test_no_bound_lies_on_the_wrong_side_of_the_mean(value, seeds):
+    """Not by rounding either: figures draw the lengths between them."""
+    cells = np.full((1, seeds), value)
+    parts = np.full((6, seeds), 20.0) - 20.0 + value
+    for found in (of_runs(cells), of_runs(cells, parts), crossed(parts)):
+        assert found.least <= found.mean <= found.most
+        if found.lower == found.lower:
+            assert found.lower <= found.mean <= found.upper
 
 
 def test_equal_cells_have_no_width():

@@ -79,8 +79,8 @@ def crossed(cells: np.ndarray) -> Interval:
             f"{int((~np.isfinite(cells)).sum())} missing values."
         )
     n, s = cells.shape
-    mean = float(cells.mean())
     least, most = float(cells.min()), float(cells.max())
+    mean = float(np.clip(cells.mean(), least, most))  # of equal cells it may differ by rounding
     if n * s < FEWEST:
         nan = float("nan")
         return Interval(mean, nan, nan, least, most, nan, nan, n, s)
@@ -103,7 +103,16 @@ def of_runs(cells: np.ndarray, parts: np.ndarray | None = None, counted: bool = 
         return found
     if (parts if counted else cells).size < FEWEST:
         return found
-    return dataclasses.replace(crossed(parts), mean=found.mean, least=found.least, most=found.most)
+    over_parts = crossed(parts)
+    half = (over_parts.upper - over_parts.lower) / 2  # around the runs' own mean
+    return dataclasses.replace(
+        over_parts,
+        mean=found.mean,
+        lower=found.mean - half,
+        upper=found.mean + half,
+        least=found.least,
+        most=found.most,
+    )
 
 
 def _variance(cells: np.ndarray) -> tuple[float, float]:
