@@ -33,7 +33,7 @@ def tiny(monkeypatch, backbone):
 
 
 @pytest.mark.parametrize("knows", [True, False])
-def test_base_to_new_tells_the_names_of_new_classes(tiny, tmp_path, knows):
+def test_base_to_new_tells_the_names_of_new_classes(tiny, backbone, tmp_path, knows):
     """And no other protocol; a stored run still knows them."""
     base, new = (tiny_task("base_to_new").tests[role].class_names for role in ("base", "new"))
     for protocol, named in (("base_to_new", knows), ("few_shot", False), ("transfer", False)):
@@ -44,9 +44,17 @@ def test_base_to_new_tells_the_names_of_new_classes(tiny, tmp_path, knows):
         assert model.new_names == (new if named else ())
         assert ("virtual" in model.prompts.extra) == named
         assert len(model.prompts.extra["texts"][0]) == len(model.trained_on) + len(model.new_names)
-        assert model.use(model.trained_on) == "base" and model.use(base[:2]) == "new"
+        assert model.use(model.trained_on) == model.use(base[::-1]) == model.use(base[:2]) == "base"
+        assert model.use((*base, "unknown")) == "new"
         if protocol == "base_to_new":
-            assert model.use(new) == ("named" if knows else "new")
+            assert model.use(new) == model.use(new[::-1]) == ("named" if knows else "new")
+            images = torch.randn(1, 3, backbone.embed_dim)
+            for names in (base, new):
+                inverse, few = (model.bind(asked) for asked in (names[::-1], names[1:3]))
+                logits = model.compare(images, model.bind(names))
+                torch.testing.assert_close(model.compare(images, inverse), logits.flip(-1))
+                if knows or names == base:  # else the texts of all that are asked attend
+                    torch.testing.assert_close(model.compare(images, few), logits[..., 1:3])
 
 
 def test_virtual_prototypes_start_from_texts_and_are_learned(backbone):

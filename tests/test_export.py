@@ -22,7 +22,7 @@ from cptlab.lab.cli.main import commands
 from cptlab.lab.runs import inputs
 from cptlab.lab.runs.queue import run
 from cptlab.lab.study.profiles import SMOKE
-from cptlab.methods import CoOp
+from cptlab.methods import CoOp, LinearProbe, TipAdapter
 from cptlab.training.images import normalised
 
 
@@ -128,6 +128,24 @@ def test_every_method_gives_its_predictions_or_says_that_it_does_not(
             stored = load_prompts(result.folder / "prompts.safetensors").state_dict()
             assert prompts.keys() == {f"prompts.{key}" for key in stored}
             assert all(np.array_equal(prompts[f"prompts.{k}"], v) for k, v in stored.items())
+
+
+def test_learned_names_in_another_order(tiny, animals, tmp_path):
+    """Learned class weights stand under their names; a cache counts the learned names."""
+    for method in (LinearProbe(), TipAdapter()):
+        result, found = trained(animals, tmp_path / "runs", method), {}
+        for names in (NAMES, NAMES[::-1], ("wild dog", "bee")):
+            file = tmp_path / f"{method.name}-{'-'.join(names)}"
+            learned = method.name == "tip_adapter"
+            with pytest.warns(UserWarning) if learned else nullcontext():
+                result.export(file, names)
+            weights, about = exported(file)
+            assert tuple(json.loads(about["names"])) == names
+            assert about.get("learned_names") == (json.dumps(NAMES) if learned else None)
+            found[names] = dict(zip(names, weights, strict=True))
+        for rows in found.values():
+            for name, row in rows.items():
+                assert np.array_equal(row, found[NAMES][name])
 
 
 def test_what_cannot_be_exported(tiny, animals, tmp_path):

@@ -61,6 +61,26 @@ def test_every_method_classifies_files_as_in_its_tests(tiny, animals, tmp_path, 
     np.testing.assert_allclose(frame["probability"], stored["probability"], atol=5e-4)
 
 
+@pytest.mark.parametrize("method", ALL, ids=repr)
+def test_learned_names_in_another_order_and_some_of_them(tiny, animals, tmp_path, method):
+    """Every class keeps what was learned of it."""
+    result = trained(animals, tmp_path, method)
+    dataset = open_dataset(str(animals))
+    files = files_of(dataset, dataset.test)
+    expected = result.classify(files)
+    inverse = result.classify(files, NAMES[::-1])
+    assert inverse.columns[-4:].tolist() == list(NAMES[::-1])
+    np.testing.assert_allclose(inverse[list(NAMES)], expected[list(NAMES)], atol=1e-5)
+    two = ["wild dog", "bee"]
+    chances = expected[two].div(expected[two].sum(axis=1), axis=0)
+    np.testing.assert_allclose(result.classify(files, two)[two], chances, atol=1e-4)
+    # as for a data set that lists its classes in another order
+    model, names = result.model(), NAMES[::-1]
+    other = ImageDataset("other", names, (), (), dataset.read, template=result.template)
+    logits = model.classify(dataset, dataset.test)
+    torch.testing.assert_close(model.classify(other, dataset.test), logits.flip(-1))
+
+
 def test_every_form_of_an_image_gives_the_same(result, animals):
     paths = [animals / f"bee/{i}.png" for i in (3, 12, 20)]
     opened = [Image.open(path) for path in paths]

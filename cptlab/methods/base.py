@@ -224,7 +224,11 @@ class Method:
 
     # ------------------------------------------------------------------ what comes after them
     def classifier(self, prompts: Prompts, use: Use) -> Tensor | None:
-        """Weights (R, K, d) of the trained classes in place of their text features; None: these."""
+        """Weights (R, K, d) of the trained classes in place of their text features; None: these.
+
+        Like what follows, it counts all trained classes in their order; of these, names that are
+        asked otherwise get what stands under their name (`PromptedCLIP.bind`).
+        """
         return None
 
     def adapt_logits(

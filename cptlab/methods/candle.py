@@ -46,8 +46,8 @@ class Candle(Method):
     later. They stand beside the trained ones in attention and loss, with n_c = 0, and a learned
     "virtual" prototype each that starts from the class's text. No other method here knows these
     names, so its accuracy on new classes is not one of unseen names. False: it knows the trained
-    classes alone. Classes without a learned prototype, in that case and in transfer (where the
-    release trains a model for every target, with its names), have their mapped text in its place.
+    classes alone. A list of names that are not all trained, in that case and in transfer (where the
+    release trains a model for every target, with its names), has mapped texts in their place.
 
     The settings are those of the release's example; which of its configurations belong to which
     data set is not said.

@@ -9,8 +9,9 @@ from typing import Literal, NamedTuple
 from torch import Tensor
 
 Use = Literal["training", "base", "named", "new"]
-"""What tokens are used for: a training step, or tests on the trained or on other classes. "named"
-are others whose names training knew (`Method.knows_new_names`)."""
+"""What tokens are used for: a training step, or tests on trained classes, some or all in any order,
+or on other lists of classes. "named" are others whose names training knew
+(`Method.knows_new_names`)."""
 Tower = Literal["text", "vision"]
 
 

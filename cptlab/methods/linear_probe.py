@@ -39,9 +39,9 @@ class LinearProbe(Method):
 
     All published runs have 300 epochs of batches of 256, whatever the data set and the shots.
 
-    New classes, and in transfer all names but exactly the trained ones, have no weights: they are
-    told by their frozen texts in the data set's own sentence. (The release knows no new classes; on
-    ImageNet-A and -R it takes the weights of their 200 classes, here they count as other names.)
+    Trained classes have their weights in any order and number (on ImageNet-A and -R those of their
+    200 classes, as in the release). Any other list of names, and so new classes, has none: these
+    are told by their frozen texts in the data set's own sentence. (The release knows no new ones.)
 
     Also unlike the release: it averages eight sentences on ImageNet, leaves underscores in names,
     and makes the frozen texts in half precision.

@@ -45,8 +45,8 @@ class TipAdapter(Method):
     tests, and the last epoch counts. In a long tail such hand-set pairs let frequent classes win:
     at beta 1 an image hardly looks whom it is like, and the votes count images.
 
-    New classes, and in transfer all names but exactly the trained ones, have no image in the cache:
-    its term is zero, and they are told by their frozen texts alone.
+    Trained classes have their votes in any order and number. In any other list of names, and so
+    among new classes, the cache's term is zero: they are told by their frozen texts alone.
 
     Also unlike the release: it averages seven sentences on ImageNet, its crops show 50 to 100 % of
     an image (here 8 to 100 %, as for all methods), its last batch of an epoch may be smaller (here

@@ -30,13 +30,16 @@ class Classes:
 
     tower: of their texts; where nothing learned enters it, a function that only returns its
     features, or the classifier that takes their place. frozen: their frozen prototypes (K, d), not
-    normalised, for methods that use them.
+    normalised, for methods that use them. among: all learned classes, where these are some of them
+    or stand in another order and the method has something of each; places: theirs in that list.
     """
 
     names: tuple[str, ...]
     use: Use
     tower: Callable[..., Tensor]
     frozen: Tensor | None = None
+    among: Classes | None = None
+    places: tuple[int, ...] = ()
 
 
 class PromptedCLIP:
@@ -77,11 +80,13 @@ class PromptedCLIP:
         return PromptedCLIP(self.backbone, Prompts([], []))
 
     def use(self, class_names: Sequence[str]) -> Use:
-        """Whether these classes count as trained ones at test time."""
-        names = tuple(class_names)
-        if names == self.trained_on:
+        """Whether these classes count as trained ones at test time: if all of them were learned,
+        in any order.
+        """
+        names = set(class_names)
+        if names and names <= set(self.trained_on):
             return "base"
-        return "named" if names and names == self.new_names else "new"
+        return "named" if names and names <= set(self.new_names) else "new"
 
     def learns_in(self, tower: Tower, use: Use) -> bool:
         """Whether anything learned enters a tower; if not, its features are the frozen ones."""
@@ -100,10 +105,16 @@ class PromptedCLIP:
     ) -> Classes:
         """Prepare class names; reuse the result while only the prompts change.
 
-        template: the own sentence of their data set, if it is not the one that was learned.
+        What a method has of each learned class is found by its name, whatever the order and the
+        number of the names. template: the own sentence of their data set, if it is not the one
+        that was learned.
         """
         use, method, own = use or self.use(class_names), self.method, template or self.template
         names, prompts = tuple(class_names), self.prompts
+        known = {"base": self.trained_on, "named": self.new_names}.get(use, names)
+        if names != known and set(names) <= set(known) and _counts_classes(method):
+            every, places = self.bind(known, use, template), tuple(map(known.index, names))
+            return Classes(names, use, every.tower, among=every, places=places)
         if method.classifier(prompts, use) is not None:
             return Classes(names, use, lambda *_: method.classifier(prompts, use))  # ty: ignore[invalid-argument-type]
         text = method.tokens(prompts, use).text
@@ -130,6 +141,8 @@ class PromptedCLIP:
         Where they depend on the image, (R, B, K, d) for features (R, B, d); without features, the
         prototypes (R, K, d) that a feature of zeros gives.
         """
+        if classes.among is not None:
+            return self.prototypes(classes.among, image_features, uniform)[..., classes.places, :]
         method, prompts = self.method, self.prompts
         text = list(method.tokens(prompts, classes.use).text)
         updates = method.low_rank(prompts, "text", uniform)
@@ -207,6 +220,8 @@ class PromptedCLIP:
 
         prototypes: theirs, if they are at hand and do not depend on the image.
         """
+        if classes.among is not None:  # the method counts all that it learned
+            return self.compare(features, classes.among)[..., classes.places]
         if not self.method.per_image:
             texts = self.prototypes(classes) if prototypes is None else prototypes
             return self.logits(features, texts, classes.use)
@@ -227,6 +242,12 @@ class PromptedCLIP:
 
     def _encode(self, tower: Callable[..., Tensor], *inputs: object) -> Tensor:
         return _encode(self.backbone, tower, *inputs)
+
+
+def _counts_classes(method: Method) -> bool:
+    """Whether a method has something of each learned class, in their order."""
+    hooks = ("classifier", "adapt_logits", "own_logits")
+    return any(getattr(type(method), name) is not getattr(Method, name) for name in hooks)
 
 
 @lru_cache(maxsize=32)

@@ -39,7 +39,8 @@ def export(
 
     Where image features come from more than the frozen backbone, class weights alone do not give
     these predictions: what was learned is then written as well (`prompts.*`, as in
-    `prompts.safetensors`), the metadata have a warning, and a warning is given.
+    `prompts.safetensors`), the metadata have learned_names (JSON, as these tensors count classes)
+    and a warning, and a warning is given.
 
     names: None means those that were learned; underscores are spaces.
 
@@ -80,6 +81,7 @@ def export(
             f"{method.name} {reason}: class weights with plain image features do not give its "
             "predictions. What was learned is in the tensors prompts.*."
         )
+        about["learned_names"] = json.dumps(model.trained_on, ensure_ascii=False)
         learned = model.prompts.state_dict()
         tensors |= {f"prompts.{k}": v[:1].cpu().contiguous() for k, v in learned.items()}
     partial = path.with_name(f".{path.name}.{os.getpid()}")
