@@ -32,11 +32,11 @@ def png(depth: int, colour: int, row: bytes, width: int, key: bytes) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
 
 
-def tiff(bits: int, white_is_zero: bool, row: bytes) -> bytes:
-    """A grey TIFF file of two pixels."""
+def tiff(bits: int, white_is_zero: bool, row: bytes, kind: int = 1) -> bytes:
+    """A grey TIFF file of two pixels; kind: 1 unsigned, 2 signed, 3 floats."""
     photometric = 0 if white_is_zero else 1
     tags = {256: 2, 257: 1, 258: bits, 259: 1, 262: photometric, 273: 8, 277: 1, 278: 1}
-    tags[279] = len(row)
+    tags |= {279: len(row), 339: kind}
     row += b"\0" * (len(row) % 2)
     entries = [struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items()]
     head = b"II*\0" + struct.pack("<I", 8 + len(row)) + row
@@ -62,6 +62,26 @@ def tiff(bits: int, white_is_zero: bool, row: bytes) -> bytes:
 )
 def test_depths_and_transparent_colours(content, right):
     assert np.asarray(read_rgb(BytesIO(content)))[0].tolist() == [[grey] * 3 for grey in right]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (
+            tiff(8, False, b"\xff\x10", kind=2),
+            "signed values have no fixed black; save it with uns",
+        ),
+        (tiff(16, False, b"\xff\xff\x01\x10", kind=2), "signed values have no fixed black"),
+        (tiff(32, False, b"\0" * 8, kind=2), "32-bit values have no fixed range; save it with 8"),
+        (tiff(32, False, b"\0" * 8, kind=3), "32-bit values have no fixed range"),
+    ],
+)
+def test_values_without_black_and_white_are_refused_by_the_header(content, reason):
+    with Image.open(BytesIO(content)) as opened:
+        assert opened.size == (2, 1)  # Pillow itself reads it
+    with pytest.raises(Unreadable, match=reason) as caught, reader.opened(BytesIO(content)):
+        pass
+    assert caught.value.refused
 
 
 def test_sixteen_bits_of_grey_are_as_bright_as_eight(tmp_path):

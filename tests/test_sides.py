@@ -4,6 +4,7 @@ import pytest
 from tiny_data_root import image, own_folder
 
 from cptlab.data import open_dataset
+from cptlab.data.doctor import examine_own
 from cptlab.data.own import own_dataset
 from cptlab.data.sides import side_of
 
@@ -62,6 +63,20 @@ def test_other_spellings_are_read_as_sides(tops, tmp_path):
             ("seg_train", "seg_test"),
             "seg_test, seg_train seem to be sides, as all hold ant/. Rename",
         ),
+        *[
+            (
+                tops,
+                rf"{tops[0]}, {tops[1]} seem to be sides, as all hold ant/. Rename them to train",
+            )
+            for tops in (
+                *[("dev", "train"), ("eval", "train"), ("test1", "train"), ("tests", "train")],
+                *[("holdout", "train"), ("hold-out", "train"), ("train2017", "val2017")],
+                *[("evaluation", "training-data"), ("trn", "tst"), ("te", "tr")],
+                *[("1_train", "2_test"), ("testData", "trainData"), ("others", "traindata")],
+            )
+        ],
+        (("dev", "eval", "extra", "train"), r"dev, eval, extra, ... seem to be sides, as all"),
+        (("dev/images", "train/images"), r"dev, train seem to be sides, as all hold ant/"),
         (
             ("archive/train", "archive/test"),
             r"holds the folder archive/ alone: give .*/archive, if",
@@ -88,6 +103,25 @@ def test_domains_are_remarked(tmp_path):
         and note.endswith(f"{tmp_path}/Art")
         for note in notes
     )
+
+
+def test_one_class_more_on_a_side_changes_nothing(tmp_path):
+    tree(tmp_path, "dev", "train")
+    own_folder(tmp_path / "unlabeled", ("all",), 2)
+    with pytest.raises(ValueError, match="dev, train seem to be sides, as all hold ant/"):
+        open_dataset(str(tmp_path))
+    (problem,) = examine_own(tmp_path).problems
+    assert "dev, train seem to be sides" in problem
+
+
+def test_folders_inside_a_class_that_is_called_like_a_side(tmp_path):
+    for name in ("bus", "train", "test tube"):
+        for i in range(2):
+            image(tmp_path / name / "images" / f"{i}.png")
+            image(tmp_path / name / f"{name} {i}" / f"{i}.png")
+        (tmp_path / name / "notes").mkdir()
+        (tmp_path / name / "notes/read.txt").touch()
+    assert open_dataset(str(tmp_path)).class_names == ("bus", "test tube", "train")
 
 
 def test_a_class_that_is_called_like_a_side(tmp_path):

@@ -56,7 +56,7 @@ def folder_rows(root: Path) -> Rows:
     """
     found = tree(root)
     folders, files = found.folders, found.files
-    parts, notes = parts_of(root, folders)
+    parts, notes = parts_of(root, folders, filter(is_image, files))
     if odd := [part for _, part in parts if shown(part) != part]:
         raise ValueError(
             f"{root}: the class folder {shown(odd[0])} is not named in UTF-8: rename it."

@@ -41,6 +41,8 @@ NOT_READ = {
 
 LAYERS = ("LA", "La", "P", "PA", "RGBA", "RGBa")
 """Modes that may have alpha; a palette may hold it, too."""
+SIGNED = 2
+"""Of the tag SampleFormat (339) of TIFF files."""
 BITS_16 = ("I;16", "I;16B", "I;16L", "I;16N")
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -145,9 +147,20 @@ def _refuse(image: Image.Image, name: str) -> None:
         raise Unreadable(name, TOO_LARGE, refused=True)
     if not image.width * image.height:
         raise Unreadable(name, "it has no pixels", refused=True)
+    if _is_signed(image):
+        reason = "signed values have no fixed black; save it with unsigned ones of 8 or 16 bits"
+        raise Unreadable(name, reason, refused=True)
     if image.mode == "F" or (image.mode == "I" and not _is_16_bit(image)):
         reason = "32-bit values have no fixed range; save it with 8 or 16 bits"
         raise Unreadable(name, reason, refused=True)
+
+
+def _is_signed(image: Image.Image) -> bool:
+    """Whether a TIFF file has whole numbers below 0, of up to 16 bits; Pillow gives them in modes
+    of other values.
+    """
+    tags = getattr(image, "tag_v2", {})
+    return SIGNED in tags.get(339, ()) and max(tags.get(258, (1,))) <= 16
 
 
 def _is_16_bit(image: Image.Image) -> bool:

@@ -7,7 +7,7 @@ as sides, otherwise refused; they are never taken for classes.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from cptlab.checks import first_few
@@ -21,6 +21,13 @@ WORDS = {
 FILLERS = {"set", "data", "dataset", "images", "imgs", "split"}
 """Words that change nothing: test_set, train images."""
 
+LIKE = re.compile(
+    r"(tr|train|training|trn|trainval|va|val|vali|valid|validation|dev|devel|development"
+    r"|eval|evaluation|te|ts|test|testing|tst|holdout|heldout)"
+    rf"(s|{'|'.join(sorted(FILLERS))})?"
+)
+"""A word of a name that seems to mean a side: training, train2017, 1_test, dev, hold-out."""
+
 Parts = list[tuple[str | None, str]]
 """A side, or None where there are none, and a class folder as a path below the root."""
 
@@ -31,13 +38,15 @@ def side_of(text: str) -> str | None:
     return WORDS.get(words[0]) if len(words) == 1 else None
 
 
-def parts_of(root: Path, folders: Mapping[str, Sequence[str]]) -> tuple[Parts, list[str]]:
+def parts_of(
+    root: Path, folders: Mapping[str, Sequence[str]], images: Iterable[str] = ()
+) -> tuple[Parts, list[str]]:
     """Class folders and their sides, and what a user should know of how folders were read.
 
-    folders: each folder below the root, "" for itself -> its sub-folders.
+    folders: each folder below the root, "" for itself -> its sub-folders. images: paths below it.
 
-    Raises ValueError for a side without the others, there twice or beside classes, sides inside
-    classes, and one folder alone that holds all others.
+    Raises ValueError for a side without the others, there twice or beside classes, folders that
+    seem to be sides, sides inside classes, and one folder alone that holds all others.
     """
     top = folders[""]
     sides = {name: side for name in top if (side := side_of(name))}
@@ -52,13 +61,8 @@ def parts_of(root: Path, folders: Mapping[str, Sequence[str]]) -> tuple[Parts, l
             "that are classes or sides."
         )
     notes = [f"{name}/ is a class here, though it is called like a side" for name in sides]
+    _refuse_seeming(root, top, images)
     common = _common([folders[name] for name in top])
-    loose = {WORDS[word] for name in top for word in _words(name) if word in WORDS}
-    if common and len(loose) > 1 and all(set(_words(name)) & set(WORDS) for name in top):
-        raise ValueError(
-            f"{root}: {first_few(top)} seem to be sides, as all hold {common[0]}/. Rename them to "
-            "train, val and test; or their sub-folders, if they are classes."
-        )
     if len({side_of(name) for name in common} - {None}) > 1:
         raise ValueError(
             f"{root} has sides inside its classes ({top[0]}/{common[0]}): it takes classes inside "
@@ -88,6 +92,32 @@ def _require_both(root: Path, top: Sequence[str], sides: Mapping[str, str]) -> N
         raise ValueError(
             f"{root} has {', '.join(known)} only: it takes both train/ and test/.{rename}"
         )
+
+
+def _refuse_seeming(root: Path, top: Sequence[str], images: Iterable[str]) -> None:
+    """Raise ValueError where a folder is called much like a side and others have its sub-folders:
+    dev/ant beside train/ant is no class "dev" beside a class "train".
+    """
+    inner: dict[str, set[str]] = {name: set() for name in top}
+    for key in images:
+        name, *deeper, _ = key.split("/")
+        # of train/images/ant, what counts is ant: a class "train" may well hold images/
+        if name in inner and (own := [one for one in deeper if set(_words(one)) - FILLERS]):
+            inner[name].add(own[0])
+    for name in filter(_is_like_a_side, top):
+        for shared in sorted(inner[name]):
+            alike = [other for other in top if shared in inner[other]]
+            if len(alike) > 1:
+                raise ValueError(
+                    f"{root}: {first_few(alike)} seem to be sides, as all hold {shared}/. Rename "
+                    "them to train, val and test; or their sub-folders, if they are classes."
+                )
+
+
+def _is_like_a_side(name: str) -> bool:
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)  # trainData
+    spaced = re.sub(r"h(o|e)ld[\W_]?out", "holdout", spaced, flags=re.IGNORECASE)
+    return any(LIKE.fullmatch(word) for word in re.findall(r"[^\W\d_]+", spaced.casefold()))
 
 
 def _common(each: Sequence[Sequence[str]]) -> list[str]:
