@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections import Counter
 
 import pytest
 import torch
@@ -10,7 +11,9 @@ from tiny_clip import largest_error, tiny_clip
 from tiny_world import tiny_dataset
 
 from cptlab.clip import init_prompts
-from cptlab.data import draw_long_tailed
+from cptlab.data import Task, draw_long_tailed, labels_of
+from cptlab.data.long_tail import class_counts
+from cptlab.lab.bench.work import work_of
 from cptlab.lab.compare.question import Question
 from cptlab.lab.runs.export import export
 from cptlab.lab.study.profiles import DEMO, PAPER
@@ -116,23 +119,38 @@ def test_it_learns_so_many_steps_for_every_shot():
     spec = PAPER.spec("dtd", CLIPLoRA(), 0.06, 1)
     assert (spec.schedule.lr, spec.schedule.batch_size) == (2e-4, 32)
     # 8,000 steps whatever the classes: 12 or 3 an epoch
-    assert planned_epochs(spec, 24, 384) == round(8000 / 12)
-    assert planned_epochs(spec, 24, 121) == round(8000 / 3)
+    assert planned_epochs(spec, 24 * [16]) == round(8000 / 12)
+    assert planned_epochs(spec, class_counts(24, 0.06)) == round(8000 / 3)
     few = dataclasses.replace(spec, n_max=1, protocol="few_shot")
-    assert planned_epochs(few, 47, 47) == 500
-    assert planned_epochs(few, 1000, 1000) == round(500 / 31)
+    assert planned_epochs(few, 47 * [1]) == 500
+    assert planned_epochs(few, 1000 * [1]) == round(500 / 31)
     many = dataclasses.replace(spec.schedule, steps_per_shot=1)
-    assert planned_epochs(dataclasses.replace(spec, schedule=many), 1000, 16_000) == 1
+    assert planned_epochs(dataclasses.replace(spec, schedule=many), 1000 * [16]) == 1
+    # all that there are, whatever is asked for
+    large = dataclasses.replace(spec, n_max=1000, protocol="few_shot")
+    assert planned_epochs(large, [20, 20, 5]) == 20 * 500
     small = DEMO.spec("food", CLIPLoRA(), 0.06, 1)
     assert small.schedule.steps_per_shot == 32  # 500 times (6 / 12) times (4 / 32), rounded up
     assert (small.schedule.lr, small.schedule.weight_decay) == (8e-5, 0.01)
 
 
+def test_shots_that_no_class_has_are_not_learned_for(backbone):
+    """Neither in training nor in what is told before it."""
+    data = tiny_dataset(4)
+    largest = max(Counter(labels_of(data.train)).values())
+    schedule = dataclasses.replace(SCHEDULE, steps_per_shot=2)
+    spec = RunSpec("tiny", CLIPLoRA(), 1.0, 1, schedule, n_max=1000, backbone="tiny")
+    subset = draw_long_tailed(data, 1.0, 1, 1000)
+    expected = round(2 * largest / (len(data.train) // 8))
+    assert len(train([spec], backbone, data, [subset]).logs[0]) == expected > 0
+    assert work_of(spec, lambda spec: Task("all", {"all": data})).epochs == expected
+
+
 def test_epochs_that_a_question_asks_for_take_the_place_of_steps():
-    for epochs, expected in ((None, 57), (3, 3)):  # 16 * 32 steps, 9 of them an epoch
+    for epochs, expected in ((None, 85), (3, 3)):  # 16 * 32 steps, 6 of them an epoch
         asked = Question("food", "clip_lora", seeds=1, epochs=epochs)
         (spec,) = (spec for spec in asked.study if spec.method.weights())
-        assert planned_epochs(spec, 40, 289) == expected
+        assert planned_epochs(spec, class_counts(40, spec.tau)) == expected
 
 
 def test_what_is_exported(backbone, tmp_path):

@@ -266,13 +266,11 @@ def test_a_run_takes_its_steps_and_those_of_a_first_stage():
         {"method": name, **{f"seconds_step{end}": scale * s for end, s in ends.items()}}
         for name, scale in (("CoOp", 1), ("DPC (CoOp)", 3), ("IVLP", 10))
     )
-    classes = pd.DataFrame({"role": ["base", "base", "new"]})
 
     def result(method, samples):
         return SimpleNamespace(
             spec=spec_of(method, batch_size=8, epochs=2),
-            details={"subset": {"samples": samples}},
-            classes=classes,
+            classes=pd.DataFrame({"n_k": [samples - 1, 1, float("nan")]}),
         )
 
     runs = {

@@ -13,6 +13,7 @@ from tiny_world import tiny_dataset
 
 from cptlab.clip import init_prompts
 from cptlab.data import draw_long_tailed
+from cptlab.data.long_tail import class_counts
 from cptlab.methods import (
     CPT,
     IVLP,
@@ -199,10 +200,11 @@ def test_batches_are_pure_and_differ_between_epochs_and_seeds():
 def test_matching_the_steps_of_the_balanced_run(batch_size, tau, epochs):
     schedule = Schedule(batch_size=batch_size, match_balanced_steps=True)
     spec = RunSpec("tiny", CoOp(), tau, schedule=schedule)
-    samples = {1.0: 80, 0.06: 28}[tau]
-    assert planned_epochs(spec, 5, samples) == epochs
+    counts = class_counts(5, tau)
+    assert sum(counts) == {1.0: 80, 0.06: 28}[tau]
+    assert planned_epochs(spec, counts) == epochs
     plain = dataclasses.replace(spec, schedule=Schedule(batch_size=batch_size))
-    assert planned_epochs(plain, 5, samples) == 12
+    assert planned_epochs(plain, counts) == 12
 
 
 def test_match_balanced_steps_trains_longer(backbone):

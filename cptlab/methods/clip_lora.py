@@ -30,8 +30,8 @@ class CLIPLoRA(Method):
     empty for all of them, as published.
 
     It was published for few-shot learning alone: 500 steps for every shot, whatever the number of
-    classes. Here shots are the images of the most frequent class, so that a long tail has as many
-    steps. All sentences are "a photo of a {}.", as in the public code's runs.
+    classes. Here shots are the images of the most frequent class, as many as it has, so that a long
+    tail has as many steps. All sentences are "a photo of a {}.", as in the public code's runs.
 
     What differs from the public code: it computes in half precision and scales the gradient; its
     rate ends at 1e-6, here at 0; the last batch of an epoch may be smaller there and is left out

@@ -17,8 +17,8 @@ class Schedule:
     long-tailed runs until they take as many steps as the balanced one. `momentum` belongs to SGD,
     `eps` to "adam" and "adamw", which have torch's betas. `annealing` "steps" is a cosine over the
     steps of the whole run without a warm-up (`warmup_lr` is unused). `steps_per_shot`: if not 0, a
-    run takes so many steps for each training image of its most frequent class (`RunSpec.n_max`), in
-    whole epochs, and `epochs` is unused.
+    run takes so many steps for each training image of its most frequent class (`RunSpec.n_max`, or
+    fewer where no class has so many), in whole epochs, and `epochs` is unused.
 
     Raises:
         ValueError: for epochs, a rate or a batch size that are not positive.

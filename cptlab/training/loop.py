@@ -95,7 +95,7 @@ def train(
     images = TrainingImages(model, dataset, subsets, first.crop, supports)
     batches = Batches(specs, images)
     step = TrainStep(specs, images, context, prepared, counts)
-    epochs = planned_epochs(first, len(dataset.class_names), images.count)
+    epochs = planned_epochs(first, subsets[0].counts)
     update, by_step = accelerated(step, batches, first), first.schedule.annealing == "steps"
     epoch_weights = method.averaging(epochs)
     average = [torch.zeros_like(p) for p in step.parameters]

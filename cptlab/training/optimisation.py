@@ -56,15 +56,18 @@ def rewind(optimiser: Optimizer, start: Sequence[tuple[Tensor, Tensor]]) -> None
                 memory.zero_()
 
 
-def planned_epochs(spec: RunSpec, n_classes: int, n_samples: int) -> int:
-    """Epochs of a run, after `match_balanced_steps` and `steps_per_shot`."""
+def planned_epochs(spec: RunSpec, counts: Sequence[int]) -> int:
+    """Epochs of a run, after `match_balanced_steps` and `steps_per_shot`.
+
+    counts: training images of each class, as drawn.
+    """
     schedule = spec.schedule
-    per_epoch = steps_per_epoch(n_samples, schedule.batch_size)
+    per_epoch = steps_per_epoch(sum(counts), schedule.batch_size)
     if schedule.steps_per_shot:
-        return max(1, round(schedule.steps_per_shot * spec.n_max / per_epoch))
+        return max(1, round(schedule.steps_per_shot * max(counts) / per_epoch))
     if not schedule.match_balanced_steps:
         return schedule.epochs
-    balanced = steps_per_epoch(n_classes * spec.n_max, schedule.batch_size)
+    balanced = steps_per_epoch(len(counts) * spec.n_max, schedule.batch_size)
     return round(schedule.epochs * balanced / per_epoch)
 
 

@@ -157,10 +157,8 @@ def _learns(method: Method) -> tuple[object, ...]:
 
 def _steps(result: Result) -> int:
     """Steps that one stage of a run took."""
-    spec, samples = result.spec, result.details["subset"]["samples"]
-    n_classes = int((result.classes["role"] != "new").sum())
-    per_epoch = steps_per_epoch(samples, spec.schedule.batch_size)
-    return planned_epochs(spec, n_classes, samples) * per_epoch
+    spec, counts = result.spec, result.classes["n_k"].dropna().astype(int).tolist()
+    return planned_epochs(spec, counts) * steps_per_epoch(sum(counts), spec.schedule.batch_size)
 
 
 def measured_backbones() -> list[str]:

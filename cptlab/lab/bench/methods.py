@@ -81,8 +81,7 @@ def method_rows(
     for test in tests.values():
         test()
     learning, testing = timed(steps, rounds, device), timed(tests, rounds, device)
-    sizes_of_run = len(dataset.class_names), len(subset.samples)
-    epochs = {label: planned_epochs(specs[label], *sizes_of_run) for label in steps}
+    epochs = {label: planned_epochs(specs[label], subset.counts) for label in steps}
     return [
         {
             "part": "methods",

@@ -45,11 +45,12 @@ def work_of(spec: RunSpec, task: Callable[[RunSpec], Task] = task_of) -> Work:
     there, tested = _sizes(spec, task)
     there = sorted(there, reverse=True) if spec.class_order == "count" else there
     n_classes = len(there)
-    samples = sum(map(min, class_counts(n_classes, spec.tau, spec.n_max), there))
+    counts = list(map(min, class_counts(n_classes, spec.tau, spec.n_max), there))
+    samples = sum(counts)
     first, stages = spec.method.first_stage(), ()
     if spec.method.weights():
         stages = (spec.method,) if first is None else (first, spec.method)
-    epochs = planned_epochs(spec, n_classes, samples)
+    epochs = planned_epochs(spec, counts)
     steps = epochs * steps_per_epoch(samples, spec.schedule.batch_size)
     return Work(n_classes, samples, tested, epochs, steps, stages)
 

@@ -72,7 +72,7 @@ def execute(
     content = inputs.content_with(task)(spec)
     learned, remarks = task.learned, require_names(task.tests)
     subsets = [draw_long_tailed(learned, s.tau, s.seed, s.n_max, s.class_order) for s in specs]
-    epochs = planned_epochs(spec, len(learned.class_names), len(subsets[0].samples))
+    epochs = planned_epochs(spec, subsets[0].counts)
 
     def after_epoch(state: Trained) -> list[dict[str, float]]:
         metrics, accuracies = scores(state.model, task.tests)
