@@ -42,6 +42,11 @@ def first_few(names: Sequence[str]) -> str:
     return ", ".join(map(shown, names[:3])) + (", ..." if len(names) > 3 else "")
 
 
+def counted(number: int, one: str, many: str = "") -> str:
+    """A number and what it counts: "1 link", "2 links"; many: the plural, if not with an s."""
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
 def shown(name: str) -> str:
     """A name as it can be printed; of a file that is not called in UTF-8, bytes like "caf\\xe9"."""
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -144,7 +144,7 @@ def test_lists_that_lack_a_class_or_repeat_an_image(tmp_path):
     lists["test"] = kept + kept[:2]
     path.write_text(json.dumps(lists))
     problems = checkup_of("dtd", root).problems
-    assert f"no test images of 1 classes: {NAMES[1]}" in problems
+    assert f"no test images of 1 class: {NAMES[1]}" in problems
     assert "2 images are listed more than once" in problems
 
 
@@ -194,7 +194,7 @@ def test_doctor_judges_long_names_by_the_model_that_will_read_them(tmp_path, cpt
 def test_doctor_of_what_is_no_data_set(tmp_path, cptlab_call):
     done = cptlab_call("doctor", own_folder(tmp_path / "mine", ("ant",)))
     assert done.status == 1
-    assert "has 1 classes, but it needs two or more" in done.out
+    assert "has 1 class, but it needs two or more" in done.out
     done = cptlab_call("doctor", tmp_path / "none.csv")
     assert done.status == 1
     assert done.err.startswith(f"cptlab: {tmp_path}/none.csv is not there.")

@@ -1,6 +1,7 @@
 """A finished run is read from its folder alone, or one sentence says why it cannot be."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -98,6 +99,37 @@ def test_a_damaged_result_is_named(finished, damage):
     assert file.read_text() != text
     with pytest.raises(ValueError, match=rf"(?s)result\.json .*{message}"):
         load_run(finished.folder)
+
+
+def test_a_whole_folder_may_be_called_as_one_likes(finished, tmp_path, monkeypatch):
+    copy = shutil.copytree(finished.folder, tmp_path / "best")
+    monkeypatch.chdir(copy)
+    for place in (copy, "."):
+        assert load_run(place).metrics == finished.metrics
+        assert load_run(place).model().trained_on == NAMES
+
+
+def test_the_result_of_another_run_is_not_believed(finished, tmp_path):
+    spec = replace(finished.spec, seed=2)
+    (other,) = run([spec], tmp_path / "runs", progress=False)
+    copy = shutil.copytree(other.folder, tmp_path / "best")
+    for folder in (other.folder, copy):
+        shutil.copy(finished.folder / "result.json", folder)
+    named = rf"result\.json is the result of {finished.folder.name}, "
+    with pytest.raises(ValueError, match=f"{named}which is not the run that the folder is named"):
+        load_run(other.folder)
+    with pytest.raises(ValueError, match=rf"{named}but prompts\.safetensors beside it is not of"):
+        load_run(copy)
+    shutil.copy(finished.folder / "prompts.safetensors", copy)
+    (copy / "predictions.npz").write_bytes(b"another run's")
+    with pytest.raises(ValueError, match=rf"{named}but predictions\.npz beside it is not of"):
+        load_run(copy)
+    shutil.copy(finished.folder / "predictions.npz", copy)
+    assert load_run(copy).metrics == finished.metrics
+    for file in finished.folder.iterdir():  # whole, but in the place of another run
+        shutil.copy(file, other.folder)
+    with pytest.raises(ValueError, match="which is not the run that the folder is named for"):
+        load_run(other.folder)
 
 
 def test_a_specification_that_cannot_be_used_is_named(finished):

@@ -119,7 +119,7 @@ def test_files_that_are_no_images_are_skipped_and_counted(tmp_path):
     ("classes", "problem"),
     [
         ({}, "has 0 classes, but it needs two or more.*sub-folder of images for each class"),
-        ({"ant": 2}, "has 1 classes"),
+        ({"ant": 2}, "has 1 class, but"),
         ({"ant": 2, "bee": 0}, "bee holds no images"),
         ({"ant": 2, "bee": 1}, "Class 'bee' has one image .*two or more"),
         (

@@ -57,7 +57,7 @@ def test_what_is_skipped_is_told_by_doctor_and_by_run(tmp_path, monkeypatch, cap
         (root / name).write_bytes(b"")
     (root / "dog/again").symlink_to(root / "dog/dog 1.png")
     kinds = "3 skipped that are no images: desktop.ini, bee/photo.heic, cat/Thumbs.db"
-    links = "1 links skipped to what is there already: dog/again"
+    links = "1 link skipped to what is there already: dog/again"
     assert examine_own(root).notes[:2] == [kinds, links]
     line = f"run --dataset {root} --method zero_shot --profile smoke --out {tmp_path / 'out'}"
     with pytest.warns(UserWarning) as told:
@@ -124,7 +124,7 @@ def test_a_csv_may_not_list_a_file_and_a_link_to_it(tmp_path):
         open_dataset(str(table))
     (tmp_path / "4.png").unlink()
     (tmp_path / "4.png").mkdir()
-    with pytest.raises(FileNotFoundError, match=r"1 files that are not there.* 4\.png"):
+    with pytest.raises(FileNotFoundError, match=r"1 file that is not there.* 4\.png"):
         open_dataset(str(table))
 
 
@@ -201,3 +201,6 @@ def test_folders_that_may_not_be_read_are_named(tmp_path, monkeypatch):
     assert "2 folders may not be read" in examine_own(root).problems[0]
     with pytest.raises(ValueError, match="may not be read"):
         open_task(str(root))
+    locked.remove(str(root / "dog"))
+    with pytest.raises(ValueError, match=r": 1 folder may not be read: ant/deep\. Make it read"):
+        own_dataset(root)

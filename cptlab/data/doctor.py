@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from tqdm.auto import tqdm
 
-from cptlab.checks import first_few, shown
+from cptlab.checks import counted, first_few, shown
 from cptlab.data.dataset import ImageDataset, Sample
 from cptlab.data.images import ImageFiles
 from cptlab.data.layouts import SIDES, Lists
@@ -113,8 +113,8 @@ def examine_own(
     few = [n for c, n in Counter(s.label for s in lists.train).items() if n < SHOTS]
     if few:
         checkup.notes.append(
-            f"{len(few)} classes have fewer than {SHOTS} training images, the smallest {min(few)}: "
-            "they give what they have"
+            f"{counted(len(few), 'class has', 'classes have')} fewer than {SHOTS} training images, "
+            f"the smallest {min(few)}: they give what they have"
         )
     return checkup
 
@@ -159,7 +159,8 @@ def _examine_paper(name: str, root: Path, full: bool) -> Checkup:
     for kind, samples in sides.items():
         if without := set(range(len(lists.class_names))) - {s.label for s in samples}:
             names = [lists.class_names[label] for label in sorted(without)]
-            checkup.problems.append(f"no {kind} images of {len(names)} classes: {first_few(names)}")
+            of = counted(len(names), "class", "classes")
+            checkup.problems.append(f"no {kind} images of {of}: {first_few(names)}")
     return checkup
 
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from cptlab.checks import first_few, shown
+from cptlab.checks import counted, first_few, shown
 from cptlab.data.dataset import ImageDataset, Sample, Samples
 from cptlab.data.facts import facts_files, facts_of
 from cptlab.data.images import ImageFiles
@@ -143,14 +143,16 @@ def _listed(path: Path) -> Listing:
     labels = {row.label: f"folder {row.label!r}" for row in rows}
     labels |= {label: f"label {label!r} (line {line})" for label, line in found.lines.items()}
     if len(labels) < 2:
-        raise ValueError(f"{path} has {len(labels)} classes, but it needs two or more. {FORMS}")
+        has = counted(len(labels), "class", "classes")
+        raise ValueError(f"{path} has {has}, but it needs two or more. {FORMS}")
     facts = facts_of(path, labels, found.groups)
     if found.skipped:
         names = first_few(found.skipped)
         left_out.append(f"{len(found.skipped)} skipped that are no images: {names}")
     if found.repeated:
         names = first_few(found.repeated)
-        left_out.append(f"{len(found.repeated)} links skipped to what is there already: {names}")
+        links = counted(len(found.repeated), "link")
+        left_out.append(f"{links} skipped to what is there already: {names}")
     notes = [*left_out, *found.notes, *facts.notes]
     if all(row.side is None for row in rows):
         rows = _halved(rows)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cptlab.checks import first_few, shown
+from cptlab.checks import counted, first_few, shown
 from cptlab.data.csv_files import csv_rows
 from cptlab.data.facts import CLASSES, TEMPLATE, natural
 from cptlab.data.layouts import SIDES
@@ -142,8 +142,8 @@ def table_rows(path: Path) -> Rows:
             )
     if missing:
         raise FileNotFoundError(
-            f"{path} lists {len(missing)} files that are not there, the first one {missing[0]}. "
-            "Paths are relative to the folder of the CSV file."
+            f"{path} lists {counted(len(missing), 'file that is', 'files that are')} not there, "
+            f"the first one {missing[0]}. Paths are relative to the folder of the CSV file."
         )
     return Rows([rows[key] for key in sorted(rows)], groups, lines)
 

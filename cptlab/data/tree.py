@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cptlab.checks import first_few
+from cptlab.checks import counted, first_few
 
 
 @dataclass
@@ -74,9 +74,10 @@ def tree(root: Path) -> Tree:
             seen.add(target)
             found.files.append(key)
     if unreadable:
+        them = "it" if len(unreadable) == 1 else "them"
         raise ValueError(
-            f"{root}: {len(unreadable)} folders may not be read: {first_few(sorted(unreadable))}. "
-            "Make them readable, or take them out."
+            f"{root}: {counted(len(unreadable), 'folder')} may not be read: "
+            f"{first_few(sorted(unreadable))}. Make {them} readable, or take {them} out."
         )
     for names in found.folders.values():
         names.sort()

@@ -6,6 +6,7 @@ import os
 
 import click
 
+from cptlab.checks import counted
 from cptlab.lab.caches import use_writable_caches
 from cptlab.lab.cli.bench import bench
 from cptlab.lab.cli.command import Group
@@ -105,7 +106,7 @@ def figures(
             click.echo(forecast.as_text(plan.forecast, batch.labels_of(plan)))
     for remark in plan.remarks:
         click.echo(remark)
-    workers, pages = _counted(jobs, "job"), _counted(len(plan.notebooks), "notebook")
+    workers, pages = counted(jobs, "job"), counted(len(plan.notebooks), "notebook")
     click.echo(
         f"Profile {chosen.name}: {len(plan.runs)} runs, {done} done, {len(plan.todo)} to do in "
         f"about {duration(plan.forecast.seconds)} with {workers}, then {pages} of some 15 s each."
@@ -117,10 +118,6 @@ def figures(
     else:
         batch.figures(plan, jobs, engine)
         click.echo(f"Figures: {folders.figures}\nPages: {folders.notebooks / 'index.html'}")
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def main() -> None:

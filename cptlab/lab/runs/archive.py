@@ -21,8 +21,7 @@ from cptlab.checks import first_few
 from cptlab.clip import load_prompts
 from cptlab.lab.runs import predictions
 from cptlab.lab.runs.finished import Result
-from cptlab.lab.runs.results import RUN_ID
-from cptlab.lab.runs.stored import PROMPTS, RESULT, OtherFormat, check_beside, read, text_of
+from cptlab.lab.runs.stored import PROMPTS, RESULT, RUN_ID, OtherFormat, check_beside, read, text_of
 from cptlab.training.spec import RunSpec
 
 BESIDE = (PROMPTS, predictions.FILE)

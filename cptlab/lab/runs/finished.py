@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +20,7 @@ from cptlab.lab.runs import inputs, predictions, stored
 from cptlab.lab.runs.classify import Images, classify
 from cptlab.lab.runs.evaluate import evaluate, tests_of
 from cptlab.lab.runs.export import export
-from cptlab.lab.runs.stored import PROMPTS, RESULT
+from cptlab.lab.runs.stored import PROMPTS, RESULT, RUN_ID
 from cptlab.methods.outside import source_id
 from cptlab.methods.registry import UnknownMethod
 from cptlab.training.images import CPU_BATCH
@@ -169,7 +170,8 @@ def load_run(folder: str | Path) -> Result:
 
     Raises:
         FileNotFoundError: if there is no such folder, or no finished run in it.
-        ValueError: for a damaged result, or one of another version's format.
+        ValueError: for a damaged result, one of another version's format, or one that was copied
+            from another run's folder. (A run's whole folder may be called as one likes.)
         UnknownMethod: (a ValueError) if its method is not here.
     """
     folder = Path(folder).expanduser()
@@ -191,6 +193,7 @@ def load_run(folder: str | Path) -> Result:
         ) from error
     except stored.Damaged as error:
         raise _damaged(file, error) from error
+    _require_own(folder, values)
     try:
         spec = spec_from_dict(values["spec"])
     except UnknownMethod:
@@ -205,6 +208,32 @@ def load_run(folder: str | Path) -> Result:
             stacklevel=2,
         )
     return Result(spec, values, folder)
+
+
+def _require_own(folder: Path, values: Mapping[str, Any]) -> None:
+    """Raise ValueError for the result of another run than the folder's: by its name, if that is a
+    run's, else by the checksums of what lies beside it.
+    """
+    name, run_id = Path(os.path.abspath(folder)).name, str(values.get("run_id"))
+    if name == run_id:
+        return
+    if RUN_ID.search(name):
+        other = "which is not the run that the folder is named for"
+    else:
+        for file in (PROMPTS, predictions.FILE):
+            try:
+                stored.check_beside(folder, file, values)
+            except stored.Damaged:
+                other = f"but {file} beside it is not of this run, or damaged"
+                break
+            except OSError:  # said where it is needed
+                continue
+        else:
+            return
+    raise ValueError(
+        f"{folder / RESULT} is the result of {run_id}, {other}: copy whole folders of runs, or "
+        f"delete {folder} and train the run again."
+    )
 
 
 def _damaged(file: Path, error: Exception) -> ValueError:

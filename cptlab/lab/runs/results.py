@@ -7,7 +7,6 @@ A run lives in `<store>/<run id>/`: `prompts.safetensors` (the learned tokens), 
 from __future__ import annotations
 
 import os
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from cptlab.clip import Prompts
 from cptlab.lab.runs import inputs, predictions, stored
 from cptlab.lab.runs.finished import Result
 from cptlab.lab.runs.provenance import environment
-from cptlab.lab.runs.stored import PROMPTS, RESULT
+from cptlab.lab.runs.stored import PROMPTS, RESULT, RUN_ID
 from cptlab.methods.outside import is_built_in
 from cptlab.methods.registry import is_here
 from cptlab.training.evaluation import Predictions
@@ -32,8 +31,6 @@ from cptlab.training.spec import FORMAT, RunSpec, spec_from_dict
 
 SECONDS = ("seconds", "processor_seconds")
 """Of a run in its pass; results of older versions have the first alone."""
-RUN_ID = re.compile(r"-([a-z0-9_]+)-tau[\d.]+(?:e-?\d+)?-seed-?\d+-[0-9a-f]{10}(?=/|$)")
-"""The end of a run id, with the name of its method (`RunSpec.run_id`)."""
 
 
 def save_result(

@@ -20,6 +20,8 @@ from cptlab.training.spec import FORMAT
 RESULT, PROMPTS = "result.json", "prompts.safetensors"
 CHECKSUM = re.compile(rb',\s*"checksum": "([0-9a-f]{64})"\s*}\s*$')
 """The end of a result file."""
+RUN_ID = re.compile(r"-([a-z0-9_]+)-tau[\d.]+(?:e-?\d+)?-seed-?\d+-[0-9a-f]{10}(?=/|$)")
+"""The end of a run id, with the name of its method (`RunSpec.run_id`)."""
 UNFIT = "its checksum does not fit"
 
 
