@@ -155,7 +155,9 @@ def test_run_prints_and_stores(cptlab, tmp_path, monkeypatch):
     assert wanted.method == ZeroShot()
     result = results.load_result(tmp_path / "runs", wanted)
     for name, value in result.metrics.items():
-        assert re.search(rf"{name} +{value:.2f} (%|dimensions)\n", out[end:])
+        unit = "dimensions" if name == "effective_rank" else "nats" if "nll" in name else "%"
+        assert re.search(rf"{name} +{value:.2f} {unit}\n", out[end:])
+    assert {"base_nll", "effective_rank", "base_ece"} <= result.metrics.keys()
     # A second time it only reports.
     monkeypatch.setattr(runs, "execute", None)
     done = f"This run is already done, stored in {result.folder}: nothing is trained.\n"

@@ -1,6 +1,7 @@
 """Methods behind both towers: what their gradients reach, and replicas against single runs."""
 
 import dataclasses
+from functools import partial
 
 import pytest
 import torch
@@ -8,7 +9,18 @@ from tiny_clip import random_tokens, tiny_clip
 from tiny_world import tiny_dataset
 
 from cptlab.clip import Prompts
-from cptlab.methods import CPT, IVLP, TCP, BatchOutputs, Context, CoOp, DeKg, GlobalETF, ZeroShot
+from cptlab.methods import (
+    CPT,
+    IVLP,
+    TCP,
+    BatchOutputs,
+    CoCoOp,
+    Context,
+    CoOp,
+    DeKg,
+    GlobalETF,
+    ZeroShot,
+)
 from cptlab.training.model import PromptedCLIP, frozen_prototypes
 
 B = 5
@@ -163,6 +175,20 @@ def test_context_never_replaces_a_class_name():
                 kind(block=1, template=template).check(backbone, 4)
     with pytest.raises(ValueError, match="no words or at least 5, as many as the context tokens"):
         DeKg(block=1, text_tokens=5, template="a photo of a {}.").check(backbone, 4)
+
+
+def test_too_few_words_for_the_context_are_refused():
+    """Where they were chosen; more tokens than the usual words start at random, as published."""
+    backbone = tiny_clip()
+    for kind in (CoOp, CoCoOp, partial(TCP, block=1)):
+        for words, tokens in (("one two three", 4), ("", 1), ("one two three four five", 6)):
+            with pytest.raises(ValueError, match=rf"is '{words}', .* words for {tokens} context"):
+                kind(context_init=words, text_tokens=tokens).check(backbone, 4)
+        kind(context_init="one two three", text_tokens=3).check(backbone, 4)
+        kind(context_init=None, text_tokens=6).check(backbone, 4)
+        kind(text_tokens=6).check(backbone, 4)
+    with pytest.raises(ValueError, match="words for 5 context tokens: give at least as many"):
+        TCP(block=1, text_tokens=5, context_init="a photo of a").check(backbone, 4)
 
 
 def test_class_aware_tokens_enter_a_block_that_is_there():

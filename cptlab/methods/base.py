@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import ClassVar
 
 import torch.nn.functional as F
@@ -93,7 +93,11 @@ class Method:
 
     @property
     def context_init(self) -> str | None:
-        """Words that the first text layer starts from; None: random."""
+        """Words that the first text layer starts from; None: random.
+
+        More tokens than these words start at random too, unless the words are a user's choice,
+        which `check` then refuses.
+        """
         return CONTEXT_INIT
 
     @property
@@ -148,6 +152,13 @@ class Method:
             raise ValueError(
                 f"Method {self.name} has nothing to learn: give it at least one token and a depth "
                 "of 1."
+            )
+        words, tokens = self.context_init, self.prompt_shape().text_tokens
+        chosen = any(f.name == "context_init" and f.default != words for f in fields(self))
+        if chosen and words is not None and len(words.split()) < tokens:
+            raise ValueError(
+                f"context_init is {words!r}, {len(words.split())} words for {tokens} context "
+                "tokens: give at least as many words as tokens, or a smaller text_tokens."
             )
         if self.hard_negatives > n_classes:
             raise ValueError(

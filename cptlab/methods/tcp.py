@@ -30,7 +30,8 @@ class TCP(Method):
     the context is left beside the class's tokens: the release mixes them with a weight of 1, and
     the weight of its run script is not read.
 
-    context_init: words that the context starts from; None, as released: random. anchor_templates:
+    context_init: words that the context starts from, at least as many as text_tokens; None, as
+    released: random. anchor_templates:
     sentences of the frozen prototypes, None the data set's own. template: the sentence around the
     class name, "{}", whose first words the context replaces; if it has none, the context comes
     first. None: the class name and what follows it in the data set's own. The release's sentences
