@@ -33,6 +33,8 @@ BATCH, TESTED = 4, 16
 ACCURACIES = ("H", "tail")
 FIGURE = ("training a run (s)", "trained parameters on ViT-B/16")
 """Costs that accuracies are drawn against."""
+EVERY = dataclasses.replace(FULL, baselines=None)
+"""The profile full with all methods, whether or not they are in its study."""
 
 
 def costs(
@@ -44,7 +46,7 @@ def costs(
 ) -> list[Row]:
     """Rows of all methods (`method_rows`), with the machine.
 
-    EmojiCLIP: runs of the profile full on activities (with as many classes as it has) at
+    EmojiCLIP: runs as those of the profile full on activities (with as many classes as it has) at
     tau = 0.06, one thread. Others: untrained, the methods as published, on noise images of so
     many classes, in batches of 4 for every method.
 
@@ -60,7 +62,7 @@ def costs(
             )
         specs = {
             label: FULL.spec("activities", method, tau=0.06, seed=1)
-            for label, method in lineup.methods(FULL).items()
+            for label, method in lineup.methods(EVERY).items()
         }
         spec = specs[REFERENCE]
         torch.set_num_threads(spec.threads)
@@ -140,7 +142,7 @@ def _steps_like(first: Method, measured: Iterable[str], second: str) -> str:
 
     Without one, that of the second stage, which learns the same from other batches.
     """
-    named = lineup.methods(FULL)
+    named = lineup.methods(EVERY)
     for label in (label for label in measured if label in named):
         method = named[label]
         if method.first_stage() is None and _learns(method) == _learns(first):
