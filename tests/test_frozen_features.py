@@ -240,6 +240,25 @@ def test_the_pair_that_is_given_and_the_pair_that_is_chosen(backbone, halves):
         assert pair[0] in torch.tensor(grid(10.0, 20)) and pair[1] in torch.tensor(grid(12.0, 200))
 
 
+@pytest.mark.parametrize("fine_tune", [False, True])
+def test_with_one_image_of_each_class_nothing_is_searched(backbone, halves, fine_tune):
+    """No cached image has another one to vote for it; what is given counts still."""
+    data = halves[0]
+    for given, expected in (
+        ({}, (1.17, 1.0)),
+        ({"alpha": 3.0}, (3.0, 1.0)),
+        ({"beta": 5.5}, (1.17, 5.5)),
+    ):
+        spec = spec_of(TipAdapter(fine_tune=fine_tune, **given), n_max=1)
+        model = train([spec], backbone, data, [draw_long_tailed(data, 0.25, 1, 1)]).model
+        pair = model.prompts.extra["alpha"].item(), model.prompts.extra["beta"].item()
+        assert pair == pytest.approx(expected)
+    two = Subset(data.train[:1] + data.train[20:22], (1, 2, 0, 0), (1, 0, 2, 3))
+    assert [s.label for s in two.samples] == [0, 1, 1]
+    found = train([spec_of(TipAdapter())], backbone, data, [two]).model.prompts.extra
+    assert found["alpha"].item() in torch.tensor(grid(10.0, 20))
+
+
 def test_published_values_of_data_sets():
     spec = PAPER.spec("eurosat", TipAdapter(fine_tune=True), 1.0, 1)
     assert (spec.schedule.epochs, spec.schedule.lr, spec.schedule.optimiser) == (

@@ -1,5 +1,7 @@
 """The grids: every claim finds its runs, tables and curves share theirs, labels mean one method."""
 
+import dataclasses
+
 import pytest
 import torch
 
@@ -121,6 +123,16 @@ def test_other_profiles_learn_alike_in_all_protocols():
     differ = {label for label in here if there[label] != here[label]}
     assert there.keys() == here.keys() and differ == {"PromptSRC"}
     assert there["PromptSRC"][1] == here["PromptSRC"][1]
+
+
+@pytest.mark.parametrize("protocol", ["few_shot", "transfer"])
+def test_no_row_comes_twice_where_there_are_no_new_names(protocol):
+    both = {"Candle (knows new names)", "Candle"}
+    assert both <= methods(PAPER).keys()
+    shown = methods(PAPER, protocol=protocol)
+    assert both & shown.keys() == {"Candle"} and not shown["Candle"].knows_new_names
+    alone = dataclasses.replace(DEMO, methods=("candle",))
+    assert list(methods(alone, protocol=protocol)) == ["Zero-shot", "Candle (knows new names)"]
 
 
 def test_seeds_of_a_design_and_of_its_pieces():

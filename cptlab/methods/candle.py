@@ -45,9 +45,11 @@ class Candle(Method):
     knows_new_names: as published, TRAINING READS THE NAMES of the classes that base to new tests
     later. They stand beside the trained ones in attention and loss, with n_c = 0, and a learned
     "virtual" prototype each that starts from the class's text. No other method here knows these
-    names, so its accuracy on new classes is not one of unseen names. False: it knows the trained
-    classes alone. A list of names that are not all trained, in that case and in transfer (where the
-    release trains a model for every target, with its names), has mapped texts in their place.
+    names, so its accuracy on new classes is not one of unseen names. In few-shot learning and
+    transfer it has no such names and is the same as without them, so that the study has the row
+    "Candle" alone there. False: it knows the trained classes alone. A list of names that are not
+    all trained, in that case and in transfer (where the release trains a model for every target,
+    with its names), has mapped texts in place of learned prototypes.
 
     The settings are those of the release's example; which of its configurations belong to which
     data set is not said.

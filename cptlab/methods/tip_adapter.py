@@ -16,6 +16,8 @@ from cptlab.methods.schedule import Schedule
 KEYS, LABELS, ALPHA, BETA = "cache_keys", "cache_labels", "alpha", "beta"
 BETAS, ALPHAS = 200, 20
 """Numbers of values that a search tries, as published."""
+ONE_SHOT = (1.17, 1.0)
+"""alpha and beta where no class has two images: the release's for most data sets."""
 AT_ONCE = 1024
 """Images that are compared with the cache at once, to save memory."""
 
@@ -36,7 +38,8 @@ class TipAdapter(Method):
     alpha, beta: None sets them by leave-one-out: of the release's grid (up to largest_alpha and
         largest_beta), the pair with which most training images are right, each asked of the cache
         of all others; of equal ones the first. A class of one image then has no other to vote for
-        it. With one of them given, the other is searched.
+        it; where all classes are such, there is nothing to choose by, and the pair is the usual
+        published one, alpha 1.17 and beta 1. With one of them given, the other is searched.
 
     The release searches the same grid by accuracy on validation images, which on ImageNet are the
     test images, and fine-tunes with a pair that is set by hand before that search (beta 1; alpha 10
@@ -116,6 +119,9 @@ class TipAdapter(Method):
         alphas = grid(self.largest_alpha, ALPHAS) if self.alpha is None else [self.alpha]
         betas = grid(self.largest_beta, BETAS) if self.beta is None else [self.beta]
         row = column = 0
+        if support.labels.bincount().max() < 2:  # every right vote is left out
+            alphas = [ONE_SHOT[0] if self.alpha is None else self.alpha]
+            betas = [ONE_SHOT[1] if self.beta is None else self.beta]
         if len(alphas) * len(betas) > 1:
             texts = F.normalize(context.frozen_prototypes, dim=-1)
             logits = context.logit_scale * keys @ texts.mT

@@ -135,9 +135,9 @@ def _show(result: Result) -> None:
     for what, instead in result.spec.method.substitutes().items():
         click.echo(f"No {what} given: {instead} are used instead.")
     for name, value in result.metrics.items():
-        unit = (
-            "dimensions" if name == "effective_rank" else "nats" if name.endswith("_nll") else "%"
-        )
+        unit = "dimensions" if name == "effective_rank" else "%"
+        if name.endswith("_nll"):
+            unit = "nats"
         shown = "     - (too few classes for thirds)" if value != value else f"{value:6.2f} {unit}"
         click.echo(f"{name:>14} {shown}")
     click.echo(f"Stored in {result.folder}")

@@ -122,7 +122,9 @@ def methods(
     """Methods by the label that tables and figures show; what no reading touches comes once.
 
     variants: those of the tables, if left out. protocol: where they will run, as some have other
-    published depths there and some take no part.
+    published depths there and some take no part. Names of new classes are there in base to new
+    alone; elsewhere a method that would read them is the same as its row that does not, and only
+    this one takes part.
     """
     readings = tuple(readings)
     variants = compared(profile) if variants is None else variants
@@ -131,7 +133,17 @@ def methods(
         for variant in variants
         for reading in readings
     }
-    return {name: method for name, method in found.items() if protocol in method.protocols}
+
+    def repeats(method: Method) -> bool:
+        without = {**vars(method), "knows_new_names": False}
+        return any(type(one) is type(method) and vars(one) == without for one in found.values())
+
+    return {
+        name: method
+        for name, method in found.items()
+        if protocol in method.protocols
+        and (protocol == "base_to_new" or not (method.knows_new_names and repeats(method)))
+    }
 
 
 def _method(profile: Profile, variant: Variant, reading: Reading, protocol: Protocol) -> Method:
