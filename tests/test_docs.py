@@ -24,6 +24,9 @@ def world(folder):
     """What the page takes for granted: own images, and some to be named."""
     for number in range(48):
         image(folder / "birds" / BIRDS[number % 8] / f"{number}.png", number % 8)
+    for number in range(48):
+        side = ("train", "val", "test")[number // 8 % 3]
+        image(folder / "beasts" / side / f"beast {number % 8}" / f"{number}.png", number % 8)
     image(folder / "a.jpg")
     image(folder / "more-images/b.png", 1)
     (folder / "names.txt").write_text("house_sparrow\nblackbird\n", encoding="utf-8")

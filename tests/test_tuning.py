@@ -4,9 +4,12 @@ import dataclasses
 
 import pandas as pd
 import pytest
+from click.testing import CliRunner
+from tiny_data_root import own_folder
 
 from cptlab.data import open_dataset, open_task
 from cptlab.emoji.catalog import TEST_VENDORS
+from cptlab.lab.cli.main import commands
 from cptlab.lab.runs.finished import Result
 from cptlab.lab.study import lineup, tuning
 from cptlab.lab.study.profiles import FULL, PROFILES
@@ -105,6 +108,70 @@ def test_the_best_mean_of_each_method_is_chosen(tmp_path):
         "steps_per_shot": 0,
     }
     assert set(tuning.chosen(table)["CPT"]) == {*tuning.SCHEDULE, "lambda_tetf"}
+
+
+def test_a_method_that_trains_nothing_has_no_rate(tmp_path):
+    methods = {"CoOp": CoOp(), "Tip-Adapter": METHODS["tip_adapter"]()}
+    study = tuning.tuning(FULL, methods, ("food",), (101,))
+    value = {"H": 100 / 3, "base": 1.0, "new": 2.0}
+    results = [Result(spec, {"metrics": value}, tmp_path) for spec in study]
+    table = tuning.summary(study, results)
+    assert table["method"].value_counts().to_dict() == dict.fromkeys(methods, tuning.CONFIGURATIONS)
+    plain = table["method"] == "Tip-Adapter"
+    assert table.loc[plain, list(tuning.SCHEDULE)].isna().all(axis=None)
+    assert set(tuning.chosen(table)["Tip-Adapter"]) == {"alpha", "beta"}
+    (line,) = (one for one in tuning.best_as_text(table).splitlines() if "Tip-" in one)
+    assert "NaN" not in line and "NA" not in line
+    tuning.store(table, tmp_path / "figures/tuned.csv")
+    again = pd.read_csv(tmp_path / "figures/tuned.csv")
+    rates = {spec.schedule.lr for spec in study if study[spec] == "CoOp"}
+    assert set(again.loc[~plain, "lr"]) == rates
+    assert again.loc[plain, list(tuning.SCHEDULE)].isna().all(axis=None)
+    assert (again["H"] == 100 / 3).all()
+
+
+# --------------------------------------------------------------------------------------- command
+
+
+@pytest.fixture
+def tune(tmp_path):
+    """What `cptlab tune` would do on eight classes of one's own: its text, or its error."""
+    for side in ("train", "val", "test"):
+        own_folder(
+            tmp_path / "beasts" / side, [f"{one} {i}" for one in ("ox", "yak") for i in "1234"]
+        )
+
+    def call(*options: str) -> str:
+        line = ["tune", str(tmp_path / "beasts"), "--profile", "smoke", "--seeds", "101"]
+        line += ["--out", str(tmp_path / "out"), "--dry-run", *options]
+        done = CliRunner().invoke(commands, line)
+        return f"{done.output}{done.exception or ''}"
+
+    return call
+
+
+def test_zero_shot_alone_is_refused(tune):
+    said = tune("--methods", "zero_shot")
+    assert "There is nothing to tune of Zero-shot" in said and "go to" not in said
+
+
+def test_what_has_nothing_to_tune_is_left_out_by_name(tune):
+    said = tune("--methods", "zero_shot,coop")
+    assert "Left out, as there is nothing to tune: Zero-shot" in said
+    assert "6 runs of 1 method go to" in said
+
+
+def test_methods_that_need_more_classes_are_left_out_unless_named(tune):
+    said = tune()
+    for label in ("DPC (CoOp)", "DPC (MaPLe)"):
+        assert f"Left out: {label}, which draws more hard negatives than beasts has" in said
+    tried = len(lineup.tuned(PROFILES["smoke"])) - 2
+    assert f"{6 * tried} runs of {tried} methods go to" in said
+    said = tune("--methods", "DPC (CoOp)")
+    assert (
+        "beasts: Method dpc draws 8 hard negatives for each image, but there are 2 classes" in said
+    )
+    assert "go to" not in said
 
 
 def test_the_best_are_shown_with_their_rates():

@@ -162,8 +162,9 @@ class Method:
             )
         if self.hard_negatives > n_classes:
             raise ValueError(
-                f"{self.hard_negatives} hard negatives for each image, but there are {n_classes} "
-                f"classes: choose hard_negatives of at most {n_classes}."
+                f"Method {self.name} draws {self.hard_negatives} hard negatives for each image, "
+                f"but there are {n_classes} classes to learn: choose hard_negatives of at most "
+                f"{n_classes}."
             )
 
     def extra(self, backbone: Backbone, generator: Generator) -> dict[str, Tensor]:

@@ -45,6 +45,7 @@ def tune(
     Example: cptlab tune activities food --methods coop,"CPT (pair mean)"
     """
     click.echo("Listing the runs of this search.")  # the imports below take seconds
+    from cptlab.checks import counted, first_few
     from cptlab.data import full_name
     from cptlab.lab.bench import forecast
     from cptlab.lab.runs.queue import run
@@ -52,7 +53,6 @@ def tune(
     from cptlab.lab.runs.results import missing
     from cptlab.lab.study import given, lineup, tuning
     from cptlab.lab.study.origin import duration
-    from cptlab.lab.study.paired import store
     from cptlab.lab.study.profiles import profile_named
     from cptlab.lab.workspace import workspace
     from cptlab.methods.outside import full_reference
@@ -60,13 +60,25 @@ def tune(
     size = profile_named(profile)
     wanted = [one for text in methods for one in given.methods(text)]
     found = lineup.chosen(size, [full_reference(str(one)) for one in wanted])
-    found = {name: method for name, method in found.items() if tuning.can_be_tuned(method)}
+    fixed = [label for label, method in found.items() if not tuning.can_be_tuned(method)]
+    if fixed and len(fixed) == len(found):
+        raise ValueError(f"There is nothing to tune of {', '.join(fixed)}: name other methods.")
+    remarks = [f"Left out, as there is nothing to tune: {', '.join(fixed)}."] if fixed else []
     names = [full_name(name) for name in datasets] or tuning.DATASETS
-    study = tuning.tuning(size, found or lineup.tuned(size), names, given.seeds(seeds), tau)
+    tried = {label: found[label] for label in found if label not in fixed} or lineup.tuned(size)
+    study = tuning.tuning(size, tried, names, given.seeds(seeds), tau)
+    if not found:  # what nobody named goes where it does not fit
+        few = tuning.too_few_classes(study)
+        study = {spec: label for spec, label in study.items() if label not in few}
+        remarks += [
+            f"Left out: {label}, which draws more hard negatives than {first_few(where)} has "
+            "classes to learn."
+            for label, where in few.items()
+        ]
+    remarks += require_ready(list(study))
     folders = workspace(profile, out)
-    click.echo(f"{len(study)} runs of {len(set(study.values()))} methods go to {folders.runs}.")
-    for remark in require_ready(list(study)):
-        click.echo(remark)
+    runs, kinds = counted(len(study), "run"), counted(len(set(study.values())), "method")
+    click.echo("\n".join([*remarks, f"{runs} of {kinds} go to {folders.runs}."]))
     if dry_run:
         todo = missing(list(study), folders.runs)
         cost = forecast.forecast(todo, folders.runs, jobs) if todo else None
@@ -74,6 +86,6 @@ def tune(
         return
     results = run(list(study), folders.runs, jobs, where=engine)
     table = tuning.summary(study, results)
-    store(folders.figures, "tuned.csv", table)
+    tuning.store(table, folders.figures / "tuned.csv")
     click.echo(tuning.best_as_text(table))
     click.echo(f"All configurations: {folders.figures / 'tuned.csv'}")

@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from cptlab import clip
+from cptlab.checks import first_few
 from cptlab.clip import Verdict
 from cptlab.data import ImageDataset, is_path, open_dataset
 from cptlab.data.doctor import require_sound
@@ -39,12 +40,14 @@ def require_ready(specs: Iterable[RunSpec]) -> list[str]:
             problems[str(error)] = None
     if not problems:
         once = {(s.dataset, s.protocol, s.method, s.backbone, s.pretrained): s for s in specs}
+        unfit: dict[str, dict[str, None]] = {}
         for spec in once.values():
             count = len(inputs.task_of(spec).learned.class_names)
             try:
                 spec.method.check(inputs.backbone_of(spec), count)
             except ValueError as error:
-                problems[str(error)] = None
+                unfit.setdefault(str(error), {})[Path(spec.dataset).name] = None
+        problems = {f"{first_few(list(names))}: {why}": None for why, names in unfit.items()}
     if problems:
         raise ValueError("\n".join(problems))
     return list(remarks)

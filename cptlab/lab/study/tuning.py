@@ -13,10 +13,12 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from cptlab.lab.runs import inputs
 from cptlab.lab.runs.results import Result
 from cptlab.lab.study.profiles import Profile
 from cptlab.methods.base import Method
@@ -43,6 +45,24 @@ Configuration = tuple[Method, Schedule]
 def can_be_tuned(method: Method) -> bool:
     """Whether there is anything to try: zero-shot has nothing."""
     return bool(method.weights() or method.searched())
+
+
+def too_few_classes(study: Mapping[RunSpec, str]) -> dict[str, list[str]]:
+    """Methods that draw more hard negatives than there are classes to learn -> on which data sets.
+
+    Data sets that cannot be opened are passed over: `require_ready` names them all.
+    """
+    found: dict[str, dict[str, None]] = {}
+    for spec, label in study.items():
+        if not (wanted := spec.method.hard_negatives):
+            continue
+        try:
+            classes = inputs.task_of(spec).learned.class_names
+        except (ValueError, OSError):
+            continue
+        if wanted > len(classes):
+            found.setdefault(label, {})[Path(spec.dataset).name] = None
+    return {label: list(names) for label, names in found.items()}
 
 
 def configurations(method: Method, own: Schedule) -> list[Configuration]:
@@ -107,23 +127,25 @@ def tuning(
 def summary(study: Mapping[RunSpec, str], results: Iterable[Result]) -> pd.DataFrame:
     """A row for each method and configuration, the best of each method first.
 
-    Columns: "method", "lr", "epochs", "steps_per_shot" (0: epochs count), "options" (JSON, what is
-    searched of its own), "H", "base", "new" (means over data sets and seeds in percent), "runs",
-    and "chosen".
+    Columns: "method", "lr", "epochs", "steps_per_shot" (0: epochs count; all three are missing for
+    a method that trains nothing), "options" (JSON, what is searched of its own), "H", "base", "new"
+    (means over data sets and seeds in percent), "runs", and "chosen".
     """
+    results = list(results)
     frame = pd.DataFrame(
         {
             "method": study[result.spec],
-            "lr": result.spec.schedule.lr,
-            "epochs": result.spec.schedule.epochs,
-            "steps_per_shot": result.spec.schedule.steps_per_shot,
+            **{name: getattr(result.spec.schedule, name) for name in SCHEDULE},
             "options": _options(result.spec.method),
             **{name: result.metrics[name] for name in ("H", "base", "new")},
         }
         for result in results
     )
+    frame = frame.astype({"epochs": "Int64", "steps_per_shot": "Int64"})  # whole, or missing
+    fixed = [not result.spec.method.weights() for result in results]
+    frame.loc[fixed, list(SCHEDULE)] = None
     by = ["method", *SCHEDULE, "options"]
-    groups = frame.groupby(by, sort=False)
+    groups = frame.groupby(by, sort=False, dropna=False)
     table = groups[["H", "base", "new"]].mean().assign(runs=groups.size()).reset_index()
     place = {label: i for i, label in enumerate(dict.fromkeys(study.values()))}
     table = table.sort_values("H", ascending=False, kind="stable")
@@ -134,7 +156,14 @@ def summary(study: Mapping[RunSpec, str], results: Iterable[Result]) -> pd.DataF
 def best_as_text(table: pd.DataFrame) -> str:
     """What `summary` marks, a line for each method: accuracies are rounded, rates are not."""
     best = table[table["chosen"]].drop(columns="chosen")
-    return best.round(dict.fromkeys(("H", "base", "new"), 1)).to_string(index=False)
+    best = best.round(dict.fromkeys(("H", "base", "new"), 1)).astype(object)
+    return best.where(best.notna(), "").to_string(index=False)
+
+
+def store(table: pd.DataFrame, file: Path) -> None:
+    """Write `summary` as CSV, unrounded: what is taken over into other runs has to be what ran."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    table.to_csv(file, index=False)
 
 
 def _options(method: Method) -> str:
@@ -142,11 +171,11 @@ def _options(method: Method) -> str:
 
 
 def chosen(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    """Label -> `SCHEDULE` and options of the configuration that `summary` marks."""
+    """Label -> what `summary` marks: its options, and `SCHEDULE` where there is one."""
     rows = table[table["chosen"]].to_dict("records")
     return {
         str(row["method"]): {
-            **{name: row[name] for name in SCHEDULE},
+            **{name: row[name] for name in SCHEDULE if not pd.isna(row[name])},
             **json.loads(str(row["options"])),
         }
         for row in rows
