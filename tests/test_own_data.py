@@ -26,7 +26,8 @@ from cptlab.lab.runs.finished import load_run
 from cptlab.lab.runs.inputs import content_of
 from cptlab.lab.runs.passes import begin, unfinished
 from cptlab.lab.study.profiles import SMOKE
-from cptlab.methods import ZeroShot
+from cptlab.methods import CoOp, ZeroShot
+from cptlab.methods.schedule import Schedule
 from cptlab.training.spec import RunSpec, spec_from_dict
 
 CLASSES = ("class_10", "Class_2", "apple_pie", "zebra")
@@ -409,3 +410,24 @@ def test_results_of_other_data_sets_are_not_touched(tmp_path):
     edited(path, lambda values: values.pop("data"), checked=False)
     assert "data" not in json.loads(path.read_text())
     assert results.load_result(tmp_path, spec) is not None
+
+
+def test_seeds_that_draw_other_numbers_of_images_train_alone(tmp_path):
+    """Whether a class of two images is at the head or in the tail changes how many there are."""
+    for name, count in zip("abcdefgh", (2, 9, 9, 2, 9, 9, 9, 9), strict=True):
+        own_folder(tmp_path / "own", (name,), count)
+    specs = [
+        RunSpec(
+            str(tmp_path / "own"),
+            CoOp(),
+            0.25,
+            seed,
+            Schedule(epochs=2, batch_size=4),
+            n_max=4,
+            class_order="permuted",
+        )
+        for seed in (1, 2, 3)
+    ]
+    found = runs.run(specs, tmp_path / "out", progress=False)
+    assert [result.details["pass"]["replicas"] for result in found] == [1, 1, 1]
+    assert len({result.details["subset"]["samples"] for result in found}) > 1

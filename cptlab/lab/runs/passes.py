@@ -14,6 +14,7 @@ import torch
 from filelock import FileLock
 
 from cptlab import clip
+from cptlab.emoji.catalog import CATEGORIES
 from cptlab.lab.runs.inputs import content_once
 from cptlab.methods.registry import UnknownMethod
 from cptlab.training.spec import RunSpec, spec_from_dict
@@ -44,10 +45,12 @@ def passes(specs: Iterable[RunSpec], replicas: int) -> list[list[RunSpec]]:
 def shared_part(spec: RunSpec) -> RunSpec:
     """The specification with everything reset that replicas of one pass may have of their own.
 
-    All of it for a method whose runs train alone.
+    All of it for runs that train alone: those of a method that asks for it, and those whose seed
+    says which classes are large, as classes of fewer images than that give fewer in all.
     """
     method = type(spec.method)
-    if method.per_replica is None:
+    as_many = spec.class_order != "permuted" or spec.dataset in CATEGORIES
+    if method.per_replica is None or not as_many:
         return spec
     own = {f.name: f.default for f in dataclasses.fields(method) if f.name in method.per_replica}
     return dataclasses.replace(spec, seed=0, method=dataclasses.replace(spec.method, **own))
