@@ -18,7 +18,7 @@ from cptlab.lab.runs.passes import BEGUN, MEMBERS, begin, unfinished
 from cptlab.lab.runs.results import load_result
 
 KILLS = 20
-CHANGING = ("seconds", "pass", "environment")
+CHANGING = ("seconds", "processor_seconds", "pass", "environment")
 
 
 @pytest.fixture(scope="module")
