@@ -9,7 +9,6 @@ docs/intervals.md its coverage.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,14 +37,6 @@ class Interval:
     freedom: float
     units: int
     seeds: int
-
-    def p_value(self, threshold: float = 0.0) -> float:
-        """Two-sided, of the hypothesis that the mean is the threshold; NaN without interval."""
-        if np.isnan(self.error):
-            return float("nan")
-        if self.error == 0:
-            return float(self.mean == threshold)
-        return float(2 * t.sf(abs(self.mean - threshold) / self.error, self.freedom))
 
     def bounds(self, among: int = 1) -> tuple[float, float]:
         """The interval with the error divided by the number of comparisons it is one of
@@ -202,17 +193,3 @@ def linear_mean(values: np.ndarray, counted: np.ndarray) -> np.ndarray:
         raise ValueError("A seed has no class to average over.")
     means = (values * counted).sum(0) / counts
     return means + counted * (values - means) * len(values) / counts
-
-
-def holm(p_values: Sequence[float]) -> np.ndarray:
-    """p values of one family, corrected by Holm's method; NaN (no verdict) stay and do not count.
-
-    Source: Holm, A simple sequentially rejective multiple test procedure, 1979.
-    """
-    p = np.asarray(p_values, dtype=float)
-    corrected = np.full_like(p, np.nan)
-    given = np.flatnonzero(~np.isnan(p))
-    order = given[np.argsort(p[given], kind="stable")]
-    steps = p[order] * np.arange(len(order), 0, -1)
-    corrected[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
-    return corrected

@@ -20,7 +20,7 @@ from cptlab.methods.schedule import Schedule, scaled
 from cptlab.training.spec import RunSpec
 
 EMBEDDED_SCHEDULE = Schedule(epochs=6, lr=0.001, batch_size=32)
-"""CPT's, chosen once by `cptlab tune` on a held-out training vendor (docs/log.md)."""
+"""CPT's, chosen once on a held-out training vendor with five methods in view (docs/log.md)."""
 
 TAUS = (1.0, 0.25, 0.06)
 """The paper's imbalance ratios."""

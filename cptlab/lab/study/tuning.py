@@ -14,7 +14,6 @@ import math
 from collections.abc import Iterable, Mapping
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -168,15 +167,3 @@ def store(table: pd.DataFrame, file: Path) -> None:
 
 def _options(method: Method) -> str:
     return json.dumps({name: getattr(method, name) for name in method.searched()}, sort_keys=True)
-
-
-def chosen(table: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    """Label -> what `summary` marks: its options, and `SCHEDULE` where there is one."""
-    rows = table[table["chosen"]].to_dict("records")
-    return {
-        str(row["method"]): {
-            **{name: row[name] for name in SCHEDULE if not pd.isna(row[name])},
-            **json.loads(str(row["options"])),
-        }
-        for row in rows
-    }
