@@ -30,7 +30,9 @@ SPECS = [
 @contextmanager
 def process(name, *arguments, **environment):
     """`dask scheduler` or `dask worker`, killed at the end."""
-    command = [sys.executable, "-m", f"distributed.cli.dask_{name}", *arguments, "--no-dashboard"]
+    # -P: without the folder that it starts in, where an egg-info would come before PYTHONPATH
+    command = [sys.executable, "-P", "-m", f"distributed.cli.dask_{name}", *arguments]
+    command += ["--no-dashboard"]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     started = subprocess.Popen(command, env=os.environ | environment, **quiet)
     try:
