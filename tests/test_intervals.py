@@ -47,6 +47,18 @@ def test_one_unit_or_one_seed_is_students(cells):
     assert found.lower == pytest.approx(expected.confidence_interval().low)
 
 
+def test_p_value():
+    values = np.array([0.3, 1.0, -0.4, 0.9, 1.1, 0.2])
+    assert crossed(values[None]).p == pytest.approx(ttest_1samp(values, 0.0).pvalue)
+    # exactly 5 % where a bound is zero
+    shifted = np.random.default_rng(0).normal(size=(4, 3))
+    shifted -= crossed(shifted).lower
+    assert crossed(shifted).p == pytest.approx(0.05)
+    assert np.isnan(crossed(values[None, :3]).p)
+    assert crossed(np.zeros((2, 3))).p == 1
+    assert crossed(np.ones((2, 3))).p == 0
+
+
 def test_few_cells_have_a_range():
     found = crossed(np.array([[1.0, 2.0], [0.0, 5.0]]))
     assert np.isnan([found.lower, found.upper, *found.bounds(3)]).all()

@@ -38,6 +38,18 @@ class Interval:
     units: int
     seeds: int
 
+    @property
+    def p(self) -> float:
+        """Two-sided p value of a mean of zero, by Student's t; NaN without interval.
+
+        Without any error it is 0, or 1 where the mean is zero too.
+        """
+        if np.isnan(self.error):
+            return float("nan")
+        if self.error == 0:
+            return 0.0 if self.mean else 1.0
+        return float(2 * t.sf(abs(self.mean) / self.error, self.freedom))
+
     def bounds(self, among: int = 1) -> tuple[float, float]:
         """The interval with the error divided by the number of comparisons it is one of
         (Bonferroni).
