@@ -155,7 +155,8 @@ def test_run_prints_and_stores(cptlab, tmp_path, monkeypatch):
     assert wanted.method == ZeroShot()
     result = results.load_result(tmp_path / "runs", wanted)
     for name, value in result.metrics.items():
-        unit = "dimensions" if name == "effective_rank" else "nats" if "nll" in name else "%"
+        own = {"effective_rank": "dimensions", "drift_degrees": "degrees"}
+        unit = own.get(name, "nats" if "nll" in name else "%")
         assert re.search(rf"{name} +{value:.2f} {unit}\n", out[end:])
     assert {"base_nll", "effective_rank", "base_ece"} <= result.metrics.keys()
     # A second time it only reports.

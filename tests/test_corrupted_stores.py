@@ -210,6 +210,8 @@ def test_older_results_are_read_and_said_to_have_no_checksums(whole):
 IMPOSSIBLE = {
     "metrics.H": (float("nan"), float("inf"), -1, 100.1, "50", True, None, [50], 10**400),
     "metrics.effective_rank": (float("nan"), -1, "2"),
+    "metrics.drift_degrees": (float("nan"), -1, "2"),
+    "metrics.cluster_auc": (float("nan"), -1, 101, "2"),
     "metrics": (None, [], {}, 5),
     "seconds": (-0.5, float("nan"), float("inf"), "1", True, None),
     "trained_parameters": (-1, 0.5, "1", True),

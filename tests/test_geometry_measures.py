@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from cptlab.geometry import (
+    cluster_auc,
     cosine_matrix,
     effective_rank,
     offdiagonal_statistics,
@@ -73,6 +74,29 @@ def test_offdiagonal_statistics_without_such_pairs_are_nan():
     assert math.isnan(singletons["within_mean"]) and math.isnan(singletons["within_std"])
     with pytest.raises(ValueError, match="square"):
         offdiagonal_statistics(similarity, torch.tensor([0, 1, 1]))
+
+
+def test_cluster_auc_by_hand():
+    similarity = torch.zeros(4, 4)
+    # inside: .8 and .2; across: .1, .2, .5, .9
+    for (a, b), value in {
+        (0, 1): 0.8,
+        (2, 3): 0.2,
+        (0, 2): 0.1,
+        (0, 3): 0.2,
+        (1, 2): 0.5,
+        (1, 3): 0.9,
+    }.items():
+        similarity[a, b] = similarity[b, a] = value
+    # .8 is above three of four; .2 above one and equal to one
+    assert cluster_auc(similarity, torch.tensor([5, 5, 2, 2])) == pytest.approx((3 + 1.5) / 8)
+    blocks = torch.tensor([0, 0, 1, 1])
+    apart = (blocks[:, None] == blocks).float()
+    assert cluster_auc(apart, blocks) == 1
+    assert cluster_auc(1 - apart, blocks) == 0
+    assert cluster_auc(torch.ones(4, 4), blocks) == 0.5
+    assert cluster_auc(apart, torch.zeros(4)) is None  # no pair across
+    assert cluster_auc(apart, torch.arange(4)) is None  # no pair inside
 
 
 def test_purity_by_hand():

@@ -10,6 +10,7 @@ from tiny_clip import tiny_clip
 from tiny_world import tiny_dataset
 
 from cptlab.clip import init_prompts
+from cptlab.geometry import cosine_matrix, effective_rank
 from cptlab.methods import CPT, CoOp
 from cptlab.seeds import torch_stream
 from cptlab.training import measures as found
@@ -126,3 +127,24 @@ def test_all_of_a_run(halves):
     among_own = 100 * (own["base"].top[:, 0] == own["base"].labels).mean()
     assert values["joint_base"] <= among_own
     assert "joint" not in found.measures(own, {}, np.full(k, 50.0), "base", range(k))
+
+
+def test_frozen_texts_have_not_drifted_and_turned_ones_have():
+    plain = torch.randn(9, 8, generator=torch.Generator().manual_seed(0))
+    clusters = torch.arange(9) % 2
+    still = found.of_texts(plain, plain, clusters)
+    assert still["drift_degrees"] == pytest.approx(0, abs=1e-5)
+    assert still["effective_rank"] == effective_rank(cosine_matrix(plain)).item()
+    turned = plain.roll(1, -1)
+    moved = found.of_texts(turned, plain, clusters)
+    cosine = torch.nn.functional.cosine_similarity(turned, plain, dim=-1)
+    assert moved["drift_degrees"] == pytest.approx(cosine.arccos().rad2deg().mean().item(), 1e-4)
+    # the angles between texts are the same
+    assert moved["cluster_auc"] == pytest.approx(still["cluster_auc"])
+    assert "cluster_auc" not in found.of_texts(plain, plain, None)
+
+
+def test_texts_that_are_equal_have_no_frozen_clusters():
+    assert found.frozen_clusters(torch.ones(40, 4)) is None
+    clusters = found.frozen_clusters(torch.eye(40))
+    assert clusters is not None and clusters.max() > 0

@@ -16,6 +16,7 @@ from cptlab.geometry.losses import (
     textual_etf_separation,
 )
 from cptlab.geometry.measures import (
+    cluster_auc,
     cosine_matrix,
     effective_rank,
     offdiagonal_statistics,
@@ -29,6 +30,7 @@ __all__ = [
     "choose_number",
     "class_means",
     "class_wise_convergence",
+    "cluster_auc",
     "cluster_prototypes",
     "collapse_measures",
     "cosine_matrix",

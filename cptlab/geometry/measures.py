@@ -4,6 +4,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from scipy.cluster.hierarchy import leaves_list, linkage
+from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
 
@@ -67,6 +68,27 @@ def offdiagonal_statistics(similarity: Tensor, clusters: Tensor) -> dict[str, fl
         spread = values.std(correction=0).item() if len(values) else float("nan")
         statistics[f"{prefix}std"] = spread
     return statistics
+
+
+def cluster_auc(similarity: Tensor, clusters: Tensor) -> float | None:
+    """Chance that a pair inside one cluster is more similar than a pair across two, ties one half.
+
+    The area under the ROC curve of similarity as a sign of "same cluster": 1/2 where clusters say
+    nothing, 1 where every pair inside is closer than every pair across.
+
+    Args:
+        similarity: (K, K) symmetric; its diagonal is ignored.
+        clusters: (K,) cluster of each class.
+
+    Returns:
+        A number in [0, 1]; None where there are no pairs of one of the two kinds.
+    """
+    rows, columns = np.triu_indices(len(clusters), 1)
+    labels = clusters.cpu().numpy()
+    inside = labels[rows] == labels[columns]
+    if inside.all() or not inside.any():
+        return None
+    return float(roc_auc_score(inside, similarity.detach().cpu().numpy()[rows, columns]))
 
 
 def purity(clusters: Tensor, truth: Tensor) -> float:

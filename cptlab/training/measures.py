@@ -1,11 +1,21 @@
-"""What predictions say beside accuracy: calibration, F1, the worst classes, tail taken for head."""
+"""What a run says beside accuracy: calibration, F1, the worst classes, tail taken for head; and how
+its class texts lie.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from torch import Tensor
 
+from cptlab.geometry import (
+    cluster_auc,
+    cluster_prototypes,
+    cosine_matrix,
+    drift,
+    effective_rank,
+)
 from cptlab.training.evaluation import Predictions, harmonic_mean
 
 BINS = 15
@@ -87,3 +97,29 @@ def measures(
             found[f"joint_{role}"] = float(100 * (rows.top[:, 0] == rows.labels).mean())
         found["joint"] = harmonic_mean(found["joint_base"], found["joint_new"])
     return found
+
+
+def frozen_clusters(frozen: Tensor) -> Tensor | None:
+    """(K,) spherical clusters of frozen prototypes (K, d) of the paper's size, the same for all
+    methods; None where some texts are too alike to have any.
+    """
+    try:
+        return cluster_prototypes(frozen)
+    except ValueError:  # methods that use clusters have stopped before training
+        return None
+
+
+def of_texts(prototypes: Tensor, frozen: Tensor, clusters: Tensor | None) -> dict[str, float]:
+    """Measures of one replica's prototypes (K, d) beside the frozen ones (K, d).
+
+    "effective_rank" of their cosine matrix, in dimensions; "drift_degrees", the mean angle to the
+    frozen ones; and "cluster_auc", how often a pair of classes inside a frozen cluster is more
+    similar than a pair across two, in percent (50: clusters say nothing), where there are both.
+    """
+    similarity = cosine_matrix(prototypes)
+    found = {
+        "effective_rank": effective_rank(similarity).item(),
+        "drift_degrees": drift(prototypes, frozen)["degrees"],
+    }
+    auc = None if clusters is None else cluster_auc(similarity, clusters)
+    return found if auc is None else found | {"cluster_auc": 100 * auc}

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from cptlab.data import Protocol
     from cptlab.lab.runs.results import Result
 
+UNITS = {"effective_rank": "dimensions", "drift_degrees": "degrees"}
+"""Of metrics that are no percentages, likelihoods apart."""
+
 
 @click.command(cls=Command)
 @click.option(
@@ -135,9 +138,7 @@ def _show(result: Result) -> None:
     for what, instead in result.spec.method.substitutes().items():
         click.echo(f"No {what} given: {instead} are used instead.")
     for name, value in result.metrics.items():
-        unit = "dimensions" if name == "effective_rank" else "%"
-        if name.endswith("_nll"):
-            unit = "nats"
+        unit = UNITS.get(name, "nats" if name.endswith("_nll") else "%")
         shown = "     - (too few classes for thirds)" if value != value else f"{value:6.2f} {unit}"
         click.echo(f"{name:>14} {shown}")
     click.echo(f"Stored in {result.folder}")

@@ -16,7 +16,6 @@ import pandas as pd
 import torch
 
 from cptlab.data import Subset, Task, draw_long_tailed
-from cptlab.geometry import cosine_matrix, effective_rank
 from cptlab.lab.runs import inputs
 from cptlab.lab.runs.passes import begin, shared_part
 from cptlab.lab.runs.ready import require_names
@@ -24,7 +23,7 @@ from cptlab.lab.runs.results import save_result
 from cptlab.training.evaluation import Predictions, collapse, predict, scores, summary, thirds
 from cptlab.training.joint import ByRole, predict_both_ways
 from cptlab.training.loop import Trained, TrainingDiverged, train
-from cptlab.training.measures import measures
+from cptlab.training.measures import frozen_clusters, measures, of_texts
 from cptlab.training.model import PromptedCLIP
 from cptlab.training.optimisation import planned_epochs
 from cptlab.training.spec import RunSpec
@@ -96,6 +95,8 @@ def execute(
     predictions, joint = _predict(trained.model, task)
     metrics, accuracies = summary(predictions, task.tests)
     texts = trained.model.class_texts(learned.class_names)
+    frozen = trained.context.frozen_prototypes
+    frozen_groups = frozen_clusters(frozen)
     if len(metrics) < len(specs):  # nothing was learned, so replicas do not differ
         metrics = metrics * len(specs)
         accuracies = {role: rows.repeat(len(specs), axis=0) for role, rows in accuracies.items()}
@@ -125,10 +126,9 @@ def execute(
             **thirds(trained_classes, subset.ranks),
             **measures(found, among_all, trained_classes, task.source, subset.ranks),
         }
-        rank = {"effective_rank": effective_rank(cosine_matrix(texts[r])).item()}
         prompts, clusters = trained.model.prompts.replica(r), trained.prepared.get("clusters")
         values = {
-            "metrics": metrics[r] | per_class | rank,
+            "metrics": metrics[r] | per_class | of_texts(texts[r], frozen, frozen_groups),
             "template": learned.template,
             "classes": _class_rows(task, own, subset),
             "log": trained.logs[r],

@@ -57,10 +57,10 @@ def _percent(value: Any) -> bool:
 
 
 def _metric(name: str, value: Any, classes: list[dict[str, Any]]) -> bool:
-    """All are percentages but the effective rank and likelihoods; one or two classes leave thirds
-    empty.
+    """All are percentages but the effective rank, degrees and likelihoods; one or two classes leave
+    thirds empty.
     """
-    if name == "effective_rank" or name.endswith("_nll"):
+    if name in ("effective_rank", "drift_degrees") or name.endswith("_nll"):
         return _amount(value)
     if (
         name in ("medium", "tail", "tail_as_head")
