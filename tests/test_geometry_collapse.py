@@ -13,6 +13,7 @@ from cptlab.geometry import (
     effective_rank,
     equiangularity,
     nearest_prototype_agreement,
+    scatter_ratio,
     self_duality,
     within_class_scatter,
 )
@@ -23,7 +24,9 @@ NC2 = [
     for where in ("global", "within")
     for what in ("", "_std", "_norms")
 ]
-KEYS = {"nc1", *NC2, "nc3", "nc4", "effective_rank", "drift_cosine", "drift_degrees"}
+ONE = {"nc1", "nc1_unbiased"}
+THREE = {"nc3", "nc3_papyan"}
+KEYS = {*ONE, *NC2, *THREE, "nc4", "effective_rank", "drift_cosine", "drift_degrees"}
 
 
 def randn(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -46,7 +49,7 @@ def random_case(k: int = 7, d: int = 5, seed: int = 3) -> dict[str, torch.Tensor
     """Long-tailed features; class k-1 has one sample; the classes form two clusters."""
     labels = torch.cat([torch.full((k - c,), c) for c in range(k)])
     return {
-        "train_features": randn(len(labels), d, seed=seed),
+        "train_features": randn(len(labels), d, seed=seed) + 2 * randn(k, d, seed=seed + 4)[labels],
         "train_labels": labels,
         "prototypes": randn(k, d, seed=seed + 1),
         "frozen": randn(k, d, seed=seed + 2),
@@ -64,7 +67,7 @@ def test_complete_collapse_measures_zero_whatever_the_class_sizes(counts):
         features, labels, prototypes, prototypes, torch.zeros(4, dtype=torch.int64), features
     )
     assert found.keys() == KEYS
-    for key in KEYS - {"nc4", "effective_rank"}:
+    for key in KEYS - {"nc4", "effective_rank"}:  # a simplex is centred: both NC3 are 0
         assert found[key] == pytest.approx(0, abs=1e-7), key
     assert found["nc4"] == 1
     assert found["effective_rank"] == pytest.approx(3)
@@ -137,6 +140,47 @@ def test_scatter_equals_the_matrices_of_its_definition(d):
         s_b += torch.outer(mean - centre, mean - centre) / 7
     expected = torch.trace(s_w @ torch.linalg.pinv(s_b, rtol=1e-10, hermitian=True)) / 7
     assert within_class_scatter(features, labels) == pytest.approx(expected.item())
+
+
+def test_ratio_by_hand():
+    # Means (cos 30, 0) and (-1, 0); the first class has w = 2 sin^2(30) = 1/2, the second 0, so
+    # tr(S_W) = 1/4. tr(S_B) is a quarter of the squared distance, less half the mean of 1/4 and 0.
+    labels = torch.tensor([0, 0, 1, 1])
+    between = (math.cos(math.radians(30)) + 1) ** 2 / 4 - 1 / 16
+    assert scatter_ratio(at_angles(30, -30, 180, 180), labels) == pytest.approx(0.25 / between)
+    # A class of one image has no part in tr(S_W), and its mean is off by all of it.
+    between = (math.cos(math.radians(30)) + 1) ** 2 / 4 - (1 / 4 + 1 / 2) / 4
+    found = scatter_ratio(at_angles(30, -30, 180), labels[:3])
+    assert found == pytest.approx(0.5 / between)
+    assert math.isnan(scatter_ratio(randn(6, 4), torch.arange(6)))  # nothing tells the spread
+    # Where classes do not differ, the means are as far apart as their noise or less.
+    assert math.isnan(scatter_ratio(at_angles(40, -40, 40, -40), labels))
+
+
+def test_ratio_does_not_depend_on_the_numbers_of_images_but_nc1_does():
+    generator = torch.Generator().manual_seed(5)
+    classes, d, draws = 12, 16, 150
+    centres = torch.nn.functional.normalize(randn(classes, d, seed=7), dim=-1)
+
+    def images(counts):
+        labels = torch.arange(classes).repeat_interleave(counts)
+        noise = torch.randn(len(labels), d, generator=generator, dtype=torch.float64)
+        return centres[labels] + 0.15 * (1 + labels[:, None] % 3) / 2 * noise, labels
+
+    population = scatter_ratio(*images(torch.full((classes,), 2000)))
+    long_tail = torch.tensor([16, 13, 10, 8, 6, 5, 4, 3, 2, 2, 1, 1])
+    found = {}
+    for name, counts in {"balanced": torch.full((classes,), 16), "long tail": long_tail}.items():
+        drawn = [images(counts[torch.randperm(classes, generator=generator)]) for _ in range(draws)]
+        found[name] = [
+            torch.tensor([measure(*case) for case in drawn], dtype=torch.float64)
+            for measure in (scatter_ratio, within_class_scatter)
+        ]
+        ratio = found[name][0]
+        # A ratio of two means is unbiased but for terms of the order of 1 / draws.
+        assert ratio.mean() == pytest.approx(population, rel=0.03), name
+    old = {name: values.mean() for name, (_, values) in found.items()}
+    assert old["long tail"] < 0.93 * old["balanced"]
 
 
 def test_scatter_of_single_samples_is_zero_and_of_one_mean_does_not_exist():
@@ -223,6 +267,16 @@ def test_self_duality_by_hand():
     assert math.isnan(self_duality(line[:1], line[:1]))
 
 
+def test_self_duality_as_papyan_et_al_does_not_centre_the_prototypes():
+    # Prototypes (1, 0), (-1, 0) turned up by 60 degrees are (1/2, h), (-1/2, h) with h^2 = 3/4:
+    # half their length is what means can match, so the distance is sqrt(2 - 2/2).
+    line, cone = torch.tensor([[1.0, 0.0], [-1.0, 0.0]]), at_angles(60, 120)
+    assert self_duality(line + 3, cone, both_centred=False) == pytest.approx(1)
+    assert self_duality(line + 3, cone) == pytest.approx(0, abs=1e-12)
+    assert self_duality(line, line, both_centred=False) == pytest.approx(0, abs=1e-12)
+    assert math.isnan(self_duality(torch.ones(2, 2), line, both_centred=False))
+
+
 def test_agreement_by_hand():
     prototypes = at_angles(0, 90, 180)
     means = at_angles(0, 60, 180)
@@ -263,7 +317,10 @@ def test_the_gathered_numbers_are_those_of_the_functions():
             key, values = f"nc2_{who}_{where}", equiangularity(vectors, groups)
             numbers = [found[key], found[f"{key}_std"], found[f"{key}_norms"]]
             assert numbers == pytest.approx([values["gap"], values["std"], values["norms"]])
+    ratio = scatter_ratio(case["train_features"], case["train_labels"])
+    assert found["nc1_unbiased"] == pytest.approx(ratio, nan_ok=True)
     assert found["nc3"] == pytest.approx(self_duality(means, unit))
+    assert found["nc3_papyan"] == pytest.approx(self_duality(means, unit, both_centred=False))
     assert found["nc4"] == nearest_prototype_agreement(test, means, unit)
     assert found["effective_rank"] == pytest.approx(effective_rank(cosine_matrix(unit)).item())
     turned = drift(unit, case["frozen"])
@@ -286,12 +343,12 @@ def test_what_does_not_exist_is_nan_and_nothing_raises():
     assert nan_keys(clusters=torch.arange(7)) == within
     assert nan_keys(test_features=None) == {"nc4"}
     assert nan_keys(test_features=none) == {"nc4"}
-    assert nan_keys(**no_images) == means | {"nc1", "nc3", "nc4"}
-    assert nan_keys(train_labels=torch.full((28,), 4)) == means | {"nc1", "nc3"}
+    assert nan_keys(**no_images) == means | ONE | THREE | {"nc4"}
+    assert nan_keys(train_labels=torch.full((28,), 4)) == means | ONE | THREE
     assert nan_keys(prototypes=torch.ones(7, 5)) == (set(NC2) - means) | {"nc3"}
     assert "effective_rank" in nan_keys(prototypes=torch.zeros(7, 5))
     alone = {key: value[:1] for key, value in random_case().items()}
-    assert nan_keys(**alone) == set(NC2) | {"nc1", "nc3"}
+    assert nan_keys(**alone) == set(NC2) | ONE | THREE
 
 
 def test_classes_without_images_are_left_out():
@@ -302,7 +359,7 @@ def test_classes_without_images_are_left_out():
     fewer = partial | {key: case[key][present] for key in ("prototypes", "frozen", "clusters")}
     fewer["train_labels"] = torch.searchsorted(present, partial["train_labels"])
     found, expected = collapse_measures(**partial), collapse_measures(**fewer)
-    for key in ("nc1", "nc3", *(key for key in NC2 if "means" in key)):
+    for key in (*ONE, *THREE, *(key for key in NC2 if "means" in key)):
         assert found[key] == pytest.approx(expected[key]), key
     assert found["effective_rank"] != pytest.approx(expected["effective_rank"])
 

@@ -81,6 +81,21 @@ def test_the_sentence_is_stored_and_older_results_go_by_the_name(tiny, tmp_path,
     assert older.template == "a photo of a {}."
 
 
+def test_collapse_is_computed_afterwards_as_it_is_along_training(tiny, tmp_path):
+    root = own_folder(tmp_path / "insects", NAMES)
+    spec = RunSpec(str(root), CoOp(), 0.5, 1, SCHEDULE, backbone="tiny", curve=True)
+    (result,) = run([spec], tmp_path / "runs", progress=False)
+    found = result.collapse()
+    for name, value in found.items():
+        expected = pytest.approx(result.log[name].iloc[-1], rel=1e-3, abs=1e-5, nan_ok=True)
+        assert value == expected, name
+    assert {"nc1_unbiased", "nc3_papyan"} <= found.keys()
+    for image in (root / NAMES[0]).iterdir():
+        image.rename(image.with_stem(f"another{image.stem}"))
+    with pytest.raises(ValueError, match="are not those that it learned from"):
+        result.collapse()
+
+
 DAMAGE = {
     "cut": (lambda text: text[: len(text) // 2], r"is damaged \(JSONDecodeError.*train the run"),
     "list": (lambda text: "[1]", "is damaged"),

@@ -2,13 +2,11 @@
 
 from cptlab.geometry.clusters import ClusterMethod, cluster_prototypes, number_of_clusters
 from cptlab.geometry.collapse import (
-    class_means,
     collapse_measures,
     drift,
     equiangularity,
     nearest_prototype_agreement,
     self_duality,
-    within_class_scatter,
 )
 from cptlab.geometry.losses import (
     class_wise_convergence,
@@ -23,6 +21,7 @@ from cptlab.geometry.measures import (
     order_by_cluster,
     purity,
 )
+from cptlab.geometry.scatter import class_means, scatter_ratio, within_class_scatter
 from cptlab.geometry.selection import choose_number
 
 __all__ = [
@@ -43,6 +42,7 @@ __all__ = [
     "order_by_cluster",
     "purity",
     "rotation_stabilization",
+    "scatter_ratio",
     "self_duality",
     "textual_etf_separation",
     "within_class_scatter",

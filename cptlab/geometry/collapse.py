@@ -1,4 +1,5 @@
-"""Measures of neural collapse, NC1 to NC4 (Papyan, Han and Donoho, 2020, PNAS 117(40)).
+"""Measures of neural collapse, NC2 to NC4 (Papyan, Han and Donoho, 2020, PNAS 117(40)), and all of
+them together; NC1 is in `scatter`.
 
 The classes' text prototypes play the classifier. Image features and prototypes are L2-normalised
 first, as CLIP compares directions. In long-tailed data the plain mean of all samples is mostly
@@ -12,61 +13,17 @@ All numbers are floats computed in float64 on the CPU, NaN where a quantity does
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from cptlab.geometry.measures import cosine_matrix, effective_rank
-
-# Between unit vectors, lengths below this are rounding of float32 features, not directions.
-ROUNDING = 1e-6
-
-
-def class_means(features: Tensor, labels: Tensor, n_classes: int) -> Tensor:
-    """Mean of the normalised features of each class; the means are not normalised again.
-
-    Args:
-        features: (N, d) image features.
-        labels: (N,) integer class of each, in 0..K-1.
-        n_classes: K.
-
-    Returns:
-        (K, d) float64 means on the CPU; NaN in the rows of classes without samples.
-
-    Raises:
-        ValueError: on labels outside 0..K-1.
-    """
-    unit, labels = _unit(features), labels.cpu()
-    if len(labels) and not 0 <= labels.min() <= labels.max() < n_classes:
-        raise ValueError(f"labels must lie in 0..{n_classes - 1}, one index per prototype.")
-    sums = torch.zeros(n_classes, unit.shape[-1], dtype=unit.dtype).index_add(0, labels, unit)
-    return sums / labels.bincount(minlength=n_classes).unsqueeze(-1)
-
-
-def within_class_scatter(features: Tensor, labels: Tensor) -> float:
-    """NC1, variability inside classes compared with that between them: tr(S_W S_B^+) / K.
-
-    S_W = 1/N sum_i (h_i - m_{y_i})(h_i - m_{y_i})^T over all samples and
-    S_B = 1/K sum_c (m_c - m)(m_c - m)^T over the K classes that have any, with the class means m_c
-    and their mean m; S_B^+ is the pseudo-inverse, as S_B has rank K - 1 at most. A class of one
-    sample sits at its mean and adds nothing to S_W.
-
-    Args:
-        features: (N, d) image features.
-        labels: (N,) integer class of each.
-
-    Returns:
-        NC1; NaN with fewer than two classes or if all class means coincide.
-    """
-    classes, labels = labels.cpu().unique(return_inverse=True)
-    means = class_means(features, labels, len(classes))
-    # K S_B = A^T A for the centred means A = U diag(s) V^T, so S_B^+ = K V diag(s^-2) V^T and the
-    # trace is a mean of squares: no (d, d) matrix is formed.
-    _, singular, directions = torch.linalg.svd(_centred(means), full_matrices=False)
-    kept = singular > ROUNDING
-    if not kept.any():
-        return math.nan
-    spread = (_unit(features) - means[labels]) @ directions[kept].mT / singular[kept]
-    return spread.square().sum(-1).mean().item()
+from cptlab.geometry.scatter import (
+    ROUNDING,
+    centred,
+    class_means,
+    scatter_ratio,
+    unit,
+    within_class_scatter,
+)
 
 
 def equiangularity(vectors: Tensor, clusters: Tensor | None = None) -> dict[str, float]:
@@ -97,23 +54,33 @@ def equiangularity(vectors: Tensor, clusters: Tensor | None = None) -> dict[str,
     return dict(zip(("gap", "std", "norms"), torch.stack(found).nanmean(0).tolist()))
 
 
-def self_duality(means: Tensor, prototypes: Tensor) -> float:
-    """NC3, || M / ||M||_F - W / ||W||_F ||_F of centred class means M and prototypes W.
+def self_duality(means: Tensor, prototypes: Tensor, both_centred: bool = True) -> float:
+    """NC3, how far prototypes W are from the centred class means M, both scaled to one size.
+
+    As Papyan et al. have it, || W / ||W||_F - M / ||M||_F ||_F with M = (m_1 - m, ..., m_K - m)
+    and m the mean of the class means. Centred, the mean prototype is subtracted from W as well: a
+    vector that all prototypes share changes no softmax. With CLIP it is most of W, and where the
+    mean cosine of the texts is .75 the first cannot fall below 1.
 
     Args:
         means: (K, d) class means of `class_means`, without NaN rows.
         prototypes: (K, d) text features of the same classes.
+        both_centred: centre the prototypes too; False is the measure of Papyan et al.
 
     Returns:
         Between 0 (equal up to scale) and 2 (opposite); NaN with fewer than two classes or if all
-        rows of either coincide.
+        rows of what is centred coincide.
     """
     if len(means) < 2:
         return math.nan
-    scaled = []
-    for rows in (means.detach().cpu().double(), _unit(prototypes)):
-        centred = _centred(rows)
-        scaled.append(centred / _or_nan(torch.linalg.norm(centred)))
+    classifier = unit(prototypes)
+    scaled = [
+        rows / _or_nan(torch.linalg.norm(rows))
+        for rows in (
+            centred(means.detach().cpu().double()),
+            centred(classifier) if both_centred else classifier,
+        )
+    ]
     return torch.linalg.norm(scaled[0] - scaled[1]).item()
 
 
@@ -129,13 +96,13 @@ def nearest_prototype_agreement(features: Tensor, means: Tensor, prototypes: Ten
     Returns:
         Share in [0, 1]; NaN without features or without class means.
     """
-    unit, means = _unit(features), means.detach().cpu().double()
+    images, means = unit(features), means.detach().cpu().double()
     if means.isnan().all():
         return math.nan
     # |h - m|^2 = |h|^2 + |m|^2 - 2 h m, of which |h|^2 is the same for all classes.
-    distance = means.square().sum(-1) - 2 * unit @ means.mT
+    distance = means.square().sum(-1) - 2 * images @ means.mT
     nearest = distance.nan_to_num(nan=math.inf).argmin(-1)
-    chosen = (unit @ _unit(prototypes).mT).argmax(-1)
+    chosen = (images @ unit(prototypes).mT).argmax(-1)
     return (nearest == chosen).double().mean().item()
 
 
@@ -149,7 +116,7 @@ def drift(prototypes: Tensor, frozen: Tensor) -> dict[str, float]:
     Returns:
         Means over classes: "cosine", 1 - cos of the two, and "degrees", the angle between them.
     """
-    one, other = _unit(prototypes), _unit(frozen)
+    one, other = unit(prototypes), unit(frozen)
     # arccos loses half the digits at small angles; this does not.
     half = torch.atan2((one - other).norm(dim=-1), (one + other).norm(dim=-1))
     return {
@@ -169,8 +136,8 @@ def collapse_measures(
     """All measures of one replica, for the log of an epoch: finite input never raises.
 
     Args:
-        train_features: (N, d) image features; classes without any are left out of nc1, nc3 and
-            nc2 of the means.
+        train_features: (N, d) image features; classes without any are left out of NC1, NC3 and
+            NC2 of the means.
         train_labels: (N,) integer class of each, in 0..K-1.
         prototypes: (K, d) text features.
         frozen: (K, d) frozen text features.
@@ -178,18 +145,23 @@ def collapse_measures(
         test_features: (N', d) image features for nc4, which is NaN without.
 
     Returns:
-        "nc1"; for "nc2_prototypes_global", "nc2_prototypes_within", "nc2_means_global" and
+        "nc1" (`within_class_scatter`) and "nc1_unbiased" (`scatter_ratio`, free of the numbers of
+        images); for "nc2_prototypes_global", "nc2_prototypes_within", "nc2_means_global" and
         "nc2_means_within" (classes together, and inside clusters) the gap under this name, and
-        with "_std" and "_norms" the other two numbers of `equiangularity`; "nc3"; "nc4";
-        "effective_rank" of the prototypes' cosine matrix; "drift_cosine" and "drift_degrees".
+        with "_std" and "_norms" the other two numbers of `equiangularity`; "nc3" (`self_duality`,
+        centred) and "nc3_papyan" (as Papyan et al.); "nc4"; "effective_rank" of the prototypes'
+        cosine matrix; "drift_cosine" and "drift_degrees".
 
     Raises:
         ValueError: on labels outside 0..K-1.
     """
-    prototypes, clusters = _unit(prototypes), clusters.cpu()
+    prototypes, clusters = unit(prototypes), clusters.cpu()
     means = class_means(train_features, train_labels, len(prototypes))
     present = ~means.isnan().any(-1)
-    measures = {"nc1": within_class_scatter(train_features, train_labels)}
+    measures = {
+        "nc1": within_class_scatter(train_features, train_labels),
+        "nc1_unbiased": scatter_ratio(train_features, train_labels),
+    }
     groups = {
         "prototypes_global": equiangularity(prototypes),
         "prototypes_within": equiangularity(prototypes, clusters),
@@ -201,6 +173,7 @@ def collapse_measures(
         measures[f"nc2_{group}_std"] = found["std"]
         measures[f"nc2_{group}_norms"] = found["norms"]
     measures["nc3"] = self_duality(means[present], prototypes[present])
+    measures["nc3_papyan"] = self_duality(means[present], prototypes[present], both_centred=False)
     measures["nc4"] = math.nan
     if test_features is not None:
         measures["nc4"] = nearest_prototype_agreement(test_features, means, prototypes)
@@ -209,24 +182,14 @@ def collapse_measures(
     return measures | {f"drift_{name}": v for name, v in drift(prototypes, frozen).items()}
 
 
-def _unit(features: Tensor) -> Tensor:
-    """Normalised (..., d) features in float64 on the CPU, without gradient."""
-    return F.normalize(features.detach().cpu().double(), dim=-1)
-
-
-def _centred(vectors: Tensor) -> Tensor:
-    """(K, d) vectors minus their mean."""
-    return vectors - vectors.mean(0)
-
-
 def _simplex_distance(vectors: Tensor) -> Tensor:
     """Gap, std and norms of one group of k >= 2 vectors (k, d): (3,), see `equiangularity`."""
     k = len(vectors)
-    centred = _centred(vectors)
-    norms = centred.norm(dim=-1)
-    unit = centred / _or_nan(norms).unsqueeze(-1)
+    around = centred(vectors)
+    norms = around.norm(dim=-1)
+    directions = around / _or_nan(norms).unsqueeze(-1)
     rows, columns = torch.triu_indices(k, k, 1)
-    cosine = (unit @ unit.mT)[rows, columns]
+    cosine = (directions @ directions.mT)[rows, columns]
     gap = (cosine + 1 / (k - 1)).abs().mean()
     variation = norms.std(correction=0) / _or_nan(norms.mean())
     return torch.stack([gap, cosine.std(correction=0), variation])

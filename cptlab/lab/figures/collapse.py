@@ -10,9 +10,11 @@ from cptlab.lab.figures.seeds import training_curves
 
 MEASURES = {
     "nc1": ("NC1: spread inside classes", "within / between, 0 = collapsed"),
+    "nc1_unbiased": ("NC1 free of counts: spread inside", "within / between, 0 = collapsed"),
     "nc2_prototypes_global": ("NC2: prototypes off a simplex", "gap of cosines, all classes"),
     "nc2_prototypes_within": ("NC2 inside clusters: off a simplex", "gap of cosines, in clusters"),
-    "nc3": ("NC3: prototypes off class means", "distance, 0 = same shape"),
+    "nc3": ("NC3: prototypes off class means", "distance, both centred, 0 = same"),
+    "nc3_papyan": ("NC3 as Papyan et al.", "distance, prototypes not centred"),
     "nc4": ("NC4: prototypes choose like means", "agreement, share of images"),
     "effective_rank": ("Effective rank of similarities", "directions in use"),
     "drift_degrees": ("Drift from frozen prototypes", "mean angle (degrees)"),

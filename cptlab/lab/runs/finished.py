@@ -18,6 +18,7 @@ from cptlab import clip
 from cptlab.data import ImageDataset, Protocol, sentence_of
 from cptlab.lab.runs import inputs, predictions, stored
 from cptlab.lab.runs.classify import Images, classify
+from cptlab.lab.runs.collapsed import collapse_of
 from cptlab.lab.runs.evaluate import evaluate, tests_of
 from cptlab.lab.runs.export import export
 from cptlab.lab.runs.stored import PROMPTS, RESULT, RUN_ID
@@ -126,6 +127,15 @@ class Result:
         classes.
         """
         return evaluate(self.model(), tests_of(dataset, protocol))
+
+    def collapse(self) -> dict[str, float]:
+        """Neural collapse of the learned prompts on the run's own training images, also of runs
+        that did not follow their training (`cptlab.geometry.collapse_measures`).
+
+        Reads the images. Raises ValueError if other images would be drawn now, and the errors of
+        `model` and of opening the data set.
+        """
+        return collapse_of(self.spec, self.model(), self.details["subset"]["checksum"])
 
     def model(self) -> PromptedCLIP:
         """The prompted CLIP with this run's learned tokens, on the run's device, or on the CPU

@@ -13,12 +13,36 @@ from cptlab.lab.study.profiles import Profile
 
 MOST = 10
 """Chosen methods of one figure."""
+LATER = ("nc1_unbiased", "nc3_papyan")
+"""Measures that results of older versions lack."""
+TWIN = {"nc1": "nc1_unbiased"}
+"""Measures that depend on the numbers of images, and what is shown in their place."""
 
 
 def tidy(logs: pd.DataFrame, measures: Iterable[str]) -> pd.DataFrame:
-    """A row per measure that has numbers, run and epoch, from `outcomes.training_logs`."""
-    known = [name for name in measures if logs[name].notna().any()]
+    """A row per measure that has numbers, run and epoch, from `outcomes.training_logs`.
+
+    Of measures that came later, those that all runs have; where one replaces another (`TWIN`), it
+    comes alone.
+    """
+    known = [name for name in measures if name in logs and logs[name].notna().any()]
+    known = [name for name in known if name not in LATER or logs[name].notna().all()]
+    known = [name for name in known if TWIN.get(name) not in known]
     return logs.melt(["tau", "progress", "method", "seed"], known, "measure")
+
+
+def about_nc1(measures: Iterable[str]) -> str:
+    """A sentence on which NC1 is shown."""
+    if TWIN["nc1"] in measures:
+        return (
+            "NC1 is tr(S_W) / tr(S_B), both free of the numbers of images "
+            "(`cptlab.geometry.scatter_ratio`): it can be compared across imbalance ratios."
+        )
+    return (
+        "NC1 is tr(S_W S_B^+) / K of Papyan et al., as some of these runs have no other stored. "
+        "The fewer images a class has, the lower it is: compare methods by it, not imbalance "
+        "ratios."
+    )
 
 
 def along(frame: pd.DataFrame) -> pd.DataFrame:
