@@ -11,7 +11,7 @@ from cptlab.data import Task
 from cptlab.lab.runs import inputs
 from cptlab.lab.runs.queue import run
 from cptlab.lab.runs.results import load_result
-from cptlab.lab.study.profiles import Depths
+from cptlab.lab.study.profile import Depths
 from cptlab.methods import DPC, METHODS, LinearProbe, Method, TipAdapter
 from cptlab.methods.schedule import Schedule
 from cptlab.training.spec import RunSpec

@@ -17,7 +17,7 @@ from cptlab.geometry import (
 )
 from cptlab.geometry.clusters import _refill_empty, _spherical_kmeans, _spherical_lloyd
 
-METHODS = get_args(ClusterMethod)
+METHODS = [name for name in get_args(ClusterMethod) if name != "random"]
 BY_ANGLE = [method for method in METHODS if method != "euclidean"]
 
 
@@ -256,3 +256,15 @@ def test_the_fewest_clusters_win_a_tie():
 def test_numbers_without_a_silhouette_are_refused(candidates):
     with pytest.raises(ValueError, match="between 2 and K - 1 = 5"):
         choose_number(randn(6, 3), candidates)
+
+
+def test_random_clusters_have_the_sizes_of_spherical_ones_and_other_members():
+    features = blobs(torch.arange(40) % 5)
+    spherical = cluster_prototypes(features, n_clusters=5)
+    first, again, other = (
+        cluster_prototypes(features, n_clusters=5, method="random", seed=seed) for seed in (0, 0, 1)
+    )
+    assert sorted(first.bincount().tolist()) == sorted(spherical.bincount().tolist())
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert not torch.equal(first, spherical)

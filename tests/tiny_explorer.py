@@ -6,7 +6,8 @@ import torch
 from tiny_clip import tiny_clip
 
 from cptlab.lab.study.design import Design
-from cptlab.lab.study.profiles import SMOKE, Depths
+from cptlab.lab.study.profile import Depths
+from cptlab.lab.study.profiles import SMOKE
 from cptlab.methods.schedule import Schedule
 
 DESIGN = Design(("tiny",), (0.25,), (1,))

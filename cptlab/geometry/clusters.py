@@ -7,7 +7,7 @@ import torch
 from sklearn.cluster import KMeans, SpectralClustering, kmeans_plusplus
 from sklearn.metrics.pairwise import cosine_distances, cosine_similarity
 
-ClusterMethod = Literal["spherical", "euclidean", "spectral", "kmedoids"]
+ClusterMethod = Literal["spherical", "euclidean", "spectral", "kmedoids", "random"]
 
 RESTARTS = 10
 MAX_ITERATIONS = 300
@@ -38,7 +38,8 @@ def cluster_prototypes(
         method: "spherical" k-means compares directions only; "euclidean" is k-means on the
             features as they are; "spectral" cuts the graph of (1 + cos) / 2 between all pairs
             (normalised Laplacian, k-means on its eigenvectors); "kmedoids" is PAM, whose centres
-            are classes, with the distance 1 - cos.
+            are classes, with the distance 1 - cos; "random", a control, deals the classes out anew
+            to clusters of the sizes that "spherical" finds.
         seed: of the initialisation; ten restarts of k-means, the best one is kept. "kmedoids"
             draws nothing at random, so that all seeds agree.
 
@@ -73,6 +74,8 @@ def cluster_prototypes(
         labels = _spectral(points, wanted, seed)
     elif method == "kmedoids":
         labels = _pam(cosine_distances(points), wanted)
+    elif method == "random":
+        labels = np.random.default_rng(seed).permutation(_spherical_kmeans(points, wanted, seed))
     else:
         known = ", ".join(get_args(ClusterMethod))
         raise ValueError(f"method={method!r} is not known; choose one of {known}.")

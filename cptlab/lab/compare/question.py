@@ -14,7 +14,8 @@ from cptlab.lab.runs.ready import require_ready
 from cptlab.lab.study import given
 from cptlab.lab.study.claims.variants import ZERO_SHOT
 from cptlab.lab.study.lineup import chosen
-from cptlab.lab.study.profiles import Profile, profile_named
+from cptlab.lab.study.profile import Profile
+from cptlab.lab.study.profiles import profile_named
 from cptlab.lab.study.studies import Study
 from cptlab.lab.workspace import DEFAULT_PROFILE
 from cptlab.methods.base import Method

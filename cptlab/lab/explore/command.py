@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
-from cptlab.lab.study.profiles import Profile
+from cptlab.lab.study.profile import Profile
 from cptlab.lab.workspace import workspace
 from cptlab.methods.outside import reference_of
 from cptlab.training.spec import RunSpec

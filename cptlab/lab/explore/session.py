@@ -18,7 +18,8 @@ from cptlab.lab.runs.queue import run
 from cptlab.lab.runs.results import Result
 from cptlab.lab.study.claims.variants import CPT, PLAIN, ZERO_SHOT
 from cptlab.lab.study.lineup import BOTH
-from cptlab.lab.study.profiles import PROFILES, Profile
+from cptlab.lab.study.profile import Profile
+from cptlab.lab.study.profiles import PROFILES
 from cptlab.lab.study.studies import Study, grid
 
 WIDGETS = ("auto", "on", "off")

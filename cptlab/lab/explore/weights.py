@@ -9,7 +9,7 @@ from cptlab.lab.explore.choice import Finished
 from cptlab.lab.study.claims.variants import CPT as FULL_CPT
 from cptlab.lab.study.claims.variants import label
 from cptlab.lab.study.lineup import BOTH, methods
-from cptlab.lab.study.profiles import Profile
+from cptlab.lab.study.profile import Profile
 from cptlab.methods import CPT, IVLP, Method
 from cptlab.training.spec import RunSpec
 

@@ -11,7 +11,7 @@ from cptlab.data import Protocol
 from cptlab.emoji.catalog import CATEGORIES
 from cptlab.lab.study import studies
 from cptlab.lab.study.claims.variants import BY_LOSSES, COMBINATIONS, LOSSES, TABLE_1, label
-from cptlab.lab.study.profiles import Profile
+from cptlab.lab.study.profile import Profile
 from cptlab.lab.study.tables import method_table, to_markdown
 
 KEYS = ["reading", "row", "losses"]

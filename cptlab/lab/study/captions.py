@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cptlab.lab.study.design import Design
 from cptlab.lab.study.lineup import compared
-from cptlab.lab.study.profiles import Profile
+from cptlab.lab.study.profile import Profile
 from cptlab.lab.study.studies import levels, long_tailed, most_imbalanced
 from cptlab.lab.study.varied import Varied
 

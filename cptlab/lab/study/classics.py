@@ -7,7 +7,7 @@ import pandas as pd
 from cptlab.lab.study.claims import Reading
 from cptlab.lab.study.claims.variants import CPT, PLAIN, label
 from cptlab.lab.study.findings import findings
-from cptlab.lab.study.profiles import Profile
+from cptlab.lab.study.profile import Profile
 from cptlab.lab.study.tables import differences, method_table, to_markdown
 from cptlab.lab.study.varied import CLASSICS
 

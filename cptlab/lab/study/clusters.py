@@ -18,7 +18,7 @@ from cptlab.lab.runs.results import Result
 from cptlab.lab.study import studies
 from cptlab.lab.study.claims.variants import CPT, ZERO_SHOT, CPTVariant, label
 from cptlab.lab.study.design import Design
-from cptlab.lab.study.profiles import Profile
+from cptlab.lab.study.profile import Profile
 from cptlab.lab.study.similarity import frozen_clusters
 from cptlab.lab.study.tables import method_table, to_markdown
 
@@ -76,7 +76,8 @@ def frozen_quality(frozen: Tensor, groups: Sequence[str] | None) -> pd.DataFrame
     "purity" and "NMI", and "agreement", the adjusted Rand index with the spherical clusters.
     """
     truth = _numbered(groups)
-    found = {name: cluster_prototypes(frozen, method=name) for name in get_args(ClusterMethod)}
+    algorithms = [name for name in get_args(ClusterMethod) if name != "random"]
+    found = {name: cluster_prototypes(frozen, method=name) for name in algorithms}
     found["one cluster"] = torch.zeros(len(frozen), dtype=torch.long)
     if truth is not None:
         found["known groups"] = truth

@@ -9,7 +9,7 @@ import pandas as pd
 from cptlab.lab.study import lineup
 from cptlab.lab.study.claims.variants import PLAIN
 from cptlab.lab.study.paired import paired
-from cptlab.lab.study.profiles import Profile
+from cptlab.lab.study.profile import Profile
 
 MOST = 10
 """Chosen methods of one figure."""

@@ -22,7 +22,7 @@ from cptlab.lab.study.claims.variants import (
     Variant,
     label,
 )
-from cptlab.lab.study.profiles import Profile
+from cptlab.lab.study.profile import Profile
 from cptlab.methods.base import Method, Row, rows_of
 from cptlab.methods.cpt import CPT as CPTMethod
 from cptlab.methods.global_etf import GlobalETF
@@ -94,6 +94,7 @@ def tuned(profile: Profile) -> dict[str, Method]:
     and CPT with a single cluster, each for itself.
     """
     every = (name for name in named(profile) if name != ZERO_SHOT)
+    profile = dataclasses.replace(profile, tuned=False)
     found = methods(profile, (*every, GLOBAL_ETF, CPT), BOTH[1:])
     return found | chosen(profile, ("cpt, etf_reduction=pair_mean, n_clusters=1",))
 
@@ -148,7 +149,10 @@ def methods(
 
 def _method(profile: Profile, variant: Variant, reading: Reading, protocol: Protocol) -> Method:
     if isinstance(variant, CPTVariant):
-        return profile.make(CPTMethod, protocol, **variant.fields(reading))
+        fields = variant.fields(reading)
+        if profile.tuned and "TETF" in variant.without:
+            fields["etf_reduction"] = "pair_mean"  # the row that was tuned
+        return profile.make(CPTMethod, protocol, **fields)
     if isinstance(variant, GlobalETFVariant):
         reduction = "sum" if reading.tetf == "sum" else "pair_mean"
         return profile.make(GlobalETF, protocol, reduction=reduction)

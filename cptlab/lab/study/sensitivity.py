@@ -6,7 +6,7 @@ import pandas as pd
 
 from cptlab.lab.study import studies
 from cptlab.lab.study.claims.variants import DEFAULT_WEIGHTS, label
-from cptlab.lab.study.profiles import Profile
+from cptlab.lab.study.profile import Profile
 from cptlab.lab.study.tables import differences, method_table, to_markdown
 
 CHANGE = "change of H (%)"

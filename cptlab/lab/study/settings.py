@@ -21,7 +21,8 @@ from cptlab.lab.study.claims.readings import LossName
 from cptlab.lab.study.claims.variants import ALGORITHMS, CPT, DEFAULT_WEIGHTS, ZERO_SHOT, label
 from cptlab.lab.study.design import Design
 from cptlab.lab.study.lineup import compared
-from cptlab.lab.study.profiles import Profile, profile_named
+from cptlab.lab.study.profile import Profile
+from cptlab.lab.study.profiles import profile_named
 from cptlab.lab.study.varied import CLASSICS, Varied
 from cptlab.methods.outside import full_reference
 

@@ -9,7 +9,7 @@ import pandas as pd
 from cptlab.lab.study import lineup
 from cptlab.lab.study.claims.variants import CPT, GLOBAL_ETF, WITHOUT_RS, ZERO_SHOT, label
 from cptlab.lab.study.findings import findings, spread_findings
-from cptlab.lab.study.profiles import Profile
+from cptlab.lab.study.profile import Profile
 from cptlab.lab.study.tables import differences, for_every_seed, method_table
 
 MOST_CURVES = 5

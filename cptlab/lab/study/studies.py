@@ -18,7 +18,7 @@ from cptlab.lab.study.claims.variants import (
 )
 from cptlab.lab.study.design import Design
 from cptlab.lab.study.lineup import BOTH, SIMILARITY, STABILITY, compared, instead, learned, methods
-from cptlab.lab.study.profiles import Profile
+from cptlab.lab.study.profile import Profile
 from cptlab.lab.study.varied import CLASSICS
 from cptlab.methods.schedule import in_published_steps
 from cptlab.training.spec import RunSpec
@@ -35,7 +35,9 @@ def grid(
     protocol: Protocol = "base_to_new",
     followed: str = "",
 ) -> Study:
-    """Methods (`methods`) x data sets x imbalance ratios x seeds; zero-shot needs one seed only.
+    """Methods (`methods`) x data sets x imbalance ratios x seeds.
+
+    Zero-shot needs one seed, unless each has a tail of its own; costly methods have a part of it.
 
     A run that some figure shows along training records its curve in every study, so that tables and
     curves share it. followed: a data set on which all of these do.
@@ -44,11 +46,15 @@ def grid(
     curves = [("base_to_new", profile.curve_dataset, tau) for tau in profile.curve_taus]
     study = {}
     for name, method in methods(profile, variants, readings, protocol).items():
-        for dataset in design.datasets:
-            for tau in design.taus:
+        part = design
+        if name in profile.costly:
+            part = design.at(design.smallest_tau).first_seeds(3)
+        one = name == ZERO_SHOT and profile.class_order == "name"
+        for dataset in part.datasets:
+            for tau in part.taus:
                 curve = name in shown and (protocol, dataset, tau) in curves
                 curve |= dataset == followed and name != ZERO_SHOT
-                seeds = design.seeds[:1] if name == ZERO_SHOT else design.seeds_at(tau)
+                seeds = part.seeds[:1] if one else part.seeds_at(tau)
                 for seed in seeds:
                     study[profile.spec(dataset, method, tau, seed, protocol, curve)] = name
     return study

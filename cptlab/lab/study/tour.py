@@ -13,7 +13,7 @@ from cptlab.emoji.catalog import CATEGORIES
 from cptlab.lab.runs.results import Result
 from cptlab.lab.study.claims.variants import CPT, ZERO_SHOT, label
 from cptlab.lab.study.lineup import BOTH
-from cptlab.lab.study.profiles import Profile
+from cptlab.lab.study.profile import Profile
 
 SIZE = 48
 """Pixels of an image in a figure."""

@@ -19,7 +19,8 @@ import pandas as pd
 
 from cptlab.lab.runs import inputs
 from cptlab.lab.runs.results import Result
-from cptlab.lab.study.profiles import Profile
+from cptlab.lab.study.as_tuned import SCHEDULE
+from cptlab.lab.study.profile import Profile
 from cptlab.methods.base import Method
 from cptlab.methods.schedule import Schedule
 from cptlab.training.spec import RunSpec
@@ -36,8 +37,6 @@ TAU = 0.06
 SEEDS = (101, 102)
 """Seeds that no study uses."""
 
-SCHEDULE = ("lr", "epochs", "steps_per_shot")
-"""Fields of a schedule that tuning changes."""
 Configuration = tuple[Method, Schedule]
 
 
@@ -110,6 +109,7 @@ def tuning(
 ) -> dict[RunSpec, str]:
     """Every run of the search, with the label of its method."""
     datasets, seeds = tuple(datasets), tuple(seeds)
+    profile = dataclasses.replace(profile, tuned=False)
     study = {}
     for label, method in methods.items():
         own = profile.schedule_of(method, "base_to_new", datasets[0])
