@@ -17,6 +17,7 @@ from cptlab.lab.figures.clusters import (
 )
 from cptlab.lab.figures.collapse import collapse_curves, collapse_panels
 from cptlab.lab.figures.comparison import method_grid, method_intervals
+from cptlab.lab.figures.confirmatory import confirmatory_panels
 from cptlab.lab.figures.contact_sheet import contact_sheet
 from cptlab.lab.figures.cost import accuracy_by_cost, cost_panels
 from cptlab.lab.figures.images import drawing_sheet, image_grid
@@ -47,6 +48,7 @@ __all__ = [
     "cluster_sizes",
     "collapse_curves",
     "collapse_panels",
+    "confirmatory_panels",
     "contact_sheet",
     "cost_panels",
     "curve_panels",

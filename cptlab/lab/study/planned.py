@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Iterable
 
 from cptlab.lab.study import lineup
-from cptlab.lab.study.claims.variants import BY_LOSSES, CPT, WITHOUT_TETF, CPTVariant, label
+from cptlab.lab.study.claims.variants import BY_LOSSES, CPT, PLAIN, WITHOUT_TETF, CPTVariant, label
 from cptlab.lab.study.design import Design
 from cptlab.lab.study.lineup import BOTH, STABILITY, label_of
 from cptlab.lab.study.profile import Profile
@@ -85,9 +85,12 @@ def ablation(profile: Profile) -> Study:
 
 
 def ratios(profile: Profile) -> Study:
-    """Every method as tuned at the larger imbalance ratios."""
+    """Every method as tuned at the larger imbalance ratios; IVLP as published on balanced data,
+    too, which claim 2 compares with CPT as printed.
+    """
     main = profile.comparison
-    return grid(profile, main.at(*(tau for tau in main.taus if tau > main.smallest_tau)))
+    larger = grid(profile, main.at(*(tau for tau in main.taus if tau > main.smallest_tau)))
+    return larger | _as_published(profile, main.at(max(main.taus)), (PLAIN,))
 
 
 def published(profile: Profile) -> Study:

@@ -119,7 +119,7 @@ def steadiest_of(
     runs = paired(frame, [label, *baselines], quantity)
     if next(iter(runs.cells.values())).shape[1] < 2:
         raise MissingRuns(f"A spread needs two seeds; there is one on {', '.join(runs.datasets)}.")
-    found = [_log_ratio(runs.cells[label], runs.cells[other]) for other in baselines]
+    found = [log_ratio(runs.cells[label], runs.cells[other]) for other in baselines]
     value = max(ratio for ratio, _ in found)
     intervals = [interval for _, interval in found if interval is not None]
     bounds = (np.nan, np.nan)
@@ -132,7 +132,7 @@ def steadiest_of(
     return runs.estimate(np.exp(power * value), (lower, upper), power * value)
 
 
-def _log_ratio(first: np.ndarray, second: np.ndarray) -> tuple[float, Interval | None]:
+def log_ratio(first: np.ndarray, second: np.ndarray) -> tuple[float, Interval | None]:
     """The logarithm of a ratio of spreads, mean over data sets, and its interval if it has one."""
     spreads = [_spread(values) for values in (first, second)]
     with np.errstate(divide="ignore", invalid="ignore"):

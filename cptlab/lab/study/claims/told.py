@@ -1,0 +1,82 @@
+"""The confirmatory claims as text: how many hold, a table, and a sentence for each."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cptlab.lab.study.claims.claim import VERDICTS
+
+
+def counted(table: pd.DataFrame) -> str:
+    """How many claims of a family have which verdict: "of 8 claims 3 are supported, ..."."""
+    counts = table["verdict"].value_counts()
+    parts = [f"{counts[verdict]} {verdict}" for verdict in VERDICTS if verdict in counts]
+    *first, last = parts
+    listed = f"{', '.join(first)} and {last}" if first else last
+    number, rest = listed.split(" ", 1)
+    return f"of {len(table)} claims {number} {'is' if number == '1' else 'are'} {rest}"
+
+
+def confirmatory_markdown(table: pd.DataFrame) -> str:
+    """A table of `confirmatory` as Markdown, one for each family."""
+    heads = ["", "claim", "estimand", "claimed", "estimate [95 %]", "p (Holm)", "verdict", "cells"]
+    blocks = []
+    for name, rows in table.groupby("family", sort=False):
+        lines = [heads, ["---:", "---", "---", "---", "---:", "---:", "---", "---:"]]
+        lines += [_line(row) for row in rows.itertuples()]
+        body = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+        blocks.append(f"**CPT {name}**: {counted(rows)}.\n\n{body}\n")
+    lacking = table[table["missing"] != ""]
+    missing = "".join(
+        f"- {row.family}, claim {row.number}: {row.missing}\n" for row in lacking.itertuples()
+    )
+    return "\n".join([*blocks, *([f"Runs that claims lack:\n\n{missing}"] if missing else [])])
+
+
+def sentence(row: Any) -> str:
+    """One claim: the verdict, what was estimated, and on how many runs."""
+    if row.verdict == "not run":
+        return f"{row.claim}: not run. {row.missing}"
+    note = f"; {row.note}" if row.note else ""
+    corrected = "" if np.isnan(row.p_holm) else f", {p_text(row.p_holm)} after Holm"
+    return (
+        f"{row.claim}: {row.verdict}. {row.estimand}: {_with_unit(row)}{corrected}, on {row.cells} "
+        f"cells ({row.datasets} data sets, {row.seeds} seeds){note}."
+    )
+
+
+def p_text(p: float) -> str:
+    """A p value with two digits: "p = 0.012", "p < 0.001"."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
+
+
+def estimate_text(row: Any) -> str:
+    """Estimate with its interval: "+0.65 [0.30, 1.01]"; ratios have no sign."""
+    sign = "" if row.unit == "ratio" else "+"
+    text = f"{row.estimate:{sign}.2f}"
+    return text if np.isnan(row.lower) else f"{text} [{row.lower:z.2f}, {row.upper:z.2f}]"
+
+
+def _with_unit(row: Any) -> str:
+    interval = "no interval"
+    if not np.isnan(row.lower):
+        interval = f"95 % interval {row.lower:z.2f} to {row.upper:z.2f}"
+    if row.unit == "ratio":
+        return f"{row.estimate:.2f} ({interval})"
+    return f"{row.estimate:+.2f} points ({interval})"
+
+
+def _line(row: Any) -> list[str]:
+    run = row.verdict != "not run"
+    verdict = f"{row.verdict} ({row.note})" if row.note else row.verdict
+    return [
+        str(row.number),
+        f"{row.claim} ({row.source})",
+        row.estimand,
+        f"{row.rule}{'' if row.unit == 'ratio' else ' points'}",
+        estimate_text(row) if run else "–",
+        "–" if np.isnan(row.p_holm) else p_text(row.p_holm).removeprefix("p ").removeprefix("= "),
+        verdict,
+        str(row.cells),
+    ]

@@ -1,0 +1,90 @@
+"""The methods and runs of a profile that the confirmatory claims of docs/plan.md compare."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from cptlab.lab.study import planned
+from cptlab.lab.study.claims import Reading
+from cptlab.lab.study.claims.estimands import BALANCED, CONFIRMATORY, TAU, Cells, Family
+from cptlab.lab.study.claims.variants import CPT, GLOBAL_ETF, PLAIN, WITHOUT_TETF, label
+from cptlab.lab.study.lineup import BOTH, methods
+from cptlab.lab.study.planned import AS_PUBLISHED
+from cptlab.lab.study.profile import Profile
+from cptlab.lab.study.studies import Study
+
+PLANNED = "study"
+"""The profile whose claims were declared before its runs."""
+NOT_PLANNED = (
+    f"The eight claims of docs/plan.md are about the profile {PLANNED!r}. Nothing was planned "
+    "before the runs of this profile: all that follows is exploratory."
+)
+
+
+def is_planned(profile: Profile) -> bool:
+    """Whether this profile's claims were declared before its runs; all of others is exploratory."""
+    return profile.name == PLANNED
+
+
+def families(profile: Profile) -> tuple[Family, Family]:
+    """CPT as tuned among methods as tuned, and as printed among methods as published."""
+    printed, tuned = BOTH
+    own = {*planned.published(profile).values(), *planned.ablation(profile).values()}
+    return _family(profile, "as tuned", tuned), _family(profile, "as printed", printed, own)
+
+
+def _family(
+    profile: Profile, name: str, reading: Reading, published: Collection[str] = ()
+) -> Family:
+    """published: labels, among them those of methods whose published schedule is another than the
+    tuned one.
+    """
+
+    def named(usual: str) -> str:
+        other = f"{usual}{AS_PUBLISHED}"
+        return other if other in published else usual
+
+    cpt, frame = label(CPT, reading), label(GLOBAL_ETF, reading)
+    theirs = {label(variant, one) for variant in (CPT, GLOBAL_ETF) for one in BOTH} - {frame}
+    return Family(
+        name=name,
+        cpt=cpt,
+        plain=named(PLAIN),
+        without_tetf=named(label(WITHOUT_TETF, reading)),
+        one_cluster=f"{cpt}, n_clusters = 1",
+        global_etf=frame,
+        rivals=tuple(named(rival) for rival in prompt_tuning(profile) if rival not in theirs),
+    )
+
+
+def prompt_tuning(profile: Profile) -> list[str]:
+    """Labels of the methods of the tables that learn tokens of a tower, whatever else they learn.
+
+    Not those that leave both towers as they are (linear probe, Tip-Adapter, Candle) or change
+    their weights (CLIP-LoRA), nor zero-shot.
+    """
+    return [name for name, method in methods(profile).items() if method.prompt_shape()]
+
+
+def cells(profile: Profile) -> Cells:
+    """The plan's cells; costly methods have the first three seeds."""
+    few = profile.comparison.seeds[:3]
+    return Cells(fewer={f"{n}{end}": few for n in profile.costly for end in ("", AS_PUBLISHED)})
+
+
+def runs(profile: Profile) -> Study:
+    """Every planned run that the confirmatory claims compare; none of other profiles."""
+    if not is_planned(profile):
+        return {}
+    wanted = {
+        name
+        for one in families(profile)
+        for claim in CONFIRMATORY
+        for name in (one.cpt, *claim.others(one))
+    }
+    return {
+        spec: name
+        for part in planned.PARTS.values()
+        for spec, name in part(profile).items()
+        if name in wanted and spec.protocol == "base_to_new" and spec.tau in (TAU, BALANCED)
+    }

@@ -1,0 +1,66 @@
+"""Which methods and runs the confirmatory claims of the plan compare."""
+
+import pytest
+
+from cptlab.lab.study import as_tuned, families, planned
+from cptlab.lab.study.as_tuned import Tuned
+from cptlab.lab.study.claims.estimands import CONFIRMATORY
+from cptlab.lab.study.profiles import FULL, STUDY
+from cptlab.methods import CPT, IVLP
+
+
+@pytest.fixture
+def table(monkeypatch):
+    """What tuning chose: another rate for IVLP and CPT, nothing for others."""
+    found = (
+        Tuned(IVLP, {}, {"lr": 0.003}, {}),
+        Tuned(CPT, {"etf_reduction": "pair_mean"}, {"lr": 0.003}, {"lambda_tetf": 1.0}),
+    )
+    monkeypatch.setattr(as_tuned, "table", lambda: found)
+
+
+def test_methods_of_the_families(table):
+    tuned, printed = families.families(STUDY)
+    assert (tuned.cpt, printed.cpt) == ("CPT (pair mean)", "CPT (sum)")
+    assert (tuned.plain, printed.plain) == ("IVLP", "IVLP (as published)")
+    assert (tuned.without_tetf, printed.without_tetf) == (
+        "CPT w/o TETF",
+        "CPT w/o TETF (as published)",
+    )
+    assert tuned.one_cluster == "CPT (pair mean), n_clusters = 1"
+    assert printed.one_cluster == "CPT (sum), n_clusters = 1"
+    # of the two readings of the global frame each family has its own
+    assert tuned.global_etf in tuned.rivals and printed.global_etf in printed.rivals
+    assert not {"CPT (sum)", "CPT (pair mean)"} & {*tuned.rivals, *printed.rivals}
+    assert len(tuned.rivals) == len(printed.rivals)
+    # its tuned schedule is the published one
+    assert "CoOp" in printed.rivals and "CoOp" in tuned.rivals
+
+
+def test_prompt_tuning_is_to_learn_tokens(table):
+    found = set(families.prompt_tuning(STUDY))
+    assert {"CoOp", "CoCoOp", "MaPLe", "PromptSRC", "DeKg", "TCP", "KgCoOp", "IVLP"} <= found
+    others = {"Zero-shot", "Linear probe", "CLAP", "Tip-Adapter", "Tip-Adapter-F", "CLIP-LoRA"}
+    assert not found & (others | {"Candle", "Candle (knows new names)"})
+
+
+def test_runs_are_those_of_the_plan(table):
+    runs = families.runs(STUDY)
+    by_label = {}
+    for spec, name in runs.items():
+        by_label.setdefault((name, spec.tau), set()).add((spec.dataset, spec.seed))
+    for one in families.families(STUDY):
+        for claim in CONFIRMATORY:
+            for name in (one.cpt, *claim.others(one)):
+                costly = name.startswith("CoCoOp")
+                assert len(by_label[name, 0.06]) >= (18 if costly else 30)
+        assert len(by_label[one.global_etf, 0.06]) == 60
+        assert len(by_label[one.cpt, 1.0]) == len(by_label[one.plain, 1.0]) == 30
+    every = {spec for part in planned.PARTS.values() for spec in part(STUDY)}
+    assert runs.keys() <= every
+    assert families.cells(STUDY).fewer["CoCoOp"] == (11, 12, 13)
+
+
+def test_other_profiles_have_no_planned_runs():
+    assert families.is_planned(STUDY) and not families.is_planned(FULL)
+    assert families.runs(FULL) == {}
