@@ -30,12 +30,12 @@ SMOKE_BATCH = [sys.executable, "-m", "cptlab", "figures"]
 SMOKE_BATCH += ["--profile", "smoke", "--out", "below"]
 INTERACTIVE = ("compare", "explore")
 """Without a study of the profile: runs that the user asks for, and those that there are."""
-MOST_LINES = 50
+MOST_LINES = 52
 """Of code, without parameters and imports."""
 OWN_PARAMETERS = {
     "03_sensitivity": ["weights"],
     "04_ablation": ["losses"],
-    "05_cluster_structure": ["algorithms", "sizes"],
+    "05_cluster_structure": ["algorithms", "sizes", "text_features"],
     "13_few_shot": ["shots"],
     "14_long_tail_classics": ["balances"],
 }

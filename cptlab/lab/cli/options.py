@@ -47,6 +47,8 @@ PARAMETERS = {
     "losses": "Combinations of CPT's losses (04), as none,TETF,TETF+CC,all.",
     "algorithms": "Clustering algorithms (05), as spherical,spectral.",
     "sizes": "Classes per cluster (05), as 4,16,64.",
+    "text_features": "A file of text features of your own (05): an .npz or .safetensors with names "
+    "and features.",
     "shots": "Training images of every class (13), as 1,4,16.",
     "balances": "Long-tail classics (14), as balanced softmax,class-balanced weights.",
 }
@@ -56,7 +58,7 @@ PARAMETERS = {
 def parameter_options(command: Command) -> Command:
     """Options of the same names as the notebooks' parameters, with what each is."""
     for name, text in reversed(PARAMETERS.items()):
-        command = click.option(f"--{name}", help=text)(command)
+        command = click.option(f"--{name.replace('_', '-')}", help=text)(command)
     return command
 
 

@@ -70,6 +70,9 @@ CAPTIONS = {
     "On {similarity}.",
     "fig5_cluster_map_drawings": "UMAP of the class texts, zero-shot and {tuned}, with a test "
     "drawing of each class. On {similarity}.",
+    "own_texts_similarity": "Cosine similarity of the text features of a file, clusters side by "
+    "side.",
+    "own_texts_map": "UMAP of the text features of a file, clusters outlined.",
     "tab5_algorithms": f"H of CPT by clustering algorithm: dots are seeds, {INTERVAL}, and the "
     "standard deviation over seeds in points (Table 5). On {imbalanced}.",
     "fig5_cluster_size": f"H of CPT by the number of classes per cluster, {INTERVAL} (Fig. 5). "

@@ -16,6 +16,7 @@ from cptlab.checks import check_values, did_you_mean
 from cptlab.data import check_name, full_name, is_path
 from cptlab.emoji.catalog import CATEGORIES
 from cptlab.lab.study import given as read
+from cptlab.lab.study import own_texts
 from cptlab.lab.study.claims import READINGS
 from cptlab.lab.study.claims.readings import LossName
 from cptlab.lab.study.claims.variants import ALGORITHMS, CPT, DEFAULT_WEIGHTS, ZERO_SHOT, label
@@ -204,6 +205,14 @@ def _counts(name: str, value: object) -> list[int]:
     return sorted(map(int, found))
 
 
+def _text_features(value: object) -> list[str]:
+    path = own_texts.path_of(value)
+    if path is None:
+        return []
+    own_texts.read(path)  # a bad file fails here
+    return [str(path)]
+
+
 def _each_once(name: str, values: list[Any]) -> list[Any]:
     if twice := [value for value in values if values.count(value) > 1]:
         raise ValueError(f"{name} holds {twice[0]} twice: name everything once.")
@@ -229,11 +238,12 @@ PARAMETERS: dict[str, Callable[[object], Any]] = {
     "losses": _losses,
     "algorithms": _algorithms,
     "sizes": _sizes,
+    "text_features": _text_features,
     "shots": _shots,
     "balances": _balances,
 }
 """Parameter -> how it is read. The first five are those of every notebook with a study, the others
-are what notebooks 03, 04, 05 (two), 13 and 14 vary."""
+are what notebooks 03, 04, 05 (three), 13 and 14 vary."""
 
 
 def _varied(**given: Any) -> Varied:

@@ -56,9 +56,20 @@ def similarities(results: Mapping[str, Sequence[Result]], names: Sequence[str]) 
     """
     shown = names[:SHOWN]
     texts = {name: found[0].model().class_texts(shown)[0] for name, found in results.items()}
-    clusters = frozen_clusters(results, names)[: len(shown)]
+    first = texts[ZERO_SHOT]
+    return similarities_of(texts, frozen_clusters(results, names)[: len(shown)], shown, first)
+
+
+def similarities_of(
+    texts: Mapping[str, Tensor], clusters: Tensor, names: Sequence[str], frozen: Tensor
+) -> Similarities:
+    """Similarities of texts.
+
+    texts: title -> (K, d). clusters: (K,). names: of the K classes. frozen: (K, d) texts that tell
+    the order (`geometry.order_by_cluster`).
+    """
     matrices = {name: cosine_matrix(prototypes) for name, prototypes in texts.items()}
-    order = order_by_cluster(texts[ZERO_SHOT], clusters)
+    order = order_by_cluster(frozen, clusters)
     rows = [
         {
             "method": name,
@@ -68,7 +79,7 @@ def similarities(results: Mapping[str, Sequence[Result]], names: Sequence[str]) 
         for name, matrix in matrices.items()
     ]
     return Similarities(
-        names=tuple(np.array(shown)[order]),
+        names=tuple(np.array(names)[order]),
         matrices={name: matrix[order][:, order].numpy() for name, matrix in matrices.items()},
         clusters=clusters[order].numpy(),
         statistics=pd.DataFrame(rows),
