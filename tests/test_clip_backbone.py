@@ -3,6 +3,7 @@
 import importlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -11,7 +12,16 @@ import torch
 from safetensors.torch import save_file
 from tiny_clip import TOKENIZER, random_model, tiny_clip, tiny_config
 
-from cptlab.clip import TextTower, class_sentences, guard, load, untrained, weights_id, wrap
+from cptlab.clip import (
+    TextTower,
+    class_sentences,
+    guard,
+    load,
+    loading,
+    untrained,
+    weights_id,
+    wrap,
+)
 from cptlab.clip.guard import open_clip
 from cptlab.clip.local_weights import quick_gelu
 
@@ -271,3 +281,15 @@ assert torch.equal(found.positional_embedding, model.positional_embedding)
 def test_unsupported_towers_are_named_before_weights_are_asked_for(name, reason):
     with pytest.raises(ValueError, match=reason):
         load(name)
+
+
+def test_weights_of_another_pretraining_seed_go_by_its_name(tmp_path, monkeypatch):
+    monkeypatch.setattr(loading, "OTHER_SEEDS", tmp_path)
+    with pytest.raises(ValueError, match=r"no EmojiCLIP-seed7\.safetensors; .*: none here"):
+        load(pretrained="seed7")
+    assert weights_id("EmojiCLIP", "seed7") == "EmojiCLIP/seed7"
+    shutil.copy(loading.EMOJI_WEIGHTS, tmp_path / "EmojiCLIP-seed1.safetensors")
+    assert weights_id("EmojiCLIP", "seed1") == weights_id("EmojiCLIP")
+    assert load(pretrained="seed1").embed_dim == load().embed_dim
+    with pytest.raises(ValueError, match="a checkout: seed1"):
+        load(pretrained="seed2")

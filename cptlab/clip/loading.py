@@ -2,6 +2,7 @@
 
 import difflib
 import hashlib
+import re
 import warnings
 from functools import lru_cache
 from pathlib import Path
@@ -21,6 +22,8 @@ from cptlab.clip.weights import load_compact, require_finite
 EMOJI_NAME = "EmojiCLIP"
 EMOJI_CONFIG = Path(__file__).parents[1] / "emoji" / "EmojiCLIP.json"
 EMOJI_WEIGHTS = EMOJI_CONFIG.with_suffix(".safetensors")
+OTHER_SEEDS = Path(__file__).parents[2] / "dev/emojiclip"
+"""EmojiCLIPs of other pretraining seeds, beside the recipe: in a checkout, not in the wheel."""
 
 
 def load(
@@ -34,8 +37,9 @@ def load(
     Args:
         name: "EmojiCLIP" (packaged with the project), or one of open_clip's model names.
         pretrained: open_clip's tag for the weights (from the Hugging Face cache, or downloaded
-            into it), or the path of a checkpoint or of a folder with one. For EmojiCLIP the path
-            of another compact weight file; None means the packaged one.
+            into it), or the path of a checkpoint or of a folder with one. For EmojiCLIP "seed1" or
+            "seed2", of other pretraining seeds, or the path of another compact weight file; None
+            means the packaged one.
         device: where the model goes.
         precision: of the linear layers' weights and, under autocast, of the towers' arithmetic.
 
@@ -49,7 +53,7 @@ def load(
     _check_name(name)
     _check_device(device)
     if name == EMOJI_NAME:
-        model = _emoji_clip(Path(pretrained) if pretrained else EMOJI_WEIGHTS)
+        model = _emoji_clip(_emoji_weights(pretrained))
     else:
         if reason := reason_against_name(open_clip.get_model_config(name)):
             raise ValueError(f"{name} cannot be used: {reason}. {CHOOSE}")
@@ -87,7 +91,21 @@ def untrained(
     return wrap(model.to(device), _tokenizer(name), name, precision)
 
 
+def _emoji_weights(pretrained: str | None) -> Path:
+    if pretrained is None:
+        return EMOJI_WEIGHTS
+    if not re.fullmatch("seed[0-9]+", pretrained):
+        return Path(pretrained)
+    return OTHER_SEEDS / f"{EMOJI_NAME}-{pretrained}.safetensors"
+
+
 def _emoji_clip(path: Path) -> nn.Module:
+    if path.parent == OTHER_SEEDS and not path.is_file():
+        there = [file.stem.split("-")[1] for file in sorted(path.parent.glob(f"{EMOJI_NAME}-*"))]
+        raise ValueError(
+            f"There is no {path.name}; weights of other pretraining seeds lie in dev/emojiclip of "
+            f"a checkout: {', '.join(there) or 'none here'}."
+        )
     state = load_compact(path)
     model = _random_model(EMOJI_NAME)
     try:
@@ -207,8 +225,7 @@ def _check_weights(name: str, pretrained: str | None) -> None:
 
 def weights_id(name: str, pretrained: str | None = None) -> str:
     """Identity of a backbone's weights: a hash of their file, or "name/tag" for downloaded ones."""
-    packaged = name == EMOJI_NAME and pretrained is None
-    path = EMOJI_WEIGHTS if packaged else weights_file(pretrained)
+    path = _emoji_weights(pretrained) if name == EMOJI_NAME else weights_file(pretrained)
     if path is None or not path.is_file():
         return f"{name}/{pretrained}"
     return _file_hash(path, path.stat().st_mtime_ns)

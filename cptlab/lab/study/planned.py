@@ -6,7 +6,15 @@ import dataclasses
 from collections.abc import Callable, Iterable
 
 from cptlab.lab.study import lineup
-from cptlab.lab.study.claims.variants import BY_LOSSES, CPT, PLAIN, WITHOUT_TETF, CPTVariant, label
+from cptlab.lab.study.claims.variants import (
+    BY_LOSSES,
+    CPT,
+    PLAIN,
+    WITHOUT_TETF,
+    ZERO_SHOT,
+    CPTVariant,
+    label,
+)
 from cptlab.lab.study.design import Design
 from cptlab.lab.study.lineup import BOTH, STABILITY, label_of
 from cptlab.lab.study.profile import Profile
@@ -26,6 +34,10 @@ TUNED_SUM = "CPT (sum), tuned schedule"
 
 NO_LOSS = CPTVariant(without=("TETF", "CC", "RS"))
 """CPT without its losses: the prompts of IVLP under CPT's schedule."""
+
+MAIN_METHODS = (ZERO_SHOT, PLAIN, "PromptSRC", "DeKg", CPT)
+OTHER_WEIGHTS = ("seed1", "seed2")
+"""Of EmojiCLIP, from other pretraining seeds by the same recipe."""
 
 AS_PUBLISHED = " (as published)"
 """Behind the label of a method that has its published schedule in place of the tuned one."""
@@ -116,6 +128,16 @@ def single_cluster(profile: Profile) -> Study:
     return dict.fromkeys(_with(profile, smallest(profile), method), name)
 
 
+def backbones(profile: Profile) -> Study:
+    """The main methods on two more EmojiCLIPs, of other pretraining seeds, with three seeds."""
+    study: Study = {}
+    for weights in OTHER_WEIGHTS:
+        other = dataclasses.replace(profile, pretrained=weights, curve_taus=())
+        runs = grid(other, smallest(other).first_seeds(3), MAIN_METHODS, BOTH[1:])
+        study |= {spec: f"{name}, {weights}" for spec, name in runs.items()}
+    return study
+
+
 def tuned_cpt(profile: Profile) -> CPTMethod:
     """CPT as the profile has it, with L_TETF as a mean over pairs."""
     return profile.make(CPTMethod, "base_to_new", **CPT.fields(BOTH[1]))
@@ -156,6 +178,7 @@ PARTS: dict[str, Callable[[Profile], Study]] = {
     "published": published,
     "ratios": ratios,
     "spread": spread,
+    "backbones": backbones,
     "few-shot": few_shot,
     "transfer": transfer,
 }
