@@ -63,7 +63,7 @@ class Profile:
     backbone. None for schedule or depths: as published for each method and protocol, for ViT-B/16.
     tuned: methods that were tuned have the rate, length and hyper-parameters that were chosen
     (`as_tuned`) in place of these. costly: labels of methods that cost many times the others; they
-    have the first three seeds, at the smallest ratio alone. spread: seeds that the methods of
+    run at the smallest ratio alone. spread: seeds that the methods of
     Fig. 4 have on all data sets, None for those of the comparison on the first alone.
     class_order, crop, device, precision, compile, threads: as in `RunSpec`.
     """

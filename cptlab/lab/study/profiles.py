@@ -72,7 +72,7 @@ STUDY = Profile(
     curve_taus=(0.06,),
     readings=(Reading("sum"), Reading("pair mean")),
     tuned=True,
-    costly=("CoCoOp",),
+    costly=("CLIP-LoRA", "PromptSRC", "DPC (MaPLe)", "CoCoOp"),
     spread=tuple(range(11, 21)),
     class_order="permuted",
 )

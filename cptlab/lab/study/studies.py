@@ -37,10 +37,10 @@ def grid(
 ) -> Study:
     """Methods (`methods`) x data sets x imbalance ratios x seeds.
 
-    Zero-shot needs one seed, unless each has a tail of its own; costly methods have a part of it.
+    Zero-shot needs one seed, unless each has a tail of its own; costly methods have the smallest ratio alone.
 
     A run that some figure shows along training records its curve in every study, so that tables and
-    curves share it. followed: a data set on which all of these do.
+    curves share it, but for costly ones. followed: a data set on which all of these do.
     """
     shown = methods(profile, learned(profile))
     curves = [("base_to_new", profile.curve_dataset, tau) for tau in profile.curve_taus]
@@ -48,12 +48,13 @@ def grid(
     for name, method in methods(profile, variants, readings, protocol).items():
         part = design
         if name in profile.costly:
-            part = design.at(design.smallest_tau).first_seeds(3)
+            part = design.at(profile.comparison.smallest_tau)
         one = name == ZERO_SHOT and profile.class_order == "name"
         for dataset in part.datasets:
             for tau in part.taus:
                 curve = name in shown and (protocol, dataset, tau) in curves
                 curve |= dataset == followed and name != ZERO_SHOT
+                curve &= name not in profile.costly
                 seeds = part.seeds[:1] if one else part.seeds_at(tau)
                 for seed in seeds:
                     study[profile.spec(dataset, method, tau, seed, protocol, curve)] = name

@@ -26,7 +26,7 @@ from cptlab.methods.schedule import Schedule
 from cptlab.training.spec import RunSpec
 
 CONFIGURATIONS = 6
-RATES, WITH_OPTIONS = (1 / 3, 1.0, 3.0), (1.0, 3.0)
+RATES, WITH_OPTIONS = (1 / 3, 1.0, 3.0), (1 / 3, 1.0)
 """Factors of a method's own rate: where epochs are varied beside it, or values of its own."""
 LONGER, SHORTER, LONG = 4.0, 0.25, 12
 """Factor of the epochs of the second length, for methods of up to `LONG` epochs and for others:

@@ -1,0 +1,120 @@
+"""The runs of docs/plan.md, and what tuning chose for them."""
+
+import dataclasses
+from collections import defaultdict
+from importlib.resources import files
+
+import pandas as pd
+import pytest
+
+from cptlab.lab.study import lineup, planned, tuning
+from cptlab.lab.study.as_tuned import as_tuned, table
+from cptlab.lab.study.planned import AS_PUBLISHED, DOSES, PARTS
+from cptlab.lab.study.profiles import FULL, STUDY
+from cptlab.methods import CPT, CoOp, ZeroShot
+
+EVERY = lineup.tuned(STUDY)
+TABLE = pd.read_csv(files(planned.__package__).joinpath("tuned.csv"))
+
+
+def test_the_table_holds_six_configurations_of_every_method_and_takes_the_best():
+    assert set(TABLE["method"]) == set(EVERY)
+    assert set(TABLE.groupby("method").size()) == {tuning.CONFIGURATIONS}
+    assert set(TABLE["runs"]) == {len(tuning.DATASETS) * len(tuning.SEEDS)}
+    best = TABLE.loc[TABLE.groupby("method")["H"].idxmax()]
+    chosen = TABLE[TABLE["chosen"]]
+    assert dict(zip(chosen["method"], chosen["H"])) == dict(zip(best["method"], best["H"]))
+
+
+def test_what_was_tried_is_what_the_rule_says():
+    plain = planned.untuned(STUDY)
+    for label, method in EVERY.items():
+        own = plain.schedule_of(method, "base_to_new", "food")
+        tried = tuning.configurations(method, own)
+        rates = {schedule.lr for m, schedule in tried if m.weights()}
+        assert set(TABLE.query("method == @label")["lr"].dropna()) == rates, label
+
+
+@pytest.mark.parametrize("label", EVERY)
+def test_a_method_of_the_study_has_what_was_chosen_for_it(label):
+    row = TABLE[TABLE["chosen"]].set_index("method").loc[label]
+    (method,) = lineup.chosen(STUDY, [label]).values()
+    schedule = STUDY.schedule_of(method, "base_to_new", "food")
+    if method.weights():
+        found = (schedule.lr, schedule.epochs, schedule.steps_per_shot)
+        assert found == (row["lr"], row["epochs"], row["steps_per_shot"])
+    searched = as_tuned(type(method), vars(method)).options
+    assert {name: getattr(method, name) for name in searched} == dict(searched)
+    assert lineup.label_of(STUDY, method) == label
+
+
+def test_what_was_not_tuned_is_as_published():
+    assert as_tuned(ZeroShot, {}) is None
+    assert as_tuned(CPT, {}) is None  # as printed: the sum over pairs
+    printed = STUDY.make(CPT)
+    assert printed == FULL.make(CPT)
+    plain = FULL.schedule_of(printed, "base_to_new", "food")
+    assert STUDY.schedule_of(printed, "base_to_new", "food") == plain
+    assert planned.untuned(STUDY).make(CoOp) == FULL.make(CoOp)
+
+
+def test_what_is_given_goes_before_what_was_tuned():
+    given = STUDY.make(CPT, etf_reduction="pair_mean", lambda_tetf=7.0)
+    assert given.lambda_tetf == 7.0
+    assert as_tuned(CPT, {"etf_reduction": "pair_mean", "lambda_cc": 0.0}) in table()
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_runs_are_of_seeds_that_were_not_seen_and_orders_that_differ(part):
+    study = PARTS[part](STUDY)
+    assert {spec.class_order for spec in study} == {"permuted"}
+    assert min(spec.seed for spec in study) >= 11
+    cells = defaultdict(set)
+    for spec, name in study.items():
+        cells[name, spec.dataset, spec.tau, spec.seed, spec.protocol, spec.n_max].add(spec)
+    assert {len(specs) for specs in cells.values()} == {1}
+
+
+def test_a_label_is_one_method_and_one_schedule():
+    meant = defaultdict(set)
+    for part in ("main", "single cluster", "dose", "ablation", "published", "ratios", "spread"):
+        for spec, name in PARTS[part](STUDY).items():
+            meant[name].add((spec.method, spec.schedule))
+    assert {name: len(found) for name, found in meant.items()} == dict.fromkeys(meant, 1)
+    assert len({next(iter(found)) for found in meant.values()}) == len(meant)  # and the reverse
+
+
+def test_doses_differ_in_one_weight():
+    tuned = planned.tuned_cpt(STUDY)
+    for name, weights in DOSES.items():
+        found = {
+            getattr(spec.method, name)
+            for spec in planned.dose(STUDY)
+            if dataclasses.replace(spec.method, **{name: getattr(tuned, name)}) == tuned
+        }
+        assert found == {*weights, getattr(tuned, name)} | (
+            {0.0} if name == "lambda_tetf" else set()
+        )
+
+
+def test_clusters_differ_in_nothing_else_and_each_seed_deals_anew():
+    study = planned.clusterings(STUDY, 4.0)
+    fields = ("n_clusters", "cluster_method", "cluster_size", "cluster_seed")
+    usual = {name: getattr(CPT(), name) for name in fields}
+    methods = {dataclasses.replace(spec.method, **usual) for spec in study}
+    assert methods == {dataclasses.replace(planned.tuned_cpt(STUDY), lambda_tetf=4.0)}
+    random = [spec for spec in study if spec.method.cluster_method == "random"]
+    assert all(spec.method.cluster_seed == spec.seed for spec in random)
+
+
+def test_published_schedules_are_another_row_where_they_differ():
+    main, published = planned.main(STUDY), planned.published(STUDY)
+    assert all(name == main[spec] for spec, name in published.items() if spec in main)
+    assert all(spec not in main for spec, name in published.items() if name.endswith(AS_PUBLISHED))
+    assert len(published) >= len(main)
+
+
+def test_costly_methods_run_at_the_smallest_ratio():
+    of = {(s.tau, s.seed) for s, name in planned.main(STUDY).items() if name in STUDY.costly}
+    assert of == {(0.06, seed) for seed in range(11, 16)}
+    assert not set(STUDY.costly) & set(planned.ratios(STUDY).values())
