@@ -37,7 +37,8 @@ def grid(
 ) -> Study:
     """Methods (`methods`) x data sets x imbalance ratios x seeds.
 
-    Zero-shot needs one seed, unless each has a tail of its own; costly methods have the smallest ratio alone.
+    Zero-shot needs one seed, unless each has a tail of its own; costly methods run at the smallest
+    ratio alone.
 
     A run that some figure shows along training records its curve in every study, so that tables and
     curves share it, but for costly ones. followed: a data set on which all of these do.
