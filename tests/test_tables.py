@@ -128,6 +128,10 @@ def test_one_run_stands_for_every_seed():
     plain = comparison().drop(columns="tau")
     again = for_every_seed(plain, "Zero-shot").query("method == 'Zero-shot'")
     assert sorted(again["seed"]) == [1, 2, 3] and set(again["H"]) == {60.0}
+    # runs of its own for several seeds stay as they are
+    frozen = comparison().query("method == 'Zero-shot'")
+    seeded = pd.concat([comparison(), frozen.assign(seed=2, H=50.0)], ignore_index=True)
+    assert for_every_seed(seeded, "Zero-shot") is seeded
 
 
 def test_gains_count_every_class_once_and_join_numbers_of_images():

@@ -104,6 +104,9 @@ def _minus(own: Parts, partner: Parts | float) -> Parts:
 def for_every_seed(frame: pd.DataFrame, method: str) -> pd.DataFrame:
     """Repeat the one run of a method without randomness (zero-shot) for every seed of the others.
 
+    Where it has runs of several seeds nothing is repeated: in a class order that is drawn by seed
+    even zero-shot has another tail in each.
+
     Args:
         frame: one row per run with the columns "method", "seed" and, if they vary, "dataset" and
             "tau"; runs are repeated within these.
@@ -111,6 +114,9 @@ def for_every_seed(frame: pd.DataFrame, method: str) -> pd.DataFrame:
     """
     keys = [name for name in ("dataset", "tau") if name in frame.columns]
     alone = frame["method"] == method
+    own = frame.loc[alone, [*keys, "seed"]].drop_duplicates()
+    if len(own) > (len(own[keys].drop_duplicates()) if keys else 1):
+        return frame
     seeds = frame.loc[~alone, [*keys, "seed"]].drop_duplicates()
     once = frame[alone].drop(columns="seed")
     once = once.drop_duplicates(keys) if keys else once.head(1)
