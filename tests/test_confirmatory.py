@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from cptlab.lab.figures import confirmatory_panels
 from cptlab.lab.figures.style import use_style
 from cptlab.lab.study.claims.confirmatory import confirmatory, holm
-from cptlab.lab.study.claims.estimands import CONFIRMATORY, Cells, Family
+from cptlab.lab.study.claims.estimands import CONFIRMATORY, Family
 from cptlab.lab.study.claims.told import confirmatory_markdown, counted, p_text, sentence
 from cptlab.lab.study.intervals import crossed
 
@@ -140,15 +140,6 @@ def test_first_is_not_supported_where_a_rival_has_no_verdict():
     assert row["missing"] == "CoOp at tau = 0.06: 2 of 30 runs are missing (food 11, food 12)."
     # the others of the family are as they were
     assert by_number(confirmatory(frame[~gone], [FAMILY])).loc[1, "verdict"] == "supported"
-
-
-def test_a_method_with_fewer_seeds_by_plan_is_named_and_not_missing():
-    frame = study({("CPT", 0.06, "H"): 2.0})
-    frame = frame[(frame["method"] != "CoOp") | (frame["seed"] < 14)]
-    planned = Cells(fewer={"CoOp": (11, 12, 13)})
-    row = by_number(confirmatory(frame, [FAMILY], planned)).loc[5]
-    assert row["verdict"] == "supported"
-    assert (row["missing"], row["note"]) == ("", "CoOp with seeds 11, 12, 13")
 
 
 def test_one_missing_cell_is_allowed_and_two_are_not():

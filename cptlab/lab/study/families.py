@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from cptlab.lab.study import planned
 from cptlab.lab.study.claims import Reading
-from cptlab.lab.study.claims.estimands import BALANCED, CONFIRMATORY, TAU, Cells, Family
+from cptlab.lab.study.claims.estimands import BALANCED, CONFIRMATORY, TAU, Family
 from cptlab.lab.study.claims.variants import CPT, GLOBAL_ETF, PLAIN, WITHOUT_TETF, label
 from cptlab.lab.study.lineup import BOTH, methods
 from cptlab.lab.study.planned import AS_PUBLISHED
@@ -64,12 +64,6 @@ def prompt_tuning(profile: Profile) -> list[str]:
     their weights (CLIP-LoRA), nor zero-shot.
     """
     return [name for name, method in methods(profile).items() if method.prompt_shape()]
-
-
-def cells(profile: Profile) -> Cells:
-    """The plan's cells; costly methods have the first three seeds."""
-    few = profile.comparison.seeds[:3]
-    return Cells(fewer={f"{n}{end}": few for n in profile.costly for end in ("", AS_PUBLISHED)})
 
 
 def runs(profile: Profile) -> Study:

@@ -12,21 +12,26 @@ import numpy as np
 import pandas as pd
 
 from cptlab.lab.study.claims.claim import verdict
-from cptlab.lab.study.claims.estimands import BALANCED, CONFIRMATORY, TAU, Cells, Family, Planned
+from cptlab.lab.study.claims.estimands import (
+    BALANCED,
+    CONFIRMATORY,
+    MOST_MISSING,
+    TAU,
+    Cells,
+    Family,
+    Planned,
+)
 from cptlab.lab.study.claims.statistics import MissingRuns, Paired, log_ratio, paired
 
 LEVEL = 0.05
 """Of a family, for p values after Holm's correction."""
-MOST_MISSING = 1
-"""Cells that a method may lack before there is no verdict on it."""
 
 
 @dataclass(frozen=True)
 class Found:
     """An estimate with bounds and two-sided p value (NaN with fewer than five cells).
 
-    counts: of cells, data sets and seeds. left_out: what could not be compared, and why. fewer: who
-    has fewer seeds than others.
+    counts: of cells, data sets and seeds. left_out: what could not be compared, and why.
     """
 
     value: float = np.nan
@@ -34,7 +39,6 @@ class Found:
     p: float = np.nan
     counts: tuple[int, int, int] = (0, 0, 0)
     left_out: str = ""
-    fewer: str = ""
 
 
 def confirmatory(
@@ -118,7 +122,7 @@ def _judged(claim: Planned, found: Found, p_holm: float) -> tuple[str, str]:
         return "undecided", f"excludes {claim.threshold:g}, but not after Holm's correction"
     if side == "supported" and found.left_out:
         return "undecided", "ahead of those that can be compared, but some cannot"
-    return side, found.fewer
+    return side, ""
 
 
 # ------------------------------------------------------------------------------------- estimates
@@ -176,14 +180,12 @@ def _first(
     p = np.array([gap.p / 2 if gap.mean > 0 else 1 - gap.p / 2 for gap in gaps])
     p_first, p_behind = p.max(), np.min(1 - p) * len(p)
     lowers, uppers = [gap.bounds()[0] for gap in gaps], [gap.bounds(len(gaps))[1] for gap in gaps]
-    few = {name: cells.fewer[name] for name in others if name in cells.fewer}
     return Found(
         min(gap.mean for gap in gaps),
         (float(np.min(lowers)), float(np.min(uppers))),
         float(np.minimum(1.0, 2 * np.minimum(p_first, p_behind))),
         max(counts),
         " ".join(lacking),
-        ", ".join(f"{name} with seeds {', '.join(map(str, few[name]))}" for name in few),
     )
 
 
@@ -197,14 +199,13 @@ def _runs(
     """The runs of methods at imbalance ratios on the same cells, in the order of the terms."""
     found, lacking = [], []
     for name, tau in terms:
-        wanted = [seed for seed in seeds if seed in cells.fewer.get(name, seeds)]
         here = frame["method"].eq(name) & np.isclose(frame["tau"].astype(float), tau)
-        here &= frame["seed"].isin(wanted) & frame["dataset"].isin(cells.datasets)
+        here &= frame["seed"].isin(seeds) & frame["dataset"].isin(cells.datasets)
         rows = frame[here]
         if quantity in rows:
             rows = rows.dropna(subset=[quantity])
         has = set(zip(rows["dataset"], rows["seed"], strict=True))
-        planned = [(dataset, seed) for dataset in cells.datasets for seed in wanted]
+        planned = [(dataset, seed) for dataset in cells.datasets for seed in seeds]
         missing = [cell for cell in planned if cell not in has]
         if len(missing) > MOST_MISSING:
             lacking.append(f"{name} at tau = {tau:g}: {_told(missing, len(planned))}.")

@@ -1,25 +1,25 @@
 """The eight confirmatory claims of docs/plan.md as data: what is compared, and on which cells."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from cptlab.emoji.catalog import CATEGORIES
 
 TAU, BALANCED = 0.06, 1.0
+MOST_MISSING = 1
+"""Cells that a method may lack before there is no verdict on it."""
 
 
 @dataclass(frozen=True)
 class Cells:
     """The cells of the plan: every data set with every seed.
 
-    spread_seeds: where spreads are compared. fewer: seeds of methods that have not all of them.
+    spread_seeds: where spreads are compared.
     """
 
     datasets: tuple[str, ...] = tuple(CATEGORIES)
     seeds: tuple[int, ...] = (11, 12, 13, 14, 15)
     spread_seeds: tuple[int, ...] = tuple(range(11, 21))
-    fewer: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
