@@ -52,7 +52,7 @@ FIGURES = {
     ],
     "03_sensitivity": ["fig3_sensitivity", "fig3_weights_heatmap"],
     "04_ablation": ["tab1_ablation"],
-    "06_base_to_new": ["tab2_base_to_new", "tab2_ranks", "tail_accuracy"],
+    "06_base_to_new": ["tab2_base_to_new", "tab2_ranks", "tail_accuracy", "other_measures"],
     "07_cross_dataset": ["tab3_cross_dataset", "tab3_cross_dataset_ranks"],
     "08_domain_generalization": [
         "tab4_domain_generalization",

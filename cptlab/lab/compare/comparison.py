@@ -16,6 +16,7 @@ from cptlab.lab.compare.question import PRIMARY, Question
 from cptlab.lab.figures.style import in_style, save, use_style
 from cptlab.lab.runs.frame import runs_frame
 from cptlab.lab.runs.results import Result
+from cptlab.lab.study.beside import with_class_measures
 from cptlab.lab.study.claims.variants import ZERO_SHOT
 from cptlab.lab.study.parts import parts_of
 from cptlab.lab.study.summary import NUMBERS, PARTS, spanned, summarise, text_of
@@ -75,7 +76,8 @@ class Comparison:
     def _runs(self) -> pd.DataFrame:
         """What the table needs of every run, with what its metrics are means of."""
         columns = ["dataset", "method", "tau", "seed", *self.metrics]
-        return self.frame[columns].assign(**{PARTS: [parts_of(result) for result in self.results]})
+        runs = self.frame[columns].assign(**{PARTS: list(map(parts_of, self.results))})
+        return with_class_measures(runs, self.results)
 
     def summary(self) -> pd.DataFrame:
         """The numbers of the table, tidy, for each data set and for their mean.

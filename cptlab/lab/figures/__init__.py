@@ -20,6 +20,7 @@ from cptlab.lab.figures.comparison import method_grid, method_intervals
 from cptlab.lab.figures.confirmatory import confirmatory_panels
 from cptlab.lab.figures.contact_sheet import contact_sheet
 from cptlab.lab.figures.cost import accuracy_by_cost, cost_panels
+from cptlab.lab.figures.gains import gain_panels
 from cptlab.lab.figures.images import drawing_sheet, image_grid
 from cptlab.lab.figures.ledger import verdict_matrix
 from cptlab.lab.figures.ledger_table import ledger_table
@@ -55,6 +56,7 @@ __all__ = [
     "drawing_sheet",
     "equal_spans",
     "few_shot_panels",
+    "gain_panels",
     "gains_by_shots",
     "image_grid",
     "ledger_table",

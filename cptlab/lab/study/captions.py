@@ -70,6 +70,9 @@ CAPTIONS = {
     "On {similarity}.",
     "fig5_cluster_map_drawings": "UMAP of the class texts, zero-shot and {tuned}, with a test "
     "drawing of each class. On {similarity}.",
+    "other_measures": "Accuracy on concepts that pretraining saw often or seldom, on the worst "
+    f"quarter of the base classes, and among base and new names, minus zero-shot's: {INTERVAL}. On "
+    "{smallest}.",
     "own_texts_similarity": "Cosine similarity of the text features of a file, clusters side by "
     "side.",
     "own_texts_map": "UMAP of the text features of a file, clusters outlined.",

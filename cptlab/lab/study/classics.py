@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from cptlab.lab.study.beside import GAIN
 from cptlab.lab.study.claims import Reading
 from cptlab.lab.study.claims.variants import CPT, PLAIN, label
 from cptlab.lab.study.findings import findings
@@ -11,7 +12,7 @@ from cptlab.lab.study.profile import Profile
 from cptlab.lab.study.tables import differences, method_table, to_markdown
 from cptlab.lab.study.varied import CLASSICS
 
-METRICS = ["H", "base", "new", "head", "medium", "tail"]
+METRICS = ["H", "base", "new", "head", "medium", "tail", GAIN]
 SHOWN = ["H", "head", "tail"]
 AS_IT_IS = next(iter(CLASSICS))
 COLUMNS = ["tau", "method", "metric", "mean", "lower", "upper", "n"]

@@ -8,12 +8,13 @@ from pathlib import Path
 import pandas as pd
 
 from cptlab.lab.runs.results import Result
+from cptlab.lab.study.beside import GAIN
 from cptlab.lab.study.claims.variants import PLAIN, ZERO_SHOT
 from cptlab.lab.study.paired import file_part, paired, sentences, taking_part
 from cptlab.lab.study.profile import Profile
 from cptlab.lab.study.tables import for_every_seed, gain_table, method_table, rank_table
 
-METRICS = ["H", "base", "new", "head", "medium", "tail"]
+METRICS = ["H", "base", "new", "head", "medium", "tail", GAIN]
 SHOWN = ["H", "base", "new", "tail"]
 TAIL = (ZERO_SHOT, "CoOp", PLAIN, "PromptSRC", "DeKg", "CPT (sum)", "CPT (pair mean)")
 """Methods whose tail is shown, unless others were chosen."""

@@ -8,6 +8,7 @@ import pandas as pd
 
 from cptlab.lab.runs.queue import run
 from cptlab.lab.runs.results import Result, table
+from cptlab.lab.study.beside import with_class_measures
 from cptlab.lab.study.parts import parts_of
 from cptlab.lab.study.studies import Study
 from cptlab.lab.study.summary import PARTS
@@ -16,13 +17,16 @@ from cptlab.lab.study.summary import PARTS
 def run_study(
     study: Study, store: Path, jobs: int = 1
 ) -> tuple[dict[str, list[Result]], pd.DataFrame]:
-    """Run what is missing; results by label, and the tidy table with labels as `method`."""
+    """Run what is missing; results by label, and the tidy table with labels as `method`, means over
+    classes and zero-shot's beside them (`beside.with_class_measures`).
+    """
     finished = run(list(study), store, jobs)
     labels = [study[result.spec] for result in finished]
     results: dict[str, list[Result]] = {label: [] for label in labels}
     for label, result in zip(labels, finished, strict=True):
         results[label].append(result)
-    return results, table(finished).assign(method=labels)
+    runs = table(finished).assign(**{"method": labels, PARTS: list(map(parts_of, finished))})
+    return results, with_class_measures(runs, finished)
 
 
 def with_parts(table: pd.DataFrame, results: dict[str, list[Result]]) -> pd.DataFrame:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cptlab.lab.study.intervals import linear_harmonic, linear_mean
+from cptlab.lab.study.by_class import accuracies_of, classes_of, parts_over
+from cptlab.lab.study.intervals import linear_harmonic
 
 if TYPE_CHECKING:
     from cptlab.lab.runs.finished import Result
@@ -26,20 +27,14 @@ def parts_of(result: Result) -> dict[str, np.ndarray]:
     parts are moved so that their mean is the metric.
     """
     metrics, found = result.metrics, {}
-    roles = {
-        str(role): rows["accuracy"].to_numpy(dtype=float)[:, None]
-        for role, rows in result.classes.groupby("role", sort=False)
-    }
+    roles = {role: values[:, None] for role, values in accuracies_of(result).items()}
     found |= {role: values for role, values in roles.items() if role in metrics}
     if {"base", "new"} <= roles.keys():
         found["H"] = linear_harmonic(roles["base"], roles["new"])
     learned = result.classes.dropna(subset="n_k")
-    accuracies = learned["accuracy"].to_numpy(dtype=float)[:, None]
-    found["macro"] = accuracies
-    for name, members in _thirds(result).items():
-        if len(members):
-            counted = np.isin(np.arange(len(learned)), members)[:, None]
-            found[name] = linear_mean(accuracies, counted)
+    found["macro"] = learned["accuracy"].to_numpy(dtype=float)[:, None]
+    for name, (role, places) in classes_of(result).items():
+        found[name] = parts_over(roles[role][:, 0], places)[:, None]
     for name, start in DATASETS.items():
         tested = [value for key, value in metrics.items() if key.startswith(start)]
         if tested:
@@ -49,15 +44,3 @@ def parts_of(result: Result) -> dict[str, np.ndarray]:
         for name, values in found.items()
         if name in metrics
     }
-
-
-def _thirds(result: Result) -> dict[str, np.ndarray]:
-    """Places of the head, medium and tail classes among the learned ones; none if unknown."""
-    learned = result.classes.dropna(subset="n_k")
-    if "rank" in learned:
-        ranks = learned["rank"].to_numpy(dtype=int)
-    elif result.spec.class_order == "name":  # older results do not store what the name says
-        ranks = np.arange(len(learned))
-    else:
-        return {}
-    return dict(zip(("head", "medium", "tail"), np.array_split(np.argsort(ranks), 3), strict=True))

@@ -94,15 +94,18 @@ def check_one_row_per_run(
         )
 
 
-def text_of(row: Any) -> str:
+def text_of(row: Any, digits: int = 1) -> str:
     """A row of `summarise` as text: "71.2 [69.8, 72.6]" with an interval, "71.2 (70.1 to 72.0)"
-    with the range of a few runs, "71.2" of a single one.
+    with the range of a few runs, "71.2" of a single one. digits: behind the point.
     """
     if row is None or row.n == 0:
         return "–"
+    mean, *span = (
+        f"{value:z.{digits}f}" for value in (row.mean, row.lower, row.upper, row.least, row.most)
+    )
     if not np.isnan(row.lower):
-        return f"{row.mean:z.1f} [{row.lower:z.1f}, {row.upper:z.1f}]"
-    return f"{row.mean:z.1f}" + (f" ({row.least:z.1f} to {row.most:z.1f})" if row.n > 1 else "")
+        return f"{mean} [{span[0]}, {span[1]}]"
+    return mean + (f" ({span[2]} to {span[3]})" if row.n > 1 else "")
 
 
 def spanned(table: pd.DataFrame) -> pd.DataFrame:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import sem, t
 
+from cptlab.lab.study.beside import BESIDE, on_the_same_classes
 from cptlab.lab.study.parts import Parts
 from cptlab.lab.study.summary import PARTS
 
@@ -102,7 +103,8 @@ def _minus(own: Parts, partner: Parts | float) -> Parts:
 
 
 def for_every_seed(frame: pd.DataFrame, method: str) -> pd.DataFrame:
-    """Repeat the one run of a method without randomness (zero-shot) for every seed of the others.
+    """Repeat the one run of a method without randomness (zero-shot) for every seed of the others,
+    where it is known (`beside.BESIDE`) with its numbers on the head and tail classes of each.
 
     Where it has runs of several seeds nothing is repeated: in a class order that is drawn by seed
     even zero-shot has another tail in each.
@@ -121,6 +123,8 @@ def for_every_seed(frame: pd.DataFrame, method: str) -> pd.DataFrame:
     once = frame[alone].drop(columns="seed")
     once = once.drop_duplicates(keys) if keys else once.head(1)
     repeated = once.merge(seeds, on=keys) if keys else once.merge(seeds, how="cross")
+    if BESIDE in frame:
+        repeated = on_the_same_classes(repeated, frame[~alone], keys)
     return pd.concat([repeated, frame[~alone]], ignore_index=True)[frame.columns]
 
 
