@@ -5,6 +5,7 @@ import pytest
 from cptlab.lab.study import as_tuned, families, planned
 from cptlab.lab.study.as_tuned import Tuned
 from cptlab.lab.study.claims.estimands import CONFIRMATORY
+from cptlab.lab.study.lineup import prompt_tuning
 from cptlab.lab.study.profiles import FULL, STUDY
 from cptlab.methods import CPT, IVLP
 
@@ -38,7 +39,7 @@ def test_methods_of_the_families(table):
 
 
 def test_prompt_tuning_is_to_learn_tokens(table):
-    found = set(families.prompt_tuning(STUDY))
+    found = set(prompt_tuning(STUDY))
     assert {"CoOp", "CoCoOp", "MaPLe", "PromptSRC", "DeKg", "TCP", "KgCoOp", "IVLP"} <= found
     others = {"Zero-shot", "Linear probe", "CLAP", "Tip-Adapter", "Tip-Adapter-F", "CLIP-LoRA"}
     assert not found & (others | {"Candle", "Candle (knows new names)"})

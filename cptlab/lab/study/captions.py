@@ -21,6 +21,10 @@ CHOSEN = "the first of the chosen methods", "the others of the chosen methods"
 """Methods of the two figures of collapse."""
 
 CAPTIONS = {
+    "claims_confirmatory": "The eight claims of docs/plan.md: difference within a data set and "
+    "seed (the last one a ratio of spreads) with its 95 % interval over data sets and seeds; "
+    "shaded: the claimed side. A verdict takes the interval and Holm's correction among the "
+    "eight. On {smallest}.",
     "tour_drawings": "Training and test drawings of some classes, one row per vendor; the number "
     "of training images in brackets. On {tour}.",
     "tour_predictions": "Test drawings with the predictions of zero-shot and of {tuned}, changed "
@@ -55,10 +59,6 @@ CAPTIONS = {
     f"runs did not train on, their mean and each (Table 4): {GRID}. Source: {{transfer}}.",
     "tab4_domain_generalization_ranks": f"{RANKS.format('accuracy', 'domains')} Source: "
     "{transfer}.",
-    "claims_confirmatory": "The eight claims of docs/plan.md: difference within a data set and "
-    "seed (the last one a ratio of spreads) with its 95 % interval over data sets and seeds; "
-    "shaded: the claimed side. A verdict takes the interval and Holm's correction among the "
-    "eight. On {smallest}.",
     "claims_ledger": "Verdict on each claim of the paper under each reading of the losses: "
     "a 95 % interval of paired differences against the claimed bound, over data sets or classes, "
     "and seeds. "

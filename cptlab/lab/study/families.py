@@ -8,7 +8,7 @@ from cptlab.lab.study import planned
 from cptlab.lab.study.claims import Reading
 from cptlab.lab.study.claims.estimands import BALANCED, CONFIRMATORY, TAU, Family
 from cptlab.lab.study.claims.variants import CPT, GLOBAL_ETF, PLAIN, WITHOUT_TETF, label
-from cptlab.lab.study.lineup import BOTH, methods
+from cptlab.lab.study.lineup import BOTH, prompt_tuning
 from cptlab.lab.study.planned import AS_PUBLISHED
 from cptlab.lab.study.profile import Profile
 from cptlab.lab.study.studies import Study
@@ -55,15 +55,6 @@ def _family(
         global_etf=frame,
         rivals=tuple(named(rival) for rival in prompt_tuning(profile) if rival not in theirs),
     )
-
-
-def prompt_tuning(profile: Profile) -> list[str]:
-    """Labels of the methods of the tables that learn tokens of a tower, whatever else they learn.
-
-    Not those that leave both towers as they are (linear probe, Tip-Adapter, Candle) or change
-    their weights (CLIP-LoRA), nor zero-shot.
-    """
-    return [name for name, method in methods(profile).items() if method.prompt_shape()]
 
 
 def runs(profile: Profile) -> Study:

@@ -104,9 +104,19 @@ def claims(profile: Profile) -> tuple[Claim, ...]:
 
     The paper's own baselines where CPT alone was chosen.
     """
-    not_theirs = {ZERO_SHOT, CPT, *(label(CPT, reading) for reading in BOTH)}
-    others = tuple(variant for variant in compared(profile) if variant not in not_theirs)
-    return against(others or BASELINES)
+    own = {CPT, *(label(CPT, reading) for reading in BOTH)}
+    theirs = set(prompt_tuning(profile))
+    others = (one for one in compared(profile) if one not in own and label(one, BOTH[0]) in theirs)
+    return against(tuple(others) or BASELINES)
+
+
+def prompt_tuning(profile: Profile) -> list[str]:
+    """Labels of the methods of the tables that learn tokens of a tower, whatever else they learn.
+
+    Not those that leave both towers as they are (linear probe, Tip-Adapter, Candle) or change
+    their weights (CLIP-LoRA), nor zero-shot.
+    """
+    return [name for name, method in methods(profile).items() if method.prompt_shape()]
 
 
 def learned(profile: Profile) -> tuple[Variant, ...]:
