@@ -159,7 +159,7 @@ def test_ratio_by_hand():
 
 def test_ratio_does_not_depend_on_the_numbers_of_images_but_nc1_does():
     generator = torch.Generator().manual_seed(5)
-    classes, d, draws = 12, 16, 150
+    classes, d, draws = 12, 16, 100
     centres = torch.nn.functional.normalize(randn(classes, d, seed=7), dim=-1)
 
     def images(counts):

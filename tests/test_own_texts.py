@@ -134,7 +134,7 @@ def test_geometry_is_that_of_its_definitions(tmp_path, features):
     assert alone["clusters"] == 1 and alone[["silhouette", "between", "gap"]].isna().all()
 
 
-def test_pictures_have_every_class_once(tmp_path, features):
+def test_a_matrix_has_every_class_once(tmp_path, features):
     own = own_texts.read(npz(tmp_path / "mine.npz", NAMES, features))
     found = own.similarities
     assert sorted(found.names) == sorted(NAMES)
@@ -142,6 +142,11 @@ def test_pictures_have_every_class_once(tmp_path, features):
     expected = cosine_matrix(own.features)[first, second]
     assert found.matrices["mine"][0, 1] == pytest.approx(expected)
     assert (np.diff(found.clusters) != 0).sum() == 1  # clusters lie side by side
+
+
+@pytest.mark.slow
+def test_a_map_has_every_class_once(tmp_path, features):
+    own = own_texts.read(npz(tmp_path / "mine.npz", NAMES, features))
     assert own.map["name"].tolist() == NAMES and own.map["cluster"].tolist() == [*own.clusters]
 
 
