@@ -6,7 +6,7 @@ import pytest
 from test_summary import frame_of, result
 
 from cptlab.emoji import catalog
-from cptlab.lab.study.beside import BESIDE, GAIN, with_class_measures
+from cptlab.lab.study.beside import BESIDE, GAIN, stored, with_class_measures
 from cptlab.lab.study.by_class import SHOTS, classes_of
 from cptlab.lab.study.summary import PARTS, summarise
 from cptlab.lab.study.tables import differences, for_every_seed
@@ -69,6 +69,7 @@ def test_classes_go_by_rank_by_images_and_by_what_pretraining_saw(tmp_path):
 
 def test_zero_shot_is_read_on_the_tail_of_every_seed(runs):
     table = with_class_measures(*runs)
+    assert list(stored(table)) == [name for name in runs[0] if name != PARTS]
     once = table.iloc[0]
     tails = {1: 55.0, 2: 15.0, 3: 40.0}
     assert once["tail"] == pytest.approx(np.mean(list(tails.values())))

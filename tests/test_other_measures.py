@@ -18,7 +18,8 @@ def table(tmp_path):
     runs += [run_of(tmp_path, s, np.array(FROZEN) + ranks + 1) for s, ranks in RANKS.items()]
     for i, result in enumerate(runs):
         measures = {"joint": 20.0 + i, "base_nll": 1.234, "base_ece": 5.0, "tail_as_head": 7.0}
-        result.metrics.update(measures, macro_f1=30.0)
+        macro = result.classes.query("role == 'base'")["accuracy"].mean()
+        result.metrics.update(measures, macro_f1=30.0, macro=float(macro))
     frame = pd.concat([frame_of(runs[:1], "Zero-shot"), frame_of(runs[1:])], ignore_index=True)
     return with_class_measures(frame, runs)
 

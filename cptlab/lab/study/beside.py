@@ -13,13 +13,13 @@ import numpy as np
 import pandas as pd
 
 from cptlab.lab.study.by_class import (
+    SEEN,
     SHOTS,
     THIRDS,
     Classes,
     accuracies_of,
     classes_of,
     parts_over,
-    worst_of,
 )
 from cptlab.lab.study.summary import PARTS
 
@@ -31,6 +31,8 @@ BESIDE = "zero_shot"
 GAIN = "tail - Zero-shot"
 """Tail accuracy minus zero-shot's on the same classes, in points."""
 
+COMPUTED = (PARTS, BESIDE, GAIN, *SHOTS, *SEEN)
+"""Columns of runs that results have not stored."""
 ZERO_SHOT = "zero_shot"  # its class would bring torch, which figures do without
 
 Mean = tuple[float, np.ndarray]
@@ -38,7 +40,7 @@ Mean = tuple[float, np.ndarray]
 
 
 def with_class_measures(table: pd.DataFrame, results: Sequence[Result]) -> pd.DataFrame:
-    """A table of runs with the metrics of `by_class` (`classes_of`, `worst_of`), `GAIN`, `BESIDE`.
+    """A table of runs with the metrics of `by_class.classes_of`, `GAIN` and `BESIDE`.
 
     Where zero-shot has a single run, its own row gets, for thirds and numbers of images, the mean
     over the seeds that others have at its imbalance ratio. Other metrics stay as they are stored.
@@ -68,14 +70,15 @@ def with_class_measures(table: pd.DataFrame, results: Sequence[Result]) -> pd.Da
     for own, there in zip(found, beside, strict=True):
         if "tail" in own and "tail" in there:
             own[GAIN] = (own["tail"][0] - there["tail"][0], own["tail"][1] - there["tail"][1])
-    numbers = [
-        worst_of(result) | {name: mean for name, (mean, _) in own.items()}
-        for result, own in zip(results, found, strict=True)
-    ]
-    names = dict.fromkeys([*(name for own in numbers for name in own), GAIN])
-    columns = {name: [own.get(name, np.nan) for own in numbers] for name in names}
+    names = dict.fromkeys([*(name for own in found for name in own), GAIN])
+    columns = {name: [own.get(name, (np.nan,))[0] for own in found] for name in names}
     parts = [_extended(old, own) for old, own in zip(table[PARTS], found, strict=True)]
     return table.assign(**columns, **{PARTS: parts, BESIDE: beside})
+
+
+def stored(table: pd.DataFrame) -> pd.DataFrame:
+    """A table of runs without what was computed from the accuracies of classes, for a file."""
+    return table.drop(columns=[*COMPUTED], errors="ignore")
 
 
 def on_the_same_classes(

@@ -32,6 +32,7 @@ EXPOSURES = ("common", "rare")
 """How its pretraining showed a concept: every second one of a category in a single style,
 a tenth as often, and in the last third of it not at all (model card).
 """
+SEEN = tuple(f"{role}_{exposure}" for role in ("base", "new") for exposure in EXPOSURES)
 
 
 class Classes(NamedTuple):
@@ -80,19 +81,6 @@ def accuracies_of(result: Result) -> dict[str, np.ndarray]:
         role: np.array([row["accuracy"] for row in rows], dtype=float)
         for role, rows in by_role(result).items()
     }
-
-
-def worst_of(result: Result) -> dict[str, float]:
-    """The measures of `training.measures.worst` of the learned classes, also of runs that have not
-    stored them.
-    """
-    from cptlab.training.measures import worst  # torch, which figures do without
-
-    found: dict[str, float] = {}
-    for rows in by_role(result).values():
-        if _images(rows) is not None:
-            found = worst(np.array([row["accuracy"] for row in rows], dtype=float))
-    return {name: result.metrics.get(name, value) for name, value in found.items()}
 
 
 def parts_over(accuracies: np.ndarray, places: np.ndarray) -> np.ndarray:

@@ -11,8 +11,9 @@ import pandas as pd
 from cptlab.checks import counted
 from cptlab.lab.study.beside import GAIN
 from cptlab.lab.study.claims.variants import ZERO_SHOT
-from cptlab.lab.study.summary import summarise, text_of
+from cptlab.lab.study.summary import PARTS, summarise, text_of
 from cptlab.lab.study.tables import differences, for_every_seed
+from cptlab.training.measures import worst
 
 JOINT = {
     "joint": "joint",
@@ -58,13 +59,13 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
 
     table: of `outcomes.run_study`.
     """
-    known = _whole(table, NAMES)
+    known = _whole(_with_worst(table), NAMES)
     return _with_numbers(summarise(known, [name for name in NAMES if name in known]))
 
 
 def over_zero_shot(table: pd.DataFrame) -> pd.DataFrame:
     """The same of the measures `COMPARED`, minus those of zero-shot, run by run, in points."""
-    known = _whole(for_every_seed(table, ZERO_SHOT), COMPARED)
+    known = _whole(for_every_seed(_with_worst(table), ZERO_SHOT), COMPARED)
     values = [name for name in COMPARED if name in known]
     return _with_numbers(summarise(differences(known, ZERO_SHOT, values), values))
 
@@ -99,6 +100,13 @@ def lacking(table: pd.DataFrame) -> str:
         f"Not stored by {most} of {len(table)}, as results of older versions lack predictions: "
         f"{', '.join(without)}. A row has a measure where all of its runs have it."
     )
+
+
+def _with_worst(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with the worst classes also of runs that have not stored them."""
+    found = pd.DataFrame([worst(parts["macro"]) for parts in table[PARTS]], index=table.index)
+    stored = table.reindex(columns=found.columns)
+    return table.assign(**stored.astype(float).fillna(found))
 
 
 def _whole(table: pd.DataFrame, metrics: Iterable[str]) -> pd.DataFrame:

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from cptlab.lab.study.beside import BESIDE
+from cptlab.lab.study.beside import stored
 from cptlab.lab.study.claims.variants import PLAIN, ZERO_SHOT
 from cptlab.lab.study.findings import findings
-from cptlab.lab.study.summary import PARTS
 from cptlab.lab.study.tables import differences, method_table, to_markdown
 
 REFERENCES = (PLAIN, ZERO_SHOT)
@@ -76,11 +75,10 @@ def file_part(label: str) -> str:
 def store(folder: Path, name: str, content: pd.DataFrame | str) -> None:
     """Write a table as CSV with four decimals, or a text, into a folder of figures.
 
-    What numbers of runs are means of (`PARTS`, `BESIDE`) stays out.
+    Of runs what they have stored (`beside.stored`).
     """
     folder.mkdir(parents=True, exist_ok=True)
     if isinstance(content, str):
         (folder / name).write_text(content, encoding="utf-8")
     else:
-        content = content.drop(columns=[PARTS, BESIDE], errors="ignore")
-        content.to_csv(folder / name, index=False, float_format="%.4f")
+        stored(content).to_csv(folder / name, index=False, float_format="%.4f")
