@@ -21,14 +21,10 @@ from cptlab.lab.runs.queue import run
 from cptlab.lab.runs.results import load_result, table
 from cptlab.lab.study import claims
 from cptlab.lab.study.outcomes import training_logs
+from cptlab.lab.study.parts import parts_of
 from cptlab.lab.study.studies import Study
-from cptlab.lab.study.tables import (
-    differences,
-    for_every_seed,
-    method_table,
-    rank_table,
-    to_markdown,
-)
+from cptlab.lab.study.summary import PARTS, summarise, to_markdown
+from cptlab.lab.study.tables import differences, for_every_seed, rank_table
 from cptlab.methods import CPT, IVLP, CoOp, GlobalETF, ZeroShot
 from cptlab.methods.schedule import Schedule
 from cptlab.training.spec import RunSpec
@@ -74,7 +70,8 @@ def rebuilt(store: Path, folder: Path) -> dict[str, str]:
     named = study()
     results = [load_result(store, spec) for spec in named]
     frame = table(results).assign(method=list(named.values())).drop(columns="seconds")
-    summary = method_table(frame, METRICS)
+    parts = frame.assign(**{PARTS: list(map(parts_of, results))})
+    summary = summarise(parts, METRICS)
     gains = differences(for_every_seed(frame, "Zero-shot"), "IVLP", METRICS)
     chosen = [claim for claim in claims.CLAIMS if claim.name in CLAIMS]
     by_label: dict[str, list] = {}
@@ -88,8 +85,9 @@ def rebuilt(store: Path, folder: Path) -> dict[str, str]:
         method_intervals(summary, metric="H", ax=axes[0])
         rank_plot(ranks, ax=axes[1])
         seed_violins(tuned, ax=axes[2])
-        training_curves(followed, y="H", ax=axes[3], x="progress")
-        frames = {"intervals": summary, "ranks": ranks, "violins": tuned, "curves": followed}
+        curves = summarise(followed, ["H"], ["method", "progress"])
+        training_curves(curves, ax=axes[3], x="progress")
+        frames = {"intervals": summary, "ranks": ranks, "violins": tuned, "curves": curves}
         written = {
             f"{name}.csv": save(ax.figure, data, folder, name)[1].read_text()
             for ax, (name, data) in zip(axes, frames.items(), strict=True)

@@ -21,6 +21,7 @@ def table(labels) -> pd.DataFrame:
     frame = pd.DataFrame({"method": list(labels), "metric": "H"})
     frame["mean"] = 50 + rng.normal(size=len(frame))
     frame["lower"], frame["upper"] = frame["mean"] - 0.5, frame["mean"] + 0.25
+    frame["least"], frame["most"], frame["n"] = frame["mean"], frame["mean"], 6
     frame["step (ms)"] = 10.0 * np.arange(len(frame))  # the first one, zero-shot, takes none
     return frame
 
@@ -28,7 +29,7 @@ def table(labels) -> pd.DataFrame:
 def test_marks_and_intervals_are_those_of_the_frame(ax):
     frame = table(["Zero-shot", "CoOp", "IVLP", "CPT (sum)"])
     frame.loc[0, ["lower", "upper"]] = np.nan
-    frame.loc[len(frame)] = ["IVLP", "tail", 1.0, 0.0, 2.0, 1e6]  # another metric
+    frame.loc[len(frame)] = ["IVLP", "tail", 1.0, 0.0, 2.0, 1.0, 1.0, 6, 1e6]  # another metric
     assert accuracy_by_cost(frame, metric="H", cost="step (ms)", ax=ax) is ax
     rows = frame[frame["metric"] == "H"].set_index("method")
     assert len(ax.containers) == len(rows)

@@ -16,13 +16,21 @@ from cptlab.lab.figures import (
     size_panels,
     weight_heatmaps,
 )
+from cptlab.lab.study.claims.variants import names_of
+from cptlab.lab.study.summary import summarise
 
 
 def crossed(**columns) -> pd.DataFrame:
     """A row for every combination of values, with three seeds and H = 50 + seed."""
     columns = {**columns, "seed": (1, 2, 3)}
     frame = pd.DataFrame(itertools.product(*columns.values()), columns=list(columns))
-    return frame.assign(H=50.0 + frame["seed"])
+    return frame.assign(H=50.0 + frame["seed"], dataset="food")
+
+
+def table_of(frame: pd.DataFrame, *metrics: str) -> pd.DataFrame:
+    """Means over seeds."""
+    by = [name for name in frame if name not in ("seed", "H", "dataset", *metrics)]
+    return summarise(frame, metrics or ["H"], by)
 
 
 def titles(axes) -> list[str]:
@@ -32,13 +40,14 @@ def titles(axes) -> list[str]:
 def test_a_panel_per_reading_and_loss_and_one_for_other_methods():
     runs = crossed(reading=("sum", "pair mean"), loss=("CC", "RS"), weight=(0, 0.25), tau=(1, 0.06))
     defaults = {"CC": 0.25, "RS": 0.0}
+    runs = table_of(runs)
     plain = sensitivity_grid(runs, fig := Figure(), defaults=defaults)
     assert len(plain) == len(fig.axes) == 4
     assert [ax.get_xlabel() for ax in plain[2:]] == [
         r"weight $\lambda_\mathrm{CC}$",
         r"weight $\lambda_\mathrm{RS}$",
     ]
-    beside = crossed(method=("Mine", "CoOp"), tau=(1, 0.06))
+    beside = table_of(crossed(method=("Mine", "CoOp"), tau=(1, 0.06)))
     axes = sensitivity_grid(runs, Figure(), defaults=defaults, beside=beside)
     assert len(axes) == 6
     assert [tick.get_text() for tick in axes[5].get_xticklabels()] == ["CoOp", "Mine"]
@@ -75,18 +84,18 @@ def test_as_many_similarity_matrices_as_methods(n, shape):
 @pytest.mark.parametrize("n", [1, 4, 7])
 def test_a_panel_per_quantity_with_the_chosen_losses_and_methods(n):
     none, tetf, both = (False, False, False), (True, False, False), (True, True, True)
-    on = pd.DataFrame([none, tetf, both], columns=["tetf", "cc", "rs"])
+    losses = tuple(map(names_of, (none, tetf, both)))
     names = [f"quantity {i}" for i in range(n)]
-    runs = crossed(reading=("sum", "pair mean")).merge(on, how="cross")
+    runs = crossed(reading=("sum", "pair mean"), losses=losses)
     runs = runs.assign(**dict.fromkeys(names, runs["H"]))
     beside = crossed(method=("Mine", "CoOp"))
     beside = beside.assign(**dict.fromkeys(names, beside["H"] + 5))
     axes = ablation_panels(
-        runs,
+        table_of(runs, *names),
         fig := Figure(),
         {name: (f"title of {name}", name) for name in names},
         combinations=[none, tetf, both],
-        beside=beside,
+        beside=table_of(beside, *names),
     )
     assert titles(axes) == [f"title of {name}" for name in names] * 2
     assert [tick.get_text() for tick in axes[0].get_yticklabels()] == ["", "", "", "CoOp", "Mine"]

@@ -31,9 +31,11 @@ from cptlab.lab.figures import (
 from cptlab.lab.figures.collapse import MEASURES
 from cptlab.lab.figures.map import rounded_hull
 from cptlab.lab.figures.style import BLACK, BLUE, GREY, method_look, method_looks, save, use_style
-from cptlab.lab.study.tables import mean_interval, method_table, rank_table
+from cptlab.lab.study.intervals import crossed
+from cptlab.lab.study.summary import summarise
+from cptlab.lab.study.tables import rank_table
 
-SEEDS = range(4)
+SEEDS = range(5)
 
 
 @pytest.fixture
@@ -56,6 +58,12 @@ def ends(bar) -> np.ndarray:
     return np.array(bar.lines[2][0].get_segments())
 
 
+def interval(values) -> tuple[float, float, float]:
+    """Mean and bounds over seeds alone."""
+    found = crossed(np.asarray(values, dtype=float)[None])
+    return found.mean, found.lower, found.upper
+
+
 # Methods side by side
 
 
@@ -64,6 +72,7 @@ def test_grid_has_a_row_per_imbalance_ratio_and_a_scale_per_metric(tmp_path):
     table = pd.DataFrame(rows, columns=["method", "tau", "metric"])
     table["mean"] = 50.0 + np.arange(len(table))
     table["lower"], table["upper"] = table["mean"] - 1, table["mean"] + 2
+    table = table.assign(least=table["mean"], most=table["mean"], n=9)
     with use_style():
         fig = Figure(figsize=(8, 1))
         axes = method_grid(table, {"H": "H", "tail": "the tail"}, fig)
@@ -77,7 +86,8 @@ def test_grid_has_a_row_per_imbalance_ratio_and_a_scale_per_metric(tmp_path):
     assert axes[0].get_xlim() == axes[2].get_xlim()
     names = [text.get_text() for text in axes[2].get_yticklabels()]
     assert names == ["CPT (sum)", "IVLP", "CoOp"]
-    assert not fig.legends  # no zero-shot, so no line to explain
+    told = [text.get_text() for text in fig.legends[0].get_texts()]
+    assert told == ["95 % interval"]  # no zero-shot, so no line to explain
     save(fig, table, tmp_path, "grid")
     with pytest.raises(ValueError, match="no rows of the metric 'new'"):
         method_grid(table, {"new": "new"}, Figure())
@@ -86,7 +96,7 @@ def test_grid_has_a_row_per_imbalance_ratio_and_a_scale_per_metric(tmp_path):
 def test_one_wild_interval_does_not_stretch_a_grid():
     rows = [("Zero-shot", 50, 50, 50), ("IVLP", 40, -14, 94), ("CoOp", 48, 47, 49)]
     table = pd.DataFrame(rows, columns=["method", "mean", "lower", "upper"])
-    table = table.assign(tau=1.0, metric="H")
+    table = table.assign(tau=1.0, metric="H", least=table["mean"], most=table["mean"], n=9)
     with use_style():
         fig = Figure(figsize=(8, 1))
         (ax,) = method_grid(table, {"H": "H"}, fig)
@@ -95,7 +105,26 @@ def test_one_wild_interval_does_not_stretch_a_grid():
     assert [(*line.get_xdata(), *line.get_ydata()) for line in arrows] == [(35, 0), (55, 0)]
     assert ax.get_yticklabels()[0].get_text() == "IVLP"  # lowest
     (line,) = fig.legends
-    assert [text.get_text() for text in line.get_texts()] == ["mean of zero-shot"]
+    assert [text.get_text() for text in line.get_texts()] == ["95 % interval", "mean of zero-shot"]
+
+
+def test_ranges_are_thin_and_without_caps_and_the_legend_says_so():
+    bare = (np.nan, np.nan)
+    rows = [("IVLP", 40, 30, 50, 6), ("CoOp", 48, *bare, 3), ("DeKg", 45, *bare, 1)]
+    table = pd.DataFrame(rows, columns=["method", "mean", "lower", "upper", "n"])
+    table = table.assign(tau=1.0, metric="H", least=table["mean"] - 2, most=table["mean"] + 1)
+    with use_style():
+        fig = Figure(figsize=(8, 1))
+        (ax,) = method_grid(table, {"H": "H"}, fig)
+    _, interval_, range_ = ax.containers  # from below: DeKg, IVLP, CoOp
+    np.testing.assert_allclose(ends(interval_)[0, :, 0], [30, 50])
+    np.testing.assert_allclose(ends(range_)[0, :, 0], [46, 49])
+    assert range_.lines[2][0].get_linewidth() < interval_.lines[2][0].get_linewidth()
+    assert interval_.lines[1] and not range_.lines[1]  # caps
+    told = [text.get_text() for text in fig.legends[0].get_texts()]
+    assert told == ["95 % interval", "range of fewer than 5 runs"]
+    alone = method_grid(table[table["n"] == 1], {"H": "H"}, fig := Figure())
+    assert len(alone) == 1 and not fig.legends
 
 
 # Ranks
@@ -104,14 +133,14 @@ def test_one_wild_interval_does_not_stretch_a_grid():
 def test_ranks_stand_on_whole_numbers_and_say_what_is_behind_them(ax):
     rows = [("CoOp", 2.5, 2, 3), ("CPT (sum)", 1.25, 1, 1.5), ("Mystery", 2.25, np.nan, np.nan)]
     table = pd.DataFrame(rows, columns=["method", "mean", "lower", "upper"])
-    table = table.assign(metric="rank", n=2, datasets=2, rankings=6)
+    table = table.assign(metric="rank", n=6, datasets=2, least=table["mean"], most=table["mean"])
     assert rank_plot(table, ax=ax, title="T") is ax
     assert [t.get_text() for t in ax.get_yticklabels()] == ["Mystery", "CPT (sum)", "CoOp"]
     assert [bar.lines[0].get_xdata()[0] for bar in ax.containers] == [2.25, 1.25, 2.5]
     np.testing.assert_allclose(ends(ax.containers[2])[0, :, 0], [2, 3])
     assert ax.get_xlabel() == "mean rank, 1 = best\n(2 data sets, 6 rankings)"
     assert [tick for tick in ax.get_xticks() if 1 <= tick <= 3] == [1, 2, 3]
-    rank_plot(table.assign(datasets=1, rankings=1), ax=ax, over="domain")
+    rank_plot(table.assign(datasets=1, n=1), ax=ax, over="domain")
     assert "(1 domain, 1 ranking)" in ax.get_xlabel()
 
 
@@ -122,10 +151,11 @@ def test_gains_stand_by_numbers_of_images(ax, tmp_path):
     rows = [
         ("IVLP", "1", 2.0, 1.0, 3.0, 40),
         ("CoOp", "1", -1.0, -2.0, 0.0, 40),
-        ("IVLP", "9 to 16", 5.0, np.nan, np.nan, 1),
-        ("CoOp", "9 to 16", 4.0, np.nan, np.nan, 1),
+        ("IVLP", "9 to 16", 5.0, 4.0, 7.0, 1),
+        ("CoOp", "9 to 16", 4.0, 4.0, 4.0, 1),
     ]
-    table = pd.DataFrame(rows, columns=["method", "n_k", "mean", "lower", "upper", "n"])
+    table = pd.DataFrame(rows, columns=["method", "n_k", "mean", "lower", "upper", "classes"])
+    table = table.assign(least=table["mean"], most=table["mean"], n=6)
     assert gains_by_shots(table, ax) is ax
     ticks = [tick.get_text() for tick in ax.get_xticklabels()]
     assert ticks == ["1\n(40 classes)", "9 to 16\n(1 class)"]
@@ -136,9 +166,7 @@ def test_gains_stand_by_numbers_of_images(ax, tmp_path):
             0,
             1,
         ]  # methods stand side by side
-        lower, upper = own[["lower", "upper"]].iloc[0]
-        np.testing.assert_allclose(ends(bar)[0, :, 1], [lower, upper])
-        np.testing.assert_allclose(ends(bar)[1, :, 1], own["mean"].iloc[1])
+        np.testing.assert_allclose(ends(bar)[:, :, 1], own[["lower", "upper"]])
     save(ax.figure, table, tmp_path, "gains")
     with pytest.raises(ValueError, match="no gains to draw"):
         gains_by_shots(table.iloc[:0], ax)
@@ -150,9 +178,9 @@ def test_every_marker_draws(ax, rng):
     frame = pd.DataFrame(rows, columns=["method", "seed"]).assign(dataset="food")
     thirds = ["tail", "head", "medium"]
     frame[thirds] = rng.uniform(40, 90, (len(frame), 3))
-    gains = method_table(frame, ["tail"], by=["method"]).assign(n_k="1")
+    gains = summarise(frame, ["tail"], by=["method"]).assign(n_k="1", classes=3)
     shown = [
-        thirds_bars(method_table(frame, ["head", "medium", "tail"], by=["method"]), ax).figure,
+        thirds_bars(summarise(frame, ["head", "medium", "tail"], by=["method"]), ax).figure,
         rank_plot(rank_table(frame, "tail"), ax=Figure().subplots()).figure,
         gains_by_shots(gains, Figure().subplots()).figure,
     ]
@@ -163,16 +191,16 @@ def test_every_marker_draws(ax, rng):
 
 def test_thirds_have_a_bar_and_an_interval_per_method(ax, rng):
     rows = itertools.product(("Mystery", "CPT (sum)", "CoOp"), SEEDS)
-    frame = pd.DataFrame(rows, columns=["method", "seed"])
+    frame = pd.DataFrame(rows, columns=["method", "seed"]).assign(dataset="food")
     frame[["tail", "head", "medium"]] = rng.uniform(40, 90, (len(frame), 3))
-    assert thirds_bars(method_table(frame, ["head", "medium", "tail"], by=["method"]), ax) is ax
+    assert thirds_bars(summarise(frame, ["head", "medium", "tail"], by=["method"]), ax) is ax
     order = ["CoOp", "CPT (sum)", "Mystery"]
     assert ax.get_legend_handles_labels()[1] == order
     bars, points = ax.containers[::2], ax.containers[1::2]
     for method, group, bar in zip(order, bars, points, strict=True):
         for place, third in enumerate(("head", "medium", "tail")):
             values = frame.loc[frame.method == method, third].to_numpy()
-            mean, lower, upper = mean_interval(values)
+            mean, lower, upper = interval(values)
             patch = group.patches[place]
             assert patch.get_height() == pytest.approx(mean) and patch.get_y() == 0
             assert patch.get_x() + patch.get_width() / 2 == pytest.approx(ends(bar)[place, 0, 0])
@@ -307,14 +335,14 @@ def test_silhouette_curve_marks_the_best_number_and_that_of_the_study(ax):
 
 def test_algorithms_show_seeds_means_and_their_spread(ax, rng):
     rows = itertools.product(("spherical", "kmedoids"), SEEDS)
-    frame = pd.DataFrame(rows, columns=["algorithm", "seed"])
+    frame = pd.DataFrame(rows, columns=["algorithm", "seed"]).assign(dataset="food")
     frame["H"] = 60 + rng.normal(size=len(frame))
-    frame = frame.drop(frame.index[-3:])  # one seed is left of the second
+    frame = frame.drop(frame.index[-4:])  # one seed is left of the second
     assert algorithm_intervals(frame, method="CPT (sum)", ax=ax) is ax
     assert [t.get_text() for t in ax.get_yticklabels()] == ["kmedoids", "spherical"]
     single, several = ax.containers
     own = frame[frame.algorithm == "spherical"].H.to_numpy()
-    mean, lower, upper = mean_interval(own)
+    mean, lower, upper = interval(own)
     assert several.lines[0].get_xydata()[0] == pytest.approx([mean, 1])
     np.testing.assert_allclose(ends(several)[0, :, 0], [lower, upper])
     np.testing.assert_allclose(ends(single)[0, :, 0], [frame.H.iloc[-1]] * 2)
@@ -326,7 +354,7 @@ def test_algorithms_show_seeds_means_and_their_spread(ax, rng):
 
 def test_cluster_sizes_stand_with_their_numbers_of_clusters(ax, rng):
     rows = itertools.product(("CPT (pair mean)", "CPT (sum)"), (16, 4, 64), SEEDS)
-    frame = pd.DataFrame(rows, columns=["method", "size", "seed"])
+    frame = pd.DataFrame(rows, columns=["method", "size", "seed"]).assign(dataset="food")
     frame["H"] = 60 + rng.normal(size=len(frame))
     numbers = {4: [10, 16], 16: [2, 4], 32: [1, 2], 64: [1, 1]}
     assert cluster_sizes(frame, numbers=numbers, default=16, ax=ax) is ax
@@ -336,7 +364,7 @@ def test_cluster_sizes_stand_with_their_numbers_of_clusters(ax, rng):
         assert bar.get_label() == method
         for place, size in enumerate((4, 16, 64)):
             own = frame[(frame.method == method) & (frame["size"] == size)].H.to_numpy()
-            mean, lower, upper = mean_interval(own)
+            mean, lower, upper = interval(own)
             assert bar.lines[0].get_ydata()[place] == pytest.approx(mean)
             np.testing.assert_allclose(ends(bar)[place, :, 1], [lower, upper])
     assert list(ax.lines[-1].get_xdata()) == [1, 1]  # the default
@@ -350,15 +378,17 @@ def test_cluster_sizes_stand_with_their_numbers_of_clusters(ax, rng):
 def test_sizes_with_the_same_numbers_of_clusters_share_a_place(ax):
     frame = pd.DataFrame(itertools.product((8, 32, 64), SEEDS), columns=["size", "seed"])
     frame = frame.assign(method="CPT (sum)", H=frame["size"].clip(upper=32) + frame["seed"])
+    frame["dataset"] = "food"
     cluster_sizes(frame, numbers={8: [3, 2], 32: [1, 1], 64: [1, 1]}, default=64, ax=ax)
     ticks = [tick.get_text() for tick in ax.get_xticklabels()]
     assert ticks == ["8\nM = 2 to 3", "32, 64\nM = 1"]
-    assert list(ax.containers[0].lines[0].get_ydata()) == [9.5, 33.5]
+    assert list(ax.containers[0].lines[0].get_ydata()) == [10, 34]
     assert list(ax.lines[-1].get_xdata()) == [1, 1]
 
 
 def test_a_single_size_has_its_seeds_beside_its_mean(ax):
     frame = pd.DataFrame({"size": 4, "seed": SEEDS}).assign(method="CPT (sum)", H=50.0)
+    frame["dataset"] = "food"
     cluster_sizes(frame, numbers={4: [10]}, default=16, ax=ax)
     assert ax.get_xlim() == (-0.5, 0.5)
 
@@ -378,24 +408,35 @@ def test_equal_spans_widen_around_the_middle():
 
 def test_collapse_curves_draw_one_measure(ax, rng):
     rows = itertools.product(("CPT (sum)", "CoOp"), ("nc1", "own"), SEEDS, (1, 2, 3))
-    frame = pd.DataFrame(rows, columns=["method", "measure", "seed", "epoch"])
+    frame = pd.DataFrame(rows, columns=["method", "measure", "seed", "epoch"]).assign(dataset="a")
     frame["value"] = rng.normal(size=len(frame))
-    assert collapse_curves(frame, measure="nc1", ax=ax) is ax
-    assert legend(ax) == ["CoOp", "CPT (sum)"]
+    table = summarise(frame, ["value"], ["measure", "method", "epoch"])
+    assert collapse_curves(table, measure="nc1", ax=ax) is ax
+    assert legend(ax) == ["CoOp", "CPT (sum)", "95 % interval"]
     for method, line in zip(legend(ax), ax.lines, strict=False):
         own = frame[(frame.method == method) & (frame.measure == "nc1")]
         np.testing.assert_allclose(line.get_ydata(), own.groupby("epoch").value.mean())
     assert ax.get_title() == "NC1: spread inside classes"
     assert ax.get_ylabel() == "within / between, 0 = collapsed"
     other = Figure().subplots()
-    collapse_curves(frame[frame.seed == 0], measure="own", ax=other, legend=False)
+    collapse_curves(table, measure="own", ax=other, legend=False)
     assert other.get_ylabel() == "own" and other.get_legend() is None
     with pytest.raises(ValueError, match="measure 'nc4'; it has nc1, own"):
-        collapse_curves(frame, measure="nc4", ax=ax)
+        collapse_curves(table, measure="nc4", ax=ax)
     with pytest.raises(ValueError, match="no numbers of the measure 'nc1'"):
-        collapse_curves(frame.assign(value=np.nan), measure="nc1", ax=ax)
-    with pytest.raises(ValueError, match=r"lacks the columns? \[?'value'"):
-        collapse_curves(frame.drop(columns="value"), measure="nc1", ax=ax)
+        collapse_curves(table.assign(mean=np.nan), measure="nc1", ax=ax)
+
+
+def test_across_imbalance_ratios_there_are_bars(ax):
+    """Of few places some may have intervals and others not: no band could show a single one."""
+    rows = [("CoOp", 1.0, 0.5, np.nan, np.nan, 3), ("CoOp", 0.06, 0.4, 0.3, 0.6, 5)]
+    table = pd.DataFrame(rows, columns=["method", "tau", "mean", "lower", "upper", "n"])
+    table = table.assign(measure="nc1", least=0.45, most=0.55)
+    collapse_curves(table, measure="nc1", ax=ax, x="tau")
+    interval_, range_ = ax.containers
+    np.testing.assert_allclose(ends(interval_)[0, :, 1], [0.3, 0.6])
+    np.testing.assert_allclose(ends(range_)[0, :, 1], [0.45, 0.55])
+    assert legend(ax) == ["CoOp", "95 % interval", "range of fewer than 5 runs"]
 
 
 def test_measures_of_collapse_have_titles_of_their_own():
@@ -410,9 +451,10 @@ def test_few_shot_panels_show_each_method_beside_the_same_two(rng, tmp_path):
     frame = pd.DataFrame([*rows, ("Zero-shot", 1, 0)], columns=["method", "shots", "seed"])
     frame["all"] = rng.uniform(40, 90, len(frame))
     means = frame.groupby(["method", "shots"])["all"].mean()
+    table = summarise(frame.assign(dataset="food"), ["all"], ["method", "shots"])
     with use_style():
         fig = Figure(figsize=(8, 1))
-        axes = few_shot_panels(frame, fig)
+        axes = few_shot_panels(table, fig)
     titles = [ax.get_title() for ax in axes]
     assert titles == ["CoOp", "IVLP", "MaPLe", "DeKg", "CPT (sum)"]
     for ax, label in zip(axes, titles, strict=True):
@@ -423,12 +465,12 @@ def test_few_shot_panels_show_each_method_beside_the_same_two(rng, tmp_path):
         if label != "IVLP":
             np.testing.assert_allclose(drawn[GREY].get_ydata(), means["IVLP"])
         assert ax.get_ylim() == axes[0].get_ylim()
-    assert [text.get_text() for text in fig.legends[0].get_texts()] == ["IVLP", "Zero-shot"]
-    save(fig, frame, tmp_path, "few")
-    with pytest.raises(ValueError, match=r"lacks the columns? \[?'seed'"):
-        few_shot_panels(frame.drop(columns="seed"), Figure())
+    assert [text.get_text() for text in fig.legends[0].get_texts()] == [
+        *("IVLP", "Zero-shot", "95 % interval")
+    ]
+    save(fig, table, tmp_path, "few")
     with pytest.raises(ValueError, match="nothing to draw"):
-        few_shot_panels(frame[frame["method"] == "Zero-shot"], Figure())
+        few_shot_panels(table[table["method"] == "Zero-shot"], Figure())
 
 
 # Files

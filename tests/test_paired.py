@@ -11,12 +11,14 @@ from cptlab.lab import figures
 from cptlab.lab.study import classics, comparison, few_shot
 from cptlab.lab.study.paired import by_tau, paired, sentences, store, taking_part
 from cptlab.lab.study.profiles import SMOKE
+from cptlab.lab.study.summary import corrected
 
 
 def runs(levels, taus=(1.0, 0.06), seeds=(1, 2, 3), **more):
     """A run per method, tau and seed: H is the method's level plus the seed; zero-shot has one."""
     return pd.DataFrame(
-        {"method": method, "tau": tau, "seed": seed, "H": level + seed, "tail": level + 2 * seed}
+        {"dataset": "food", "method": method, "tau": tau, "seed": seed}
+        | {"H": level + seed, "tail": level + 2 * seed}
         | more
         for method, level in levels.items()
         for tau in taus
@@ -39,13 +41,13 @@ def test_references_take_part_or_are_left_out():
 
 
 def test_differences_are_those_of_the_same_seed():
-    frame = runs({"CoOp": 10, "IVLP": 7, "CPT (sum)": 12})
-    table = paired(frame, ["H"], ["IVLP"])
+    frame = runs({"CoOp": 10, "IVLP": 7, "CPT (sum)": 12}, seeds=range(5))
+    table = corrected(paired(frame, ["H"], ["IVLP"]))
     assert table[["method", "tau", "mean", "lower", "upper", "n"]].values.tolist() == [
-        ["CoOp", 1.0, 3, 3, 3, 3],
-        ["CoOp", 0.06, 3, 3, 3, 3],
-        ["CPT (sum)", 1.0, 5, 5, 5, 3],
-        ["CPT (sum)", 0.06, 5, 5, 5, 3],
+        ["CoOp", 1.0, 3, 3, 3, 5],
+        ["CoOp", 0.06, 3, 3, 3, 5],
+        ["CPT (sum)", 1.0, 5, 5, 5, 5],
+        ["CPT (sum)", 0.06, 5, 5, 5, 5],
     ]
     assert by_tau(table).startswith("**tau = 1, minus IVLP**\n\n| method | H |\n")
     assert "against IVLP:** the interval excludes zero for 2 of 2 methods" in sentences(table)
@@ -58,10 +60,7 @@ def test_nothing_is_compared_without_a_reference():
 
 
 def test_zero_shot_is_compared_with_every_seed_and_only_as_a_reference():
-    averaged = comparison.averaged(
-        runs({"Zero-shot": 5, "CoOp": 10, "IVLP": 7}, dataset="food"), ["H", "tail"]
-    )
-    gaps = comparison.gaps(averaged, ["H", "tail"])
+    gaps = comparison.gaps(runs({"Zero-shot": 5, "CoOp": 10, "IVLP": 7}), ["H", "tail"])
     assert set(gaps["reference"]) == {"IVLP", "Zero-shot"}
     assert "Zero-shot" not in set(gaps["method"])
     row = gaps.query("reference == 'Zero-shot' and method == 'CoOp' and metric == 'H' and tau == 1")
@@ -72,12 +71,11 @@ def test_zero_shot_is_compared_with_every_seed_and_only_as_a_reference():
     assert "tail, tau = 1" not in text
 
 
-def test_means_over_data_sets_and_data_set_by_data_set():
+def test_data_set_by_data_set():
     both = pd.concat(
         runs({"CoOp": level}, taus=(0.06,), dataset=name)
         for name, level in (("food", 10), ("/some/where/birds", 20))
     )
-    assert comparison.averaged(both, ["H"])["H"].tolist() == [16, 17, 18]
     each = comparison.by_dataset(both)
     assert each["mean"].tolist() == [12, 22] and each["std"].tolist() == [1, 1]
     assert list(comparison.wide(each).columns) == [
@@ -106,14 +104,15 @@ def few_shot_runs(methods):
         for method, level in methods.items()
         for shots in ((1,) if method == "Zero-shot" else (1, 4))
     )
-    return table[["method", "shots", "seed", "all"]]
+    return table[["dataset", "method", "shots", "seed", "all"]]
 
 
-def test_few_shot_averages_over_data_sets():
+def test_few_shot_is_over_data_sets():
     specs = {"CoOp": [SimpleNamespace(spec=SimpleNamespace(n_max=shots)) for shots in (1, 1, 4, 4)]}
     table = pd.DataFrame({"method": "CoOp", "seed": 1, "all": [10.0, 20.0, 30.0, 50.0]})
-    averaged = few_shot.by_shots(specs, table)
-    assert averaged[["shots", "all"]].values.tolist() == [[1, 15], [4, 40]]
+    runs = few_shot.with_shots(specs, table.assign(dataset=["food", "travel"] * 2))
+    summary = few_shot.by_shots(runs)
+    assert summary[["shots", "mean", "datasets"]].values.tolist() == [[1, 15, 2], [4, 40, 2]]
 
 
 def test_few_shot_compares_zero_shot_with_every_number():
@@ -126,9 +125,9 @@ def test_few_shot_compares_zero_shot_with_every_number():
         "Zero-shot",
         "Zero-shot",
     ]
-    header, _, *rows = few_shot.as_markdown(frame).splitlines()
+    header, _, *rows = few_shot.as_markdown(few_shot.by_shots(frame)).splitlines()
     assert header == "| method | 1 shot | 4 shots |"
-    assert rows[-1] == "| Zero-shot | 51.0 (n = 1) | 51.0 (n = 1) |"
+    assert rows[-1] == "| Zero-shot | 51.0 | 51.0 |"
 
 
 def test_few_shot_shows_the_ends():
@@ -138,17 +137,17 @@ def test_few_shot_shows_the_ends():
 
 def classic_runs(methods):
     table = pd.concat(
-        runs({f"{method}{added}": level}, taus=(0.25, 0.06))
+        runs({f"{method}{added}": level}, taus=(0.25, 0.06), seeds=range(5))
         for method, level in methods.items()
         for added, level in (("", level), (" + balanced softmax", level + 1))
     )
     for name in classics.METRICS:
         table[name] = table["H"]
-    return classics.with_parts(table)
+    return classics.with_classics(table)
 
 
 def test_classics_are_parts_of_labels():
-    table = classics.with_parts(pd.DataFrame({"method": ["A + B", "A + B + balanced softmax"]}))
+    table = classics.with_classics(pd.DataFrame({"method": ["A + B", "A + B + balanced softmax"]}))
     assert table["prompts"].tolist() == ["A + B", "A + B"]
     assert table["classic"].tolist() == ["as it is", "balanced softmax"]
 
@@ -194,11 +193,12 @@ def test_panels_of_ranks_for_any_number_of_ratios(taus, fig):
 
 def test_the_tail_has_one_legend(fig):
     thirds = pd.DataFrame(
-        {"method": m, "seed": 1, "head": 3.0, "medium": 2.0, "tail": 1.0} for m in ("A", "B")
+        {"method": m, "seed": 1, "dataset": "food", "head": 3.0, "medium": 2.0, "tail": 1.0}
+        for m in ("A", "B")
     )
-    gains = pd.DataFrame(
-        {"method": ["A"], "n_k": ["1"], "mean": [1.0], "lower": [0.0], "upper": [2.0], "n": [4]}
-    )
+    row = {"method": "A", "n_k": "1", "mean": 1.0, "lower": 0.0, "upper": 2.0, "n": 6, "classes": 4}
+    gains = pd.DataFrame([row | {"least": 0.5, "most": 1.5}])
     figures.tail_panels(comparison.thirds(thirds), gains, fig, "τ = 0.06")
-    assert [text.get_text() for text in fig.legends[0].get_texts()] == ["A", "B"]
+    texts = [text.get_text() for text in fig.legends[0].get_texts()]
+    assert texts == ["A", "B", "95 % interval"]
     assert fig.axes[0].get_title() == "τ = 0.06"

@@ -31,7 +31,7 @@ from cptlab.lab.figures.style import (
     save,
     use_style,
 )
-from cptlab.lab.study.tables import method_table
+from cptlab.lab.study.summary import summarise
 
 
 @pytest.fixture
@@ -160,8 +160,8 @@ def odd_titles(fig):
 
 def odd_methods(fig):
     rows = [(name, seed, 50.0 + seed) for name in ODD for seed in range(3)]
-    frame = pd.DataFrame(rows, columns=["method", "seed", "H"]).assign(tau=1.0)
-    table = method_table(frame, ["H"])
+    frame = pd.DataFrame(rows, columns=["method", "seed", "H"]).assign(tau=1.0, dataset="food")
+    table = summarise(frame, ["H"])
     method_intervals(table, metric="H", ax=fig.subplots())
 
 
@@ -183,11 +183,10 @@ def test_names_are_drawn_as_they_are(draw, tmp_path):
 def test_words_of_our_own_with_formulas_are_drawn_as_such():
     with use_style():
         fig = Figure()
-        rows = {"tau": 1.0, "lambda_cc": [0.0, 1.0], "seed": 1, "H": 50.0}
+        rows = {"tau": 1.0, "weight": [0.0, 1.0], "seed": 1, "H": 50.0, "dataset": "food"}
+        table = summarise(pd.DataFrame(rows), ["H"], ["tau", "weight"])
         ax = fig.subplots()
-        sensitivity_curves(
-            pd.DataFrame(rows), weight="lambda_cc", y="H", default=1.0, ax=ax, legend=False
-        )
+        sensitivity_curves(table, weight="lambda_cc", default=1.0, ax=ax, legend=False)
         assert "$" in ax.get_xlabel() and ax.xaxis.label.get_parse_math()
         fig.canvas.draw()
 

@@ -7,7 +7,7 @@ import pytest
 from cptlab.lab.runs.finished import Result
 from cptlab.lab.study.intervals import crossed, linear_harmonic, linear_mean
 from cptlab.lab.study.parts import parts_of
-from cptlab.lab.study.summary import PARTS, spanned, summarise, text_of
+from cptlab.lab.study.summary import PARTS, compared, corrected, summarise, text_of, to_markdown
 from cptlab.lab.study.tables import differences, for_every_seed
 from cptlab.methods import CoOp, ZeroShot
 from cptlab.training.spec import RunSpec
@@ -85,8 +85,6 @@ def test_few_runs_have_a_range(base_to_new):
     assert table[["lower", "upper"]].isna().all(axis=None)
     (row,) = table.itertuples()
     assert text_of(row) == f"{row.mean:.1f} ({row.least:.1f} to {row.most:.1f})"
-    drawn = spanned(table)
-    assert drawn["lower"].item() == row.least and drawn["upper"].item() == row.most
     (alone,) = summarise(frame_of(base_to_new[:1]), ["H"]).itertuples()
     assert text_of(alone) == f"{alone.mean:.1f}"
 
@@ -170,3 +168,48 @@ def test_parts_are_subtracted_run_by_run(base_to_new, tmp_path):
     gaps = summarise(differences(every, "Zero-shot", ["base"]), ["base"])
     own = summarise(frame_of(base_to_new), ["base"])
     assert gaps["lower"].item() == pytest.approx(own["lower"].item())
+
+
+def test_p_values_are_those_of_the_interval():
+    rng = np.random.default_rng(0)
+    values = rng.normal(0.4, 1, size=(3, 4))
+    frame = pd.DataFrame(
+        {"dataset": d, "method": "A", "seed": s, "H": values[i, s]}
+        for i, d in enumerate("xyz")
+        for s in range(4)
+    )
+    table = compared(frame, ["H"], ["method"])
+    assert table["p"].item() == pytest.approx(crossed(values).p)
+    assert table.drop(columns="p").equals(summarise(frame, ["H"], ["method"]))
+
+
+def test_a_family_is_corrected_by_benjamini_and_hochberg():
+    """By hand: sorted p values times n / rank, and never above those of larger p values."""
+    p = [0.03, 0.001, np.nan, 0.02, 0.5]
+    table = corrected(pd.DataFrame({"method": list("abcde"), "p": p}))
+    expected = [0.04, 0.004, np.nan, 0.04, 0.5]
+    assert table["adjusted"].tolist() == pytest.approx(expected, nan_ok=True)
+    assert set(table["family"]) == {4}
+
+
+def test_each_reference_is_a_family():
+    both = pd.DataFrame({"reference": ["A", "B", "A", "A"], "p": [0.01, 0.01, 0.9, np.nan]})
+    table = corrected(both)
+    assert table["adjusted"].tolist() == pytest.approx([0.02, 0.01, 0.9, np.nan], nan_ok=True)
+    assert table["family"].tolist() == [2, 1, 2, 2]
+    assert corrected(both.iloc[:0]).empty
+
+
+def test_markdown():
+    rows = [("CoOp", 0.06, 1, 1.0, 5.0), ("CoOp", 0.06, 2, 2.0, np.nan), ("CPT", 1.0, 1, 80.0, 3.0)]
+    frame = pd.DataFrame(rows, columns=["method", "tau", "seed", "H", "tail"]).assign(
+        dataset="food"
+    )
+    table = summarise(frame, ["H", "tail"])
+    table = table[~((table["method"] == "CPT") & (table["metric"] == "tail"))]
+    assert to_markdown(table) == (
+        "| method | tau | H | tail |\n"
+        "| --- | --- | ---: | ---: |\n"
+        "| CoOp | 0.06 | 1.5 (1.0 to 2.0) | 5.0 |\n"
+        "| CPT | 1 | 80.0 | – |\n"
+    )

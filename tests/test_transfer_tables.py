@@ -6,7 +6,7 @@ import pytest
 
 from cptlab.lab import figures
 from cptlab.lab.study import transfer
-from cptlab.lab.study.tables import method_table
+from cptlab.lab.study.summary import summarise
 
 NAN = float("nan")
 
@@ -38,10 +38,10 @@ def test_parts_and_their_names():
 def test_ranks_are_within_parts_of_each_source():
     methods = {"Zero-shot": 40, "CoOp": 50}
     (one,) = transfer.ranks(runs(methods), "target").query("method == 'CoOp'").itertuples()
-    assert (one.mean, one.datasets, one.rankings) == (1, 2, 6)
+    assert (one.mean, one.datasets, one.n) == (1, 2, 6)
     both = transfer.ranks(runs(methods, ("food", "/some/where/birds")), "target")
     (one,) = both.query("method == 'CoOp'").itertuples()
-    assert one.datasets == 2 + 3 and one.rankings == 15
+    assert one.datasets == 2 + 3 and one.n == 15
 
 
 def test_gaps_are_to_the_references_that_take_part():
@@ -61,20 +61,22 @@ def test_a_part_that_no_run_has_is_left_empty():
     """Of one source; the others have it."""
     summary = transfer.summary(runs({"CoOp": 50}, ("food", "birds")), "target")
     assert summary.set_index("metric").loc["target birds", "mean"] == 52
-    assert (summary["n"] == 3).all()
+    runs_of = dict(zip(summary["metric"], summary["n"], strict=True))
+    assert runs_of["targets"] == 6 and runs_of["target birds"] == 3
 
 
 @pytest.mark.parametrize(("count", "blocks"), [(1, 1), (6, 1), (7, 2), (11, 2)])
 def test_many_metrics_are_drawn_in_blocks(count, blocks):
     names = {f"m{i}": f"metric {i}" for i in range(count)}
     frame = pd.DataFrame(
-        {"method": method, "tau": tau, "seed": seed} | dict.fromkeys(names, 10.0 * seed + tau)
+        {"dataset": "food", "method": method, "tau": tau, "seed": seed}
+        | dict.fromkeys(names, 10.0 * seed + tau)
         for method in ("Zero-shot", "CoOp")
         for tau in (1.0, 0.06)
         for seed in (1, 2, 3)
     )
     fig = plt.figure(figsize=(8, 1), layout="constrained")
-    axes = figures.method_grid(method_table(frame, list(names)), names, fig)
+    axes = figures.method_grid(summarise(frame, list(names)), names, fig)
     assert len(axes) == 2 * count
     assert [ax.get_xlabel() for ax in axes if ax.get_xlabel()] == [
         f"metric {i} (%)" for i in range(count)

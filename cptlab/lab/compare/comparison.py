@@ -19,7 +19,7 @@ from cptlab.lab.runs.results import Result
 from cptlab.lab.study.beside import with_class_measures
 from cptlab.lab.study.claims.variants import ZERO_SHOT
 from cptlab.lab.study.parts import parts_of
-from cptlab.lab.study.summary import NUMBERS, PARTS, spanned, summarise, text_of
+from cptlab.lab.study.summary import NUMBERS, PARTS, markdown, plain, summarise, text_of
 from cptlab.lab.study.tables import differences, for_every_seed, gain_table
 
 THIRDS = ("head", "medium", "tail")
@@ -138,7 +138,7 @@ class Comparison:
 
     def plot(self) -> Figure:
         """Means with intervals: a row for each tau, a column for each accuracy."""
-        mean = spanned(self._of_all(self.summary()))
+        mean = self._of_all(self.summary())
         names = {name: name for name in self.metrics if name not in THIRDS[:2]}
         with use_style():
             figure = plt.figure(figsize=(8, 1))
@@ -152,7 +152,7 @@ class Comparison:
     def plot_tail(self) -> Figure:
         """At the smallest tau: accuracy by thirds, and gains by a class's number of images."""
         tau = self.frame["tau"].min()
-        rows = spanned(summarise(self._runs[self._runs["tau"] == tau], THIRDS, ["method"]))
+        rows = summarise(self._runs[self._runs["tau"] == tau], THIRDS, ["method"])
         with use_style():
             figure = plt.figure()
             figures.tail_panels(rows, self.gains(), figure, f"Head to tail at τ = {tau:g}")
@@ -163,7 +163,9 @@ class Comparison:
         smallest = min(result.spec.tau for result in self.results)
         classes = pd.concat(
             result.classes.dropna(subset="n_k").assign(
-                method=self.question.study[result.spec], dataset=result.spec.dataset
+                method=self.question.study[result.spec],
+                dataset=result.spec.dataset,
+                seed=result.spec.seed,
             )
             for result in self.results
             if result.spec.tau == smallest
@@ -197,7 +199,7 @@ class Comparison:
         summary, table = self.summary(), self.table()
         summary.to_csv(folder / "table.csv", index=False, float_format="%.4f")
         (folder / "table.md").write_text(markdown(table), encoding="utf-8")
-        table.rename(index=_as_text).to_latex(folder / "table.tex", escape=True)
+        table.rename(index=plain).to_latex(folder / "table.tex", escape=True)
         comparison, tail = self.plot(), self.plot_tail()
         save(comparison, self._of_all(summary), folder, "comparison")
         save(tail, self.gains(), folder, "tail")
@@ -210,18 +212,6 @@ class Comparison:
         first = next(iter(summary["dataset"]))
         rows = summary[summary["dataset"] == first]
         return rows if with_gaps else rows[rows["against"] == ""]
-
-
-def markdown(table: pd.DataFrame) -> str:
-    """A frame as a Markdown table, its index as first columns."""
-    flat = table.reset_index()
-    lines = [list(flat.columns), ["---"] * table.index.nlevels + ["---:"] * len(table.columns)]
-    lines += [list(map(_as_text, row)) for row in flat.itertuples(index=False)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
-
-
-def _as_text(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _apart(gap: pd.Series) -> str:

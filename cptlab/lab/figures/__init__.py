@@ -1,8 +1,8 @@
 """Figures from tidy frames: data and Axes in, Axes out; nothing here imports torch.
 
-Accuracies are in percent. A row is the run of one seed: the caller averages over data sets, so that
-only the seed varies inside a group. Exceptions are documented: `rank_plot` and `gains_by_shots`
-draw tables of `cptlab.lab.study.tables`, `class_map` takes a row per class.
+Accuracies are in percent. Means come as tables of `cptlab.lab.study.summary.summarise`, with the
+study's interval, and `bars` draws it; figures that show single runs take a row for each. Exceptions
+are documented: `class_map` takes a row per class.
 """
 
 from cptlab.lab.figures.ablation import ablation_bars, ablation_panels

@@ -10,16 +10,16 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import Affine2D, ScaledTranslation, blended_transform_factory
 
-from cptlab.lab.figures.style import BLUE, GREY, MATH, method_look, method_order
-from cptlab.lab.study.claims.variants import COMBINATIONS, LOSSES, TABLE_1
-from cptlab.lab.study.tables import check_one_row_per_seed, method_table
+from cptlab.lab.figures.bars import explain, keys, whiskers
+from cptlab.lab.figures.style import BLUE, GREY, MATH, Look, method_look, method_order
+from cptlab.lab.study.claims.variants import COMBINATIONS, LOSSES, TABLE_1, names_of
 
 MOST_ACROSS = 4
 """Panels side by side."""
 
 
 def ablation_bars(
-    frame: pd.DataFrame,
+    table: pd.DataFrame,
     *,
     metric: str,
     ax: Axes,
@@ -33,37 +33,34 @@ def ablation_bars(
     mean without any of the losses.
 
     Args:
-        frame: columns "tetf", "cc", "rs" (is the loss on?), `metric` in percent and "seed".
+        table: of `cptlab.lab.study.summary.summarise`, by "losses" (`variants.names_of`), in
+            percent.
         metric: quantity to draw.
         ax: axes to draw on; the dots are left of it.
         labels: draw the dots and the row numbers of Table 1; panels to the right of another share
             those of the first.
         combinations: rows, from top to bottom.
-        beside: other methods, in rows below: columns "method", `metric` and "seed".
-
-    Raises:
-        ValueError: on missing columns or several rows for one seed.
+        beside: other methods, in rows below: a table by "method".
     """
-    columns = list(LOSSES)
-    check_one_row_per_seed(frame, columns, [metric])
-    frame = frame.astype(dict.fromkeys(columns, bool))
-    table = method_table(frame, [metric], by=columns).set_index(columns)
+    rows = table[table["metric"] == metric].set_index("losses")
     for place, combination in enumerate(combinations):
-        if combination not in table.index:
+        name = names_of(combination)
+        if name not in rows.index:
             anchor = {"xycoords": ("axes fraction", "data"), "va": "center", "color": GREY}
             ax.annotate("not run", (0.02, place), fontsize=8, **anchor)
             continue
         filled = BLUE if combination in TABLE_1 else "white"
-        _mark(ax, place, table.loc[combination], fmt="o", color=BLUE, markerfacecolor=filled)
-    others = [] if beside is None else method_order(beside["method"])
-    if others:
-        means = method_table(beside, [metric], by=["method"]).set_index("method")
+        look, style = Look(BLUE, "o"), {"markerfacecolor": filled}
+        whiskers(ax, [place], rows.loc[[name]], look, along="x", **style)
+    others: list[str] = []
+    if beside is not None:
+        others, means = method_order(beside["method"]), beside[beside["metric"] == metric]
+        means = means.set_index("method")
         for place, name in enumerate(others, len(combinations)):
-            look = method_look(name)
-            _mark(ax, place, means.loc[name], fmt=look.marker, color=look.color)
-    none = COMBINATIONS[0]
-    if none in table.index:
-        mean = table.loc[none, "mean"]
+            whiskers(ax, [place], means.loc[[name]], method_look(name), along="x")
+    none = names_of(COMBINATIONS[0])
+    if none in rows.index:
+        mean = rows.loc[none, "mean"]
         ax.axvline(mean, color=GREY, linewidth=0.8, linestyle=":", zorder=0)
     places = range(len(combinations) + len(others))
     names = [*[""] * len(combinations), *(others if labels else [""] * len(others))]
@@ -77,7 +74,7 @@ def ablation_bars(
 
 
 def ablation_panels(
-    frame: pd.DataFrame,
+    table: pd.DataFrame,
     fig: Figure,
     panels: Mapping[str, tuple[str, str]],
     *,
@@ -87,15 +84,12 @@ def ablation_panels(
     """Panels of `ablation_bars`: a band per reading of L_TETF, a panel per quantity.
 
     Args:
-        frame: as there, with a column "reading".
+        table: as there, with a column "reading".
         fig: empty figure to fill; its size is set to what the panels need.
-        panels: quantity, a column of the frame -> title and label of its axis.
+        panels: quantity, a metric of the table -> title and label of its axis.
         combinations, beside: as there.
-
-    Raises:
-        ValueError: as `ablation_bars`.
     """
-    readings = list(dict.fromkeys(frame["reading"]))
+    readings = list(dict.fromkeys(table["reading"]))
     names = list(panels)
     lines = [names[i : i + MOST_ACROSS] for i in range(0, len(names), MOST_ACROSS)]
     rows = len(combinations) + (0 if beside is None else beside["method"].nunique())
@@ -109,23 +103,17 @@ def ablation_panels(
         axes = band.subplots(1, len(lines[0]), squeeze=False)[0]
         for ax, name in zip(axes, line):
             title, xlabel = panels[name]
-            known = frame[frame["reading"] == reading].dropna(subset=[name])
-            others = None if beside is None else beside.dropna(subset=[name])
+            known = table[table["reading"] == reading]
             first = ax is axes[0]
             ablation_bars(
-                known, metric=name, ax=ax, labels=first, combinations=combinations, beside=others
+                known, metric=name, ax=ax, labels=first, combinations=combinations, beside=beside
             )
             ax.set(title=title, xlabel=xlabel)
             drawn.append(ax)
         for ax in axes[len(line) :]:
             ax.set_axis_off()
+    explain(bands[-1], keys(table))
     return drawn
-
-
-def _mark(ax: Axes, place: int, row: pd.Series, **style: object) -> None:
-    """A mean with its interval, if there is one, in a row."""
-    spread = np.nan_to_num([[row["mean"] - row["lower"]], [row["upper"] - row["mean"]]])
-    ax.errorbar(row["mean"], place, xerr=spread, markersize=6, capsize=3, linewidth=1.4, **style)
 
 
 def _dots(ax: Axes, combinations: Sequence[tuple[bool, ...]]) -> None:

@@ -6,15 +6,17 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from cptlab.lab.figures.bars import explain, keys
 from cptlab.lab.figures.clusters import algorithm_intervals
+from cptlab.lab.study.summary import summarise
 
 
 def classics_grid(frame: pd.DataFrame, metrics: Sequence[str], fig: Figure) -> list[Axes]:
     """Panels of `algorithm_intervals`: a row per method, a column per metric with one scale.
 
     Args:
-        frame: runs at one imbalance ratio: columns "prompts" (the method), "classic", "seed" and
-            the metrics in percent.
+        frame: runs at one imbalance ratio: columns "prompts" (the method), "classic", "dataset",
+            "seed" and the metrics in percent.
         metrics: of the columns.
         fig: empty figure to fill; its height is set to what the rows need.
 
@@ -22,7 +24,7 @@ def classics_grid(frame: pd.DataFrame, metrics: Sequence[str], fig: Figure) -> l
         The axes, row by row.
 
     Raises:
-        ValueError: on missing columns or several rows for one seed.
+        ValueError: on missing columns or several rows for one run.
     """
     methods = list(dict.fromkeys(frame["prompts"]))
     each = 0.8 + 0.25 * frame["classic"].nunique()
@@ -36,4 +38,5 @@ def classics_grid(frame: pd.DataFrame, metrics: Sequence[str], fig: Figure) -> l
             ax.set_xlabel(f"{metric} (%)" if name == methods[-1] else "")
             if first:
                 ax.set_title(name, loc="left")
+    explain(fig, keys(summarise(frame, metrics, ["prompts", "classic"])))
     return list(axes.flat)

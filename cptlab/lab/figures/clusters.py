@@ -8,8 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from cptlab.lab.figures.bars import explain, keys, whiskers
 from cptlab.lab.figures.style import BLUE, GREY, method_look, method_order
-from cptlab.lab.study.tables import check_one_row_per_seed, mean_interval
+from cptlab.lab.study.summary import summarise
 
 MOST_ACROSS = 3
 """Panels side by side."""
@@ -55,7 +56,8 @@ def algorithm_intervals(
     """One row per algorithm: every seed, the mean with its interval, and the spread as text.
 
     Args:
-        frame: columns `by`, `y` and "seed"; algorithms in order of appearance, top to bottom.
+        frame: columns `by`, `y`, "dataset" and "seed"; algorithms in order of appearance, top to
+            bottom. A seed's mark is its mean over data sets.
         ax: axes to draw on.
         by: what is compared.
         y: quantity to draw, in percent.
@@ -64,19 +66,16 @@ def algorithm_intervals(
         labels: write the names on the y axis.
 
     Raises:
-        ValueError: on missing columns or several rows for one seed.
+        ValueError: on missing columns or several rows for one run.
     """
-    check_one_row_per_seed(frame, [by], [y])
+    table = summarise(frame, [y], [by]).set_index(by)
     look, order = method_look(method), list(dict.fromkeys(frame[by]))
     for place, name in enumerate(reversed(order)):
-        values = frame.loc[frame[by] == name, y].dropna().to_numpy()
-        mean, lower, upper = mean_interval(values)
-        spread = np.nan_to_num([[mean - lower], [upper - mean]])
+        values = _over_seeds(frame[frame[by] == name], y)
         marks = {"s": 16, "alpha": 0.45, "linewidth": 0, "zorder": 1}
         seeds = np.full(len(values), place - 0.22)
         ax.scatter(values, seeds, color=look.color, marker=look.marker, **marks)
-        bar = {"fmt": look.marker, "markersize": 6, "capsize": 3, "linewidth": 1.4}
-        ax.errorbar(mean, place, xerr=spread, color=look.color, **bar)
+        whiskers(ax, [place], table.loc[[name]], look, along="x")
         std = f"{values.std(ddof=1):.2f}" if len(values) > 1 else "–"
         beside = {"xycoords": ("axes fraction", "data"), "va": "center", "fontsize": 8}
         ax.annotate(std, (1.03, place), **beside, annotation_clip=False)
@@ -97,7 +96,7 @@ def algorithm_panels(frame: pd.DataFrame, fig: Figure) -> list[Axes]:
     All panels have the same span, but start at different values.
 
     Args:
-        frame: columns "method", "tau", "algorithm", "seed" and "H".
+        frame: columns "method", "tau", "algorithm", "dataset", "seed" and "H".
         fig: empty figure to fill; its size is set to what the panels need.
 
     Raises:
@@ -120,6 +119,7 @@ def algorithm_panels(frame: pd.DataFrame, fig: Figure) -> list[Axes]:
         for ax in row[len(line) :]:
             ax.set_axis_off()
     equal_spans(drawn)
+    explain(fig, keys(summarise(frame, ["H"], ["method", "tau", "algorithm"])))
     return drawn
 
 
@@ -128,18 +128,19 @@ def size_panels(
 ) -> list[Axes]:
     """A panel of `cluster_sizes` per method, all with the same span.
 
-    frame: columns "method", "tau" (one ratio), "size", "seed" and "H". fig: empty figure to fill;
-    its size is set. numbers, default: as there.
+    frame: columns "method", "tau" (one ratio), "size", "dataset", "seed" and "H". fig: empty figure
+    to fill; its size is set. numbers, default: as there.
     """
     methods = list(dict.fromkeys(frame["method"]))
     fig.set_layout_engine("constrained")
-    fig.set_size_inches(4 * len(methods), 3.4)
+    fig.set_size_inches(4 * len(methods), 3.6)
     axes = list(fig.subplots(1, len(methods), squeeze=False)[0])
     for ax, method in zip(axes, methods, strict=True):
         own = frame[frame["method"] == method]
         cluster_sizes(own, numbers=numbers, default=default, ax=ax)
         ax.set_title(f"{method}, τ = {own['tau'].iloc[0]:g}")
     equal_spans(axes, "y")
+    explain(fig, keys(summarise(frame, ["H"], ["method", "size"])))
     return axes
 
 
@@ -152,16 +153,17 @@ def cluster_sizes(
     clusters are the same method and share a place.
 
     Args:
-        frame: columns "method", "size", "seed" and "H".
+        frame: columns "method", "size", "dataset", "seed" and "H". A seed's mark is its mean over
+            data sets.
         numbers: numbers of clusters M that a size makes, one per data set.
         default: the size in all other studies, dotted if it is among the sizes.
         ax: axes to draw on.
 
     Raises:
-        ValueError: on missing columns, several rows for one seed, or sizes without numbers of
+        ValueError: on missing columns, several rows for one run, or sizes without numbers of
             clusters.
     """
-    check_one_row_per_seed(frame, ["method", "size"], ["H"])
+    table = summarise(frame, ["H"], ["method", "size"])
     sizes = sorted(map(int, frame["size"].unique()))
     unknown = [size for size in sizes if not numbers.get(size)]
     if unknown:
@@ -173,13 +175,13 @@ def cluster_sizes(
     order = method_order(frame["method"])
     for index, name in enumerate(order):
         look, own = method_look(name), frame[frame["method"] == name]
-        groups = [own.loc[own["size"] == first, "H"].dropna().to_numpy() for first, *_ in places]
-        means, lower, upper = np.transpose([mean_interval(values) for values in groups])
+        first = [sizes[0] for sizes in places]
+        rows = table[table["method"] == name].set_index("size").loc[first]
         x = np.arange(len(places)) + 0.12 * (index - (len(order) - 1) / 2)
-        spread = np.nan_to_num([means - lower, upper - means])
-        bar = {"marker": look.marker, "markersize": 6, "capsize": 3, "label": name}
-        ax.errorbar(x, means, yerr=spread, color=look.color, **bar)
-        for place, values in zip(x, groups, strict=True):
+        ax.plot(x, rows["mean"], color=look.color)
+        whiskers(ax, x, rows, look, along="y", label=name)
+        for place, size in zip(x, first, strict=True):
+            values = _over_seeds(own[own["size"] == size], "H")
             seeds = np.full(len(values), place + 0.07)
             marks = {"s": 12, "alpha": 0.45, "linewidth": 0, "zorder": 1}
             ax.scatter(seeds, values, color=look.color, marker=look.marker, **marks)
@@ -206,6 +208,11 @@ def equal_spans(axes: Sequence[Axes], axis: str = "x") -> None:
     half = np.ptp(limits, axis=1).max() / 2
     for ax, middle in zip(axes, limits.mean(axis=1), strict=True):
         getattr(ax, f"set_{axis}lim")(middle - half, middle + half)
+
+
+def _over_seeds(runs: pd.DataFrame, y: str) -> np.ndarray:
+    """The mean over data sets of each seed."""
+    return runs.groupby("seed")[y].mean().dropna().to_numpy()
 
 
 def _numbers(numbers: Sequence[int]) -> str:

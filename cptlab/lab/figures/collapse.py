@@ -6,6 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from cptlab.lab.figures.bars import with_keys
 from cptlab.lab.figures.seeds import training_curves
 
 MEASURES = {
@@ -24,17 +25,17 @@ because the notebook's findings use them as names."""
 
 
 def collapse_curves(
-    frame: pd.DataFrame,
+    table: pd.DataFrame,
     *,
     measure: str,
     ax: Axes,
     x: Literal["epoch", "progress", "tau"] = "epoch",
     legend: bool = True,
 ) -> Axes:
-    """Mean over seeds of one measure of collapse, plus and minus one standard deviation.
+    """Mean over seeds of one measure of collapse with its interval.
 
     Args:
-        frame: long: columns `x`, "method", "measure", "value" and "seed".
+        table: of `cptlab.lab.study.summary.summarise`, by `x`, "method" and "measure".
         measure: the measure to draw, e.g. "nc1".
         ax: axes to draw on.
         x: "epoch" or "progress" (percent of the epochs) along training, or "tau" across imbalance
@@ -42,16 +43,14 @@ def collapse_curves(
         legend: draw one, right of the axes.
 
     Raises:
-        ValueError: on missing columns, several rows for one seed, or a measure without numbers.
+        ValueError: for a measure without numbers.
     """
-    if "measure" not in frame.columns:
-        raise ValueError(f"The frame lacks the column 'measure'; it has {list(frame.columns)}.")
-    rows = frame[frame["measure"] == measure]
-    if "value" in frame.columns and not rows["value"].notna().any():
-        known = ", ".join(dict.fromkeys(frame["measure"]))
-        raise ValueError(f"The frame has no numbers of the measure {measure!r}; it has {known}.")
+    rows = table[table["measure"] == measure]
+    if not rows["mean"].notna().any():
+        known = ", ".join(dict.fromkeys(table["measure"]))
+        raise ValueError(f"The table has no numbers of the measure {measure!r}; it has {known}.")
     title, ylabel = MEASURES.get(measure, ("", measure))
-    training_curves(rows, y="value", ax=ax, x=x, ylabel=ylabel)
+    training_curves(rows, ax=ax, x=x, ylabel=ylabel)
     if x == "tau":
         taus = sorted(rows["tau"].unique(), reverse=True)
         ax.set_xscale("log")
@@ -61,33 +60,35 @@ def collapse_curves(
         ax.set_xlabel("Imbalance ratio τ")
     ax.set_title(title)
     if legend:
-        ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+        kind = "bar" if x == "tau" else "band"
+        ax.legend(*with_keys(ax, rows, kind), loc="center left", bbox_to_anchor=(1, 0.5))
     elif (drawn := ax.get_legend()) is not None:
         drawn.remove()
     return ax
 
 
 def collapse_panels(
-    frame: pd.DataFrame, fig: Figure, *, x: Literal["epoch", "progress", "tau"] = "progress"
+    table: pd.DataFrame, fig: Figure, *, x: Literal["epoch", "progress", "tau"] = "progress"
 ) -> list[Axes]:
     """A panel of `collapse_curves` for each measure, in two columns, and the legend in the last
     place.
 
     Args:
-        frame: as there.
+        table: as there.
         fig: empty figure to fill; its size is set.
         x: as there.
 
     Returns:
         The axes with a measure.
     """
-    measures = [name for name in MEASURES if name in set(frame["measure"])]
+    measures = [name for name in MEASURES if name in set(table["measure"])]
     rows = len(measures) // 2 + 1
     fig.set_size_inches(8, 2.5 * rows)
     *axes, last = fig.subplots(rows, 2, squeeze=False).flat
     for ax, measure in zip(axes, measures):
-        collapse_curves(frame, measure=measure, ax=ax, x=x, legend=False)
+        collapse_curves(table, measure=measure, ax=ax, x=x, legend=False)
     for ax in (*axes[len(measures) :], last):
         ax.set_axis_off()
-    last.legend(*axes[0].get_legend_handles_labels(), loc="center")
+    kind = "bar" if x == "tau" else "band"
+    last.legend(*with_keys(axes[0], table, kind), loc="center")
     return axes[: len(measures)]

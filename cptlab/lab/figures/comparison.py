@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.markers import CARETLEFTBASE, CARETRIGHTBASE
 from matplotlib.ticker import MaxNLocator
 
+from cptlab.lab.figures.bars import explain, keys, spanned, whiskers
 from cptlab.lab.figures.style import GREY, method_look, method_order
 
 ACROSS = 6
@@ -23,8 +24,7 @@ def method_intervals(
     """One row per method: mean and interval of a metric, methods in their fixed order.
 
     Args:
-        table: rows of a `method_table` for one imbalance ratio (columns method, metric, mean,
-            lower, upper).
+        table: rows of a table of `cptlab.lab.study.summary.summarise` for one imbalance ratio.
         metric: the metric to draw.
         ax: axes to draw on.
         title: title of the panel.
@@ -38,19 +38,7 @@ def method_intervals(
         raise ValueError(f"The table has no rows of the metric {metric!r}.")
     order = method_order(rows.index)
     for place, label in enumerate(reversed(order)):
-        row, look = rows.loc[label], method_look(label)
-        spread = np.nan_to_num([[row["mean"] - row["lower"]], [row["upper"] - row["mean"]]])
-        ax.errorbar(
-            row["mean"],
-            place,
-            xerr=spread,
-            marker=look.marker,
-            linestyle="none",
-            color=look.color,
-            markersize=6,
-            capsize=3,
-            linewidth=1.4,
-        )
+        whiskers(ax, [place], rows.loc[[label]], method_look(label), along="x")
     if "Zero-shot" in order:
         mean = rows.loc["Zero-shot", "mean"]
         ax.axvline(mean, color=GREY, linewidth=0.8, linestyle=":", zorder=0)
@@ -68,7 +56,7 @@ def method_grid(table: pd.DataFrame, names: Mapping[str, str], fig: Figure) -> l
     in blocks.
 
     Args:
-        table: a `method_table` (columns method, tau, metric, mean, lower, upper).
+        table: of `cptlab.lab.study.summary.summarise`, by method and tau.
         names: metric -> title of its column.
         fig: empty figure to fill; its height is set to what the rows need.
 
@@ -86,9 +74,10 @@ def method_grid(table: pd.DataFrame, names: Mapping[str, str], fig: Figure) -> l
     axes = []
     for i, block in enumerate(blocks):
         axes += _block(table, dict(items[i * across : (i + 1) * across]), block, across)
+    told = keys(table[table["metric"].isin(names)])
     if "Zero-shot" in set(table["method"]):
-        line = Line2D([], [], color=GREY, linewidth=0.8, linestyle=":")
-        blocks[0].legend([line], ["mean of zero-shot"], loc="outside lower right")
+        told["mean of zero-shot"] = Line2D([], [], color=GREY, linewidth=0.8, linestyle=":")
+    explain(blocks[0], told)
     return axes
 
 
@@ -123,7 +112,7 @@ def _limit(column: Iterable[Axes], rows: pd.DataFrame) -> None:
         left, right = ax.get_xlim()
         ax.set_xlim(max(left, low), min(right, high))
         places = {label: i for i, label in enumerate(reversed(method_order(panel["method"])))}
-        columns = panel[["method", "lower", "upper"]]
+        columns = spanned(panel)[["method", "lower", "upper"]]
         for method, lower, upper in columns.itertuples(index=False):
             for end, beyond, arrow in (
                 (low, lower < low, CARETLEFTBASE),

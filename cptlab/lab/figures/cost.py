@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
+from cptlab.lab.figures.bars import whiskers, with_keys
 from cptlab.lab.figures.style import GREY, method_look, method_order
 
 
@@ -18,8 +18,8 @@ def accuracy_by_cost(table: pd.DataFrame, *, metric: str, cost: str, ax: Axes) -
     fit. A method without cost is left of a dotted line, at "none".
 
     Args:
-        table: rows of a `method_table` for one imbalance ratio (columns method, metric, mean,
-            lower, upper; bounds may be missing) with a column of costs, not negative. Columns
+        table: of `cptlab.lab.study.summary.summarise` for one imbalance ratio, by method, with a
+            column of costs, not negative. Columns
             `cost` + " min" and `cost` + " max", if present, are drawn as the cost's range.
         metric: the metric to draw.
         cost: the column of costs, and the label of the axis.
@@ -41,21 +41,8 @@ def accuracy_by_cost(table: pd.DataFrame, *, metric: str, cost: str, ax: Axes) -
     nothing = paid.min() / 4
     places = rows[cost].where(rows[cost] > 0, nothing)
     for label, row in rows.iterrows():
-        look = method_look(label)
-        spread = np.nan_to_num([[row["mean"] - row["lower"]], [row["upper"] - row["mean"]]])
-        ax.errorbar(
-            places[label],
-            row["mean"],
-            yerr=spread,
-            xerr=_range(row, cost),
-            marker=look.marker,
-            linestyle="none",
-            color=look.color,
-            markersize=6,
-            capsize=2,
-            linewidth=1.2,
-            label=label,
-        )
+        style = {"cap": 2, "label": label, "xerr": _range(row, cost)}
+        whiskers(ax, [places[label]], rows.loc[[label]], method_look(label), along="y", **style)
     ax.set(xscale="log", xlabel=cost, ylabel=f"{metric} (%)")
     _ticks(ax, paid, nothing if len(paid) < len(rows) else None)
     return ax
@@ -81,8 +68,8 @@ def cost_panels(
     for row, metric in zip(axes, metrics, strict=True):
         for ax, cost in zip(row, costs, strict=True):
             accuracy_by_cost(table, metric=metric, cost=cost, ax=ax)
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    across = 4 if max(map(len, labels)) < 24 else 2
+    handles, labels = with_keys(axes[0, 0], table[table["metric"].isin(metrics)])
+    across = 4 if max(map(len, table["method"])) < 24 else 2
     fig.legend(handles, labels, loc="outside lower center", ncols=across)
     fig.suptitle(title, fontsize=10)
     return list(axes.flat)

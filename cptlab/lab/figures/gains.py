@@ -6,6 +6,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from cptlab.lab.figures.bars import explain, keys
 from cptlab.lab.figures.comparison import method_intervals
 from cptlab.lab.figures.style import GREY
 
@@ -29,5 +30,6 @@ def gain_panels(table: pd.DataFrame, names: Mapping[str, str], fig: Figure) -> l
         ax.axvline(0, color=GREY, linewidth=0.8, zorder=0)
         ax.set_xlabel("")
         ax.title.set_fontsize(9)
-    fig.supxlabel("minus zero-shot (points)", fontsize=9)
+    axes[len(axes) // 2].set_xlabel("minus zero-shot (points)")
+    explain(fig, keys(table[table["metric"].isin(names)]))
     return axes

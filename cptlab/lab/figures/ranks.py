@@ -5,6 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from cptlab.lab.figures.bars import explain, keys
 from cptlab.lab.figures.comparison import method_intervals
 from cptlab.lab.figures.style import WIDEST
 
@@ -25,7 +26,7 @@ def rank_plot(
         ValueError: if the table has no rows.
     """
     method_intervals(table, metric="rank", ax=ax, title=title, labels=labels)
-    sets, count = table[["datasets", "rankings"]].iloc[0]
+    sets, count = table[["datasets", "n"]].iloc[0]
     ax.set_xlim(0.5, len(table) + 0.5)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=2))
     blocks = f"{sets} {over}{'s' * (sets > 1)}, {count} ranking{'s' * (count > 1)}"
@@ -47,4 +48,5 @@ def rank_panels(table: pd.DataFrame, fig: Figure, *, over: str = "data set") -> 
     for ax, tau in zip(axes, taus, strict=True):
         rows = table[table["tau"] == tau]
         rank_plot(rows, ax=ax, title=f"τ = {tau:g}", labels=ax is axes[0], over=over)
+    explain(fig, keys(table))
     return list(axes)

@@ -1,18 +1,17 @@
 """Variation over seeds: training curves with bands (Fig. 1 d) and violins (Fig. 4)."""
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, MultipleLocator
 
+from cptlab.lab.figures.bars import band, keys, whiskers, with_keys
 from cptlab.lab.figures.style import BLACK, Look, method_look, method_order
-from cptlab.lab.study.tables import check_one_row_per_seed, mean_interval
+from cptlab.lab.study.summary import summarise
 
 ZERO_SHOT = "Zero-shot"
 LEVEL = {"color": BLACK, "linestyle": ":", "linewidth": 1.2, "zorder": 0}
@@ -22,80 +21,52 @@ LABELS = {"progress": "Training (% of epochs)", "shots": "Training images of eve
 
 
 def training_curves(
-    frame: pd.DataFrame,
-    *,
-    y: str,
-    ax: Axes,
-    x: str = "epoch",
-    hue: str = "method",
-    band: Literal["std", "interval"] = "std",
-    ylabel: str | None = None,
+    table: pd.DataFrame, *, ax: Axes, x: str = "epoch", ylabel: str | None = None
 ) -> Axes:
-    """Mean over seeds along training, with a band around it (Fig. 1 d).
+    """Mean along training with its interval (Fig. 1 d), or with the range of a few runs, as a band;
+    across imbalance ratios as bars.
 
     Args:
-        frame: columns `x`, `y`, `hue` and "seed".
-        y: quantity to draw.
+        table: of `cptlab.lab.study.summary.summarise` for one metric, by "method" and `x`.
         ax: axes to draw on.
         x: position along training.
-        hue: method labels.
-        band: "std" is the mean plus and minus one sample standard deviation, "interval" the 95 %
-            interval of the mean (`mean_interval`).
-        ylabel: label of the y axis; "`y` (%)" if left out.
-
-    Raises:
-        ValueError: on missing columns, several rows for one seed, or an unknown band.
+        ylabel: label of the y axis; the metric in percent if left out.
     """
-    errorbars = {"std": ("sd", 1), "interval": lambda values: mean_interval(values)[1:]}
-    if band not in errorbars:
-        raise ValueError(f"band={band!r} is not known; choose std or interval.")
-    check_one_row_per_seed(frame, [hue, x], [y])
     # Dashed lines are drawn last, on top, and finer, so that lines below them stay visible.
-    order = sorted(method_order(frame[hue]), key=lambda label: bool(method_look(label).dashes))
-    sns.lineplot(
-        frame,
-        x=x,
-        y=y,
-        hue=hue,
-        hue_order=order,
-        palette={label: method_look(label).color for label in order},
-        style=hue,
-        style_order=order,
-        markers={label: method_look(label).marker for label in order},
-        dashes={label: method_look(label).dashes for label in order},
-        errorbar=errorbars[band],
-        err_kws={"alpha": 0.1, "linewidth": 0},
-        markersize=6,
-        ax=ax,
-    )
-    ax.legend(title=None)
-    for line in filter(Line2D.is_dashed, ax.lines):
-        line.set(linewidth=1.2, markersize=4)
+    order = sorted(method_order(table["method"]), key=lambda name: bool(method_look(name).dashes))
+    for label in order:
+        rows, look = table[table["method"] == label].sort_values(x), method_look(label)
+        dashed = {"dashes": look.dashes, "linewidth": 1.2, "markersize": 4} if look.dashes else {}
+        marker = {"marker": look.marker, "markeredgecolor": "white", "markeredgewidth": 0.75}
+        style = marker | {"markersize": 6} | dashed
+        if x == "tau":  # few places, of which some may have intervals and others not
+            bare = Look(look.color, "none")
+            whiskers(ax, rows[x], rows, bare, along="y", cap=2)
+        else:
+            band(ax, rows[x], rows, look.color, alpha=0.1)
+        ax.plot(rows[x], rows["mean"], color=look.color, label=label, **style)
+    ax.legend(*with_keys(ax, table, "bar" if x == "tau" else "band"))
     integers = MaxNLocator(integer=True)
     ax.xaxis.set_major_locator(MultipleLocator(20) if x == "progress" else integers)
-    ax.set(xlabel=LABELS.get(x, x.capitalize()), ylabel=ylabel or f"{y} (%)")
+    ylabel = ylabel or f"{table['metric'].iloc[0]} (%)"
+    ax.set(xlabel=LABELS.get(x, x.capitalize()), ylabel=ylabel)
     return ax
 
 
 def curve_panels(
-    frame: pd.DataFrame,
+    table: pd.DataFrame,
     groups: Mapping[str, Sequence[str]],
     fig: Figure,
     *,
-    y: str = "H",
     level: float | None = None,
 ) -> list[Axes]:
     """Panels of `training_curves` against the share of a run's epochs, with one vertical axis.
 
     Args:
-        frame: columns "method", "progress", "seed" and `y`.
+        table: as there, by "method" and "progress".
         groups: title of a panel -> the methods in it.
         fig: empty figure to fill; its size is set to what the panels need.
-        y: quantity to draw.
         level: that of zero-shot, dotted.
-
-    Raises:
-        ValueError: as `training_curves`.
     """
     across = min(2, len(groups))
     down = -(-len(groups) // across)
@@ -105,7 +76,7 @@ def curve_panels(
     for ax, (title, methods) in zip(axes, groups.items()):
         if level is not None:
             ax.axhline(level, label=ZERO_SHOT, **LEVEL)
-        training_curves(frame[frame["method"].isin(methods)], y=y, ax=ax, x="progress")
+        training_curves(table[table["method"].isin(methods)], ax=ax, x="progress")
         ax.set_title(title)
     for ax in axes[len(groups) :]:
         ax.set_axis_off()
@@ -124,7 +95,7 @@ def seed_violins(
     """Distribution over seeds: a violin, every seed, and the mean with its interval (Fig. 4).
 
     Args:
-        frame: columns `x`, `y` and "seed".
+        frame: columns `x`, `y`, "dataset" (a single one) and "seed".
         ax: axes to draw on.
         x: method labels, one violin each.
         y: quantity to draw.
@@ -132,9 +103,9 @@ def seed_violins(
         level: that of zero-shot, which has no seed, dotted.
 
     Raises:
-        ValueError: on missing columns or several rows for one seed.
+        ValueError: on missing columns or several rows for one run.
     """
-    check_one_row_per_seed(frame, [x], [y])
+    table = summarise(frame, [y], [x])
     if level is not None:
         ax.axhline(level, **LEVEL)
     order = method_order(frame[x])
@@ -155,22 +126,18 @@ def seed_violins(
         ax=ax,
     )
     for position, label in enumerate(order):
-        _seeds_and_mean(ax, position, frame.loc[frame[x] == label, y], method_look(label))
+        look, values = method_look(label), np.sort(frame.loc[frame[x] == label, y].dropna())
+        sides = np.resize([-0.12, 0.12], len(values))  # in turn, so that ties do not overlap
+        marks = {"edgecolor": "white", "linewidth": 0.4, "zorder": 3}
+        ax.scatter(position + sides, values, s=22, color=look.color, marker=look.marker, **marks)
+        mean = {"along": "y", "size": 11, "zorder": 4}
+        whiskers(ax, [position], table[table[x] == label], Look("black", "_"), **mean)
     if len(order) > 6:
         ax.set_xticks(range(len(order)), order, rotation=30, ha="right", rotation_mode="anchor")
     else:
         ax.set_xticks(range(len(order)), [label.replace(" ", "\n", 1) for label in order])
     ax.grid(False, axis="x")
     ax.set(xlabel="", ylabel=ylabel or f"{y} (%)")
+    if told := keys(table):
+        ax.legend(told.values(), told, loc="best")
     return ax
-
-
-def _seeds_and_mean(ax: Axes, position: float, values: pd.Series, look: Look) -> None:
-    """Every value as a mark, and their mean with its interval, at one place of the x axis."""
-    numbers = np.sort(values.dropna().to_numpy())
-    spread = np.resize([-0.12, 0.12], len(numbers))  # alternate sides, so that ties do not overlap
-    marks = {"edgecolor": "white", "linewidth": 0.4, "zorder": 3}
-    ax.scatter(position + spread, numbers, s=22, color=look.color, marker=look.marker, **marks)
-    mean, lower, upper = mean_interval(numbers)
-    bar = {"markersize": 11, "color": "black", "capsize": 3, "linewidth": 1.4, "zorder": 4}
-    ax.errorbar(position, mean, yerr=[[mean - lower], [upper - mean]], fmt="_", **bar)

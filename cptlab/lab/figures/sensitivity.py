@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
+from cptlab.lab.figures.bars import band, whiskers, with_keys
 from cptlab.lab.figures.style import (
     BLUE,
     DARK,
@@ -24,7 +25,7 @@ from cptlab.lab.figures.style import (
     method_order,
 )
 from cptlab.lab.figures.text import small_text
-from cptlab.lab.study.tables import check_one_row_per_seed, method_table
+from cptlab.lab.study.summary import check_one_row_per_run
 
 TAU_LOOKS = tuple(map(Look, (BLUE, GREEN, VERMILLION, PURPLE, ORANGE), "os^vD"))
 
@@ -39,65 +40,62 @@ NAMES = {
 
 
 def sensitivity_curves(
-    frame: pd.DataFrame,
+    table: pd.DataFrame,
     *,
     weight: str,
-    y: str = "H",
     default: float,
     ax: Axes,
     legend: bool = True,
 ) -> Axes:
-    """Mean over seeds with its interval against one loss weight, a line per tau (Fig. 3).
+    """Mean with its interval against one loss weight, a line per tau (Fig. 3).
 
     The values tried are equally spaced, so that 0, 0.05 and 1 can all be read.
 
     Args:
-        frame: columns `weight`, `y`, "tau" and "seed".
+        table: of `cptlab.lab.study.summary.summarise` for one metric in percent, by "tau" and
+            "weight".
         weight: the weight that varies, e.g. "lambda_tetf".
-        y: quantity to draw, in percent.
         default: value of the weight in all other studies, marked by a dotted line.
         ax: axes to draw on.
         legend: draw one, right of the axes.
 
     Raises:
-        ValueError: on missing columns, several rows for one seed, or a default that was not tried.
+        ValueError: for a default that was not tried.
     """
-    check_one_row_per_seed(frame, ["tau", weight], [y])
-    values = np.sort(frame[weight].unique())
+    values = np.sort(table["weight"].unique())
     place = _place(values, default, weight)
-    table = method_table(frame, [y], by=["tau", weight]).sort_values(weight)
+    table = table.sort_values("weight")
     for tau, look in tau_looks(table["tau"]).items():
         rows = table[table["tau"] == tau]
-        x = np.searchsorted(values, rows[weight])
+        x = np.searchsorted(values, rows["weight"])
         ax.plot(x, rows["mean"], color=look.color, marker=look.marker, label=f"τ = {tau:g}")
-        ax.fill_between(x, rows["lower"], rows["upper"], color=look.color, alpha=0.18, linewidth=0)
+        band(ax, x, rows, look.color)
     ax.axvline(place, color=GREY, linewidth=1.2, linestyle=":", zorder=0, label="default")
     ax.set_xticks(range(len(values)), [f"{value:g}" for value in values])
     ax.set_xlabel(f"weight {NAMES.get(weight, weight)}", **MATH)
-    ax.set_ylabel(f"{y} (%)")
+    ax.set_ylabel(f"{table['metric'].iloc[0]} (%)")
     if legend:
-        ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+        handles, labels = with_keys(ax, table, "band")
+        ax.legend(handles, labels, loc="center left", bbox_to_anchor=(1, 0.5))
     return ax
 
 
 def sensitivity_grid(
-    frame: pd.DataFrame,
+    table: pd.DataFrame,
     fig: Figure,
     *,
     defaults: Mapping[str, float],
     beside: pd.DataFrame | None = None,
-    y: str = "H",
 ) -> list[Axes]:
     """Panels of `sensitivity_curves`: a row per reading of L_TETF, a column per loss.
 
     Panels of a row share their vertical axis.
 
     Args:
-        frame: columns "reading", "loss" (such as "TETF"), "weight", "tau", "seed" and `y`.
+        table: as there, by "reading" and "loss" (such as "TETF") as well.
         fig: empty figure to fill; its height is set to what the rows need.
         defaults: loss -> its weight in all other studies.
-        beside: other methods, shown to the right of each row: columns "method", "tau", "seed", `y`.
-        y: quantity to draw, in percent.
+        beside: other methods, shown to the right of each row: a table by "method" and "tau".
 
     Returns:
         The axes, row by row.
@@ -105,7 +103,7 @@ def sensitivity_grid(
     Raises:
         ValueError: as `sensitivity_curves`.
     """
-    readings, losses = (list(dict.fromkeys(frame[name])) for name in ("reading", "loss"))
+    readings, losses = (list(dict.fromkeys(table[name])) for name in ("reading", "loss"))
     others = [] if beside is None else method_order(beside["method"])
     widths = [1.0] * len(losses) + [max(0.25, SHARE * len(others))] * bool(others)
     fig.set_layout_engine("constrained")
@@ -116,28 +114,25 @@ def sensitivity_grid(
     for row, reading in zip(axes, readings, strict=True):
         for ax, loss in zip(row, losses):
             name = f"lambda_{loss.lower()}"
-            rows = frame[(frame["reading"] == reading) & (frame["loss"] == loss)]
-            rows = rows.rename(columns={"weight": name})
-            sensitivity_curves(rows, weight=name, y=y, default=defaults[loss], ax=ax, legend=False)
+            rows = table[(table["reading"] == reading) & (table["loss"] == loss)]
+            sensitivity_curves(rows, weight=name, default=defaults[loss], ax=ax, legend=False)
         if others:
-            _beside(beside, others, y, row[-1], reading == readings[-1])
+            _beside(beside, others, row[-1], reading == readings[-1])
         for ax in row:
             ax.label_outer()
         row[0].set_title(rf"$L_\mathrm{{TETF}}$ as a {reading}", loc="left", **MATH)
-    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    handles, labels = with_keys(axes[0, 0], table, "band")
+    fig.legend(handles, labels, loc="outside lower center", ncols=4)
     return list(axes.flat)
 
 
-def _beside(frame: pd.DataFrame, order: Sequence[str], y: str, ax: Axes, labels: bool) -> None:
+def _beside(table: pd.DataFrame, order: Sequence[str], ax: Axes, labels: bool) -> None:
     """Means with intervals of other methods, a place for each, in the colours of the ratios."""
-    table = method_table(frame, [y])
     looks = tau_looks(table["tau"])
     for number, (tau, look) in enumerate(looks.items()):
         rows = table[table["tau"] == tau]
         x = rows["method"].map(order.index) + 0.2 * (number - (len(looks) - 1) / 2)
-        spread = np.nan_to_num([rows["mean"] - rows["lower"], rows["upper"] - rows["mean"]])
-        mark = {"fmt": look.marker, "markersize": 5, "capsize": 2, "linewidth": 1.2}
-        ax.errorbar(x, rows["mean"], yerr=spread, color=look.color, **mark)
+        whiskers(ax, x, rows, look, along="y", size=5, cap=2)
     ax.set_xlim(-0.6, len(order) - 0.4)
     ax.set_xticks(range(len(order)), order if labels else [""] * len(order), rotation=90)
     ax.grid(False, axis="x")
@@ -184,7 +179,8 @@ def sensitivity_heatmap(
     """Means over seeds on a grid of two weights, with the standard deviation, the default framed.
 
     Args:
-        frame: columns `x`, `y`, `value` and "seed"; one imbalance ratio.
+        frame: columns `x`, `y`, `value`, "dataset" (a single one) and "seed"; one imbalance
+            ratio.
         x: the weight along the horizontal axis.
         y: the weight along the vertical axis.
         value: quantity to draw, in percent.
@@ -195,7 +191,7 @@ def sensitivity_heatmap(
     Raises:
         ValueError: on missing columns, several rows for one seed, or a default that was not tried.
     """
-    check_one_row_per_seed(frame, [x, y], [value])
+    check_one_row_per_run(frame, [x, y], [value])
     groups = frame.groupby([y, x])[value]
     means, spread = groups.mean().unstack(), groups.std().unstack()
     place = _place(means.columns, default[0], x), _place(means.index, default[1], y)

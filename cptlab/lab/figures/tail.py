@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from cptlab.lab.figures.bars import keys, whiskers, with_keys
 from cptlab.lab.figures.seeds import training_curves
 from cptlab.lab.figures.style import BLACK, GREY, MATH, method_look, method_order
 
@@ -29,22 +30,12 @@ def gains_by_shots(table: pd.DataFrame, ax: Axes) -> Axes:
     """
     if table.empty:
         raise ValueError("There are no gains to draw: give runs of zero-shot and of others.")
-    counts = table.groupby("n_k", sort=False)["n"].max()
+    counts = table.groupby("n_k", sort=False)["classes"].max()
     order = method_order(table["method"])
     for shift, label in zip(_spread(len(order), 0.6), order, strict=True):
-        rows, look = table[table["method"] == label], method_look(label)
-        ax.errorbar(
-            counts.index.get_indexer(rows["n_k"]) - shift,
-            rows["mean"],
-            yerr=_whiskers(rows),
-            linestyle="none",
-            color=look.color,
-            marker=look.marker,
-            markersize=5,
-            capsize=2,
-            linewidth=1.2,
-            label=label,
-        )
+        rows = table[table["method"] == label]
+        x, look = counts.index.get_indexer(rows["n_k"]) - shift, method_look(label)
+        whiskers(ax, x, rows, look, along="y", size=5, cap=2, label=label)
     ax.axhline(0, color=GREY, linewidth=0.8, zorder=0)
     ticks = [f"{n_k}\n({n} class{'es' * (n > 1)})" for n_k, n in counts.items()]
     ax.set_xticks(range(len(ticks)), ticks)
@@ -56,30 +47,31 @@ def gains_by_shots(table: pd.DataFrame, ax: Axes) -> Axes:
     return ax
 
 
-def few_shot_panels(frame: pd.DataFrame, fig: Figure) -> list[Axes]:
-    """Mean accuracy over seeds with its interval against the number of shots, a panel per method.
+def few_shot_panels(table: pd.DataFrame, fig: Figure) -> list[Axes]:
+    """Mean accuracy with its interval against the number of shots, a panel per method.
 
     In each panel a grey line is the mean of IVLP and a dotted level that of zero-shot, where the
-    frame has them.
+    table has them.
 
     Args:
-        frame: columns "method", "shots", "seed" and "all", the accuracy in percent.
+        table: of `cptlab.lab.study.summary.summarise` for the accuracy in percent, by "method" and
+            "shots".
         fig: empty figure to fill; its height is set for the number of panels.
 
     Returns:
         The axes with a method, in the fixed order of methods.
 
     Raises:
-        ValueError: on missing columns, several rows for one seed, or no method that learns.
+        ValueError: if there is no method that learns.
     """
-    order = [label for label in method_order(frame["method"]) if label != "Zero-shot"]
+    order = [label for label in method_order(table["method"]) if label != "Zero-shot"]
     if not order:
         raise ValueError("There is nothing to draw: give runs of a method other than zero-shot.")
     across = min(4, len(order))
     down = -(-len(order) // across)
     fig.set_figheight(0.8 + 1.6 * down)
     axes = list(fig.subplots(down, across, sharex=True, sharey=True, squeeze=False).flat)
-    means = frame.groupby(["method", "shots"])["all"].mean()
+    means = table.set_index(["method", "shots"])["mean"]
     references = {}
     for ax, label in zip(axes, order, strict=False):
         if "IVLP" in means and label != "IVLP":
@@ -88,22 +80,19 @@ def few_shot_panels(frame: pd.DataFrame, fig: Figure) -> list[Axes]:
         if "Zero-shot" in means:
             level = means["Zero-shot"].mean()
             references["Zero-shot"] = ax.axhline(level, color=BLACK, linestyle=":", linewidth=1.2)
-        own = frame[frame["method"] == label]
-        training_curves(own, y="all", ax=ax, x="shots", band="interval")
+        training_curves(table[table["method"] == label], ax=ax, x="shots")
         ax.get_legend().remove()
         ax.set_title(fill(label, 24), fontsize=9)
         ax.set(xlabel="", ylabel="")
-        _in_powers_of_two(ax, sorted(set(frame["shots"])))
+        _in_powers_of_two(ax, sorted(set(table["shots"])))
     for ax in axes[len(order) :]:
         ax.set_axis_off()
     for ax in axes[: len(order)][-across:]:  # in some columns the last panel is empty
         ax.tick_params(labelbottom=True)
     fig.supxlabel("training images of every class", fontsize=9)
     fig.supylabel("accuracy on all classes (%)", fontsize=9)
-    if references:
-        fig.legend(
-            references.values(), references, loc="outside upper right", ncols=len(references)
-        )
+    told = references | keys(table[table["method"].isin(order)], "band")
+    fig.legend(told.values(), told, loc="outside upper right", ncols=len(told))
     return axes[: len(order)]
 
 
@@ -112,8 +101,7 @@ def thirds_bars(table: pd.DataFrame, ax: Axes) -> Axes:
 
     Args:
         table: a row per method and metric "head", "medium", "tail": columns "method", "metric",
-            "mean", "lower" and "upper" in percent, as `cptlab.lab.study.tables.method_table` and
-            `cptlab.lab.study.summary.summarise` return them.
+            and the numbers of `cptlab.lab.study.summary.summarise` in percent.
         ax: axes to draw on; the legend is the caller's.
     """
     order = method_order(table["method"])
@@ -122,18 +110,7 @@ def thirds_bars(table: pd.DataFrame, ax: Axes) -> Axes:
         rows = table[table["method"] == label].set_index("metric").loc[THIRDS]
         x, look = np.arange(len(THIRDS)) + shift, method_look(label)
         ax.bar(x, rows["mean"], 0.9 * width, color=look.color, alpha=0.35)
-        ax.errorbar(
-            x,
-            rows["mean"],
-            yerr=_whiskers(rows),
-            marker=look.marker,
-            linestyle="none",
-            color=look.color,
-            markersize=5,
-            capsize=2,
-            linewidth=1.2,
-            label=label,
-        )
+        whiskers(ax, x, rows, look, along="y", size=5, cap=2, label=label)
     ax.set_xticks(range(len(THIRDS)), [f"{name} third" for name in THIRDS])
     # intervals of few seeds may reach beyond what an accuracy can be
     ax.set(ylabel="class accuracy (%)", ylim=(0, min(102, ax.get_ylim()[1])))
@@ -152,8 +129,8 @@ def tail_panels(table: pd.DataFrame, gains: pd.DataFrame, fig: Figure, title: st
     thirds_bars(table, above)
     gains_by_shots(gains, below)
     above.set_title(title)
-    handles, labels = above.get_legend_handles_labels()
-    across = 4 if max(map(len, labels)) < 24 else 2
+    handles, labels = with_keys(above, pd.concat([table, gains]))
+    across = 4 if max(map(len, table["method"])) < 24 else 2
     fig.legend(handles, labels, loc="outside lower center", ncols=across)
 
 
@@ -165,11 +142,6 @@ def _in_powers_of_two(ax: Axes, numbers: Sequence[int]) -> None:
     ax.xaxis.set_major_locator(FixedLocator(numbers))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(FuncFormatter(lambda number, _: f"{number:g}"))
-
-
-def _whiskers(rows: pd.DataFrame) -> np.ndarray:
-    """(2, n) lengths below and above the means; 0 where there is no interval."""
-    return np.nan_to_num([rows["mean"] - rows["lower"], rows["upper"] - rows["mean"]])
 
 
 def _spread(n: int, width: float) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from dataclasses import dataclass
 from itertools import compress
 
@@ -10,10 +11,20 @@ import pandas as pd
 from cptlab.data import Protocol
 from cptlab.emoji.catalog import CATEGORIES
 from cptlab.lab.study import studies
-from cptlab.lab.study.claims.variants import BY_LOSSES, COMBINATIONS, LOSSES, TABLE_1, label
+from cptlab.lab.study.claims.variants import (
+    BY_LOSSES,
+    COMBINATIONS,
+    LOSSES,
+    PLAIN,
+    TABLE_1,
+    label,
+    names_of,
+)
 from cptlab.lab.study.profile import Profile
-from cptlab.lab.study.tables import method_table, to_markdown
+from cptlab.lab.study.summary import PARTS, compared, corrected, to_markdown
+from cptlab.lab.study.tables import differences
 
+KEY = ["method", "dataset", "seed"]
 KEYS = ["reading", "row", "losses"]
 """What names a combination of losses in tables."""
 
@@ -54,14 +65,17 @@ def quantities(profile: Profile, table: pd.DataFrame) -> list[Quantity]:
 
 
 def by_method(table: pd.DataFrame, found: list[Quantity]) -> pd.DataFrame:
-    """A row per method and seed with a column per quantity, averaged over data sets."""
-    columns = {
-        one.name: table[(table["protocol"] == one.protocol) & (table["tau"] == one.tau)]
-        .groupby(["method", "seed"])[one.metric]
-        .mean()
-        for one in found
-    }
-    return pd.DataFrame(columns).reset_index()
+    """A row per method, data set and seed with a column per quantity, and their parts (`PARTS`)."""
+    columns = []
+    for one in found:
+        runs = table[(table["protocol"] == one.protocol) & (table["tau"] == one.tau)]
+        parts = [
+            {one.name: values[one.metric]} if one.metric in values else {} for values in runs[PARTS]
+        ]
+        columns.append(runs[KEY].assign(**{one.name: runs[one.metric], PARTS: parts}))
+    names = dict.fromkeys((one.name for one in found), "first")
+    joined = pd.concat(columns).groupby(KEY, sort=False)
+    return joined.agg({**names, PARTS: lambda parts: dict(ChainMap(*parts))}).reset_index()
 
 
 def by_losses(profile: Profile, wide: pd.DataFrame) -> pd.DataFrame:
@@ -73,7 +87,7 @@ def by_losses(profile: Profile, wide: pd.DataFrame) -> pd.DataFrame:
         wide[wide["method"] == label(BY_LOSSES[on], reading)].assign(
             reading=reading.name,
             row=TABLE_1.get(on, "–"),
-            losses=" + ".join(compress(LOSSES.values(), on)) or "none",
+            losses=names_of(on),
             **dict(zip(LOSSES, on)),
         )
         for reading in studies.ablated_readings(profile)
@@ -85,24 +99,35 @@ def by_losses(profile: Profile, wide: pd.DataFrame) -> pd.DataFrame:
 def added(runs: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     """Each loss on minus the same combination with it off, given what else is on.
 
-    runs: what `by_losses` returns. names: columns of quantities. Returns a `method_table` of
-    "reading", "added" and "given".
+    runs: what `by_losses` returns. names: columns of quantities. Returns `summary.compared`,
+    corrected, of "reading", "added" and "given".
     """
     parts = []
     for loss, name in LOSSES.items():
         others = {column: word for column, word in LOSSES.items() if column != loss}
-        indexed = runs.set_index(["reading", *others, "seed"])
-        gain = (
-            indexed.loc[indexed[loss], names] - indexed.loc[~indexed[loss], names]
-        ).reset_index()
-        on = gain[[*others]].to_numpy()
-        given = [" + ".join(compress(others.values(), row)) or "none" for row in on]
-        parts.append(gain.assign(added=name, given=given))
-    return measured(method_table(pd.concat(parts), names, by=["reading", "added", "given"]))
+        named = runs.assign(method=runs[loss].map({True: name, False: "without it"}))
+        for group, rows in named.groupby(["reading", *others], sort=False):
+            _, *on = group  # ty: ignore[not-iterable] a tuple, as in summarise
+            given = " + ".join(compress(others.values(), on)) or "none"
+            if rows[loss].nunique() == 2:
+                gains = differences(rows, "without it", names)
+                parts.append(gains.assign(added=name, given=given))
+    by = ["reading", "added", "given"]
+    return corrected(measured(compared(pd.concat(parts), names, by)))
+
+
+def from_none(runs: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    """Each combination minus IVLP, which has none of the losses; arguments as above.
+
+    Returns `summary.compared`, corrected, of `KEYS`.
+    """
+    groups = runs.groupby("reading", sort=False)
+    gaps = pd.concat(differences(rows, PLAIN, names) for _, rows in groups)
+    return corrected(measured(compared(gaps, names, KEYS)))
 
 
 def measured(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows of a `method_table` behind which there are runs."""
+    """The rows of a table of `summary.summarise` behind which there are runs."""
     return table[table["n"] > 0]
 
 

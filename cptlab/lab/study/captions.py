@@ -11,11 +11,11 @@ from cptlab.lab.study.profile import Profile
 from cptlab.lab.study.studies import levels, long_tailed, most_imbalanced
 from cptlab.lab.study.varied import Varied
 
-INTERVAL = "means with 95 % intervals (Student's) over seeds"
+INTERVAL = "means with 95 % intervals over data sets and seeds, or classes and seeds"
 GRID = f"{INTERVAL}, dotted: zero-shot. Where an interval goes on, there is an arrow"
-RANKS = "Mean rank of each method by {}, 1 is best, with 95 % intervals over {}; dotted: zero-shot."
+RANKS = "Mean rank by {}, 1 is best, with 95 % intervals over {} and seeds; dotted: zero-shot."
 
-BAND = "mean over seeds, band of one standard deviation"
+BAND = "means with 95 % intervals over seeds"
 SHOWN = "CPT and its controls", "other methods beside IVLP"
 CHOSEN = "the first of the chosen methods", "the others of the chosen methods"
 """Methods of the two figures of collapse."""
@@ -30,10 +30,10 @@ CAPTIONS = {
     "tour_predictions": "Test drawings with the predictions of zero-shot and of {tuned}, changed "
     "ones first. On {tour}.",
     "tour_gain_by_shots": "Gain in class accuracy from zero-shot to {tuned} by the number of "
-    "training images, means with 95 % intervals over classes. On {tour}.",
+    "training images, means over classes. On {tour}.",
     "fig1_similarity": "Cosine similarity of the class prototypes, at most 96, clusters side "
     "by side (Fig. 1 a-c). On {similarity}.",
-    "fig1d_training_curves": "H along training: mean over seeds, band of one standard deviation; "
+    "fig1d_training_curves": "H along training, means with 95 % intervals over seeds; "
     "dotted: zero-shot (Fig. 1 d). On {curves}.",
     "fig3_sensitivity": f"H of CPT against each loss weight{{beside}}, {INTERVAL}, dotted: the "
     "default (Fig. 3). On {imbalanced}.",
@@ -48,9 +48,8 @@ CAPTIONS = {
     "fig4_seed_violins": "Distribution of H over seeds, with the mean and its 95 % interval; "
     "dotted: zero-shot (Fig. 4). On {violins}.",
     "tab2_ranks": f"{RANKS.format('H', 'data sets')} On {{comparison}}.",
-    "tail_accuracy": "Accuracy by thirds of the long tail, averaged over data sets, with 95 % "
-    "intervals over seeds; gain over zero-shot by the number of training images, with 95 % "
-    "intervals over classes. On {smallest}.",
+    "tail_accuracy": f"Accuracy by thirds of the long tail, and gain over zero-shot by the number "
+    f"of training images: {INTERVAL}. On {{smallest}}.",
     "tab3_cross_dataset": f"Accuracy on other data sets than the source, their mean and each "
     f"(Table 3): {GRID}. Source: {{transfer}}.",
     "tab3_cross_dataset_ranks": f"{RANKS.format('accuracy', 'target data sets')} Source: "

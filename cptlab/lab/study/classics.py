@@ -9,16 +9,17 @@ from cptlab.lab.study.claims import Reading
 from cptlab.lab.study.claims.variants import CPT, PLAIN, label
 from cptlab.lab.study.findings import findings
 from cptlab.lab.study.profile import Profile
-from cptlab.lab.study.tables import differences, method_table, to_markdown
+from cptlab.lab.study.summary import NUMBERS, compared, corrected, to_markdown
+from cptlab.lab.study.tables import differences
 from cptlab.lab.study.varied import CLASSICS
 
 METRICS = ["H", "base", "new", "head", "medium", "tail", GAIN]
 SHOWN = ["H", "head", "tail"]
 AS_IT_IS = next(iter(CLASSICS))
-COLUMNS = ["tau", "method", "metric", "mean", "lower", "upper", "n"]
+COLUMNS = ["tau", "method", "metric", *NUMBERS, "p"]
 
 
-def with_parts(table: pd.DataFrame) -> pd.DataFrame:
+def with_classics(table: pd.DataFrame) -> pd.DataFrame:
     """Runs with their labels' parts: the method as "prompts", and "classic"."""
     parts = table["method"].str.rpartition(" + ")
     added = parts[2].isin(list(CLASSICS))
@@ -29,12 +30,12 @@ def with_parts(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def added(table: pd.DataFrame) -> pd.DataFrame:
-    """What each classic adds to a method, run by run: `method_table` and "prompts"."""
+    """What each classic adds to a method, run by run: `summary.compared` and "prompts"."""
     return _each(table, "prompts", "classic", AS_IT_IS)
 
 
 def rivals(profile: Profile, table: pd.DataFrame) -> pd.DataFrame:
-    """Methods minus IVLP under the same classic: `method_table` and "classic".
+    """Methods minus IVLP under the same classic: `summary.compared` and "classic".
 
     CPT alone, which has the same tokens, unless methods were chosen. No rows without IVLP or
     without another method.
@@ -47,7 +48,7 @@ def rivals(profile: Profile, table: pd.DataFrame) -> pd.DataFrame:
 
 def as_markdown(gaps: pd.DataFrame) -> str:
     """A Markdown table for each method or classic, whatever the gaps are of."""
-    by = gaps.columns[-1]
+    by = "prompts" if "prompts" in gaps else "classic"
     tables = (rows[["tau", by, *COLUMNS[1:]]] for _, rows in gaps.groupby(by, sort=False))
     return "\n".join(map(to_markdown, tables))
 
@@ -69,13 +70,16 @@ def _main(gaps: pd.DataFrame) -> pd.DataFrame:
     return gaps[gaps["metric"].isin(["H", "tail"]) & (gaps["tau"] == gaps["tau"].min())]
 
 
-def _each(table: pd.DataFrame, by: str, compared: str, reference: str) -> pd.DataFrame:
-    """Differences of what is compared to a reference, within each group that has both."""
+def _each(table: pd.DataFrame, by: str, which: str, reference: str) -> pd.DataFrame:
+    """Differences of what is compared, the column `which`, to a reference, within each group that
+    has both: one family.
+    """
     tables = [
-        method_table(
-            differences(rows.assign(method=rows[compared]), reference, METRICS), SHOWN
-        ).assign(**{by: name})
+        compared(differences(rows.assign(method=rows[which]), reference, METRICS), SHOWN).assign(
+            **{by: name}
+        )
         for name, rows in table.groupby(by, sort=False)
-        if reference in set(rows[compared]) and rows[compared].nunique() > 1
+        if reference in set(rows[which]) and rows[which].nunique() > 1
     ]
-    return pd.concat(tables) if tables else pd.DataFrame(columns=[*COLUMNS, by])
+    empty = pd.DataFrame(columns=[*COLUMNS, by])
+    return corrected(pd.concat(tables, ignore_index=True) if tables else empty)

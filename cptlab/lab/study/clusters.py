@@ -20,7 +20,7 @@ from cptlab.lab.study.claims.variants import CPT, ZERO_SHOT, CPTVariant, label
 from cptlab.lab.study.design import Design
 from cptlab.lab.study.profile import Profile
 from cptlab.lab.study.similarity import frozen_clusters
-from cptlab.lab.study.tables import method_table, to_markdown
+from cptlab.lab.study.summary import NUMBERS, PARTS, summarise, to_markdown
 
 NAMES = {
     "spherical": "Cosine K-means",
@@ -116,7 +116,7 @@ def runs_of(
     column: str,
     design: Design,
 ) -> pd.DataFrame:
-    """H of variants of CPT, averaged over data sets: a row per "method", `column`, tau and seed.
+    """H of variants of CPT: a row per "method", `column`, tau, data set and seed.
 
     table: the runs of `studies.clusters`. column: what the keys of `variants` are.
     """
@@ -128,8 +128,7 @@ def runs_of(
     keys = pd.DataFrame(rows, columns=["label", column, "method"])
     here = table["dataset"].isin(design.datasets) & table["tau"].isin(design.taus)
     chosen = table[here].rename(columns={"method": "label"}).merge(keys, on="label")
-    groups = chosen.groupby(["method", column, "tau", "seed"], sort=False)
-    return groups["H"].mean().reset_index()
+    return chosen[["method", column, "tau", "dataset", "seed", "H", PARTS]]
 
 
 def by_algorithm(profile: Profile, table: pd.DataFrame) -> pd.DataFrame:
@@ -146,27 +145,30 @@ def by_size(profile: Profile, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def with_numbers(runs: pd.DataFrame, made: Mapping[int, Sequence[int]]) -> pd.DataFrame:
-    """`method_table` of H by method, size and tau, with "clusters", the numbers that it makes."""
-    summary = method_table(runs, ["H"], by=["method", "size", "tau"])
+    """`summarise` of H by method, size and tau, with "clusters", the numbers that it makes."""
+    summary = summarise(runs, ["H"], by=["method", "size", "tau"])
     return summary.assign(clusters=[" ".join(map(str, made[size])) for size in summary["size"]])
 
 
 def with_spread(runs: pd.DataFrame) -> pd.DataFrame:
-    """`method_table` of H by method, tau and algorithm, with "std", its deviation over seeds."""
+    """`summarise` of H by method, tau and algorithm, with "std", the deviation over seeds of its
+    mean over data sets.
+    """
     by = ["method", "tau", "algorithm"]
-    spread = runs.groupby(by)["H"].std().rename("std").reset_index()
-    return method_table(runs, ["H"], by=by).merge(spread, on=by, how="left")
+    means = runs.groupby([*by, "seed"])["H"].mean()
+    spread = means.groupby(by).std().rename("std").reset_index()
+    return summarise(runs, ["H"], by=by).merge(spread, on=by, how="left")
 
 
 def spread_markdown(summary: pd.DataFrame) -> str:
     """What `with_spread` returns as Markdown, a table per method and imbalance ratio."""
-    table = summary.assign(seeds=summary["n"].astype(str))
+    table = summary.assign(seeds=(summary["n"] // summary["datasets"]).astype(str))
     table["standard deviation"] = table["std"].map("{:.2f}".format).replace("nan", "–")
-    columns = ["algorithm", "standard deviation", "seeds", "metric", "mean", "lower", "upper", "n"]
+    columns = ["algorithm", "standard deviation", "seeds", "metric", *NUMBERS]
     blocks = table.groupby(["method", "tau"], sort=False)
     return "\n".join(
         f"**{method}, tau = {tau:g}**\n\n{to_markdown(rows[columns])}"
-        for (method, tau), rows in blocks  # ty: ignore[not-iterable] a tuple, as in method_table
+        for (method, tau), rows in blocks  # ty: ignore[not-iterable] a tuple, as in summarise
     )
 
 

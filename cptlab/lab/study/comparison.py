@@ -12,7 +12,8 @@ from cptlab.lab.study.beside import GAIN
 from cptlab.lab.study.claims.variants import PLAIN, ZERO_SHOT
 from cptlab.lab.study.paired import file_part, paired, sentences, taking_part
 from cptlab.lab.study.profile import Profile
-from cptlab.lab.study.tables import for_every_seed, gain_table, method_table, rank_table
+from cptlab.lab.study.summary import corrected, summarise
+from cptlab.lab.study.tables import for_every_seed, gain_table, rank_table
 
 METRICS = ["H", "base", "new", "head", "medium", "tail", GAIN]
 SHOWN = ["H", "base", "new", "tail"]
@@ -20,12 +21,6 @@ TAIL = (ZERO_SHOT, "CoOp", PLAIN, "PromptSRC", "DeKg", "CPT (sum)", "CPT (pair m
 """Methods whose tail is shown, unless others were chosen."""
 MOST = 9
 """Of chosen methods, those whose tail can be told apart in a figure."""
-
-
-def averaged(table: pd.DataFrame, metrics: Sequence[str]) -> pd.DataFrame:
-    """Mean over data sets of each method, imbalance ratio and seed."""
-    groups = table.groupby(["method", "tau", "seed"], sort=False)
-    return groups[list(metrics)].mean().reset_index()
 
 
 def ranks(table: pd.DataFrame, metric: str) -> pd.DataFrame:
@@ -62,7 +57,9 @@ def gains(
 ) -> pd.DataFrame:
     """`gain_table` of the base classes at an imbalance ratio, for some of the methods."""
     classes = pd.concat(
-        r.classes.query("role == 'base'").assign(method=label, dataset=r.spec.dataset)
+        r.classes.query("role == 'base'").assign(
+            method=label, dataset=r.spec.dataset, seed=r.spec.seed
+        )
         for label in shown
         for r in results.get(label, ())
         if r.spec.tau == tau
@@ -71,16 +68,16 @@ def gains(
 
 
 def gaps(
-    averaged: pd.DataFrame, metrics: Sequence[str], references: Sequence[str] = (PLAIN, ZERO_SHOT)
+    table: pd.DataFrame, metrics: Sequence[str], references: Sequence[str] = (PLAIN, ZERO_SHOT)
 ) -> pd.DataFrame:
-    """Differences run by run to those references that take part (`paired`).
+    """Differences run by run to those references that take part (`paired`), a family for each.
 
     Zero-shot's one run is used for every seed; its own difference is that of the other methods to
     it, the other way round, and left out.
     """
-    seeded = for_every_seed(averaged, ZERO_SHOT)
+    seeded = for_every_seed(table, ZERO_SHOT)
     found = paired(seeded, metrics, taking_part(seeded["method"], references))
-    return found[found["method"] != ZERO_SHOT]
+    return corrected(found[found["method"] != ZERO_SHOT])
 
 
 def main_findings(gaps: pd.DataFrame) -> str:
@@ -95,6 +92,6 @@ def by_reference(gaps: pd.DataFrame) -> dict[str, pd.DataFrame]:
     return {file_part(str(name)): rows.drop(columns="reference") for name, rows in groups}
 
 
-def thirds(averaged: pd.DataFrame) -> pd.DataFrame:
-    """`method_table` of the head, medium and tail thirds by method."""
-    return method_table(averaged, ["head", "medium", "tail"], by=["method"])
+def thirds(table: pd.DataFrame) -> pd.DataFrame:
+    """`summary.summarise` of the head, medium and tail thirds by method."""
+    return summarise(table, ["head", "medium", "tail"], by=["method"])

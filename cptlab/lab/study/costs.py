@@ -8,7 +8,8 @@ import pandas as pd
 
 from cptlab.lab.study.claims.variants import PLAIN, ZERO_SHOT
 from cptlab.lab.study.paired import paired, taking_part
-from cptlab.lab.study.tables import cell, for_every_seed, method_table
+from cptlab.lab.study.summary import corrected, summarise, text_of
+from cptlab.lab.study.tables import for_every_seed
 
 METRICS = ["H", "tail"]
 STEPS = ["H", "base", "new", "tail"]
@@ -16,14 +17,13 @@ MAIN = "CPT (pair mean)"
 
 
 def accuracies(table: pd.DataFrame, tau: float) -> pd.DataFrame:
-    """`method_table` of `METRICS` at an imbalance ratio, over seeds, of means over data sets."""
-    groups = table[table["tau"] == tau].groupby(["method", "seed"], sort=False)
-    return method_table(groups[METRICS].mean().reset_index(), METRICS, by=["method"])
+    """`summary.summarise` of `METRICS` at an imbalance ratio."""
+    return summarise(table[table["tau"] == tau], METRICS, by=["method"])
 
 
 def cells(accuracies: pd.DataFrame) -> pd.DataFrame:
     """The accuracies as text: a row per method, a column per metric."""
-    texts = accuracies.assign(cell=[cell(row) for row in accuracies.itertuples()])
+    texts = accuracies.assign(cell=[text_of(row) for row in accuracies.itertuples()])
     return texts.pivot(index="method", columns="metric", values="cell")
 
 
@@ -35,15 +35,15 @@ def unmeasured(accuracies: pd.DataFrame, measured: Iterable[str]) -> str:
 
 
 def steps_gaps(table: pd.DataFrame, changed: Sequence[str]) -> pd.DataFrame:
-    """Runs with other numbers of steps, and the usual ones, against what takes part (`paired`).
+    """Runs with other numbers of steps, and the usual ones, against what takes part (`paired`), a
+    family for each.
 
     Args:
         table: all of these runs.
         changed: labels of those with other steps, such as "CoOp (published steps)".
     """
     shown = [*changed, *(name.rpartition(" (")[0] for name in changed)]
-    runs = table.groupby(["method", "tau", "seed"], sort=False)[STEPS].mean().reset_index()
     longer = [name for name in changed if name.startswith(PLAIN)]
-    references = taking_part(runs["method"], (PLAIN, *longer, ZERO_SHOT, MAIN))
-    gaps = paired(for_every_seed(runs, ZERO_SHOT), STEPS, references)
-    return gaps[gaps["method"].isin(shown)].sort_values("method", kind="stable")
+    references = taking_part(table["method"], (PLAIN, *longer, ZERO_SHOT, MAIN))
+    gaps = paired(for_every_seed(table, ZERO_SHOT), STEPS, references)
+    return corrected(gaps[gaps["method"].isin(shown)].sort_values("method", kind="stable"))

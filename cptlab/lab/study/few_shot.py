@@ -9,25 +9,31 @@ import pandas as pd
 from cptlab.lab.runs.results import Result
 from cptlab.lab.study.claims.variants import PLAIN, ZERO_SHOT
 from cptlab.lab.study.paired import paired, taking_part
-from cptlab.lab.study.tables import for_every_seed, method_table, to_markdown
+from cptlab.lab.study.summary import corrected, summarise, to_markdown
+from cptlab.lab.study.tables import for_every_seed
 
 
-def by_shots(results: Mapping[str, Sequence[Result]], table: pd.DataFrame) -> pd.DataFrame:
-    """A row per method, number of shots and seed: "all", the mean over data sets in percent.
+def with_shots(results: Mapping[str, Sequence[Result]], table: pd.DataFrame) -> pd.DataFrame:
+    """The table of runs with "shots", the number of training images of every class.
 
     results, table: as `cptlab.lab.study.outcomes.run_study` returns them.
     """
-    table = table.assign(shots=[r.spec.n_max for runs in results.values() for r in runs])
-    groups = table.groupby(["method", "shots", "seed"], sort=False)
-    return groups["all"].mean().reset_index()
+    return table.assign(shots=[r.spec.n_max for runs in results.values() for r in runs])
 
 
-def as_markdown(frame: pd.DataFrame) -> str:
-    """Means over seeds with intervals: a row per method, a column per number of shots.
+def by_shots(table: pd.DataFrame) -> pd.DataFrame:
+    """`summary.summarise` of "all", accuracy on all classes, by method and number of shots.
+
+    table: what `with_shots` returns.
+    """
+    return summarise(table, ["all"], by=["method", "shots"])
+
+
+def as_markdown(summary: pd.DataFrame) -> str:
+    """What `by_shots` returns: a row per method, a column per number of shots.
 
     Zero-shot, which sees no training image, has its one number in every column.
     """
-    summary = method_table(frame, ["all"], by=["method", "shots"])
     untrained = summary["method"] == ZERO_SHOT
     trained, once = summary[~untrained], summary[untrained].drop(columns="shots")
     everywhere = once.merge(trained[["shots"]].drop_duplicates(), how="cross")
@@ -36,19 +42,17 @@ def as_markdown(frame: pd.DataFrame) -> str:
     return to_markdown(summary.assign(metric=metric).drop(columns="shots"))
 
 
-def gaps(frame: pd.DataFrame) -> pd.DataFrame:
-    """Differences run by run to zero-shot and to IVLP, by the number of shots.
+def gaps(table: pd.DataFrame) -> pd.DataFrame:
+    """Differences run by run to zero-shot and to IVLP, by the number of shots, a family for each.
 
-    Zero-shot's one run is used for every seed and number.
+    Zero-shot's one run is used for every seed and number. table: what `with_shots` returns.
     """
-    accuracy = frame.rename(columns={"all": "accuracy"})
-    untrained, parts = accuracy["method"] == ZERO_SHOT, []
-    for shots in sorted(set(accuracy.loc[~untrained, "shots"])):
-        runs = for_every_seed(accuracy[untrained | (accuracy["shots"] == shots)], ZERO_SHOT)
+    untrained, found = table["method"] == ZERO_SHOT, []
+    for shots in sorted(set(table.loc[~untrained, "shots"])):
+        runs = for_every_seed(table[untrained | (table["shots"] == shots)], ZERO_SHOT)
         references = taking_part(runs["method"], (ZERO_SHOT, PLAIN))
-        found = paired(runs.drop(columns="shots"), ["accuracy"], references, by=["method"])
-        parts.append(found.assign(shots=shots))
-    return pd.concat(parts)[[*parts[0].columns[:-2], "shots", "reference"]]
+        found.append(paired(runs, ["all"], references, by=["method"]).assign(shots=shots))
+    return corrected(pd.concat(found, ignore_index=True).replace({"metric": {"all": "accuracy"}}))
 
 
 def at_the_ends(gaps: pd.DataFrame) -> pd.DataFrame:

@@ -5,24 +5,28 @@ from collections.abc import Iterable
 import pandas as pd
 
 from cptlab.lab.study.claims import spread_ratio
+from cptlab.lab.study.summary import NUMBERS
 
-NUMBERS = ("mean", "lower", "upper", "n")
+TESTED = (*NUMBERS, "p", "adjusted", "family")
+LEVEL = 0.05
+"""False discovery rate at which a difference of a family holds."""
 
 
 def findings(gaps: pd.DataFrame, reference: str, unit: str = "points", digits: int = 2) -> str:
     """A Markdown list: methods above and below a reference, by how much, and those not separable.
 
-    A method is above the reference if its whole interval is above zero. Intervals are not corrected
-    for their number.
+    A method is above the reference if its whole interval is above zero. Which of these differences
+    hold among all of their table is said as well (`summary.corrected`).
 
     Args:
-        gaps: `method_table` of differences to the reference: "method", "mean", "lower", "upper"
-            and "n" (seeds). Each combination of its other columns ("metric", "tau") is an item.
+        gaps: differences to the reference, what `summary.corrected` returns, or some of its rows:
+            "method" and the numbers. Each combination of its other columns ("metric", "tau") is an
+            item.
         reference: name of what was subtracted.
         unit: of the differences; may be empty.
         digits: decimals of the differences.
     """
-    keys = [name for name in gaps if name not in ("method", *NUMBERS)]
+    keys = [name for name in gaps if name not in ("method", *TESTED)]
     keys.sort(key=lambda name: name != "metric")
     items = []
     for key, rows in gaps[gaps["n"] > 0].groupby(keys, sort=False):
@@ -45,7 +49,7 @@ def spread_findings(frame: pd.DataFrame, pairs: Iterable[tuple[str, str]], quant
         ratio = spread_ratio(frame, label, baseline, quantity)
         text = f"{ratio.value:.2f} times the standard deviation of {quantity}"
         if pd.isna(ratio.lower):
-            text += f". With {ratio.pairs} seeds there is no interval, so it may be chance."
+            text += f". With {ratio.pairs} seeds there is no interval, hence no verdict."
         else:
             bounds = f"{ratio.lower:.2f} to {ratio.upper:.2f}"
             text += f" (95 % interval {bounds}), over {ratio.pairs} seeds. The interval "
@@ -58,42 +62,69 @@ def spread_findings(frame: pd.DataFrame, pairs: Iterable[tuple[str, str]], quant
 def _sentences(rows: pd.DataFrame, unit: str, digits: int) -> str:
     """The sentences of one item; the largest difference first."""
     first, count = _difference(rows.iloc[0], unit, digits), len(rows)
-    seeds = _seeds(rows["n"])
+    runs = _runs(rows)
     above, below = rows[rows["lower"] > 0], rows[rows["upper"] < 0]
     bare = rows[rows["lower"].isna()]
     level = rows.drop(index=[*above.index, *below.index, *bare.index])
     if len(bare) == count:
         lead = "" if count == 1 else f"the largest of {count} differences is that of "
-        return f"{lead}{first}. With {seeds} there is no interval, so it may be chance."
+        return f"{lead}{first}. With {runs} there is no interval, hence no verdict."
+    decided = rows.drop(index=[*level.index, *bare.index])
     if count == 1:
         where = "includes zero: not separable" if len(level) else "excludes zero"
-        return f"{first}, over {seeds}. The interval {where}."
-    decided = len(above) + len(below)
-    parts = [f"the interval excludes zero for {decided or 'none'} of {count} methods ({seeds})."]
+        return " ".join([f"{first}, over {runs}. The interval {where}.", *_holding(decided)])
+    number = len(decided) or "none"
+    parts = [f"the interval excludes zero for {number} of {count} methods ({runs})."]
     for side, place in ((above, "above"), (below, "below")):
         if len(side):
             others = f", then {_listed(side['method'][1:])}" if len(side) > 1 else ""
             parts.append(f"{len(side)} {place}: {_difference(side.iloc[0], unit, digits)}{others}.")
-    if not decided:
+    parts += _holding(decided)
+    if decided.empty:
         parts.append(f"The largest difference is that of {first}.")
     if len(level):
         parts.append(f"Not separable: {_listed(level['method'])}.")
     if len(bare):
-        parts.append(f"Too few seeds for an interval: {_listed(bare['method'])}.")
+        parts.append(f"Too few runs for an interval: {_listed(bare['method'])}.")
     return " ".join(parts)
+
+
+def _holding(decided: pd.DataFrame) -> list[str]:
+    """A sentence on which of the differences whose interval excludes zero hold in their family."""
+    family = 0 if decided.empty else int(decided["family"].max())
+    if family < 2:
+        return []
+    among = f"among the {family} comparisons of this table (Benjamini-Hochberg, 5 %)"
+    holding = decided[decided["adjusted"] <= LEVEL]
+    if len(holding) == len(decided):
+        return [f"{'It holds' if len(decided) == 1 else 'All hold'} {among}."]
+    if holding.empty:
+        return [f"{'It does not hold' if len(decided) == 1 else 'None holds'} {among}."]
+    lost = decided.drop(index=holding.index)["method"]
+    return [f"All but {_listed(lost)} hold {among}."]
 
 
 def _difference(row: pd.Series, unit: str, digits: int) -> str:
     text = f"{row['method']}, {row['mean']:+.{digits}f} {unit}".rstrip()
-    if pd.isna(row["lower"]):
+    if pd.isna(row["lower"]) and row["n"] == 1:
         return text
-    return f"{text} (95 % interval {row['lower']:.{digits}f} to {row['upper']:.{digits}f})"
+    name, low, high = "95 % interval", row["lower"], row["upper"]
+    if pd.isna(low):
+        name, low, high = "range", row["least"], row["most"]
+    return f"{text} ({name} {low:.{digits}f} to {high:.{digits}f})"
 
 
-def _seeds(numbers: pd.Series) -> str:
+def _runs(rows: pd.DataFrame) -> str:
+    """How many there are: "6 data sets and 3 to 5 seeds", or "5 seeds" on a single data set."""
+    seeds = _counted(rows["n"] // rows["datasets"], "seed")
+    several = rows["datasets"].max() > 1
+    return f"{_counted(rows['datasets'], 'data set')} and {seeds}" if several else seeds
+
+
+def _counted(numbers: pd.Series, name: str) -> str:
     fewest, most = int(numbers.min()), int(numbers.max())
     span = f"{most}" if fewest == most else f"{fewest} to {most}"
-    return f"{span} seed{'s' * (most > 1)}"
+    return f"{span} {name}{'s' * (most > 1)}"
 
 
 def _as_text(column: str, value: object) -> str:

@@ -10,6 +10,7 @@ from cptlab.lab.study import lineup
 from cptlab.lab.study.claims.variants import PLAIN
 from cptlab.lab.study.paired import paired
 from cptlab.lab.study.profile import Profile
+from cptlab.lab.study.summary import corrected, summarise
 
 MOST = 10
 """Chosen methods of one figure."""
@@ -28,7 +29,7 @@ def tidy(logs: pd.DataFrame, measures: Iterable[str]) -> pd.DataFrame:
     known = [name for name in measures if name in logs and logs[name].notna().any()]
     known = [name for name in known if name not in LATER or logs[name].notna().all()]
     known = [name for name in known if TWIN.get(name) not in known]
-    return logs.melt(["tau", "progress", "method", "seed"], known, "measure")
+    return logs.melt(["tau", "progress", "method", "dataset", "seed"], known, "measure")
 
 
 def about_nc1(measures: Iterable[str]) -> str:
@@ -46,9 +47,9 @@ def about_nc1(measures: Iterable[str]) -> str:
 
 
 def along(frame: pd.DataFrame) -> pd.DataFrame:
-    """Mean, sample standard deviation and number of seeds along training."""
-    groups = frame.groupby(["tau", "method", "measure", "progress"], sort=False)["value"]
-    return groups.agg(["mean", "std", "count"]).reset_index()
+    """`summary.summarise` of what `tidy` returns, along training."""
+    found = summarise(frame, ["value"], by=["tau", "method", "measure", "progress"])
+    return found[found["n"] > 0].drop(columns="metric")
 
 
 def groups(profile: Profile, labels: Iterable[str]) -> dict[str, list[str]]:
@@ -80,5 +81,6 @@ def gaps(last: pd.DataFrame, names: Mapping[str, tuple[str, str]]) -> pd.DataFra
     ended = last[last["tau"] == last["tau"].min()]
     titles = {name: names[name][0] for name in dict.fromkeys(ended["measure"])}
     ended = ended.replace({"measure": titles})
-    wide = ended.pivot(index=["method", "seed"], columns="measure", values="value").reset_index()
-    return paired(wide, list(titles.values()), [reference(last["method"])], by=["method"])
+    wide = ended.pivot(index=["method", "dataset", "seed"], columns="measure", values="value")
+    names_, labels = list(titles.values()), [reference(last["method"])]
+    return corrected(paired(wide.reset_index(), names_, labels, by=["method"]))

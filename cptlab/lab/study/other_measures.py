@@ -11,7 +11,7 @@ import pandas as pd
 from cptlab.checks import counted
 from cptlab.lab.study.beside import GAIN
 from cptlab.lab.study.claims.variants import ZERO_SHOT
-from cptlab.lab.study.summary import PARTS, summarise, text_of
+from cptlab.lab.study.summary import PARTS, summarise, to_markdown
 from cptlab.lab.study.tables import differences, for_every_seed
 from cptlab.training.measures import worst
 
@@ -82,7 +82,10 @@ def as_text(measured: pd.DataFrame) -> str:
         for title, names in GROUPS.items():
             shown = {metric: names[metric] for metric in names if metric in set(rows["metric"])}
             if shown:
-                blocks.append(f"**{title}, tau = {tau:g}**\n\n{_markdown(rows, shown)}")
+                own = rows[rows["metric"].isin(shown)].drop(columns="tau")
+                fine = [shown[metric] for metric in FINE if metric in shown]
+                text = to_markdown(own.replace({"metric": shown}), fine)
+                blocks.append(f"**{title}, tau = {tau:g}**\n\n{text}")
     return "\n".join(blocks)
 
 
@@ -120,12 +123,3 @@ def _whole(table: pd.DataFrame, metrics: Iterable[str]) -> pd.DataFrame:
 
 def _with_numbers(measured: pd.DataFrame) -> pd.DataFrame:
     return measured[measured["n"] > 0].reset_index(drop=True)
-
-
-def _markdown(rows: pd.DataFrame, names: dict[str, str]) -> str:
-    lines = [["method", *names.values()], ["---", *["---:"] * len(names)]]
-    for method, own in rows.groupby("method", sort=False):
-        cells = dict(zip(own["metric"], own.itertuples(), strict=True))
-        texts = [text_of(cells.get(name), 2 if name in FINE else 1) for name in names]
-        lines.append([str(method), *texts])
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"

@@ -17,8 +17,9 @@ from cptlab.lab.study.summary import PARTS
 def run_study(
     study: Study, store: Path, jobs: int = 1
 ) -> tuple[dict[str, list[Result]], pd.DataFrame]:
-    """Run what is missing; results by label, and the tidy table with labels as `method`, means over
-    classes and zero-shot's beside them (`beside.with_class_measures`).
+    """Run what is missing; results by label, and the tidy table with labels as `method`, what
+    metrics are means of (`PARTS`), means over classes and zero-shot's beside them
+    (`beside.with_class_measures`).
     """
     finished = run(list(study), store, jobs)
     labels = [study[result.spec] for result in finished]
@@ -29,22 +30,15 @@ def run_study(
     return results, with_class_measures(runs, finished)
 
 
-def with_parts(table: pd.DataFrame, results: dict[str, list[Result]]) -> pd.DataFrame:
-    """The table of `run_study` with what the metrics of each run are means of (`PARTS`)."""
-    parts = {
-        result.details["run_id"]: parts_of(result) for runs in results.values() for result in runs
-    }
-    return table.assign(**{PARTS: table["run_id"].map(parts)})
-
-
 def training_logs(results: dict[str, list[Result]]) -> pd.DataFrame:
-    """Logs of runs that followed their training, one row per epoch, with method, tau, seed, and
-    `progress` in percent of the run's epochs: schedules differ between methods.
+    """Logs of runs that followed their training, one row per epoch, with dataset, method, tau,
+    seed, and `progress` in percent of the run's epochs: schedules differ between methods.
 
     Raises ValueError if there are none.
     """
     logs = [
         result.log.assign(
+            dataset=result.spec.dataset,
             method=label,
             tau=result.spec.tau,
             seed=result.spec.seed,

@@ -11,7 +11,8 @@ import pandas as pd
 from cptlab.lab.study.beside import stored
 from cptlab.lab.study.claims.variants import PLAIN, ZERO_SHOT
 from cptlab.lab.study.findings import findings
-from cptlab.lab.study.tables import differences, method_table, to_markdown
+from cptlab.lab.study.summary import NUMBERS, compared, to_markdown
+from cptlab.lab.study.tables import differences
 
 REFERENCES = (PLAIN, ZERO_SHOT)
 """IVLP has the tokens of CPT without its losses; zero-shot is the frozen model."""
@@ -29,7 +30,9 @@ def paired(
     references: Iterable[str],
     by: Sequence[str] = ("method", "tau"),
 ) -> pd.DataFrame:
-    """Mean differences to each reference with intervals over seeds (`method_table`).
+    """Mean differences to each reference with intervals (`summary.compared`).
+
+    Their p values are those of single differences: `summary.corrected` is for the whole table.
 
     Args:
         frame: as for `differences`.
@@ -38,18 +41,18 @@ def paired(
         by: groups of the table.
 
     Returns:
-        The columns of `method_table` and "reference"; no rows without references.
+        The columns of `summary.compared` and "reference"; no rows without references.
     """
     tables = [
-        method_table(differences(frame, name, values), values, by).assign(reference=name)
+        compared(differences(frame, name, values), values, by).assign(reference=name)
         for name in references
     ]
-    columns = [*by, "metric", "mean", "lower", "upper", "n", "reference"]
-    return pd.concat(tables) if tables else pd.DataFrame(columns=columns)
+    columns = [*by, "metric", *NUMBERS, "p", "reference"]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
 
 
 def sentences(gaps: pd.DataFrame, unit: str = "points", digits: int = 2) -> str:
-    """`findings` against each reference of a table of `paired`."""
+    """`findings` against each reference of a corrected table of `paired`."""
     return "\n".join(
         findings(rows.drop(columns="reference"), str(name), unit, digits)
         for name, rows in gaps.groupby("reference", sort=False)

@@ -8,7 +8,7 @@ import pandas as pd
 from pandas.io.formats.style import Styler
 
 from cptlab.lab.study.published import published
-from cptlab.lab.study.tables import cell
+from cptlab.lab.study.summary import text_of
 
 SAME_METHOD = {
     "CoPrompt": ("CoPrompt (templates)",),
@@ -30,7 +30,7 @@ KEYS = ["block", "origin", "reading"]
 def losses(measured: pd.DataFrame) -> Styler:
     """Table 1: a row per combination of losses, ours once per reading.
 
-    measured: `method_table` with "reading", "losses" and metrics such as "H, τ = 0.06".
+    measured: `summary.summarise` with "reading", "losses" and metrics such as "H, τ = 0.06".
     """
     printed = _printed(1)
     quantity = printed["column"].map(QUANTITIES) + ", " + printed["block"]
@@ -42,7 +42,7 @@ def losses(measured: pd.DataFrame) -> Styler:
 def methods(table: int, measured: pd.DataFrame, metric: str) -> Styler:
     """Tables 2 to 4, their averages: a row per measured method, a block per imbalance ratio.
 
-    measured: `method_table` with "method" and "tau", of which `metric` is shown.
+    measured: `summary.summarise` with "method" and "tau", of which `metric` is shown.
     """
     ours = _measured(measured[measured["metric"] == metric])
     ours = ours.assign(row=ours["method"], reading="", block=_tau(ours))
@@ -58,7 +58,7 @@ def methods(table: int, measured: pd.DataFrame, metric: str) -> Styler:
 def algorithms(measured: pd.DataFrame) -> Styler:
     """Table 5: a row per clustering algorithm, H and its standard deviation over seeds.
 
-    measured: `method_table` of H with "algorithm", "method" and "tau", and the column "std".
+    measured: `summary.summarise` of H with "algorithm", "method" and "tau", and the column "std".
     """
     printed = _printed(5)
     printed = printed.assign(row=printed["method"], block=printed["column"] + ", " + _tau(printed))
@@ -78,7 +78,7 @@ def _printed(table: int) -> pd.DataFrame:
 
 def _measured(measured: pd.DataFrame) -> pd.DataFrame:
     ours = measured[measured["n"] > 0]
-    return ours.assign(text=list(map(cell, ours.itertuples())), origin="measured")
+    return ours.assign(text=list(map(text_of, ours.itertuples())), origin="measured")
 
 
 def _tau(frame: pd.DataFrame) -> pd.Series:
@@ -102,7 +102,7 @@ def _joined(printed: pd.DataFrame, ours: pd.DataFrame, rows: Iterable[str] | Non
     if not ours["reading"].any():
         wide = wide.droplevel("reading", axis=1)
     if wide.columns.nlevels == len(KEYS):  # many columns: intervals go below their means
-        wide = wide.map(lambda text: text.replace(" [", "\n["))
+        wide = wide.map(lambda text: text.replace(" [", "\n[").replace(" (", "\n("))
     tinted = wide.columns[wide.columns.get_level_values("origin") == "measured"]
     places = range(wide.shape[1])
     starts = [i for i in places if i == 0 or wide.columns[i][0] != wide.columns[i - 1][0]]

@@ -19,6 +19,13 @@ DATASETS = {"targets": "target ", "domains": "domain "}
 """Metrics that are means over data sets -> the start of these in the names of metrics."""
 
 
+def tested(metric: str) -> bool:
+    """Whether the parts of a metric are data sets. It may have more behind a comma, as in
+    "targets, τ = 0.06".
+    """
+    return metric.partition(",")[0] in DATASETS
+
+
 def parts_of(result: Result) -> dict[str, np.ndarray]:
     """The parts of every metric of a run that is a mean over classes, or over data sets.
 

@@ -7,24 +7,21 @@ import pandas as pd
 from cptlab.lab.study import studies
 from cptlab.lab.study.claims.variants import DEFAULT_WEIGHTS, label
 from cptlab.lab.study.profile import Profile
-from cptlab.lab.study.tables import differences, method_table, to_markdown
+from cptlab.lab.study.summary import PARTS, compared, corrected, to_markdown
+from cptlab.lab.study.tables import differences
 
 CHANGE = "change of H (%)"
-
-
-def over_datasets(table: pd.DataFrame) -> pd.DataFrame:
-    """H of each method, tau and seed, averaged over data sets."""
-    return table.groupby(["method", "tau", "seed"], sort=False)["H"].mean().reset_index()
+RUNS = ["method", "tau", "dataset", "seed", "H", PARTS]
 
 
 def swept(profile: Profile, table: pd.DataFrame) -> pd.DataFrame:
-    """H by "reading", "loss" and "weight", one weight at a time, averaged over data sets.
+    """H by "reading", "loss" and "weight", one weight at a time: a row for each run.
 
     table: the runs of `studies.sensitivity`.
     """
-    averaged = over_datasets(table)
+    runs = table[RUNS]
     return pd.concat(
-        averaged[averaged["method"] == label(variant, reading)].assign(
+        runs[runs["method"] == label(variant, reading)].assign(
             reading=reading.name, loss=loss, weight=weight
         )
         for reading in studies.main_readings(profile)
@@ -34,24 +31,29 @@ def swept(profile: Profile, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def beside(profile: Profile, table: pd.DataFrame) -> pd.DataFrame:
-    """H of the methods that were chosen and are not varied, averaged over data sets."""
-    averaged = over_datasets(table)
-    return averaged[averaged["method"].isin(studies.levels(profile))]
+    """H of the methods that were chosen and are not varied: a row for each run."""
+    return table.loc[table["method"].isin(studies.levels(profile)), RUNS]
 
 
 def changes(runs: pd.DataFrame) -> pd.DataFrame:
     """Paired difference to the run with the default weight, in percent of the mean at the default.
 
-    runs: what `swept` returns. Returns a `method_table` of "reading", "tau", "loss" and "weight".
+    runs: what `swept` returns. Returns `summary.compared`, corrected, of "reading", "tau",
+    "loss" and "weight".
     """
     parts = []
     groups = runs.groupby(["reading", "loss"], sort=False)
-    for (_, loss), rows in groups:  # ty: ignore[not-iterable] a tuple, as in method_table
+    for (_, loss), rows in groups:  # ty: ignore[not-iterable] a tuple, as in summarise
         default = rows[rows["weight"] == DEFAULT_WEIGHTS[loss]]
         gaps = differences(rows, default["method"].iloc[0], ["H"])
-        level = gaps["tau"].map(default.groupby("tau")["H"].mean())
-        parts.append(gaps.assign(**{CHANGE: 100 * gaps["H"] / level}))
-    return method_table(pd.concat(parts), [CHANGE], by=["reading", "tau", "loss", "weight"])
+        percent = 100 / gaps["tau"].map(default.groupby("tau")["H"].mean())
+        changed = [
+            {CHANGE: values["H"] * factor} if "H" in values else {}
+            for values, factor in zip(gaps[PARTS], percent, strict=True)
+        ]
+        parts.append(gaps.assign(**{CHANGE: percent * gaps["H"], PARTS: changed}))
+    by = ["reading", "tau", "loss", "weight"]
+    return corrected(compared(pd.concat(parts), [CHANGE], by))
 
 
 def changes_markdown(summary: pd.DataFrame) -> str:

@@ -10,7 +10,8 @@ from cptlab.lab.study import lineup
 from cptlab.lab.study.claims.variants import CPT, GLOBAL_ETF, WITHOUT_RS, ZERO_SHOT, label
 from cptlab.lab.study.findings import findings, spread_findings
 from cptlab.lab.study.profile import Profile
-from cptlab.lab.study.tables import differences, for_every_seed, method_table
+from cptlab.lab.study.summary import compared, corrected
+from cptlab.lab.study.tables import differences, for_every_seed
 
 MOST_CURVES = 5
 """Methods in a panel of curves with bands; more could not be told apart."""
@@ -68,5 +69,6 @@ def stability_findings(profile: Profile, runs: pd.DataFrame) -> str:
     seeded = for_every_seed(runs, ZERO_SHOT)
     for name in references:
         rows = seeded if name == ZERO_SHOT else tuned
-        lines.append(findings(method_table(differences(rows, name, ["H"]), ["H"]), name))
+        gaps = corrected(compared(differences(rows, name, ["H"]), ["H"]))
+        lines.append(findings(gaps, name))
     return lines[0] + "\n".join(lines[1:])

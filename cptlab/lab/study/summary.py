@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.stats import false_discovery_control
 
-from cptlab.lab.study.intervals import of_runs
-from cptlab.lab.study.parts import DATASETS
+from cptlab.lab.study.intervals import Interval, of_runs
+from cptlab.lab.study.parts import tested
 
 PARTS = "parts"
 """The column of a frame of runs that holds `parts.Parts`."""
@@ -39,20 +40,48 @@ def summarise(
     Raises:
         ValueError: on missing columns, several rows for one run, or data sets without common seeds.
     """
+    return compared(frame, values, by).drop(columns="p")
+
+
+def compared(
+    frame: pd.DataFrame, values: Sequence[str], by: Sequence[str] = ("method", "tau")
+) -> pd.DataFrame:
+    """`summarise` of differences, and "p": two-sided, of a mean of zero; empty without interval.
+
+    Arguments and errors as there.
+    """
     by = list(by)
     check_one_row_per_run(frame, by, values)
     rows = []
+    # group: a tuple with a value for each column, though pandas says Hashable
     for group, members in frame.groupby(by, sort=False):
         names = dict(zip(by, group, strict=True))  # ty: ignore[invalid-argument-type]
         rows += [names | {"metric": name} | _numbers(members, name) for name in values]
-    return pd.DataFrame(rows, columns=[*by, "metric", *NUMBERS])
+    return pd.DataFrame(rows, columns=[*by, "metric", *NUMBERS, "p"])
+
+
+def corrected(table: pd.DataFrame) -> pd.DataFrame:
+    """A table of `compared` with its p values corrected for their number (Benjamini and Hochberg).
+
+    A family is the table, or what has the same "reference" in it. Adds the columns "adjusted", the
+    smallest false discovery rate at which a difference holds, and "family", how many comparisons
+    have a p value.
+    """
+    table = table.assign(adjusted=np.nan, family=0)
+    families = [table] if "reference" not in table else [g for _, g in table.groupby("reference")]
+    for rows in families:
+        tested = rows["p"].dropna()
+        table.loc[rows.index, "family"] = len(tested)
+        if len(tested):
+            table.loc[tested.index, "adjusted"] = false_discovery_control(tested.astype(float))
+    return table
 
 
 def _numbers(runs: pd.DataFrame, metric: str) -> dict[str, float]:
-    """The columns `NUMBERS` of a group's runs."""
+    """The columns `NUMBERS` of a group's runs, and "p"."""
     runs = runs.dropna(subset=[metric])
     if runs.empty:
-        return dict.fromkeys(NUMBERS, np.nan) | {"n": 0, "datasets": 0}
+        return dict.fromkeys([*NUMBERS, "p"], np.nan) | {"n": 0, "datasets": 0}
     cells = runs.pivot(index="dataset", columns="seed", values=metric).dropna(axis=1)
     if cells.empty:
         raise ValueError(
@@ -60,15 +89,20 @@ def _numbers(runs: pd.DataFrame, metric: str) -> dict[str, float]:
             f"{metric} over: run the same seeds on all of them, or look at each by itself."
         )
     parts = stacked_parts(runs, metric) if len(cells) == 1 else None
-    found = of_runs(cells.to_numpy(), parts, counted=metric in DATASETS)
+    found = of_runs(cells.to_numpy(), parts, counted=tested(metric))
+    return numbers(found, cells.to_numpy()) | {"p": found.p}
+
+
+def numbers(interval: Interval, runs: np.ndarray) -> dict[str, float]:
+    """The columns `NUMBERS` of an interval. runs: (data sets, seeds), the values behind it."""
     return {
-        "mean": found.mean,
-        "lower": found.lower,
-        "upper": found.upper,
-        "least": found.least,
-        "most": found.most,
-        "n": cells.size,
-        "datasets": len(cells),
+        "mean": interval.mean,
+        "lower": interval.lower,
+        "upper": interval.upper,
+        "least": float(runs.min()),
+        "most": float(runs.max()),
+        "n": runs.size,
+        "datasets": len(runs),
     }
 
 
@@ -108,10 +142,30 @@ def text_of(row: Any, digits: int = 1) -> str:
     return mean + (f" ({span[2]} to {span[3]})" if row.n > 1 else "")
 
 
-def spanned(table: pd.DataFrame) -> pd.DataFrame:
-    """The table for a figure: where there is no interval, the range of the runs in its place."""
-    bare = table["lower"].isna()
-    return table.assign(
-        lower=table["lower"].mask(bare, table["least"]),
-        upper=table["upper"].mask(bare, table["most"]),
-    )
+def to_markdown(table: pd.DataFrame, fine: Sequence[str] = ()) -> str:
+    """A table of `summarise` as Markdown: a row per group, a column per metric (`text_of`).
+
+    fine: metrics with two decimals.
+    """
+    by = list(table.columns[: list(table.columns).index("metric")])
+    digits = 1 + table["metric"].isin(list(fine))
+    texts = [text_of(row, n) for row, n in zip(table.itertuples(), digits, strict=True)]
+    texts = table.assign(text=texts)
+    groups = texts.groupby(by, sort=False)
+    cells = [dict(zip(rows["metric"], rows["text"], strict=True)) for _, rows in groups]
+    index = pd.MultiIndex.from_frame(texts[by].drop_duplicates())
+    wide = pd.DataFrame(cells, index, columns=texts["metric"].unique())
+    return markdown(wide.fillna(text_of(None)))
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """A frame of texts as a Markdown table, its index as first columns."""
+    flat = table.reset_index()
+    lines = [list(flat.columns), ["---"] * table.index.nlevels + ["---:"] * len(table.columns)]
+    lines += [list(map(plain, row)) for row in flat.itertuples(index=False)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def plain(value: object) -> str:
+    """A number as short as it can be, all else as it is."""
+    return f"{value:g}" if isinstance(value, float) else str(value)

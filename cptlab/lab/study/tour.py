@@ -93,6 +93,6 @@ def classes_of(results: Mapping[str, Sequence[Result]], method: str) -> pd.DataF
     return pd.concat(
         results[name][0]
         .classes.query("role == 'base'")
-        .assign(method=name, dataset=results[name][0].spec.dataset)
+        .assign(method=name, dataset=results[name][0].spec.dataset, seed=results[name][0].spec.seed)
         for name in (ZERO_SHOT, method)
     )

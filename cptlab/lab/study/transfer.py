@@ -8,9 +8,9 @@ from typing import Literal
 import pandas as pd
 
 from cptlab.lab.study.claims.variants import ZERO_SHOT
-from cptlab.lab.study.comparison import averaged
 from cptlab.lab.study.paired import paired, sentences, taking_part
-from cptlab.lab.study.tables import for_every_seed, method_table, rank_table
+from cptlab.lab.study.summary import corrected, summarise
+from cptlab.lab.study.tables import for_every_seed, rank_table
 
 Kind = Literal["target", "domain"]
 
@@ -26,8 +26,8 @@ def metrics(table: pd.DataFrame, kind: Kind) -> list[str]:
 
 
 def summary(table: pd.DataFrame, kind: Kind) -> pd.DataFrame:
-    """`method_table` of the `metrics`, each seed's value first averaged over sources."""
-    return method_table(averaged(table, metrics(table, kind)), metrics(table, kind))
+    """`summary.summarise` of the `metrics`."""
+    return summarise(table, metrics(table, kind))
 
 
 def names(table: pd.DataFrame, kind: Kind) -> dict[str, str]:
@@ -51,9 +51,8 @@ def ranks(table: pd.DataFrame, kind: Kind) -> pd.DataFrame:
 
 def gaps(table: pd.DataFrame, kind: Kind) -> pd.DataFrame:
     """Differences run by run to IVLP and zero-shot, on the source and in the mean over parts."""
-    shown = ["source", f"{kind}s"]
-    seeded = for_every_seed(averaged(table, shown), ZERO_SHOT)
-    return paired(seeded, shown, taking_part(seeded["method"]))
+    seeded = for_every_seed(table, ZERO_SHOT)
+    return corrected(paired(seeded, ["source", f"{kind}s"], taking_part(seeded["method"])))
 
 
 def main_findings(gaps: pd.DataFrame, kind: Kind) -> str:

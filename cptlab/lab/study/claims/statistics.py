@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from cptlab.lab.study.intervals import Interval, log_spread_ratio, of_runs
-from cptlab.lab.study.parts import DATASETS
+from cptlab.lab.study.parts import tested
 from cptlab.lab.study.summary import PARTS, stacked_parts
 
 ROUNDING = 1e-9  # differences of accuracies in percent are equal below this
@@ -207,7 +207,7 @@ def paired(frame: pd.DataFrame, labels: Sequence[str], quantity: str) -> Paired:
         used = frame[keys.isin(wide.index)]
         found = {name: stacked_parts(used[used["method"] == name], quantity) for name in labels}
         parts = {name: values for name, values in found.items() if values is not None}
-    return Paired(cells, parts, quantity in DATASETS, datasets)
+    return Paired(cells, parts, tested(quantity), datasets)
 
 
 def complete_pairs(frame: pd.DataFrame, labels: Sequence[str], quantity: str) -> pd.DataFrame:

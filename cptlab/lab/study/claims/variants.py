@@ -1,8 +1,8 @@
 """The methods that studies and claims compare, and their labels under a reading of the losses."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import compress, product
 
 from cptlab.lab.study.claims.readings import LossName, Reading
 
@@ -97,6 +97,12 @@ BY_LOSSES: dict[tuple[bool, ...], Variant] = {
 
 LOSSES = {"tetf": "TETF", "cc": "CC", "rs": "RS"}
 """Columns that are true where a loss is on, with the paper's names of the losses."""
+
+
+def names_of(on: Sequence[bool]) -> str:
+    """Which losses are on as text: "TETF + RS", "none"."""
+    return " + ".join(compress(LOSSES.values(), on)) or "none"
+
 
 COMBINATIONS = sorted(product((True, False), repeat=len(LOSSES)), key=sum)
 """Top to bottom: none, each alone, each pair, all three."""
