@@ -11,7 +11,7 @@ import pandas as pd
 from cptlab.checks import counted
 from cptlab.lab.study.beside import GAIN
 from cptlab.lab.study.claims.variants import ZERO_SHOT
-from cptlab.lab.study.summary import PARTS, summarise, to_markdown
+from cptlab.lab.study.summary import PARTS, compared, corrected, summarise, to_markdown
 from cptlab.lab.study.tables import differences, for_every_seed
 from cptlab.training.measures import worst
 
@@ -64,10 +64,12 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def over_zero_shot(table: pd.DataFrame) -> pd.DataFrame:
-    """The same of the measures `COMPARED`, minus those of zero-shot, run by run, in points."""
+    """The measures `COMPARED` minus those of zero-shot, run by run, in points: a family of
+    `summary.compared` with corrected p values.
+    """
     known = _whole(for_every_seed(_with_worst(table), ZERO_SHOT), COMPARED)
     values = [name for name in COMPARED if name in known]
-    return _with_numbers(summarise(differences(known, ZERO_SHOT, values), values))
+    return corrected(_with_numbers(compared(differences(known, ZERO_SHOT, values), values)))
 
 
 def names_of(measured: pd.DataFrame) -> dict[str, str]:
