@@ -207,7 +207,8 @@ def test_markdown():
     )
     table = summarise(frame, ["H", "tail"])
     table = table[~((table["method"] == "CPT") & (table["metric"] == "tail"))]
-    assert to_markdown(table) == (
+    empty = summarise(frame.assign(new=np.nan), ["new"])
+    assert to_markdown(pd.concat([table, empty])) == (
         "| method | tau | H | tail |\n"
         "| --- | --- | ---: | ---: |\n"
         "| CoOp | 0.06 | 1.5 (1.0 to 2.0) | 5.0 |\n"

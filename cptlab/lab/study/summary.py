@@ -145,16 +145,17 @@ def text_of(row: Any, digits: int = 1) -> str:
 def to_markdown(table: pd.DataFrame, fine: Sequence[str] = ()) -> str:
     """A table of `summarise` as Markdown: a row per group, a column per metric (`text_of`).
 
-    fine: metrics with two decimals.
+    Metrics without any number are left out. fine: metrics with two decimals.
     """
     by = list(table.columns[: list(table.columns).index("metric")])
+    known = list(dict.fromkeys(table.loc[table["n"] > 0, "metric"]))
     digits = 1 + table["metric"].isin(list(fine))
     texts = [text_of(row, n) for row, n in zip(table.itertuples(), digits, strict=True)]
     texts = table.assign(text=texts)
     groups = texts.groupby(by, sort=False)
     cells = [dict(zip(rows["metric"], rows["text"], strict=True)) for _, rows in groups]
     index = pd.MultiIndex.from_frame(texts[by].drop_duplicates())
-    wide = pd.DataFrame(cells, index, columns=texts["metric"].unique())
+    wide = pd.DataFrame(cells, index, columns=known)
     return markdown(wide.fillna(text_of(None)))
 
 
