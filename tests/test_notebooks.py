@@ -50,7 +50,12 @@ FIGURES = {
         "tab5_algorithms",
         "fig5_cluster_size",
     ],
-    "03_sensitivity": ["fig3_sensitivity", "fig3_weights_heatmap"],
+    "03_sensitivity": [
+        "dose_response",
+        "dose_others",
+        "fig3_sensitivity",
+        "fig3_weights_heatmap",
+    ],
     "04_ablation": ["tab1_ablation"],
     "06_base_to_new": ["tab2_base_to_new", "tab2_ranks", "tail_accuracy", "other_measures"],
     "07_cross_dataset": ["tab3_cross_dataset", "tab3_cross_dataset_ranks"],

@@ -20,6 +20,7 @@ from cptlab.lab.figures.comparison import method_grid, method_intervals
 from cptlab.lab.figures.confirmatory import confirmatory_panels
 from cptlab.lab.figures.contact_sheet import contact_sheet
 from cptlab.lab.figures.cost import accuracy_by_cost, cost_panels
+from cptlab.lab.figures.dose import dose_panels
 from cptlab.lab.figures.gains import gain_panels
 from cptlab.lab.figures.images import drawing_sheet, image_grid
 from cptlab.lab.figures.ledger import verdict_matrix
@@ -53,6 +54,7 @@ __all__ = [
     "contact_sheet",
     "cost_panels",
     "curve_panels",
+    "dose_panels",
     "drawing_sheet",
     "equal_spans",
     "few_shot_panels",

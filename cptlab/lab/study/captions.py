@@ -35,6 +35,12 @@ CAPTIONS = {
     "by side (Fig. 1 a-c). On {similarity}.",
     "fig1d_training_curves": "H along training, means with 95 % intervals over seeds; "
     "dotted: zero-shot (Fig. 1 d). On {curves}.",
+    "dose_response": "What the weight of L_TETF does: differences to runs without it, and "
+    "how the class texts lie, with 95 % intervals; filled: separable among all that are compared "
+    "with it; dotted: without the loss; diamonds: the sum over pairs, as printed, at the weight of "
+    "the mean that it equals. On {imbalanced}, the smallest τ.",
+    "dose_others": "What the weights of L_CC and L_RS do, as differences to runs without the "
+    "loss, drawn like those of L_TETF. On {imbalanced}, the smallest τ.",
     "fig3_sensitivity": f"H of CPT against each loss weight{{beside}}, {INTERVAL}, dotted: the "
     "default (Fig. 3). On {imbalanced}.",
     "fig3_weights_heatmap": "H of CPT on a grid of two loss weights, mean and standard deviation "

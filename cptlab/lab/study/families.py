@@ -6,12 +6,11 @@ from collections.abc import Collection
 
 from cptlab.lab.study import planned
 from cptlab.lab.study.claims import Reading
-from cptlab.lab.study.claims.estimands import BALANCED, CONFIRMATORY, TAU, Family
+from cptlab.lab.study.claims.estimands import Family
 from cptlab.lab.study.claims.variants import CPT, GLOBAL_ETF, PLAIN, WITHOUT_TETF, label
 from cptlab.lab.study.lineup import BOTH, prompt_tuning
 from cptlab.lab.study.planned import AS_PUBLISHED
 from cptlab.lab.study.profile import Profile
-from cptlab.lab.study.studies import Study
 
 PLANNED = "study"
 """The profile whose claims were declared before its runs."""
@@ -55,21 +54,3 @@ def _family(
         global_etf=frame,
         rivals=tuple(named(rival) for rival in prompt_tuning(profile) if rival not in theirs),
     )
-
-
-def runs(profile: Profile) -> Study:
-    """Every planned run that the confirmatory claims compare; none of other profiles."""
-    if not is_planned(profile):
-        return {}
-    wanted = {
-        name
-        for one in families(profile)
-        for claim in CONFIRMATORY
-        for name in (one.cpt, *claim.others(one))
-    }
-    return {
-        spec: name
-        for part in planned.PARTS.values()
-        for spec, name in part(profile).items()
-        if name in wanted and spec.protocol == "base_to_new" and spec.tau in (TAU, BALANCED)
-    }

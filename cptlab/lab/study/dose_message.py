@@ -1,0 +1,66 @@
+"""What the weights of losses do, in words, from tables of `cptlab.lab.study.dose`; no torch."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+GAINS = ("H", "new", "tail")
+"""Metrics that are compared with the same run without the loss."""
+WORDS = {"new": "accuracy on new classes", "tail": "tail accuracy"}
+LEVELS = ("effective_rank", "drift_degrees", "cluster_auc")
+"""What is shown as it is, of runs that have it stored."""
+WITHOUT, SUM = "0", "sum"
+"""The points without the loss, and with the sum as printed."""
+LEVEL = 0.05
+"""False discovery rate at which a difference is told."""
+
+
+def acting(table: pd.DataFrame) -> float | None:
+    """The smallest weight of L_TETF above the usual one whose interval of H against the run without
+    the loss excludes zero: where clusters are varied.
+
+    table: what `responses` returns. None if there is no such weight.
+    """
+    rows = table[(table["loss"] == "TETF") & (table["metric"] == "H")]
+    rows = rows[~rows["point"].str.startswith(SUM)]
+    above = rows[rows["weight"] > rows.loc[rows["usual"], "weight"].max()]
+    weights = above.loc[(above["lower"] > 0) | (above["upper"] < 0), "weight"]
+    return None if weights.empty else float(weights.min())
+
+
+def message(table: pd.DataFrame, metric: str = "H", loss: str = "TETF") -> str:
+    """One sentence: at which weights a loss raises and lowers a metric, and where its sum lies.
+
+    It says what holds among all comparisons with the loss left out (Benjamini-Hochberg, 5 %).
+
+    table: what `responses` returns.
+    """
+    rows = table[(table["loss"] == loss) & (table["metric"] == metric)].sort_values("weight")
+    name, metric = f"L_{loss}", WORDS.get(metric, metric)
+    if rows.empty or rows["adjusted"].isna().all():
+        return f"Too few runs to say what {name} does to {metric}"
+    means, sums = (rows[rows["point"].str.startswith("sum") == is_sum] for is_sum in (False, True))
+    holds = means["adjusted"] <= LEVEL
+    said = [
+        f"{verb} {{}} at {_weights(means['weight'], side & holds)}"
+        for verb, side in (("raises", means["mean"] > 0), ("lowers", means["mean"] < 0))
+        if (side & holds).any()
+    ]
+    said = " and ".join(said) or "changes {} separably at no weight"
+    text = f"{name} {said.format(metric, 'it')}"
+    for row in sums[sums["point"] == SUM].itertuples():
+        change = f"{row.mean:+.1f}" if row.adjusted <= LEVEL else "not separable"
+        text += f"; the printed sum lies at {row.weight:.0f} ({change})"
+    return text
+
+
+def _weights(weights: pd.Series, chosen: pd.Series) -> str:
+    """Those that are chosen of ascending weights, as text: "weights of 0.25 and 1"."""
+    names = [f"{weight:g}" for weight in weights[chosen]]
+    first = int(np.argmax(chosen))
+    if len(names) > 2 and chosen[first:].all():
+        return f"weights of {names[0]} and above"
+    if len(names) == 1:
+        return f"a weight of {names[0]}"
+    return f"weights of {', '.join(names[:-1])} and {names[-1]}"
