@@ -18,7 +18,7 @@ from cptlab.lab.study.profiles import SMOKE
 def logs(methods, measures=tuple(MEASURES)):
     """Two epochs of two seeds; a measure is the method's place plus the seed."""
     return pd.DataFrame(
-        {"method": method, "tau": 0.06, "seed": seed, "progress": progress}
+        {"method": method, "tau": 0.06, "dataset": "food", "seed": seed, "progress": progress}
         | dict.fromkeys(MEASURES, float("nan"))
         | dict.fromkeys(measures, place + seed)
         for place, method in enumerate(methods)
@@ -90,10 +90,12 @@ def test_one_method_has_nothing_to_be_compared_with():
 @pytest.mark.parametrize("measures", [("nc1",), tuple(MEASURES)[1:]])
 def test_a_panel_for_each_measure_and_a_legend(measures):
     fig = plt.figure()
-    axes = figures.collapse_panels(geometry.tidy(logs(["CoOp", "IVLP"], measures), MEASURES), fig)
+    table = geometry.along(geometry.tidy(logs(["CoOp", "IVLP"], measures), MEASURES))
+    axes = figures.collapse_panels(table, fig)
     assert [ax.get_title() for ax in axes] == [MEASURES[name][0] for name in measures]
     (legend,) = [ax.get_legend() for ax in fig.axes if ax.get_legend()]
-    assert [text.get_text() for text in legend.get_texts()] == ["CoOp", "IVLP"]
+    texts = [text.get_text() for text in legend.get_texts()]
+    assert texts == ["CoOp", "IVLP", "range of fewer than 5 runs"]
     plt.close(fig)
 
 
@@ -145,7 +147,7 @@ def accuracies(methods):
 def test_accuracies_beside_costs_are_means_over_data_sets():
     summary = costs.accuracies(accuracies({"Zero-shot": 40, "CoOp": 50}), 0.06)
     assert summary["mean"].tolist() == [43, 43, 54, 54]
-    assert costs.cells(summary).loc["Zero-shot", "H"] == "43.0 (n = 1)"
+    assert costs.cells(summary).loc["Zero-shot", "H"] == "43.0 (41.0 to 45.0)"
     assert costs.unmeasured(summary, ["Zero-shot", "CoOp"]) == ""
     assert costs.unmeasured(summary, ["Zero-shot"]).endswith("left out below: CoOp.")
 

@@ -22,7 +22,8 @@ def table_2(*rows: tuple[str, float]) -> pd.DataFrame:
     """Made-up H of methods at tau = 0.06, with an interval of one point to each side."""
     lines = [(name, 0.06, "H", mean, mean - 1, mean + 1, 3) for name, mean in rows]
     columns = ["method", "tau", "metric", "mean", "lower", "upper", "n"]
-    return pd.DataFrame(lines, columns=columns)
+    table = pd.DataFrame(lines, columns=columns)
+    return table.assign(least=table["mean"], most=table["mean"])
 
 
 @pytest.mark.parametrize("number", METHODS)
@@ -72,7 +73,8 @@ def test_combinations_of_losses_have_both_readings():
         assert shown.loc[line.components, (block, "published", "")] == f"{line.value:.2f}"
     for line in measured.itertuples():
         text = shown.loc[line.losses, (line.metric, "measured", line.reading)]
-        assert text.startswith(f"{line.mean:.1f}\n(")
+        bracket = "(" if pd.isna(line.lower) else "["  # a range of few runs, or an interval
+        assert text.startswith(f"{line.mean:.1f}\n{bracket}")
     assert list(shown.index) == list(dict.fromkeys(measured["losses"]))
 
 
