@@ -238,7 +238,9 @@ def test_the_figure_draws_every_interval_and_says_every_verdict(table):
         fig.draw_without_rendering()
     assert len(axes) == 4  # points and ratio, of two families
     words = [text.get_text().strip() for ax in axes for text in ax.texts]
-    assert words == [*table["verdict"]]
+    assert [word.split("\n")[0] for word in words] == [*table["verdict"]]
+    lost = table["note"].str.contains("Holm")
+    assert ["after Holm" in word for word in words] == [*lost]
     drawn = [line.get_xdata() for ax in axes for line in ax.lines if len(line.get_xdata()) == 2]
     bars = [x for x in drawn if x[0] != x[1]]  # the others are thresholds
     run = table.dropna(subset="lower")

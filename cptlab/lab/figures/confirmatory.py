@@ -79,7 +79,9 @@ def _row(row: Any, y: int, ax: Axes) -> None:
     if not np.isnan(row.lower):
         ax.plot([row.lower, row.upper], [y, y], color=color, linewidth=1.8)
     place = {"xycoords": ("axes fraction", "data"), "va": "center", "fontsize": 8}
-    ax.annotate(f" {row.verdict}", (1.0, y), color=color, annotation_clip=False, **place)
+    # where the interval alone would have decided
+    after = "\n after Holm" if row.note.endswith("Holm's correction") else ""
+    ax.annotate(f" {row.verdict}{after}", (1.0, y), color=color, annotation_clip=False, **place)
 
 
 def _room(rows: pd.DataFrame, threshold: float, ax: Axes) -> None:
