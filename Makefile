@@ -3,7 +3,7 @@ BIN := .venv/bin
 PROFILE ?= demo
 
 .DEFAULT_GOAL := help
-.PHONY: help env figures test test-slow lint lab wheel pretrain clean
+.PHONY: help env figures site test test-slow lint lab wheel pretrain clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,6 +21,9 @@ env: .venv/.test ## create .venv with pinned versions of all packages (the other
 
 figures: .venv/.lab ## train and draw everything; PROFILE=smoke|demo|full|paper, default demo
 	$(BIN)/cptlab figures --profile $(PROFILE)
+
+site: .venv/.lab ## make the pages of finished runs and executed notebooks anew; PROFILE as above
+	$(BIN)/cptlab site --profile $(PROFILE)
 
 test: env ## lint, check types and run the quick tests
 	$(BIN)/python -m ruff check .

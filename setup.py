@@ -5,7 +5,7 @@ from pathlib import Path
 from setuptools import setup
 from setuptools.command.build_py import build_py
 
-CARRIED = ("notebooks/*.ipynb", "figures/*.json")
+CARRIED = ("notebooks/*.ipynb", "figures/*.json", "docs/*", "README.md")
 """What `cptlab/lab/workspace.py` looks for in `cptlab/carried/` if there is no checkout."""
 
 

@@ -1,4 +1,4 @@
-"""Captions of the contact sheet follow the profile."""
+"""Captions of the figures follow the profile."""
 
 import re
 

@@ -272,7 +272,7 @@ def test_the_command_leaves_table_figures_and_notebook(birds, tmp_path, monkeypa
     # among the methods, in the table of accuracies and in that of differences
     assert done.output.count("CPT (pair mean), lambda_rs = 0.2") >= 3
     assert (tmp_path / "mine/figures/comparison.png").stat().st_size > 10_000
-    assert "<h1" in (tmp_path / "mine/notebooks/compare.html").read_text(encoding="utf-8")
+    assert "<h1" in (tmp_path / "mine/site/notebooks/compare.html").read_text(encoding="utf-8")
     assert set(cptlab.read_results("mine")["template"]) == {"a bird, a {}."}
 
 

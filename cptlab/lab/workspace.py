@@ -24,12 +24,12 @@ COMMITTED_PROFILE = "full"
 LONGEST = 100
 """Characters of a folder's name; a changed profile may have more (`cptlab.lab.study.settings`)."""
 
-PARTS = ("figures", "runs", "notebooks")
+PARTS = ("figures", "runs", "notebooks", "site")
 
 
 @dataclass(frozen=True)
 class Workspace:
-    """Folders of one batch: figures and tables, run results, executed notebooks with pages.
+    """Folders of one batch: figures and tables, run results, executed notebooks, their site.
 
     root: the folder that the user chose for all of them, absolute; empty for the checkout's own.
     """
@@ -37,6 +37,7 @@ class Workspace:
     figures: Path
     runs: Path
     notebooks: Path
+    site: Path
     root: str = ""
 
 
@@ -69,7 +70,7 @@ def workspace(profile: str, out: str | Path | None = None) -> Workspace:
     if profile != COMMITTED_PROFILE:
         figures = figures / profile
     own = CHECKOUT / "runs"
-    return Workspace(figures, own / "results", own / "notebooks" / profile)
+    return Workspace(figures, own / "results", own / "notebooks" / profile, own / "site" / profile)
 
 
 def _short(also: re.Match[str]) -> str:

@@ -15,16 +15,14 @@ from tqdm.auto import tqdm
 from cptlab.lab.bench.forecast import Forecast, forecast
 from cptlab.lab.cli.errors import message
 from cptlab.lab.cli.execute import declared, execute_notebook
-from cptlab.lab.cli.pages import index_page
-from cptlab.lab.figures import contact_sheet
 from cptlab.lab.runs import inputs
 from cptlab.lab.runs.engines import LOCAL, worker_processes
 from cptlab.lab.runs.locks import held
 from cptlab.lab.runs.queue import run
 from cptlab.lab.runs.ready import require_ready
 from cptlab.lab.runs.results import look, remarks
+from cptlab.lab.site import build_site
 from cptlab.lab.study import lineup
-from cptlab.lab.study.captions import captions
 from cptlab.lab.study.profile import Profile
 from cptlab.lab.study.profiles import profile_named
 from cptlab.lab.study.studies import STUDIES
@@ -143,8 +141,8 @@ def figures(plan: Plan, jobs: int, where: str = LOCAL) -> None:
     Commands on one workspace share the notebooks as they share the runs: what another has executed
     since this one began is not executed again.
 
-    Writes figures (PNG, SVG and CSV) with a contact sheet, executed notebooks and self-contained
-    HTML pages with an index. Raises NotebooksFailed, naming each, after the others have finished.
+    Writes figures (PNG, SVG and CSV), executed notebooks, and the site of all that is there
+    (`cptlab.lab.site`). Raises NotebooksFailed, naming each, after the others have finished.
     """
     folders, left = plan.folders, plan.notebooks
     before = {name: _execution(folders.notebooks, name) for name in left}
@@ -170,8 +168,7 @@ def figures(plan: Plan, jobs: int, where: str = LOCAL) -> None:
     if failures:
         raise NotebooksFailed("\n".join(failures))
     with held([folders.notebooks / ".lock"], wait=True):
-        contact_sheet(folders.figures, captions(plan.profile))
-        index_page(folders.notebooks)
+        build_site(plan.profile, folders)
 
 
 def _attempt(

@@ -101,8 +101,10 @@ def compare(
     from cptlab.lab.runs.locks import held
     from cptlab.lab.runs.queue import run
     from cptlab.lab.runs.results import missing
+    from cptlab.lab.site import build_site
     from cptlab.lab.study.given import methods as methods_in
     from cptlab.lab.study.origin import duration
+    from cptlab.lab.study.profiles import profile_named
     from cptlab.lab.workspace import workspace
     from cptlab.methods.outside import full_reference
 
@@ -143,7 +145,8 @@ def compare(
     parameters = {**fields, "out": folders.root, "jobs": 1}
     with held([folders.notebooks / ".compare.lock"], wait=True):  # of another such command
         batch.execute_notebook("compare", parameters, folders.notebooks)
-    page = folders.notebooks / "compare.html"
+        first = build_site(profile_named(profile), folders)
+    page = first.parent / "notebooks/compare.html"
     click.echo(f"Table and figures: {folders.figures}\nPage: {page}")
 
 

@@ -1,4 +1,4 @@
-"""One notebook: executed by papermill in the interpreter that cptlab runs in, and made a page."""
+"""One notebook: executed by papermill in the interpreter that cptlab runs in."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from nbclient.exceptions import DeadKernelError
 
-from cptlab.lab.cli.pages import html_page
 from cptlab.lab.workspace import NOTEBOOKS
 
 INLINE = {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}
@@ -35,7 +34,7 @@ def declared(name: str) -> list[str]:
 
 
 def execute_notebook(name: str, parameters: dict[str, object], folder: Path) -> Path:
-    """Execute one notebook with papermill and export it as HTML; returns the executed notebook.
+    """Execute one notebook with papermill; returns the executed notebook.
 
     Raises ValueError for a parameter that the notebook does not declare; RuntimeError naming the
     failed notebook, which is kept as `<name>.failed.ipynb`.
@@ -52,7 +51,7 @@ def execute_notebook(name: str, parameters: dict[str, object], folder: Path) -> 
     try:
         # a profile of IPython's own: the user's may run code and change what cells show
         with TemporaryDirectory(prefix="cptlab-") as ipython:
-            executed = papermill.execute_notebook(
+            papermill.execute_notebook(
                 _verbatim(NOTEBOOKS / f"{name}.ipynb"),
                 _verbatim(partial),
                 parameters,
@@ -71,7 +70,6 @@ def execute_notebook(name: str, parameters: dict[str, object], folder: Path) -> 
     except RuntimeError as error:  # before its first answer
         reason = f"its kernel did not start ({error})"
         raise RuntimeError(_failed(name, started, reason, partial)) from error
-    final.with_suffix(".html").write_text(html_page(executed), encoding="utf-8")
     partial.replace(final)
     return final
 

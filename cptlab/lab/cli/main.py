@@ -24,6 +24,7 @@ from cptlab.lab.cli.options import (
 )
 from cptlab.lab.cli.results import results
 from cptlab.lab.cli.run import run
+from cptlab.lab.cli.site import site
 from cptlab.lab.cli.tune import tune
 from cptlab.lab.cli.use import classify, evaluate, export
 
@@ -40,7 +41,7 @@ def commands() -> None:
     """
 
 
-for command in (bench, classify, compare, data, doctor, evaluate, export, results, run, tune):
+for command in (bench, classify, compare, data, doctor, evaluate, export, results, run, site, tune):
     commands.add_command(command)
 
 
@@ -117,7 +118,7 @@ def figures(
             click.echo(remark)
     else:
         batch.figures(plan, jobs, engine)
-        click.echo(f"Figures: {folders.figures}\nPages: {folders.notebooks / 'index.html'}")
+        click.echo(f"Figures: {folders.figures}\nSite: {folders.site / 'index.html'}")
 
 
 def main() -> None:

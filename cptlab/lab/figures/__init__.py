@@ -18,7 +18,6 @@ from cptlab.lab.figures.clusters import (
 from cptlab.lab.figures.collapse import collapse_curves, collapse_panels
 from cptlab.lab.figures.comparison import method_grid, method_intervals
 from cptlab.lab.figures.confirmatory import confirmatory_panels
-from cptlab.lab.figures.contact_sheet import contact_sheet
 from cptlab.lab.figures.cost import accuracy_by_cost, cost_panels
 from cptlab.lab.figures.dose import dose_panels
 from cptlab.lab.figures.gains import gain_panels
@@ -51,7 +50,6 @@ __all__ = [
     "collapse_curves",
     "collapse_panels",
     "confirmatory_panels",
-    "contact_sheet",
     "cost_panels",
     "curve_panels",
     "dose_panels",

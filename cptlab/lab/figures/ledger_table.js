@@ -13,7 +13,8 @@
       for (const cell of cells) {
         cell.classList.toggle("other", verdict !== "" && cell.dataset.verdict !== verdict);
       }
-      const fits = verdict === "" || cells.some((cell) => cell.dataset.verdict === verdict);
+      const has = (cell) => (verdict === "" ? cell.dataset.verdict !== "not run" : cell.dataset.verdict === verdict);
+      const fits = cells.some(has);
       row.hidden = !(fits && row.textContent.toLowerCase().includes(wanted));
     }
     const shown = rows.filter((row) => !row.hidden).length;

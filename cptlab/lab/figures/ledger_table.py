@@ -15,8 +15,9 @@ MARKS = {"supported": "●", "contradicted": "✕", "undecided": "–", "not run
 def ledger_table(ledger: pd.DataFrame) -> str:
     """A row per claim and imbalance ratio, a column per reading; rows are found by word or verdict.
 
-    A claim unfolds into its text and its comparison; a cell says its own when pointed at. Nothing
-    is fetched, and where scripts do not run every row is shown.
+    Rows that nothing was run for are folded away until they are asked for. A claim unfolds into its
+    text and its comparison; a cell says its own when pointed at. Nothing is fetched, and where
+    scripts do not run every row is shown.
 
     Args:
         ledger: a frame of `cptlab.lab.study.claims.ledger`.
@@ -38,7 +39,7 @@ def ledger_table(ledger: pd.DataFrame) -> str:
     return f"""<div class="cptlab-ledger"><style>{style}</style>
 <form hidden><input type="search" aria-label="Words" placeholder="tail, Table 1, 0.06">
 <span role="group" aria-label="Verdict under some reading">
-<button type="button" value="" aria-pressed="true">all</button>
+<button type="button" value="" aria-pressed="true">all that ran</button>
 {"".join(buttons)}</span> <output aria-live="polite"></output></form>
 <div class="scroll" tabindex="0" role="group" aria-label="Ledger of claims"><table>
 <thead><tr><th scope="col">claim</th><th scope="col">τ</th><th scope="col">claimed</th>{heads}</tr>

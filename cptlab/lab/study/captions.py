@@ -1,4 +1,4 @@
-"""Captions of the contact sheet: what each figure shows, and on which runs of a profile."""
+"""Captions of the figures: what each shows, and on which runs of a profile."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ CAPTIONS = {
     "throughput_gpu": "Time and memory of plain towers over those of ours, by number of classes, "
     "and training of replicas in a pass (dotted: in proportion), on a GPU: ViT-B/16 in bf16.",
 }
-"""Figure -> what it shows, in the order of the contact sheet; braces hold names of `_designs`."""
+"""Figure -> what it shows, in the order of the site's gallery; braces hold names of `_designs`."""
 
 
 def captions(profile: Profile) -> dict[str, str]:

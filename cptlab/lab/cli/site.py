@@ -1,0 +1,28 @@
+"""The command `cptlab site`."""
+
+from __future__ import annotations
+
+import click
+
+from cptlab.lab.cli.options import profile_option
+from cptlab.lab.cli.results import out_option
+from cptlab.lab.workspace import workspace
+
+
+@click.command()
+@profile_option
+@out_option
+def site(profile: str, out: str | None) -> None:
+    """Make the site anew from executed notebooks and figures, as `cptlab figures` does at its end.
+
+    Example: cptlab site --profile smoke
+    """
+    folders = workspace(profile, out)
+    click.echo(f"Profile {profile}: making pages of {folders.notebooks}.")  # imports take seconds
+    from cptlab.lab.runs.locks import held
+    from cptlab.lab.site import build_site
+    from cptlab.lab.study.profiles import profile_named
+
+    with held([folders.notebooks / ".lock"], wait=True):
+        first = build_site(profile_named(profile), folders)
+    click.echo(f"Site: {first}")
