@@ -19,8 +19,8 @@ from cptlab.lab.runs import inputs, results
 from cptlab.lab.runs import one_pass as execution
 from cptlab.lab.runs import queue as runs
 from cptlab.lab.study.lineup import methods
+from cptlab.lab.study.notebooks import STUDIES
 from cptlab.lab.study.profiles import DEMO, SMOKE
-from cptlab.lab.study.studies import STUDIES
 from cptlab.lab.workspace import workspace
 from cptlab.methods import ZeroShot
 from cptlab.training.spec import spec_from_dict

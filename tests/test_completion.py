@@ -10,8 +10,8 @@ from cptlab.data.paper import ROWS
 from cptlab.emoji.catalog import CATEGORIES
 from cptlab.lab.cli import names as completion
 from cptlab.lab.cli.main import commands
+from cptlab.lab.study.notebooks import STUDIES
 from cptlab.lab.study.profiles import PROFILES
-from cptlab.lab.study.studies import STUDIES
 from cptlab.methods import METHODS
 
 

@@ -19,9 +19,9 @@ from cptlab.lab.cli.batch import notebook_names
 from cptlab.lab.cli.execute import execute_notebook
 from cptlab.lab.figures.style import DPI, WIDEST
 from cptlab.lab.study.captions import CAPTIONS
+from cptlab.lab.study.notebooks import STUDIES
 from cptlab.lab.study.profiles import SMOKE
 from cptlab.lab.study.settings import PARAMETERS, profile_with
-from cptlab.lab.study.studies import STUDIES
 from cptlab.lab.workspace import CHECKOUT, DEFAULT_PROFILE, NOTEBOOKS, workspace
 
 NAMES = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))

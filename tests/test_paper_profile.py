@@ -18,9 +18,9 @@ from tiny_data_root import publish, tiny_root, use
 
 from cptlab.lab.runs import inputs
 from cptlab.lab.study import profiles
+from cptlab.lab.study.notebooks import STUDIES
 from cptlab.lab.study.profile import Depths
 from cptlab.lab.study.profiles import PAPER
-from cptlab.lab.study.studies import STUDIES
 from cptlab.lab.workspace import NOTEBOOKS, workspace
 from cptlab.methods.schedule import Schedule
 

@@ -9,6 +9,7 @@ import pytest
 
 from cptlab.lab.study import lineup, planned, tuning
 from cptlab.lab.study.as_tuned import as_tuned, table
+from cptlab.lab.study.notebooks import STUDIES
 from cptlab.lab.study.planned import AS_PUBLISHED, DOSES, PARTS
 from cptlab.lab.study.profiles import FULL, STUDY
 from cptlab.methods import CPT, CoOp, ZeroShot
@@ -118,3 +119,9 @@ def test_costly_methods_run_at_the_smallest_ratio():
     of = {(s.tau, s.seed) for s, name in planned.main(STUDY).items() if name in STUDY.costly}
     assert of == {(0.06, seed) for seed in range(11, 16)}
     assert not set(STUDY.costly) & set(planned.ratios(STUDY).values())
+
+
+def test_notebooks_show_the_plan():
+    assert STUDIES["03_sensitivity"](STUDY).items() >= planned.dose(STUDY).items()
+    every = {spec for part in PARTS.values() for spec in part(STUDY)}
+    assert STUDIES["12_claims"](STUDY).keys() == every

@@ -18,7 +18,7 @@ from cptlab.lab.cli import batch
 from cptlab.lab.cli.main import commands
 from cptlab.lab.runs import archive
 from cptlab.lab.runs.results import load_result
-from cptlab.lab.study import studies
+from cptlab.lab.study import notebooks
 from cptlab.lab.workspace import CHECKOUT
 from cptlab.methods import registry
 
@@ -81,7 +81,7 @@ def user(tmp_path, monkeypatch):
     shutil.copy(CHECKOUT / "figures/full.tar.xz", tmp_path / "figures")
     some = study()
     shutil.copytree(RUNS, tmp_path / "out/runs")
-    monkeypatch.setattr(studies, "STUDIES", {"some": lambda profile: some})
+    monkeypatch.setattr(notebooks, "STUDIES", {"some": lambda profile: some})
     monkeypatch.setattr(batch, "run", lambda *specs, **options: [])
     monkeypatch.setattr(batch, "execute_notebook", lambda *arguments: None)
     archive.pack([load_result(RUNS, next(iter(some)))], tmp_path / "demo.tar.xz")

@@ -6,9 +6,10 @@ from click.testing import CliRunner
 from cptlab.lab.cli import batch
 from cptlab.lab.cli.main import commands
 from cptlab.lab.cli.options import PARAMETERS as OPTIONS
+from cptlab.lab.study.notebooks import STUDIES
 from cptlab.lab.study.profiles import FULL, SMOKE, profile_named
 from cptlab.lab.study.settings import PARAMETERS, parameters, profile_with
-from cptlab.lab.study.studies import STUDIES, sensitivity
+from cptlab.lab.study.studies import sensitivity
 from cptlab.lab.workspace import CHECKOUT, workspace
 
 EXAMPLE = f"{CHECKOUT / 'docs/tail_coop.py'}:TailCoOp"

@@ -18,9 +18,9 @@ from cptlab.lab.study.claims.variants import (
 from cptlab.lab.study.claims.variants import CPT as DEFAULT
 from cptlab.lab.study.design import Design
 from cptlab.lab.study.lineup import BOTH, methods
+from cptlab.lab.study.notebooks import STUDIES
 from cptlab.lab.study.profiles import DEMO, FULL, PAPER, SMOKE, profile_named
 from cptlab.lab.study.studies import (
-    STUDIES,
     ablation,
     base_to_new,
     claims,

@@ -23,9 +23,9 @@ from cptlab.lab.runs.ready import require_ready
 from cptlab.lab.runs.results import look, remarks
 from cptlab.lab.site import build_site
 from cptlab.lab.study import lineup
+from cptlab.lab.study.notebooks import STUDIES
 from cptlab.lab.study.profile import Profile
 from cptlab.lab.study.profiles import profile_named
-from cptlab.lab.study.studies import STUDIES
 from cptlab.lab.workspace import DEFAULT_PROFILE, Workspace
 from cptlab.training.spec import RunSpec
 

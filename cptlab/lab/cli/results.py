@@ -35,10 +35,11 @@ def pack(file: Path, profile: str, out: str | None) -> None:
     from cptlab.lab.runs import archive
     from cptlab.lab.runs.results import look
     from cptlab.lab.study import studies
+    from cptlab.lab.study.notebooks import STUDIES
     from cptlab.lab.study.profiles import profile_named
 
     chosen = profile_named(profile)
-    specs = dict.fromkeys(spec for study in studies.STUDIES.values() for spec in study(chosen))
+    specs = dict.fromkeys(spec for study in STUDIES.values() for spec in study(chosen))
     looked = look(specs, store, progress=True)
     found = looked.results(looked.done)
     if not found:
@@ -72,8 +73,8 @@ def unpack(file: Path, profile: str, out: str | None) -> None:
 
 def _use(unpacked: set[str], profile: str, out: str | None) -> str:
     """Which command looks for these runs where they lie now."""
+    from cptlab.lab.study.notebooks import STUDIES
     from cptlab.lab.study.profiles import PROFILES, profile_named
-    from cptlab.lab.study.studies import STUDIES
 
     def used_by(name: str) -> int:
         chosen = profile_named(name)

@@ -15,10 +15,10 @@ from cptlab.lab.runs.results import Result, load_result
 from cptlab.lab.runs.stored import RESULT, read
 from cptlab.lab.study.claims.variants import CPT, GLOBAL_ETF, ZERO_SHOT
 from cptlab.lab.study.lineup import methods, named
+from cptlab.lab.study.notebooks import STUDIES
 from cptlab.lab.study.profile import Profile
 from cptlab.lab.study.profiles import MACHINE
 from cptlab.lab.study.studies import (
-    STUDIES,
     ablation,
     base_to_new,
     classics,

@@ -13,8 +13,8 @@ from cptlab.lab.runs.inputs import content_once
 from cptlab.lab.runs.provenance import PACKAGES
 from cptlab.lab.runs.results import Result, load_result, table
 from cptlab.lab.study.design import Design
+from cptlab.lab.study.notebooks import STUDIES
 from cptlab.lab.study.profile import Profile
-from cptlab.lab.study.studies import STUDIES
 
 
 def provenance(profile: str, results: Mapping[str, Sequence[Result]]) -> str:

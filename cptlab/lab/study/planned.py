@@ -32,6 +32,11 @@ DOSES = {
 TUNED_SUM = "CPT (sum), tuned schedule"
 """L_TETF as printed, on the axis of the doses: nothing else differs from them."""
 
+ACTING = 4.0
+"""The smallest dose of L_TETF above the tuned one at which H differs from that without it: by -2.0
+points (-2.8 to -1.2; docs/log.md). `cptlab.lab.study.dose_message.acting` computes it.
+"""
+
 NO_LOSS = CPTVariant(without=("TETF", "CC", "RS"))
 """CPT without its losses: the prompts of IVLP under CPT's schedule."""
 
@@ -71,7 +76,7 @@ def dose(profile: Profile) -> Study:
     return study | grid(profile, design, (CPT,), BOTH[:1])
 
 
-def clusterings(profile: Profile, weight: float) -> Study:
+def clusterings(profile: Profile, weight: float = ACTING) -> Study:
     """Other clusters at a weight of L_TETF: algorithms, sizes, a random partition, one cluster."""
     design = smallest(profile)
     cpt = dataclasses.replace(tuned_cpt(profile), lambda_tetf=weight)
@@ -174,6 +179,7 @@ PARTS: dict[str, Callable[[Profile], Study]] = {
     "main": main,
     "single cluster": single_cluster,
     "dose": dose,
+    "clusters": clusterings,
     "ablation": ablation,
     "published": published,
     "ratios": ratios,

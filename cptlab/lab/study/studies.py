@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from cptlab.data import Protocol
 from cptlab.lab.study import lineup
@@ -267,24 +267,3 @@ def claims(profile: Profile) -> Study:
         variants = claim.comparison.variants
         study |= grid(profile, design.at(*claim.taus), variants, profile.readings, claim.protocol)
     return study
-
-
-STUDIES: dict[str, Callable[[Profile], Study]] = {
-    "00_tour": tour,
-    "01_similarity_matrices": similarity,
-    "02_training_stability": over_seeds,
-    "03_sensitivity": sensitivity,
-    "04_ablation": ablation,
-    "05_cluster_structure": clusters,
-    "06_base_to_new": base_to_new,
-    "07_cross_dataset": transfer,
-    "08_domain_generalization": transfer,
-    "09_published_tables": lambda profile: {},
-    "10_throughput": lambda profile: {},
-    "11_geometry": geometry,
-    "12_claims": claims,
-    "13_few_shot": few_shot,
-    "14_long_tail_classics": classics,
-    "15_cost": cost,
-}
-"""Notebook -> the study that it shows. Notebook 09 has no runs, and 10 measures by itself."""
