@@ -13,7 +13,7 @@ from committed import committed
 from golden_study import RUNS, study
 from tiny_data_root import image, publish, tiny_root
 
-from cptlab.lab import workspace
+from cptlab.lab import site, workspace
 from cptlab.lab.cli import batch
 from cptlab.lab.cli.main import commands
 from cptlab.lab.runs import archive
@@ -84,6 +84,8 @@ def user(tmp_path, monkeypatch):
     monkeypatch.setattr(notebooks, "STUDIES", {"some": lambda profile: some})
     monkeypatch.setattr(batch, "run", lambda *specs, **options: [])
     monkeypatch.setattr(batch, "execute_notebook", lambda *arguments: None)
+    for place in (batch, site):  # there is nothing to make pages of; `test_site.py` does
+        monkeypatch.setattr(place, "build_site", lambda profile, folders: folders.site)
     archive.pack([load_result(RUNS, next(iter(some)))], tmp_path / "demo.tar.xz")
     shutil.copytree(CHECKOUT / "docs", tmp_path / "docs")
     monkeypatch.setattr(registry, "_named", {})  # a method of one's own is known to this test alone

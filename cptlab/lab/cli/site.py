@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import click
 
+from cptlab.lab.cli.command import Command
 from cptlab.lab.cli.options import profile_option
 from cptlab.lab.cli.results import out_option
 from cptlab.lab.workspace import workspace
 
 
-@click.command()
+@click.command(cls=Command)
 @profile_option
 @out_option
 def site(profile: str, out: str | None) -> None:
