@@ -112,7 +112,9 @@ def test_a_notebook_is_a_page_with_folded_code_formulas_and_alternative_texts(si
 def test_the_first_page_tells_findings_and_whose_they_are(site):
     page = text_of(site, "index")
     assert "profile <code" in page and "smoke" in page
-    assert "CPT as printed does not win" in page
+    told = unescape(" ".join(re.sub("<[^>]*>", " ", page).split()))
+    messages = re.findall(r"^\*\*(.+?)\*\*", build.findings(), re.MULTILINE)
+    assert messages and all(message in told for message in messages)
     for name in ("figures", "methods", "provenance", "docs/own-questions", "docs/log", "README"):
         assert f'href="{name}.html"' in page, name
 
