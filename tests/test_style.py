@@ -229,3 +229,13 @@ def test_tables_in_notebooks_are_not_typeset():
     table = pd.DataFrame({"class": ["$5 and $6"]})
     for text in (table._repr_html_(), table.style._repr_html_()):
         assert "tex2jax_ignore" in text and "$5 and $6" in text
+
+
+def test_a_stored_figure_tells_its_message(tmp_path, ax):
+    assert style.message(ax.figure) == ""
+    ax.set_title("Costs $5 and a\nhalf")  # a name of somebody's own, and no formula
+    assert style.message(ax.figure) == "Costs $5 and a half"
+    ax.figure.suptitle(r"$L_\mathrm{TETF}$ lowers H at $n_k$ = 1, τ = .06", **style.MATH)
+    style.save(ax.figure, pd.DataFrame({"x": [1]}), tmp_path, "told")
+    assert style.stored_message(tmp_path / "told.png") == "L_TETF lowers H at n_k = 1, τ = .06"
+    assert "L_TETF lowers H" in (tmp_path / "told.svg").read_text(encoding="utf-8")

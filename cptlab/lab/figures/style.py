@@ -1,6 +1,7 @@
 """How figures look and how they are stored: colours, markers, sizes and one atomic `save`."""
 
 import os
+import re
 from collections.abc import Generator, Iterable
 from contextlib import AbstractContextManager, contextmanager
 from itertools import product
@@ -14,6 +15,8 @@ import matplotlib.style
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
+from matplotlib.text import Text
+from PIL import Image
 
 # Okabe and Ito (2008), distinguishable with the common colour vision deficiencies.
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
@@ -139,9 +142,10 @@ def save(
     """Write a figure as PNG and SVG and its numbers as CSV, each moved into place at once.
 
     Args:
-        fig: figure, written with fixed metadata, so that equal figures are equal files. The PNG
-            has 150 dpi, and so have images inside the SVG, which are set to be rasterised; the
-            SVG's words stay words, which keeps it small and lets it be searched.
+        fig: figure, written with fixed metadata, so that equal figures are equal files; its
+            `message` is among them, for galleries and alternative texts. The PNG has 150 dpi, and
+            so have images inside the SVG, which are set to be rasterised; the SVG's words stay
+            words, which keeps it small and lets it be searched.
         frame: tidy data of the figure; floats are written with four decimals, the index is not.
         folder: created if missing.
         name: file name without suffix, e.g. "fig1_similarity".
@@ -158,13 +162,15 @@ def save(
     folder.mkdir(parents=True, exist_ok=True)
     png, svg, csv = paths = [folder / f"{name}.{kind}" for kind in ("png", "svg", "csv")]
     beside = {path: path.with_name(f".{path.name}.{os.getpid()}.tmp") for path in paths}
+    told = {"Title": message(fig)}
     try:
         with use_style():
-            fig.savefig(beside[png], format="png", dpi=DPI, metadata={"Software": "cptlab"})
+            tags = {"Software": "cptlab", **told}
+            fig.savefig(beside[png], format="png", dpi=DPI, metadata=tags)
         for image in fig.findobj(AxesImage):
             image.set_rasterized(True)
         with use_style(), mpl.rc_context({"svg.hashsalt": "cptlab", "svg.fonttype": "none"}):
-            undated = {"Creator": "cptlab", "Date": None}
+            undated = {"Creator": "cptlab", "Date": None, **told}
             fig.savefig(beside[svg], format="svg", dpi=DPI, metadata=undated)
         frame.to_csv(beside[csv], index=False, float_format="%.4f", lineterminator="\n")
         for path, temporary in beside.items():
@@ -173,3 +179,19 @@ def save(
         for temporary in beside.values():
             temporary.unlink(missing_ok=True)
     return png, csv
+
+
+def message(fig: Figure) -> str:
+    """What a figure says, in one line: its title, or else that of its first panel with one."""
+    titles = (ax.get_title(side) for ax in fig.axes for side in ("left", "center"))
+    told = fig.get_suptitle() or next(filter(None, titles), "")
+    if any(text.get_parse_math() for text in fig.findobj(Text) if text.get_text() == told):
+        # formulas as they are written in prose: $L_\mathrm{TETF}$ is L_TETF
+        told = re.sub(r"\$[^$]*\$", lambda found: re.sub(r"\\[a-z]+|[${}]", "", found[0]), told)
+    return " ".join(told.split())
+
+
+def stored_message(png: str | os.PathLike[str]) -> str:
+    """The `message` of a figure that `save` wrote; "" if the picture has none."""
+    with Image.open(png) as picture:
+        return str(picture.info.get("Title", ""))
