@@ -1,8 +1,9 @@
-"""Write the tables of README.md anew from the files in figures/.
+"""Write the tables of README.md and docs/*.md anew from the files in figures/.
 
     python .ci/readme_tables.py
 
-Each table stands between two marks, `<!-- name: begin -->` and `<!-- name: end -->`.
+Each table stands between two marks, `<!-- name: begin -->` and `<!-- name: end -->`, wherever it is
+shown.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -51,19 +52,26 @@ def _against(read: Callable[[str], str]) -> str:
     return "\n".join(lines)
 
 
-def filled(text: str, tables: dict[str, str]) -> str:
-    """A text with these tables between their marks. Raises ValueError if marks are missing."""
+def documents() -> dict[Path, str]:
+    """README and the documents in docs/ with their texts."""
+    paths = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
+    return {path: path.read_text(encoding="utf-8") for path in paths}
+
+
+def filled(texts: Mapping[Path, str], tables: Mapping[str, str]) -> dict[Path, str]:
+    """These texts with the tables between their marks. Raises ValueError for a table in no text."""
+    new = dict(texts)
     for name, table in tables.items():
         begin, end = (f"<!-- {name}: {which} -->" for which in ("begin", "end"))
-        if text.count(begin) != 1 or text.count(end) != 1:
-            raise ValueError(f"There must be one {begin} and one {end} in the text.")
-        pattern = re.escape(begin) + ".*" + re.escape(end)
+        marked = re.compile(re.escape(begin) + ".*?" + re.escape(end), flags=re.DOTALL)
+        if not any(marked.search(text) for text in texts.values()):
+            raise ValueError(f"No document has the marks {begin} and {end}.")
         block = f"{begin}\n\n{table.strip()}\n\n{end}"
-        text = re.sub(pattern, lambda _, block=block: block, text, flags=re.DOTALL)
-    return text
+        new = {path: marked.sub(lambda _, b=block: b, text) for path, text in new.items()}
+    return new
 
 
 if __name__ == "__main__":
-    page, figures = ROOT / "README.md", ROOT / "figures"
-    new = tables(lambda name: (figures / name).read_text(encoding="utf-8"))
-    page.write_text(filled(page.read_text(encoding="utf-8"), new), encoding="utf-8", newline="\n")
+    new = tables(lambda name: (ROOT / "figures" / name).read_text(encoding="utf-8"))
+    for path, text in filled(documents(), new).items():
+        path.write_text(text, encoding="utf-8", newline="\n")

@@ -28,21 +28,39 @@ _spec.loader.exec_module(readme_tables)
 
 README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
 CARD = (CHECKOUT / "cptlab/emoji/MODEL_CARD.md").read_text(encoding="utf-8")
+PAGES = [
+    *CHECKOUT.glob("*.md"),
+    *CHECKOUT.glob("docs/*.md"),
+    CHECKOUT / "cptlab/emoji/MODEL_CARD.md",
+]
+
+
+def _text(path):
+    return path.read_text(encoding="utf-8")
 
 
 def test_the_tables_are_those_that_their_command_writes():
-    assert readme_tables.filled(README, readme_tables.tables(committed)) == README
-    with pytest.raises(ValueError, match="one <!-- none: begin -->"):
-        readme_tables.filled(README, {"none": ""})
+    documents = readme_tables.documents()
+    assert readme_tables.filled(documents, readme_tables.tables(committed)) == documents
+    with pytest.raises(ValueError, match="No document has the marks <!-- none: begin -->"):
+        readme_tables.filled(documents, {"none": ""})
 
 
-def test_every_image_and_link_exists():
-    for text, folder in ((README, CHECKOUT), (CARD, CHECKOUT / "cptlab/emoji")):
-        links = re.findall(r"\]\((?!https?:)([^)#]+)\)", text)
-        for link in links:
-            assert (folder / link).exists(), link
-    for figure in re.findall(r"\]\((figures/[^)]+\.png)\)", README):
-        assert (CHECKOUT / figure).with_suffix(".csv").exists()
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_every_image_and_link_exists(path):
+    prose = re.sub("```.*?```", "", _text(path), flags=re.DOTALL)
+    for link, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", prose):
+        target = path.parent / link if link else path
+        assert target.exists(), link
+        if anchor:
+            assert anchor in map(_anchor, re.findall("^#+ (.+)$", _text(target), re.MULTILINE))
+        if target.suffix == ".png":
+            assert target.with_suffix(".csv").exists()
+
+
+def _anchor(heading):
+    """As forges name a heading."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 def test_the_model_card_names_every_package():

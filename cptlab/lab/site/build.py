@@ -24,7 +24,7 @@ from cptlab.lab.workspace import CARRIED, COMMITTED_PROFILE, Workspace
 
 CONF = "from cptlab.lab.site.conf import *\n"
 HOW_TO = ["docs/own-questions", "docs/images"]
-BACKGROUND = ["docs/plan", "docs/intervals", "docs/log"]
+BACKGROUND = ["docs/study-2026-11-26", "docs/plan", "docs/intervals", "docs/log"]
 CLAIMS = "12_claims"
 LINK = re.compile(r"(!?)\[([^\]]*)\]\((?!\w+:|#)([^)\s]+)\)")
 KINDS = {".md", ".csv", ".png", ".svg", ".json", ".py", ".cff", ".yml"}
