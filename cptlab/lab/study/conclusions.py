@@ -33,6 +33,7 @@ LEVEL = 0.05
 """False discovery rate at which a difference holds in its family."""
 CELLS = Cells()
 SECONDS = "processor_seconds"
+NO_VERDICT = "no verdict, as runs are missing"
 METRICS = {"H": "H", "new": "Accuracy on new classes", "tail": "Tail accuracy"}
 MEASURES = {
     "effective_rank": "Effective rank of the class texts' cosines, in dimensions",
@@ -57,7 +58,7 @@ def conclusions(
 
     table, results: of the runs of `runs`, as `outcomes.run_study` gives them.
     """
-    main = _main(profile, table)
+    main = main_runs(profile, table)
     doses = dose.doses(table, results)
     sentences = [
         scope(main),
@@ -69,7 +70,7 @@ def conclusions(
     return "".join(f"- {text}\n" for text in sentences)
 
 
-def _main(profile: Profile, table: pd.DataFrame) -> pd.DataFrame:
+def main_runs(profile: Profile, table: pd.DataFrame) -> pd.DataFrame:
     """The methods of the tables at the smallest imbalance ratio, with the seeds of the plan."""
     study = planned.main(profile)
     smallest = table["tau"].eq(profile.comparison.smallest_tau)
@@ -105,32 +106,43 @@ def against(main: pd.DataFrame, cells: Cells = CELLS) -> list[str]:
     Methods that lack more cells than the plan allows have no verdict; one that lacks a cell is
     compared, and named, with the seeds that it has on all data sets.
     """
+    found = []
+    for (reference, metric), by_side in sides(main, cells).items():
+        parts = []
+        for side, rows in by_side.items():
+            told = (difference(row, len(cells.seeds)) for row in rows.itertuples())
+            told = rows["method"] if side == NO_VERDICT else told
+            parts += [f"{side}: {', '.join(told)}"] if len(rows) else []
+        family = int(max(rows["family"].max() for rows in by_side.values() if len(rows)))
+        found.append(
+            f"{METRICS[metric]} minus that of {reference}, in points: {'; '.join(parts)}. "
+            f"(95 % intervals; above and below hold among the {family} "
+            f"comparisons with {reference}, Benjamini-Hochberg at 5 %; "
+            f"`tab2_differences_to_{file_part(reference)}`.)"
+        )
+    return found
+
+
+def sides(
+    main: pd.DataFrame, cells: Cells = CELLS
+) -> dict[tuple[str, str], dict[str, pd.DataFrame]]:
+    """Reference and metric -> the differences to it that are above, below, not separable, or
+    without a verdict, the largest first.
+    """
     planned = len(cells.datasets) * len(cells.seeds)
     lacking = planned - main.groupby("method").size()
-    found = []
+    found = {}
     groups = gaps(main, list(METRICS)).groupby(["reference", "metric"], sort=False)
     for (reference, metric), rows in groups:  # ty: ignore[not-iterable] a tuple, as in summarise
         rows = rows[rows["n"] > 0].sort_values("mean", ascending=False)
         left_out = rows["method"].map(lacking) > MOST_MISSING
         holds = (rows["adjusted"] <= LEVEL) & ((rows["lower"] > 0) | (rows["upper"] < 0))
-        sides = {
-            "above": holds & (rows["mean"] > 0) & ~left_out,
-            "below": holds & (rows["mean"] < 0) & ~left_out,
-            "not separable": ~holds & ~left_out,
+        found[str(reference), str(metric)] = {
+            "above": rows[holds & (rows["mean"] > 0) & ~left_out],
+            "below": rows[holds & (rows["mean"] < 0) & ~left_out],
+            "not separable": rows[~holds & ~left_out],
+            NO_VERDICT: rows[left_out],
         }
-        parts = [
-            f"{side}: {', '.join(_difference(row, len(cells.seeds)) for row in some.itertuples())}"
-            for side, chosen in sides.items()
-            if len(some := rows[chosen])
-        ]
-        if left_out.any():
-            parts.append(f"no verdict, as runs are missing: {', '.join(rows[left_out]['method'])}")
-        found.append(
-            f"{METRICS[str(metric)]} minus that of {reference}, in points: {'; '.join(parts)}. "
-            f"(95 % intervals; above and below hold among the {int(rows['family'].max())} "
-            f"comparisons with {reference}, Benjamini-Hochberg at 5 %; "
-            f"`tab2_differences_to_{file_part(str(reference))}`.)"
-        )
     return found
 
 
@@ -183,13 +195,14 @@ def cost(main: pd.DataFrame) -> list[str]:
     return found
 
 
-def _difference(row: Any, seeds: int) -> str:
+def difference(row: Any, seeds: int = 0) -> str:
     """ "IVLP +0.7 (0.3 to 1.0)", with the number of seeds if it has fewer."""
     fewer = f" [{row.n // row.datasets} seeds]" if row.n // row.datasets < seeds else ""
     return f"{row.method} {_interval(row)}{fewer}"
 
 
 def _interval(row: Any) -> str:
+    """ "+0.7 (0.3 to 1.0)"."""
     if np.isnan(row.lower):
         return f"{row.mean:+.1f} (no interval)"
     return f"{row.mean:+.1f} ({row.lower:z.1f} to {row.upper:z.1f})"

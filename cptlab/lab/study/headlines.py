@@ -1,0 +1,76 @@
+"""The planned study in a few lines, for the README and the first page of the site.
+
+A table of the eight claims and some sentences, all computed; `cptlab.lab.study.conclusions` tells
+everything, and says what a sentence may say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import pandas as pd
+
+from cptlab.lab.runs.results import Result
+from cptlab.lab.study import dose, families
+from cptlab.lab.study.claims.confirmatory import confirmatory
+from cptlab.lab.study.claims.told import estimate_text
+from cptlab.lab.study.claims.variants import LOSSES, PLAIN, ZERO_SHOT
+from cptlab.lab.study.conclusions import METRICS, NO_VERDICT, difference, main_runs, sides
+from cptlab.lab.study.dose_message import message
+from cptlab.lab.study.profile import Profile
+
+TOLD = ((ZERO_SHOT, "H"), (ZERO_SHOT, "tail"), (PLAIN, "H"), (PLAIN, "tail"))
+"""References and metrics of the comparisons that are told."""
+
+
+def headlines(
+    profile: Profile, table: pd.DataFrame, results: Mapping[str, Sequence[Result]]
+) -> str:
+    """The claims as a Markdown table, and the other findings as a list.
+
+    table, results: of the runs of `conclusions.runs`, as `outcomes.run_study` gives them.
+    """
+    responses = dose.responses(dose.doses(table, results))
+    told = [
+        *(f"**{message(responses, 'H', loss)}.**" for loss in LOSSES.values()),
+        *against(main_runs(profile, table)),
+    ]
+    claims = claims_table(confirmatory(table, families.families(profile)))
+    return f"{claims}\n" + "".join(f"- {text}\n" for text in told)
+
+
+def claims_table(claims: pd.DataFrame) -> str:
+    """A row for each claim, a column for each family: verdict, estimate and its interval.
+
+    claims: what `confirmatory` returns.
+    """
+    names = list(dict.fromkeys(claims["family"]))
+    lines = [
+        ["the paper says", "measured by", *(f"CPT {name}" for name in names)],
+        ["---"] * (2 + len(names)),
+    ]
+    for claim, rows in claims.groupby("claim", sort=False):
+        cells = [_verdict(rows[rows["family"] == name].iloc[0]) for name in names]
+        lines.append([str(claim), rows["estimand"].iloc[0], *cells])
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _verdict(row: pd.Series) -> str:
+    run = row["verdict"] != "not run"
+    return f"**{row['verdict']}** {estimate_text(row)}" if run else "not run yet"
+
+
+def against(main: pd.DataFrame) -> Iterator[str]:
+    """Which methods are separably above and below a reference; of the others the number."""
+    found = sides(main)
+    for reference, metric in TOLD:
+        by_side = found.get((reference, metric), {})
+        parts = []
+        for side, rows in by_side.items():
+            named = map(difference, rows.itertuples())
+            if side in ("above", "below"):
+                parts.append(f"{side} {', '.join(named) or 'none'}")
+            elif len(rows):
+                parts.append(f"{side} {len(rows)}{'' if side != NO_VERDICT else ' more'}")
+        if parts:
+            yield f"**{METRICS[metric]} against {reference}**, in points: {'; '.join(parts)}."

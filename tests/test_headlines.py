@@ -1,0 +1,41 @@
+"""The study in a few lines: verdicts side by side, and what is separable."""
+
+import re
+
+import pandas as pd
+from test_conclusions import NUMBERS, methods
+
+from cptlab.lab.study import headlines
+
+
+def test_claims_stand_side_by_side_by_family():
+    columns = ["family", "claim", "estimand", "verdict", "estimate", "lower", "upper", "unit"]
+    rows = [
+        ["as tuned", "It gains", "H, CPT - IVLP", "undecided", 0.61, 0.17, 1.05, "points"],
+        ["as tuned", "It is steady", "spread", "supported", 0.5, 0.4, 0.62, "ratio"],
+        ["as printed", "It gains", "H, other - IVLP", "not run", *[float("nan")] * 3, "points"],
+        ["as printed", "It is steady", "spread", "contradicted", 1.5, 1.2, 1.9, "ratio"],
+    ]
+    table = headlines.claims_table(pd.DataFrame(rows, columns=columns)).splitlines()
+    assert table[0] == "| the paper says | measured by | CPT as tuned | CPT as printed |"
+    assert table[2:] == [
+        "| It gains | H, CPT - IVLP | **undecided** +0.61 [0.17, 1.05] | not run yet |",
+        "| It is steady | spread | **supported** 0.50 [0.40, 0.62] | "
+        "**contradicted** 1.50 [1.20, 1.90] |",
+    ]
+
+
+def test_what_is_separable_is_named_and_the_rest_counted():
+    frame = methods({"Zero-shot": 0.0, "IVLP": 2.0, "CoOp": -3.0, "MaPLe": 0.02})
+    first, *others = headlines.against(frame)
+    assert re.fullmatch(
+        rf"\*\*H against Zero-shot\*\*, in points: above IVLP {NUMBERS}; "
+        rf"below CoOp {NUMBERS}; not separable 1\.",
+        first,
+    )
+    assert len(others) == 3
+    gone = (frame["method"] == "CoOp") & (frame["seed"] < 13)
+    first, *_ = headlines.against(frame[~gone])
+    assert first.endswith("not separable 1; no verdict, as runs are missing 1 more.")
+    (only, _) = headlines.against(methods({"Zero-shot": 0.0, "CoOp": 0.0}))
+    assert "above none; below none; not separable 1." in only
