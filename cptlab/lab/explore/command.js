@@ -23,5 +23,3 @@ function render({ model, el }) {
   model.on("change:text", draw);
   return () => model.off("change:text", draw);
 }
-
-export default { render };

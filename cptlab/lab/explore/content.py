@@ -16,6 +16,8 @@ from cptlab.geometry import effective_rank
 from cptlab.lab.explore.scene import Scene
 from cptlab.lab.figures.map import COLORS
 
+FROZEN = "Zero-shot (frozen)"
+"""The title of what the frozen model shows."""
 NEIGHBOURS = 3
 """Nearest classes by cosine that a map names."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import anywidget
 import traitlets
 
-from cptlab.lab.explore.hover import CSS, DOM, HERE
+from cptlab.lab.explore.hover import CSS, module
 
 
 class Sliders(anywidget.AnyWidget):
@@ -15,7 +15,7 @@ class Sliders(anywidget.AnyWidget):
     Screen readers say the names; sliders of ipywidgets have none.
     """
 
-    _esm = DOM + (HERE / "sliders.js").read_text(encoding="utf-8")
+    _esm = module("sliders")
     _css = CSS
     names = traitlets.List(traitlets.Unicode()).tag(sync=True)
     values = traitlets.List(traitlets.Float()).tag(sync=True)
@@ -29,7 +29,7 @@ class Sliders(anywidget.AnyWidget):
 class Menu(anywidget.AnyWidget):
     """A menu of words in groups: title of a group -> its words, one of which is `value`."""
 
-    _esm = DOM + (HERE / "menu.js").read_text(encoding="utf-8")
+    _esm = module("menu")
     _css = CSS
     description = traitlets.Unicode().tag(sync=True)
     groups = traitlets.Dict().tag(sync=True)
@@ -40,6 +40,6 @@ class Menu(anywidget.AnyWidget):
 class Command(anywidget.AnyWidget):
     """A command, `text`, and a button that copies it."""
 
-    _esm = DOM + (HERE / "command.js").read_text(encoding="utf-8")
+    _esm = module("command")
     _css = CSS
     text = traitlets.Unicode().tag(sync=True)

@@ -16,15 +16,16 @@ function drawing(tag, attributes, parent) {
   return made;
 }
 
-// Widgets of a page point at the same classes: what one tells of, all others hear.
-const POINTED = "cptlab-pointed";
+// Widgets of a page point at the same classes. The one under the pointer, or with the focus, tells
+// the names, of which a cell of a matrix has two, and null at the end; all others hear it.
+const HOVER = "cptlab-hover";
 
 function tell(root, names) {
-  document.dispatchEvent(new CustomEvent(POINTED, { detail: { root, names } }));
+  root.dispatchEvent(new CustomEvent(HOVER, { bubbles: true, detail: names }));
 }
 
 function hear(root, act) {
-  const listen = ({ detail }) => detail.root !== root && act(detail.names);
-  document.addEventListener(POINTED, listen);
-  return () => document.removeEventListener(POINTED, listen);
+  const listen = ({ target, detail }) => target !== root && act(detail);
+  document.addEventListener(HOVER, listen);
+  return () => document.removeEventListener(HOVER, listen);
 }

@@ -13,7 +13,17 @@ import traitlets
 
 HERE = Path(__file__).parent
 CSS = HERE / "hover.css"
-DOM = (HERE / "dom.js").read_text(encoding="utf-8")
+
+
+def script(name: str) -> str:
+    """The JavaScript that defines `render({ model, el })` of a widget."""
+    parts = (HERE / f"{part}.js" for part in ("dom", name))
+    return "\n".join(part.read_text(encoding="utf-8") for part in parts)
+
+
+def module(name: str) -> str:
+    """The same as the module that anywidget wants."""
+    return f"{script(name)}\nexport default {{ render }};\n"
 
 
 class HoverMatrix(anywidget.AnyWidget):
@@ -22,7 +32,7 @@ class HoverMatrix(anywidget.AnyWidget):
     content: `classes_content` and `matrix_content` of `cptlab.lab.explore.content`.
     """
 
-    _esm = DOM + (HERE / "matrix.js").read_text(encoding="utf-8")
+    _esm = module("matrix")
     _css = CSS
     content = traitlets.Dict().tag(sync=True)
 
@@ -33,6 +43,6 @@ class HoverMap(anywidget.AnyWidget):
     content: `classes_content` and `map_content` of `cptlab.lab.explore.content`.
     """
 
-    _esm = DOM + (HERE / "map.js").read_text(encoding="utf-8")
+    _esm = module("map")
     _css = CSS
     content = traitlets.Dict().tag(sync=True)

@@ -15,10 +15,7 @@ function render({ model, el }) {
   svg.setAttribute("role", "group");
   const details = element("div", "cptlab-details", root);
   details.setAttribute("aria-live", "polite");
-  svg.addEventListener("pointerleave", () => {
-    for (const mark of marks) mark.classList.remove("dimmed");
-    tell(root, []);
-  });
+  svg.addEventListener("pointerleave", leave);
   let [marks, drawnNames, shown, at] = [[], "", 1, null];
 
   function marksOf({ names, images, clusters, colours }) {
@@ -38,6 +35,7 @@ function render({ model, el }) {
         for (const other of marks) other.setAttribute("tabindex", other === mark ? 0 : -1);
         point(place);
       });
+      mark.addEventListener("blur", leave);
       mark.addEventListener("keydown", (event) => {
         if (!(event.key in ARROWS)) return;
         event.preventDefault();
@@ -62,6 +60,15 @@ function render({ model, el }) {
   function point(place) {
     show(place);
     tell(root, [model.get("content").names[place]]);
+  }
+
+  function leave() {
+    undim();
+    tell(root, null);
+  }
+
+  function undim() {
+    for (const mark of marks) mark.classList.remove("dimmed");
   }
 
   function show(place) {
@@ -115,9 +122,13 @@ function render({ model, el }) {
   }
 
   function link(pointed) {
+    if (!pointed) {
+      undim(); // the rims stay, to be found after scrolling
+      return;
+    }
     const { names } = model.get("content");
     marks.forEach((mark, place) => {
-      mark.classList.toggle("dimmed", pointed.length > 0 && !pointed.includes(names[place]));
+      mark.classList.toggle("dimmed", !pointed.includes(names[place]));
       mark.classList.toggle("chosen", pointed.includes(names[place]));
     });
   }
@@ -130,5 +141,3 @@ function render({ model, el }) {
     unlink();
   };
 }
-
-export default { render };

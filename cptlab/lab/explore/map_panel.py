@@ -7,10 +7,12 @@ from html import escape
 import ipywidgets as widgets
 import numpy as np
 from matplotlib.figure import Figure
+from torch import Tensor
 
-from cptlab.lab.explore.content import classes_content, map_content
+from cptlab.geometry import cosine_matrix
+from cptlab.lab.explore.content import FROZEN, classes_content, map_content
 from cptlab.lab.explore.hover import HoverMap
-from cptlab.lab.explore.run_panel import FROZEN
+from cptlab.lab.explore.scene import Scene
 from cptlab.lab.explore.session import Session
 from cptlab.lab.explore.static import map_figure
 from cptlab.lab.study.plane import plane
@@ -24,9 +26,10 @@ def map_panel(session: Session) -> widgets.VBox | Figure:
     Fewer than 4 classes have no map: the panel shows a message; without widgets, ValueError.
     """
     if not session.live:
-        found = layouts(session, plane(session.scene().texts))
+        scene = session.scene()
+        found = layouts(scene, session.chosen.label, session.texts()[0], plane(scene.texts))
         drawn = {title: places for title, (places, _) in found.items()}
-        return map_figure(session.scene(), drawn)
+        return map_figure(scene, drawn)
     shown, message = HoverMap(), widgets.HTML()
     starts: dict[str, np.ndarray] = {}  # by data set
 
@@ -35,7 +38,7 @@ def map_panel(session: Session) -> widgets.VBox | Figure:
         name = scene.dataset.name
         try:
             starts[name] = starts[name] if name in starts else plane(scene.texts)
-            found = layouts(session, starts[name])
+            found = layouts(scene, session.chosen.label, session.texts()[0], starts[name])
         except (ValueError, OSError) as error:
             message.value = f"<b>There is no map of this run.</b> {escape(str(error))}"
         else:
@@ -46,13 +49,10 @@ def map_panel(session: Session) -> widgets.VBox | Figure:
     return widgets.VBox([shown, message])
 
 
-def layouts(session: Session, start: np.ndarray) -> Layouts:
-    """Positions (K, 2) and cosines (K, K) by title: frozen texts, then those of the chosen run.
+def layouts(scene: Scene, label: str, texts: Tensor, start: np.ndarray) -> Layouts:
+    """Positions (K, 2) and cosines (K, K) by title: frozen texts, then those (K, d) of a run.
 
     start: positions of the frozen texts, to which the run's map is aligned.
     """
-    texts, cosines = session.texts()
-    return {
-        FROZEN: (start, session.scene().cosines),
-        session.chosen.label: (plane(texts, like=start), cosines),
-    }
+    cosines = cosine_matrix(texts).numpy()
+    return {FROZEN: (start, scene.cosines), label: (plane(texts, like=start), cosines)}

@@ -10,6 +10,7 @@ function render({ model, el }) {
   let at = null; // row and column that are shown; they stay when the matrices change
 
   function link(pointed) {
+    if (!pointed) return; // the cross stays, to be found after scrolling
     const places = pointed.map((name) => model.get("content").names.indexOf(name));
     const size = model.get("content").names.length;
     const lines = places.map((p) => `M0 ${p + 0.5}H${size}M${p + 0.5} 0V${size}`);
@@ -44,11 +45,15 @@ function render({ model, el }) {
         drawing("path", { d: `M0 ${border}H${size}M${border} 0V${size}`, class: "border" }, cover);
       }
       drawing("path", { class: "cross" }, cover);
-      frame.addEventListener("pointermove", (event) => {
+      const look = (event) => {
         const box = frame.getBoundingClientRect();
         const cell = (part, whole) => Math.floor((part / whole) * size);
         point(cell(event.clientY - box.top, box.height), cell(event.clientX - box.left, box.width));
-      });
+      };
+      frame.addEventListener("pointermove", look);
+      frame.addEventListener("pointerdown", look); // a finger does not hover
+      frame.addEventListener("pointerleave", () => tell(root, null));
+      frame.addEventListener("blur", () => tell(root, null));
       frame.addEventListener("keydown", (event) => {
         const step = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
         if (!(event.key in step)) return;
@@ -111,5 +116,3 @@ function render({ model, el }) {
     unlink();
   };
 }
-
-export default { render };

@@ -32,5 +32,3 @@ function render({ model, el }) {
   model.on("change", draw);
   return () => model.off("change", draw);
 }
-
-export default { render };

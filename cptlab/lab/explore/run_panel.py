@@ -12,14 +12,13 @@ from matplotlib.figure import Figure
 
 from cptlab.lab.explore.choice import FIELDS, grouped, offered, switched, zero_shot_of
 from cptlab.lab.explore.command import command_of
-from cptlab.lab.explore.content import classes_content, matrix_content
+from cptlab.lab.explore.content import FROZEN, classes_content, matrix_content
 from cptlab.lab.explore.controls import Command, Menu
 from cptlab.lab.explore.hover import HoverMatrix
 from cptlab.lab.explore.session import Session
 from cptlab.lab.explore.static import matrix_figure
 from cptlab.lab.explore.weights_panel import WeightsPanel
 
-FROZEN = "Zero-shot (frozen)"
 TITLES = {"dataset": "data set", "tau": "τ", "method": "method", "seed": "seed"}
 METRICS = {
     "base": "base",

@@ -30,5 +30,3 @@ function render({ model, el }) {
   input.addEventListener("click", () => (input.value = "")); // the same file may be sent again
   root.addEventListener("keydown", (event) => event.stopPropagation());
 }
-
-export default { render };

@@ -7,7 +7,7 @@ from typing import Any
 import anywidget
 import traitlets
 
-from cptlab.lab.explore.hover import CSS, DOM, HERE
+from cptlab.lab.explore.hover import CSS, module
 
 MOST_MIB = 100
 """Of a file, in MiB: more than any photograph has."""
@@ -20,7 +20,7 @@ class Upload(anywidget.AnyWidget):
     why a file is not taken; empty once it is there.
     """
 
-    _esm = DOM + (HERE / "upload.js").read_text(encoding="utf-8")
+    _esm = module("upload")
     _css = CSS
     most = traitlets.Int(MOST_MIB * 2**20).tag(sync=True)
     file = traitlets.Tuple(traitlets.Unicode(), traitlets.Bytes(), default_value=("", b""))
