@@ -222,7 +222,7 @@ def test_a_store_says_which_methods_are_not_here(tiny, tmp_path, monkeypatch):
     ("old", "new", "message"),
     [
         ("@dataclass(frozen=True)", "", "decorate it with @dataclass"),
-        ('"#7869FF"', '"teal"', "the color is 'teal', not like #E69F00"),
+        ('"#7869FF"', '"teal"', "the color is 'teal', not like #C88300"),
         (
             "(9, 1, 0))",
             '(9, 1, 0), options={"wait": 1})',

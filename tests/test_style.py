@@ -44,8 +44,6 @@ def test_every_method_has_its_own_colour_and_marker():
     looks = list(method_looks().values())
     assert len({look.color for look in looks}) == len(looks)
     assert len({look.marker for look in looks}) == len(looks)
-    for look in looks:  # dark enough to be seen as a thin line on white
-        assert np.dot(to_rgb(look.color), [0.2126, 0.7152, 0.0722]) < 0.75
 
 
 EYES = {
@@ -60,6 +58,11 @@ EYES = {
         (0.114503, 0.786281, 0.099216),
         (-0.003882, -0.048116, 1.051998),
     ),
+    "tritan": (
+        (1.255528, -0.076749, -0.178779),
+        (-0.078411, 0.930809, 0.147602),
+        (0.004733, 0.691367, 0.303900),
+    ),
 }
 """What is seen of linear RGB: Machado, Oliveira and Fernandes (2009), severity 1."""
 TO_XYZ = ((0.4339, 0.3762, 0.1899), (0.2127, 0.7152, 0.0722), (0.0178, 0.1095, 0.8727))
@@ -73,11 +76,34 @@ def lab(linear):
     return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)
 
 
+def linear_rgb(colors):
+    values = np.array([to_rgb(color) for color in colors])
+    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+
+
+COLORS = {
+    "methods": [look.color for look in method_looks().values()],
+    "palette": list(style.PALETTE),
+}
+
+
+@pytest.mark.parametrize("colors", COLORS.values(), ids=COLORS)
 @pytest.mark.parametrize("eye", EYES)
-def test_colours_of_methods_are_told_apart_without_red_or_green_cones(eye):
-    values = np.array([to_rgb(look.color) for look in method_looks().values()])
-    linear = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
-    assert pdist(lab(linear @ np.transpose(EYES[eye]))).min() > 10
+def test_colours_are_told_apart_whatever_cones_an_eye_lacks(eye, colors):
+    assert pdist(lab(linear_rgb(colors) @ np.transpose(EYES[eye]))).min() >= 8
+
+
+@pytest.mark.parametrize("colors", COLORS.values(), ids=COLORS)
+def test_colours_stand_out_from_white(colors):
+    """WCAG 2.2, success criterion 1.4.11."""
+    luminance = linear_rgb(colors) @ [0.2126, 0.7152, 0.0722]
+    assert (1.05 / (luminance + 0.05)).min() >= 3
+
+
+def test_words_can_be_read_on_white():
+    """WCAG 2.2, success criterion 1.4.3."""
+    luminance = linear_rgb([style.DARK]) @ [0.2126, 0.7152, 0.0722]
+    assert 1.05 / (luminance + 0.05) >= 4.5
 
 
 def test_unknown_methods_have_a_look_of_no_other_method_and_come_last():

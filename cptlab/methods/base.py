@@ -52,7 +52,7 @@ class Row:
 
     def __post_init__(self) -> None:
         if not COLOR.fullmatch(self.color):
-            raise ValueError(f"Row {self.label!r}: the color is {self.color!r}, not like #E69F00.")
+            raise ValueError(f"Row {self.label!r}: the color is {self.color!r}, not like #C88300.")
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,7 @@ class Candle(Method):
 
     name: ClassVar[str] = "candle"
     rows: ClassVar[tuple[Row, ...]] = (
-        Row("Candle (knows new names)", "#0000FF", (5, 1, 18)),
+        Row("Candle (knows new names)", "#1000FF", (5, 1, 18)),
         Row("Candle", "#5A1E4B", (6, 1, 30), options={"knows_new_names": False}),
     )
     support_views: ClassVar[int] = 1

@@ -22,7 +22,7 @@ class CoCoOp(Method):
     """
 
     name: ClassVar[str] = "cocoop"
-    rows: ClassVar[tuple[Row, ...]] = (Row("CoCoOp", "#C3963C", "P"),)
+    rows: ClassVar[tuple[Row, ...]] = (Row("CoCoOp", "#BD8732", "P"),)
     per_image: ClassVar[bool] = True
     text_tokens: int = 4
     context_init: str | None = CONTEXT_INIT

@@ -22,7 +22,7 @@ class CoOp(Method):
     """
 
     name: ClassVar[str] = "coop"
-    rows: ClassVar[tuple[Row, ...]] = (Row("CoOp", "#E69F00", "p"),)
+    rows: ClassVar[tuple[Row, ...]] = (Row("CoOp", "#C88300", "p"),)
     published_for: ClassVar[Mapping[str, Mapping[str, object]]] = {
         "base_to_new": {"epochs": 200},
         "few_shot": {"epochs": 200},

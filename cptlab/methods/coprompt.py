@@ -32,7 +32,7 @@ class CoPrompt(CoupledPrompts):
     """
 
     name: ClassVar[str] = "coprompt"
-    rows: ClassVar[tuple[Row, ...]] = (Row("CoPrompt (templates)", "#C396A5", (4, 1, 45)),)
+    rows: ClassVar[tuple[Row, ...]] = (Row("CoPrompt (templates)", "#AF8695", (4, 1, 45)),)
     per_replica: ClassVar[tuple[str, ...] | None] = ("weight",)
     published_for: ClassVar[Mapping[str, Mapping[str, object]]] = {}
     views: ClassVar[int] = 2

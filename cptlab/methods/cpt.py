@@ -77,14 +77,14 @@ class CPT(DeepPrompts):
 
     name: ClassVar[str] = "cpt"
     rows: ClassVar[tuple[Row, ...]] = (
-        Row("CPT (sum) w/o CC", "#5F8CC3", "H", options={"lambda_cc": 0.0}),
-        Row("CPT (sum) w/o RS", "#EB9BCD", "v", (2, 2), options={"lambda_rs": 0.0}),
-        Row("CPT (sum)", "#0072B2", "o"),
-        Row("CPT (pair mean) w/o CC", "#96BE9B", "8", options=PAIR_MEAN | {"lambda_cc": 0.0}),
+        Row("CPT (sum) w/o CC", "#698ABD", "H", options={"lambda_cc": 0.0}),
+        Row("CPT (sum) w/o RS", "#C579AB", "v", (2, 2), options={"lambda_rs": 0.0}),
+        Row("CPT (sum)", "#0076B6", "o"),
+        Row("CPT (pair mean) w/o CC", "#739A7C", "8", options=PAIR_MEAN | {"lambda_cc": 0.0}),
         Row(
-            "CPT (pair mean) w/o RS", "#735A00", "<", (2, 2), options=PAIR_MEAN | {"lambda_rs": 0.0}
+            "CPT (pair mean) w/o RS", "#715800", "<", (2, 2), options=PAIR_MEAN | {"lambda_rs": 0.0}
         ),
-        Row("CPT (pair mean)", "#009E73", "s", options=PAIR_MEAN),
+        Row("CPT (pair mean)", "#008F61", "s", options=PAIR_MEAN),
         Row("CPT w/o TETF", "#5A5A5A", "d", options={"lambda_tetf": 0.0}),
     )
     per_replica: ClassVar[tuple[str, ...] | None] = (

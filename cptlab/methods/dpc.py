@@ -58,8 +58,8 @@ class DPC(DPCFirstStage):
 
     name: ClassVar[str] = "dpc"
     rows: ClassVar[tuple[Row, ...]] = (
-        Row("DPC (CoOp)", "#D6A06B", (3, 1, 180), options={"on": "coop", "tokens_per_layer": 4}),
-        Row("DPC (MaPLe)", "#5E8AA8", (8, 1, 0), options={"on": "maple"}),
+        Row("DPC (CoOp)", "#B38A57", (3, 1, 180), options={"on": "coop", "tokens_per_layer": 4}),
+        Row("DPC (MaPLe)", "#587A90", (8, 1, 0), options={"on": "maple"}),
     )
     published_for: ClassVar[Mapping[str, Mapping[str, object]]] = {
         "transfer": {"epochs": 10},

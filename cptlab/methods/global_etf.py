@@ -29,7 +29,7 @@ class GlobalETF(DeepPrompts):
 
     name: ClassVar[str] = "global_etf"
     rows: ClassVar[tuple[Row, ...]] = (
-        Row("Global-ETF (sum)", "#D55E00", "^"),
+        Row("Global-ETF (sum)", "#CB5700", "^"),
         Row("Global-ETF (pair mean)", "#661100", ">", options={"reduction": "pair_mean"}),
     )
     per_replica: ClassVar[tuple[str, ...] | None] = ("lambda_etf", "cluster_size")

@@ -15,4 +15,4 @@ class IVLP(DeepPrompts):
     """
 
     name: ClassVar[str] = "ivlp"
-    rows: ClassVar[tuple[Row, ...]] = (Row("IVLP", "#56B4E9", "D"),)
+    rows: ClassVar[tuple[Row, ...]] = (Row("IVLP", "#0F9BD8", "D"),)

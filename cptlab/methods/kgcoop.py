@@ -26,7 +26,7 @@ class KgCoOp(Method):
     """
 
     name: ClassVar[str] = "kgcoop"
-    rows: ClassVar[tuple[Row, ...]] = (Row("KgCoOp", "#0B7A75", (5, 1, 0)),)
+    rows: ClassVar[tuple[Row, ...]] = (Row("KgCoOp", "#067772", (5, 1, 0)),)
     per_replica: ClassVar[tuple[str, ...] | None] = ("weight",)
     published_for: ClassVar[Mapping[str, Mapping[str, object]]] = {
         "dtd": {"anchor_templates": ("a photo of a {}, a type of texture.",)},

@@ -49,8 +49,8 @@ class LinearProbe(Method):
 
     name: ClassVar[str] = "linear_probe"
     rows: ClassVar[tuple[Row, ...]] = (
-        Row("Linear probe", "#4040D8", (3, 1, 90)),
-        Row("CLAP", "#8C8CFF", (3, 1, 270), options={"class_adaptive": True}),
+        Row("Linear probe", "#3E41D8", (3, 1, 90)),
+        Row("CLAP", "#8485F7", (3, 1, 270), options={"class_adaptive": True}),
     )
     per_replica: ClassVar[tuple[str, ...] | None] = ("class_adaptive",)
     support_views: ClassVar[int] = 20

@@ -28,7 +28,7 @@ class NPTStyle(CoupledPrompts):
     """
 
     name: ClassVar[str] = "npt_style"
-    rows: ClassVar[tuple[Row, ...]] = (Row("NPT-style", "#96783C", (3, 1, 0)),)
+    rows: ClassVar[tuple[Row, ...]] = (Row("NPT-style", "#917537", (3, 1, 0)),)
     per_replica: ClassVar[tuple[str, ...] | None] = ("lambda_lmc", "lambda_mmi")
     lambda_lmc: float = 1.0
     lambda_mmi: float = 1.0

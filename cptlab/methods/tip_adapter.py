@@ -59,7 +59,7 @@ class TipAdapter(Method):
     name: ClassVar[str] = "tip_adapter"
     rows: ClassVar[tuple[Row, ...]] = (
         Row("Tip-Adapter", "#1E0F78", (10, 1, 0)),
-        Row("Tip-Adapter-F", "#3C64C8", (12, 1, 0), options={"fine_tune": True}),
+        Row("Tip-Adapter-F", "#395FC2", (12, 1, 0), options={"fine_tune": True}),
     )
     per_replica: ClassVar[tuple[str, ...] | None] = ("alpha", "beta")
     support_views: ClassVar[int] = 10

@@ -6,6 +6,7 @@ from collections.abc import Generator, Iterable
 from contextlib import AbstractContextManager, contextmanager
 from itertools import product
 from pathlib import Path
+from textwrap import fill
 from typing import NamedTuple
 from zlib import crc32
 
@@ -18,10 +19,18 @@ from matplotlib.image import AxesImage
 from matplotlib.text import Text
 from PIL import Image
 
-# Okabe and Ito (2008), distinguishable with the common colour vision deficiencies.
-BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
-BLUE, VERMILLION, PURPLE = "#0072B2", "#D55E00", "#CC79A7"
-OLIVE, WINE, GREY = "#9A8B00", "#661100", "#8C8C8C"  # darkened yellow (lines on white), two more
+# Okabe and Ito (2008), moved by as little as the rule below asks for, and three more.
+BLACK, ORANGE, SKY, GREEN = "#000000", "#C88300", "#0F9BD8", "#008F61"
+BLUE, VERMILLION, PURPLE = "#0076B6", "#CB5700", "#C578AF"
+OLIVE, WINE, GREY = "#A1913F", "#661100", "#8C8C8C"
+PALETTE = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, WINE, OLIVE, BLACK, GREY)
+"""Colours of lines and marks.
+
+The rule, for these and for the colours of all methods (tested): a contrast with white of at least
+3:1 (WCAG 2.2, graphical objects), and any two at least 8 apart in CIE Lab as seen with normal sight
+and by protan, deutan and tritan eyes. Words, which need 4.5:1, are `DARK` or black. Colour never
+tells alone: methods have a marker each, and names stand beside what they name.
+"""
 DARK, PALE = "#444444", "#E5E5E5"  # small text, grid lines
 
 WIDTH = 6.0  # inches: 900 pixels at 150 dpi, the width of a README
@@ -76,11 +85,7 @@ RC = {
 
 
 def method_looks() -> dict[str, Look]:
-    """How methods are drawn, by label: what their own files say, in the order of tables.
-
-    With normal sight and as deutan or protan eyes see them, no two of the package's colours are
-    closer than 12 in CIE Lab (tested).
-    """
+    """How methods are drawn, by label: what their own files say, in the order of tables."""
     from cptlab.methods.base import rows_of  # drawing asks for the methods, importing does not
     from cptlab.methods.registry import known
 
@@ -189,6 +194,12 @@ def message(fig: Figure) -> str:
         # formulas as they are written in prose: $L_\mathrm{TETF}$ is L_TETF
         told = re.sub(r"\$[^$]*\$", lambda found: re.sub(r"\\[a-z]+|[${}]", "", found[0]), told)
     return " ".join(told.split())
+
+
+def headline(fig: Figure, told: str) -> None:
+    """Write a figure's message above it, from its left edge, in lines that fit its width."""
+    lines = fill(told, int(12.5 * fig.get_figwidth()))
+    fig.suptitle(lines, fontsize=10, x=0.01, ha="left")
 
 
 def stored_message(png: str | os.PathLike[str]) -> str:
