@@ -20,6 +20,7 @@ from cptlab.lab.runs import one_pass as execution
 from cptlab.lab.runs import queue as runs
 from cptlab.lab.study.lineup import methods
 from cptlab.lab.study.notebooks import STUDIES
+from cptlab.lab.study.outcomes import run_study
 from cptlab.lab.study.profiles import DEMO, SMOKE
 from cptlab.lab.workspace import workspace
 from cptlab.methods import ZeroShot
@@ -103,6 +104,34 @@ def test_dry_run_of_one_notebook_knows_what_is_done(cptlab, tmp_path, no_work):
     assert f"done     {done.run_id}" in out
     assert "Profile smoke: 3 runs, 1 done, 2 to do in about" in out
     assert "with 1 job, then 1 notebook" in out
+
+
+def test_finished_shows_what_is_there_and_trains_nothing(cptlab, tmp_path, monkeypatch):
+    study = STUDIES["00_tour"](SMOKE)
+    done = SMOKE.spec("activities", methods(SMOKE)["Zero-shot"], 0.06, 1)
+    arguments = ("figures", "00", "--profile", "smoke", "--out", tmp_path, "--finished")
+    status, _, err = cptlab(*arguments)
+    assert status == 1 and "None of these 3 runs is finished" in err and "--finished" in err
+    with pytest.raises(ValueError, match="None of 3 runs is finished"):
+        run_study(study, tmp_path / "runs", jobs=0)
+
+    runs.execute([done], tmp_path / "runs")
+    results, table = run_study(study, tmp_path / "runs", jobs=0)
+    assert list(results) == ["Zero-shot"] and list(table["seed"]) == [1]
+
+    given = []
+    monkeypatch.setattr(
+        batch, "execute_notebook", lambda name, values, folder: given.append(values)
+    )
+    monkeypatch.setattr(batch, "build_site", lambda *arguments: None)
+    monkeypatch.setattr(batch, "Parallel", lambda **_: in_this_process)
+    status, out, _ = cptlab(*arguments)
+    assert status == 0 and "1 runs, 1 done, 0 to do" in out
+    assert [values["jobs"] for values in given] == [0]
+
+
+def in_this_process(calls):
+    return [call(*positional, **named) for call, positional, named in calls]
 
 
 def test_the_plan_sums_methods_up_by_their_rows(tmp_path):

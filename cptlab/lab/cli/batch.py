@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -39,7 +40,8 @@ class Plan:
     """What a batch will do: its runs, those that are missing, and what these cost.
 
     remarks: what should be known about stored results (`cptlab.lab.runs.results.remarks`).
-    parameters: what the notebooks are given beside `out` and `jobs`.
+    parameters: what the notebooks are given beside `out` and `jobs`. jobs: parallel runs of a
+    notebook; 0 for none, so that it shows what is finished.
     """
 
     profile: Profile
@@ -50,6 +52,19 @@ class Plan:
     forecast: Forecast
     remarks: list[str]
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    jobs: int = 1
+
+    def of_finished(self) -> Plan:
+        """The same without training. Raises ValueError if no run is finished."""
+        todo = set(self.todo)
+        done = [spec for spec in self.runs if spec not in todo]
+        if self.runs and not done:
+            raise ValueError(
+                f"None of these {len(self.runs):,} runs is finished in {self.folders.runs}: "
+                "leave --finished out to train them."
+            )
+        none = forecast([])
+        return dataclasses.replace(self, runs=done, todo=[], forecast=none, jobs=0)
 
 
 def notebook_names(wanted: Sequence[str] = (), given: Collection[str] = ()) -> list[str]:
@@ -147,7 +162,8 @@ def figures(plan: Plan, jobs: int, where: str = LOCAL) -> None:
     folders, left = plan.folders, plan.notebooks
     before = {name: _execution(folders.notebooks, name) for name in left}
     run(plan.runs, folders.runs, jobs, where=where)
-    parameters = {"profile": plan.profile.name, **plan.parameters, "out": folders.root, "jobs": 1}
+    parameters = {"profile": plan.profile.name, **plan.parameters, "out": folders.root}
+    parameters["jobs"] = plan.jobs
     failures = []
     with (
         worker_processes(jobs, 1),

@@ -52,6 +52,7 @@ for command in (bench, classify, compare, data, doctor, evaluate, export, result
 @jobs_option
 @click.option("--dry-run", is_flag=True, help="Sum up runs, steps and hours; do nothing.")
 @click.option("--list", "listed", is_flag=True, help="With --dry-run: name every run as well.")
+@click.option("--finished", is_flag=True, help="Train nothing: show the runs that are finished.")
 @engine_option
 @click.option(
     "--method",
@@ -70,6 +71,7 @@ def figures(
     jobs: int,
     dry_run: bool,
     listed: bool,
+    finished: bool,
     engine: str,
     own: tuple[str, ...],
     **given: str | None,
@@ -105,6 +107,8 @@ def figures(
             click.echo(f"{'missing' if spec in todo else 'done   '}  {spec.run_id}")
         if plan.todo:
             click.echo(forecast.as_text(plan.forecast, batch.labels_of(plan)))
+    if finished:
+        plan = plan.of_finished()
     for remark in plan.remarks:
         click.echo(remark)
     workers, pages = counted(jobs, "job"), counted(len(plan.notebooks), "notebook")

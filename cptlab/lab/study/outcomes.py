@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from cptlab.lab.runs.queue import run
-from cptlab.lab.runs.results import Result, table
+from cptlab.lab.runs.results import Result, look, table
 from cptlab.lab.study.beside import with_class_measures
 from cptlab.lab.study.parts import parts_of
 from cptlab.lab.study.studies import Study
@@ -20,14 +20,26 @@ def run_study(
     """Run what is missing; results by label, and the tidy table with labels as `method`, what
     metrics are means of (`PARTS`), means over classes and zero-shot's beside them
     (`beside.with_class_measures`).
+
+    jobs: parallel runs; 0 to train nothing and take the runs that are finished. Raises ValueError
+    if none is.
     """
-    finished = run(list(study), store, jobs)
+    finished = run(list(study), store, jobs) if jobs else _finished(study, store)
     labels = [study[result.spec] for result in finished]
     results: dict[str, list[Result]] = {label: [] for label in labels}
     for label, result in zip(labels, finished, strict=True):
         results[label].append(result)
     runs = table(finished).assign(**{"method": labels, PARTS: list(map(parts_of, finished))})
     return results, with_class_measures(runs, finished)
+
+
+def _finished(study: Study, store: Path) -> list[Result]:
+    found = look(study, store, progress=True)
+    if study and not found.done:
+        raise ValueError(
+            f"None of {len(study)} runs is finished in {store}; ask for one or more jobs to train."
+        )
+    return found.results(list(found.done))
 
 
 def training_logs(results: dict[str, list[Result]]) -> pd.DataFrame:
