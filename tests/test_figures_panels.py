@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from cptlab.lab.figures import (
     ablation_panels,
     algorithm_panels,
+    headline,
     map_panels,
     sensitivity_grid,
     similarity_panels,
@@ -63,22 +64,24 @@ def test_a_heat_map_per_reading():
     assert titles(axes)[1] == r"$L_\mathrm{TETF}$ as a pair mean"
 
 
-@pytest.mark.parametrize(("n", "shape"), [(1, (1, 1)), (3, (1, 3)), (5, (2, 3)), (21, (6, 4))])
-def test_as_many_similarity_matrices_as_methods(n, shape):
+@pytest.mark.parametrize(("n", "shape"), [(1, (2, 1)), (3, (2, 3)), (5, (2, 5)), (21, (10, 5))])
+def test_two_similarity_matrices_for_each_method(n, shape):
     matrices = {f"method {i}": np.full((4, 4), i / n) for i in range(n)}
+    around = {name: matrix - 0.5 for name, matrix in matrices.items()}
     numbers = {"method 0": {"rank": 2.0, "within": np.nan}}
-    panels = similarity_panels(
-        matrices, [0, 0, 1, 1], fig := Figure(), annotations=numbers, note="a note"
-    )
-    assert titles(panels) == list(matrices)
-    empty = [ax for ax in fig.axes[: shape[0] * shape[1]] if ax not in panels]
-    assert len(empty) == shape[0] * shape[1] - n
-    assert [text.get_text() for ax in empty[:1] for text in ax.texts] == ["a note"] * bool(empty)
+    panels = similarity_panels(matrices, around, [0, 0, 1, 1], fig := Figure(), annotations=numbers)
+    assert titles(panels) == [*matrices] + [""] * n
+    assert fig.axes[0].get_gridspec().get_geometry() == shape
     assert panels[0].texts[0].get_text() == "rank 2.00\nwithin –"
-    assert len({ax.images[0].get_clim() for ax in panels}) == 1  # one colour scale
+    cosines, centred = panels[:n], panels[n:]
+    assert {ax.images[0].get_clim() for ax in cosines} == {(0, 1)}  # one colour scale
+    assert {ax.images[0].get_clim() for ax in centred} == {(-0.5, 0.5)}
+    np.testing.assert_array_equal(centred[0].images[0].get_array(), around["method 0"])
+    headline(fig, "$ and L_X of a name"), headline(fig, "L_TETF, " + "long " * 30)
+    assert fig.get_suptitle().startswith(r"$L_\mathrm{TETF}$, long") and "\n" in fig.get_suptitle()
     fig.canvas.draw()
     with pytest.raises(ValueError, match="nothing to draw"):
-        similarity_panels({}, [], Figure())
+        similarity_panels({}, {}, [], Figure())
 
 
 @pytest.mark.parametrize("n", [1, 4, 7])

@@ -181,7 +181,8 @@ def odd_sheet(fig):
 
 
 def odd_titles(fig):
-    similarity_panels({name: np.eye(2) for name in ODD}, [0, 1], fig)
+    matrices = {name: np.eye(2) for name in ODD}
+    similarity_panels(matrices, matrices, [0, 1], fig)
 
 
 def odd_methods(fig):

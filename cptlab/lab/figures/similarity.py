@@ -9,6 +9,9 @@ from matplotlib.figure import Figure
 from cptlab.lab.figures.style import DARK
 from cptlab.lab.figures.text import small_text
 
+MOST_ACROSS = 5
+"""Panels side by side."""
+
 
 def similarity_matrix(
     similarity: np.ndarray,
@@ -18,6 +21,7 @@ def similarity_matrix(
     title: str,
     vmin: float | None = None,
     vmax: float | None = None,
+    cmap: str = "viridis",
     annotations: dict[str, float] | None = None,
     colorbar: bool = True,
 ) -> Axes:
@@ -30,6 +34,7 @@ def similarity_matrix(
         title: title of the panel.
         vmin: cosine at the dark end of the colour scale; the smallest entry if left out.
         vmax: cosine at the bright end; the largest entry if left out.
+        cmap: colour scale.
         annotations: numbers in small print under the title, e.g. {"effective rank": 12.34}.
         colorbar: draw one; for a bar shared by panels use `ax.images[0]`.
 
@@ -46,9 +51,10 @@ def similarity_matrix(
     if len(borders) + 1 != len(np.unique(clusters)):
         raise ValueError("Rows of one cluster must be side by side; order the classes first.")
 
-    heat = ax.imshow(similarity, cmap="viridis", vmin=vmin, vmax=vmax, interpolation="nearest")
-    ax.hlines(borders, -0.5, len(clusters) - 0.5, color="white", linewidth=0.5)
-    ax.vlines(borders, -0.5, len(clusters) - 0.5, color="white", linewidth=0.5)
+    line = "white" if cmap == "viridis" else DARK
+    heat = ax.imshow(similarity, cmap=cmap, vmin=vmin, vmax=vmax, interpolation="nearest")
+    ax.hlines(borders, -0.5, len(clusters) - 0.5, color=line, linewidth=0.5)
+    ax.vlines(borders, -0.5, len(clusters) - 0.5, color=line, linewidth=0.5)
     ax.set(xticks=[], yticks=[], xlabel=f"{len(clusters)} classes")
     ax.grid(False)
     ax.spines[:].set_visible(False)
@@ -65,50 +71,70 @@ def similarity_matrix(
 
 def similarity_panels(
     matrices: Mapping[str, np.ndarray],
+    centred: Mapping[str, np.ndarray],
     clusters: Sequence[int] | np.ndarray,
     fig: Figure,
     *,
     annotations: Mapping[str, dict[str, float]] | None = None,
-    note: str = "",
 ) -> list[Axes]:
-    """A panel of `similarity_matrix` per method, with one colour scale.
+    """Two panels of `similarity_matrix` per method: cosines, and below them centred ones.
+
+    Cosines of all methods have one colour scale, and so have centred ones, around zero; without
+    what all classes share, blocks show. Its ends leave out the most extreme 0.5 %.
 
     Args:
         matrices: title of a panel -> (K, K), classes ordered alike in all of them.
+        centred: title -> (K, K), cosines of unit vectors minus their mean.
         clusters: (K,) cluster of each row.
         fig: empty figure to fill; its size is set to what the panels need.
         annotations: title -> numbers below it.
-        note: words for the first place of the last row, if it is empty.
+
+    Returns:
+        The axes of the cosines, then those of the centred ones.
 
     Raises:
         ValueError: as `similarity_matrix`, or without a matrix.
     """
     if not matrices:
         raise ValueError("There is nothing to draw: give the matrix of a method.")
-    across = len(matrices) if len(matrices) < 4 else 3 if len(matrices) < 7 else 4
-    down = -(-len(matrices) // across)
-    fig.set_size_inches(8 if across > 1 else 4, (7.2 / max(2, across) + 1.1) * down)
-    fig.set_layout_engine("constrained", h_pad=0.3 if down > 1 else 0.04)
-    axes = fig.subplots(down, across, squeeze=False)
-    empty = axes[-1, : down * across - len(matrices)]  # the last row is filled from the right
-    panels = [ax for ax in axes.flat if ax not in [*empty]]
+    titles, across = list(matrices), min(MOST_ACROSS, len(matrices))
+    lines = [titles[i : i + across] for i in range(0, len(titles), across)]
+    fig.set_size_inches(8 if across > 2 else 6 if across > 1 else 4, 1)
+    side = (fig.get_figwidth() - 1) / across
+    fig.set_layout_engine("constrained")
+    fig.set_figheight((2 * side + 1.2) * len(lines))
+    axes = fig.subplots(2 * len(lines), across, squeeze=False)
     low = min(float(np.min(matrix)) for matrix in matrices.values())
-    for ax, (title, matrix) in zip(panels, matrices.items(), strict=True):
-        similarity_matrix(
-            matrix,
-            clusters,
-            ax,
-            title=title,
-            vmin=low,
-            vmax=1,
-            annotations=(annotations or {}).get(title),
-            colorbar=False,
-        )
-        ax.title.set_fontsize(10 if across < 4 else 8)
-    for ax in empty:
-        ax.set_axis_off()
-    if note and len(empty):
-        empty[0].text(0.5, 0.5, note, ha="center", va="center", color=DARK)
-    shrink = 0.6 if down > 1 else 0.8
-    fig.colorbar(panels[0].images[0], ax=axes, label="cosine similarity", shrink=shrink)
-    return panels
+    end = max(_extreme(matrix) for matrix in centred.values())
+    rows = (
+        (matrices, axes[::2], {"vmin": low, "vmax": 1}, "cosine", "neither"),
+        (centred, axes[1::2], {"vmin": -end, "vmax": end, "cmap": "RdBu_r"}, "centred", "both"),
+    )
+    drawn = []
+    for shown, places, limits, label, extend in rows:
+        for row, line in zip(places, lines, strict=True):
+            for ax, title in zip(row, line):
+                first = shown is matrices
+                similarity_matrix(
+                    shown[title],
+                    clusters,
+                    ax,
+                    title=(title.replace(" (", "\n(") if across > 3 else title) if first else "",
+                    annotations=(annotations or {}).get(title) if first else None,
+                    colorbar=False,
+                    **limits,
+                )
+                ax.title.set_fontsize(9)
+                ax.set_xlabel("" if first else ax.get_xlabel())
+                drawn.append(ax)
+            for ax in row[len(line) :]:
+                ax.set_axis_off()
+            bar = fig.colorbar(row[0].images[0], ax=row, label=label, shrink=0.9, extend=extend)
+            bar.ax.tick_params(labelsize=8)
+    return drawn
+
+
+def _extreme(matrix: np.ndarray) -> float:
+    """The size that only 0.5 % of the entries off the diagonal exceed."""
+    pairs = np.abs(matrix[~np.eye(len(matrix), dtype=bool)])
+    return float(np.quantile(pairs, 0.995)) if len(pairs) else 1.0

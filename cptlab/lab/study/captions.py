@@ -31,8 +31,8 @@ CAPTIONS = {
     "ones first. On {tour}.",
     "tour_gain_by_shots": "Gain in class accuracy from zero-shot to {tuned} by the number of "
     "training images, means over classes. On {tour}.",
-    "fig1_similarity": "Cosine similarity of the class prototypes, at most 96, clusters side "
-    "by side (Fig. 1 a-c). On {similarity}.",
+    "fig1_similarity": "Cosine similarity of the class texts, at most 96, clusters side by side "
+    "(Fig. 1 a-c), and below it after their mean was subtracted. On {similarity}.",
     "fig1d_training_curves": "H along training, means with 95 % intervals over seeds; "
     "dotted: zero-shot (Fig. 1 d). On {curves}.",
     "dose_response": "What the weight of L_TETF does: differences to runs without it, and "
@@ -79,7 +79,7 @@ CAPTIONS = {
     f"quarter of the base classes, and among base and new names, minus zero-shot's: {INTERVAL}. On "
     "{smallest}.",
     "own_texts_similarity": "Cosine similarity of the text features of a file, clusters side by "
-    "side.",
+    "side, and below it after their mean was subtracted.",
     "own_texts_map": "UMAP of the text features of a file, clusters outlined.",
     "tab5_algorithms": f"H of CPT by clustering algorithm: dots are seeds, {INTERVAL}, and the "
     "standard deviation over seeds in points (Table 5). On {imbalanced}.",

@@ -11,12 +11,14 @@ import torch
 from torch import Tensor
 
 from cptlab.geometry import (
+    cluster_auc,
     cluster_prototypes,
     cosine_matrix,
     effective_rank,
     offdiagonal_statistics,
     order_by_cluster,
 )
+from cptlab.geometry.scatter import centred, unit
 from cptlab.lab.runs.results import Result
 from cptlab.lab.study.claims.variants import ZERO_SHOT
 
@@ -28,21 +30,27 @@ SHOWN = 96
 class Similarities:
     """Cosine similarities of K class texts, in an order that puts clusters side by side.
 
-    matrices: method -> (K, K). clusters: (K,) of each row. statistics: a row per method with its
-    effective rank and the mean, minimum and maximum cosine within and between clusters.
+    matrices: method -> (K, K). centred: the same of unit vectors minus their mean. clusters: (K,)
+    of each row. statistics: a row per method with its effective rank, how often a pair inside a
+    cluster is more similar than a pair across two ("cluster_auc"), and the mean and standard
+    deviation of the cosine within and between clusters.
     """
 
     names: tuple[str, ...]
     matrices: Mapping[str, np.ndarray]
+    centred: Mapping[str, np.ndarray]
     clusters: np.ndarray
     statistics: pd.DataFrame
 
     def tidy(self) -> pd.DataFrame:
-        """A row per method and pair: "method", "class_a", "class_b", "cosine"."""
+        """A row per method and pair: "method", "class_a", "class_b", "cosine", "centred"."""
         names, n = np.array(self.names), len(self.names)
         pairs = {"class_a": np.repeat(names, n), "class_b": np.tile(names, n)}
         return pd.concat(
-            pd.DataFrame({"method": method, **pairs, "cosine": matrix.flatten()})
+            pd.DataFrame(
+                {"method": method, **pairs}
+                | {"cosine": matrix.flatten(), "centred": self.centred[method].flatten()}
+            )
             for method, matrix in self.matrices.items()
         )
 
@@ -69,21 +77,43 @@ def similarities_of(
     the order (`geometry.order_by_cluster`).
     """
     matrices = {name: cosine_matrix(prototypes) for name, prototypes in texts.items()}
+    bare = {name: cosine_matrix(centred(unit(found))) for name, found in texts.items()}
     order = order_by_cluster(frozen, clusters)
     rows = [
         {
             "method": name,
             "effective rank": float(effective_rank(matrix)),
             **offdiagonal_statistics(matrix, clusters),
+            "cluster_auc": cluster_auc(matrix, clusters),
         }
         for name, matrix in matrices.items()
     ]
     return Similarities(
         names=tuple(np.array(names)[order]),
         matrices={name: matrix[order][:, order].numpy() for name, matrix in matrices.items()},
+        centred={name: matrix[order][:, order].numpy() for name, matrix in bare.items()},
         clusters=clusters[order].numpy(),
         statistics=pd.DataFrame(rows),
     )
+
+
+def message(statistics: pd.DataFrame) -> str:
+    """How often a pair inside a frozen cluster is more similar than a pair across, in one sentence.
+
+    statistics: of `Similarities`, the frozen texts first.
+    """
+    known = statistics.dropna(subset=["cluster_auc"]).reset_index()
+    if known.empty:
+        return "All classes are in one cluster, or each in its own: no pairs to compare"
+    shares, names = 100 * known["cluster_auc"], known["method"]
+    text = "A pair of classes inside a frozen cluster is more similar than a pair across in "
+    text += f"{shares[0]:.0f} % of cases"
+    tuned = shares[1:].sort_values()
+    if tuned.empty:
+        return text
+    ends = dict.fromkeys([tuned.index[0], tuned.index[-1]])
+    told = " and ".join(f"in {shares[i]:.0f} % after {names[i]}" for i in ends)
+    return f"{text} in the frozen model, {told} (one run each)"
 
 
 def frozen_clusters(results: Mapping[str, Sequence[Result]], names: Sequence[str]) -> Tensor:
