@@ -13,7 +13,7 @@ def test_similarity_says_how_often_pairs_inside_a_cluster_are_closer():
     mixed = torch.tensor([[1.0, 0.0], [0, 1], [1, 0.1], [0, 1.2]])
     texts = {"Zero-shot": apart, "Mixed": mixed}
     found = similarity.similarities_of(texts, clusters, list("abcd"), apart)
-    assert similarity.message(found.statistics) == (
+    assert found.told == (
         "A pair of classes inside a frozen cluster is more similar than a pair across in 100 % of "
         "cases in the frozen model, in 25 % after Mixed (one run each)"
     )

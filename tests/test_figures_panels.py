@@ -10,13 +10,13 @@ from matplotlib.figure import Figure
 from cptlab.lab.figures import (
     ablation_panels,
     algorithm_panels,
-    headline,
     map_panels,
     sensitivity_grid,
     similarity_panels,
     size_panels,
     weight_heatmaps,
 )
+from cptlab.lab.figures.style import headline
 from cptlab.lab.study.claims.variants import names_of
 from cptlab.lab.study.summary import summarise
 

@@ -22,14 +22,16 @@ def matrix_figure(scene: Scene, panels: Mapping[str, np.ndarray]) -> Figure:
         fig, axes = plt.subplots(1, len(panels), figsize=(3.6 * len(panels) + 0.8, 3.9))
         axes = np.atleast_1d(axes)
         for ax, (title, matrix) in zip(axes, panels.items(), strict=True):
-            rank = {"effective rank": effective_rank_of(matrix)}
-            limits = {
-                "vmin": scale_start(scene),
-                "vmax": 1,
-                "annotations": rank,
-                "colorbar": False,
-            }
-            figures.similarity_matrix(matrix, scene.clusters, ax, title=title, **limits)
+            figures.similarity_matrix(
+                matrix,
+                scene.clusters,
+                ax,
+                title=title,
+                vmin=scale_start(scene),
+                vmax=1,
+                annotations={"effective rank": effective_rank_of(matrix)},
+                colorbar=False,
+            )
         fig.colorbar(
             axes[0].images[0], ax=axes, label="cosine similarity", shrink=0.8, extend="min"
         )

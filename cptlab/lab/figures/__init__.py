@@ -36,7 +36,6 @@ from cptlab.lab.figures.sensitivity import (
 )
 from cptlab.lab.figures.similarity import similarity_matrix, similarity_panels
 from cptlab.lab.figures.tail import few_shot_panels, gains_by_shots, tail_panels, thirds_bars
-from cptlab.lab.figures.text import headline
 from cptlab.lab.figures.throughput import runs_per_hour, savings_by_classes
 
 __all__ = [
@@ -59,7 +58,6 @@ __all__ = [
     "few_shot_panels",
     "gain_panels",
     "gains_by_shots",
-    "headline",
     "image_grid",
     "ledger_table",
     "map_panels",

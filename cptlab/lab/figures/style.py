@@ -36,6 +36,8 @@ DARK, PALE = "#444444", "#E5E5E5"  # small text, grid lines
 WIDTH = 6.0  # inches: 900 pixels at 150 dpi, the width of a README
 WIDEST = 8.0  # where a README shrinks a figure to its width, 8 points can still be read
 DPI = 150
+LETTERS = 12.5
+"""Of a headline, on an inch."""
 
 
 class Look(NamedTuple):
@@ -128,15 +130,21 @@ def in_style(fig: Figure) -> Figure:
 
 @contextmanager
 def stored_figure(
-    folder: str | os.PathLike[str], name: str, frame: pd.DataFrame, width: float = WIDEST
+    folder: str | os.PathLike[str],
+    name: str,
+    frame: pd.DataFrame,
+    told: str = "",
+    width: float = WIDEST,
 ) -> Generator[Figure]:
     """An empty figure in the house style to fill, stored (`save`) and shown at the end.
 
-    folder, name, frame: as there. width: in inches; who fills it sets the height.
+    folder, name, frame: as there. told: its `headline`, if any. width: in inches; who fills it sets
+    the height.
     """
     with use_style():
         fig = plt.figure(figsize=(width, 1))
         yield fig
+        headline(fig, told)
         save(fig, frame, folder, name)
         plt.show()
 
@@ -184,6 +192,22 @@ def save(
         for temporary in beside.values():
             temporary.unlink(missing_ok=True)
     return png, csv
+
+
+def headline(fig: Figure, told: str) -> None:
+    """A figure's message above all of its panels, in as many lines as it takes.
+
+    The figure grows by their height. Names of losses, "L_TETF", are drawn as formulas; where there
+    are dollar signs, which are in names of the user's own, all is drawn letter by letter.
+    """
+    lines = wrap(told, int(LETTERS * fig.get_figwidth()))
+    if not lines:
+        return
+    fig.set_figheight(fig.get_figheight() + 0.18 * len(lines))
+    text, style = "\n".join(lines), {}
+    if "$" not in told and "L_" in told:
+        text, style = re.sub(r"\bL_([A-Z]+)", r"$L_\\mathrm{\1}$", text), MATH
+    fig.suptitle(text, fontsize=10, x=0.01, ha="left", **style)
 
 
 def message(fig: Figure) -> str:

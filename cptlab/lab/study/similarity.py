@@ -42,6 +42,11 @@ class Similarities:
     clusters: np.ndarray
     statistics: pd.DataFrame
 
+    @property
+    def told(self) -> str:
+        """The `message` of the statistics."""
+        return message(self.statistics)
+
     def tidy(self) -> pd.DataFrame:
         """A row per method and pair: "method", "class_a", "class_b", "cosine", "centred"."""
         names, n = np.array(self.names), len(self.names)
