@@ -6,7 +6,7 @@ from collections.abc import Generator, Iterable
 from contextlib import AbstractContextManager, contextmanager
 from itertools import product
 from pathlib import Path
-from textwrap import fill
+from textwrap import wrap
 from typing import NamedTuple
 from zlib import crc32
 
@@ -218,12 +218,6 @@ def message(fig: Figure) -> str:
         # formulas as they are written in prose: $L_\mathrm{TETF}$ is L_TETF
         told = re.sub(r"\$[^$]*\$", lambda found: re.sub(r"\\[a-z]+|[${}]", "", found[0]), told)
     return " ".join(told.split())
-
-
-def headline(fig: Figure, told: str) -> None:
-    """Write a figure's message above it, from its left edge, in lines that fit its width."""
-    lines = fill(told, int(12.5 * fig.get_figwidth()))
-    fig.suptitle(lines, fontsize=10, x=0.01, ha="left")
 
 
 def stored_message(png: str | os.PathLike[str]) -> str:
