@@ -35,6 +35,7 @@ def tables(read: Callable[[str], str]) -> dict[str, str]:
         "more results": others,
         "against": _against(read),
         "claims": read("claims_ledger.md"),
+        "headlines": read("study/headlines.md"),
     }
 
 

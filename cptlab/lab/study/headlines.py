@@ -14,13 +14,13 @@ from cptlab.lab.runs.results import Result
 from cptlab.lab.study import dose, families
 from cptlab.lab.study.claims.confirmatory import confirmatory
 from cptlab.lab.study.claims.told import estimate_text
-from cptlab.lab.study.claims.variants import LOSSES, PLAIN, ZERO_SHOT
+from cptlab.lab.study.claims.variants import LOSSES, ZERO_SHOT
 from cptlab.lab.study.conclusions import METRICS, NO_VERDICT, difference, main_runs, sides
 from cptlab.lab.study.dose_message import message
 from cptlab.lab.study.profile import Profile
 
-TOLD = ((ZERO_SHOT, "H"), (ZERO_SHOT, "tail"), (PLAIN, "H"), (PLAIN, "tail"))
-"""References and metrics of the comparisons that are told."""
+TOLD = "H", "tail"
+"""Metrics of the comparisons with zero-shot that are told."""
 
 
 def headlines(
@@ -61,10 +61,10 @@ def _verdict(row: pd.Series) -> str:
 
 
 def against(main: pd.DataFrame) -> Iterator[str]:
-    """Which methods are separably above and below a reference; of the others the number."""
+    """Which methods are separably above and below zero-shot; of the others the number."""
     found = sides(main)
-    for reference, metric in TOLD:
-        by_side = found.get((reference, metric), {})
+    for metric in TOLD:
+        by_side = found.get((ZERO_SHOT, metric), {})
         parts = []
         for side, rows in by_side.items():
             named = map(difference, rows.itertuples())
@@ -73,4 +73,4 @@ def against(main: pd.DataFrame) -> Iterator[str]:
             elif len(rows):
                 parts.append(f"{side} {len(rows)}{'' if side != NO_VERDICT else ' more'}")
         if parts:
-            yield f"**{METRICS[metric]} against {reference}**, in points: {'; '.join(parts)}."
+            yield f"**{METRICS[metric]} against {ZERO_SHOT}**, in points: {'; '.join(parts)}."
