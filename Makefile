@@ -3,7 +3,7 @@ BIN := .venv/bin
 PROFILE ?= demo
 
 .DEFAULT_GOAL := help
-.PHONY: help env figures site test test-slow lint lab wheel pretrain clean
+.PHONY: help env figures site test test-slow lint lab wheel lock pretrain clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,12 @@ lab: .venv/.lab ## open JupyterLab on the notebooks
 wheel: env ## build dist/cptlab-*.whl, which works without a checkout, and an sdist
 	rm -rf build dist
 	$(BIN)/python -m build --no-isolation .
+
+lock: env ## pin what pyproject.toml asks for in constraints.txt; UPGRADE=--upgrade for newer versions
+	$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt uv
+	$(BIN)/python -m uv pip compile -q --universal --python-version 3.11 --all-extras --no-annotate $(UPGRADE) \
+		--custom-compile-command "make lock" -o constraints.txt pyproject.toml dev/emojiclip/requirements.txt
+	$(BIN)/python .ci/conda.py
 
 pretrain: .venv/.lab ## retrain EmojiCLIP from scratch (an hour on 2 cores; needs npm)
 	$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt -r dev/emojiclip/requirements.txt

@@ -1,11 +1,11 @@
-"""A wheel also carries the notebooks and stored measurements, which lie beside the package."""
+"""A wheel also carries notebooks, stored measurements and documents that lie beside the package."""
 
 from pathlib import Path
 
 from setuptools import setup
 from setuptools.command.build_py import build_py
 
-CARRIED = ("notebooks/*.ipynb", "figures/*.json", "docs/*", "README.md")
+CARRIED = ("notebooks/*.ipynb", "figures/*.json", "docs/*", "README.md", "CITATION.cff")
 """What `cptlab/lab/workspace.py` looks for in `cptlab/carried/` if there is no checkout."""
 
 

@@ -23,7 +23,8 @@ What a script starts from, here by the shorter names:
 from importlib import import_module
 from typing import Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
+"""The one place of it: packaging and stored results read it here, CITATION.cff repeats it."""
 
 _PUBLIC = {
     "CPT": "cptlab.methods",

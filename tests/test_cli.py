@@ -5,11 +5,11 @@ import os
 import re
 import subprocess
 import sys
-from importlib import metadata
 
 import pytest
 from edited_files import edited
 
+from cptlab import __version__
 from cptlab.clip import loading
 from cptlab.data.paper import ROWS
 from cptlab.lab.bench import forecast, speed
@@ -312,7 +312,7 @@ def test_wrong_usage_is_explained(arguments, cptlab):
 
 
 def test_version(cptlab):
-    assert cptlab("--version")[:2] == (0, f"cptlab, version {metadata.version('cptlab')}\n")
+    assert cptlab("--version")[:2] == (0, f"cptlab, version {__version__}\n")
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="cores are assigned on Linux")

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from golden_study import REBUILT, RUNS, rebuilt, study, tiny_world
 
+from cptlab import __version__
 from cptlab.lab.runs import inputs
 from cptlab.lab.runs.queue import run
 from cptlab.lab.runs.results import load_result, look, missing, remarks
@@ -11,7 +12,9 @@ from cptlab.lab.runs.results import load_result, look, missing, remarks
 
 def test_every_stored_run_is_read():
     assert missing(list(study()), RUNS) == []
-    assert not any("will be computed again" in remark for remark in remarks(look(study(), RUNS)))
+    told = remarks(look(study(), RUNS))
+    assert not any("will be computed again" in remark for remark in told)
+    assert told[-1].startswith(f"16 results were computed by cptlab 0.1.0 (this is {__version__})")
 
 
 def test_tables_ledger_and_figures_are_those_checked_in(tmp_path):

@@ -11,7 +11,7 @@ import pytest
 
 from cptlab.lab.workspace import CHECKOUT
 
-BUILT_FROM = (".ci", "cptlab", "dev", "notebooks", "figures", "docs", "tests")
+BUILT_FROM = (".ci", ".github", "cptlab", "dev", "notebooks", "figures", "docs", "tests")
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def test_the_wheel_holds_all_that_the_package_reads(built):
     assert {"cptlab/py.typed", "cptlab/emoji/EmojiCLIP.safetensors"} <= wanted
     assert "cptlab/lab/study/published/table1.csv" in wanted
     outside = [*CHECKOUT.glob("notebooks/*.ipynb"), *CHECKOUT.glob("figures/*.json")]
-    outside += [*CHECKOUT.glob("docs/*.md"), CHECKOUT / "README.md"]
+    outside += [*CHECKOUT.glob("docs/*.md"), CHECKOUT / "README.md", CHECKOUT / "CITATION.cff"]
     wanted |= {f"cptlab/carried/{path.relative_to(CHECKOUT)}" for path in outside}
     assert "cptlab/carried/figures/throughput.json" in wanted
     assert wanted <= set(names)
@@ -74,7 +74,7 @@ def test_the_sdist_holds_the_checkout_and_nothing_computed_in_it(built):
         names = {name.partition("/")[2] for name in archive.getnames()}
     for name in ("setup.py", "constraints.txt", "notebooks/00_tour.ipynb", "figures/runs.csv"):
         assert name in names
-    assert {"tests/test_wheel.py", "tests/golden/few_shot.json", ".ci/run"} <= names
+    assert {"tests/test_wheel.py", "tests/golden/few_shot.json", ".ci/run", "Dockerfile"} <= names
     assert "dev/emojiclip/requirements.txt" in names
     tops = {name.split("/")[0] for name in names}
     assert not tops & {"runs", ".venv", "build", "dist"}

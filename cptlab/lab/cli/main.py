@@ -6,9 +6,11 @@ import os
 
 import click
 
+from cptlab import __version__
 from cptlab.checks import counted
 from cptlab.lab.caches import use_writable_caches
 from cptlab.lab.cli.bench import bench
+from cptlab.lab.cli.cite import cite
 from cptlab.lab.cli.command import Group
 from cptlab.lab.cli.compare import compare
 from cptlab.lab.cli.data import data, doctor
@@ -30,7 +32,7 @@ from cptlab.lab.cli.use import classify, evaluate, export
 
 
 @click.group(cls=Group)
-@click.version_option(package_name="cptlab")
+@click.version_option(__version__)
 def commands() -> None:
     """Prompt tuning of CLIP for long-tailed data: the CPT study on a laptop.
 
@@ -41,7 +43,9 @@ def commands() -> None:
     """
 
 
-for command in (bench, classify, compare, data, doctor, evaluate, export, results, run, site, tune):
+for command in (
+    *(bench, cite, classify, compare, data, doctor, evaluate, export, results, run, site, tune),
+):
     commands.add_command(command)
 
 

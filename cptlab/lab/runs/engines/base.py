@@ -13,6 +13,8 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
 
+from cptlab import __version__
+
 DATA_ROOT = "CPTLAB_DATA"  # as in cptlab.data.root, which comes with all of torch
 PACKAGES = ("cptlab", "torch", "open_clip_torch", "numpy", "scikit-learn")
 """Those that decide the numbers of a run."""
@@ -60,9 +62,10 @@ def caller(store: Path) -> Generator[Caller]:
         yield Caller(Path(file.name), versions(), os.environ.get(DATA_ROOT))
 
 
-def versions() -> dict[str, str]:
-    """Installed versions of `PACKAGES`."""
-    return {name: metadata.version(name) for name in PACKAGES}
+def versions(packages: Sequence[str] = PACKAGES) -> dict[str, str]:
+    """Installed versions; of cptlab that of the code: metadata of a checkout may be older."""
+    others = {name: metadata.version(name) for name in packages if name != "cptlab"}
+    return {"cptlab": __version__, **others}
 
 
 def call(asked_by: Caller, function: Callable[[Any], Any], item: object) -> object:
