@@ -47,7 +47,8 @@ wheel: env ## build dist/cptlab-*.whl, which works without a checkout, and an sd
 	rm -rf build dist
 	$(BIN)/python -m build --no-isolation .
 
-lock: env ## pin what pyproject.toml asks for in constraints.txt; UPGRADE=--upgrade for newer versions
+# not after env, which cannot install what the lock does not fit yet
+lock: ## pin anew what pyproject.toml asks for, in the .venv of make env; UPGRADE=--upgrade for newer versions
 	$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt uv
 	$(BIN)/python -m uv pip compile -q --universal --python-version 3.11 --all-extras --no-annotate $(UPGRADE) \
 		--custom-compile-command "make lock" -o constraints.txt pyproject.toml dev/emojiclip/requirements.txt

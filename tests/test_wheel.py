@@ -9,6 +9,7 @@ import zipfile
 
 import pytest
 
+from cptlab import __version__
 from cptlab.lab.workspace import CHECKOUT
 
 BUILT_FROM = (".ci", ".github", "cptlab", "dev", "notebooks", "figures", "docs", "tests")
@@ -106,6 +107,25 @@ cptlab.__main__.main()
     assert plan[0].split() == ["runs", "steps", "minutes"]
     assert plan[-1].startswith("Profile smoke: 3 runs, 0 done, 3 to do")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_an_installed_wheel_knows_its_version_and_how_to_cite_it(installed, tmp_path):
+    program = "import cptlab.__main__; from importlib import metadata; "
+    program += "print(metadata.version('cptlab'), flush=True); cptlab.__main__.main()"
+    environment = {**os.environ, "PYTHONPATH": str(installed), "PYTHONSAFEPATH": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", program, "cite"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    version, told = done.stdout.split("\n", 1)
+    assert version == __version__
+    assert f"Version {version}." in told and "@misc{cptlab" in told
 
 
 def test_a_checkout_keeps_its_folders(monkeypatch, tmp_path):
