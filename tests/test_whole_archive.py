@@ -1,4 +1,4 @@
-"""The committed archive of the study full redraws the committed tables and figures, untrained."""
+"""The committed archives redraw the committed tables and figures, untrained."""
 
 import io
 import subprocess
@@ -36,6 +36,21 @@ def redrawn(tmp_path_factory):
     assert f"{count} runs, {count} done, 0 to do" in done.stdout
     assert len(list(folders.runs.glob("*/result.json"))) == count  # no notebook trained either
     return folders.figures
+
+
+def test_the_planned_study_is_redrawn_as_far_as_it_is_done(tmp_path):
+    folders = workspace("study", tmp_path)
+    archive.unpack(CHECKOUT / "figures/study.tar.xz", folders.runs)
+    command = [sys.executable, "-m", "cptlab", "figures", "03", "12", "--profile", "study"]
+    command += ["--finished", "--out", "."]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    names = [
+        path.name for kind in ("csv", "md") for path in CHECKOUT.glob(f"figures/study/*.{kind}")
+    ]
+    again = {name: (folders.figures / name).read_text(encoding="utf-8") for name in names}
+    assert [name for name in names if again[name] != committed(f"study/{name}")] == []
+    assert "headlines.md" in names and len(names) > 5
 
 
 def test_redrawn_files_are_the_committed_ones(redrawn):

@@ -100,7 +100,7 @@ def figures(
     chosen = profile_with(profile, **changes)
     names = batch.with_runs(chosen, names, notebooks)
     folders = workspace(chosen.name, out)
-    if not dry_run:
+    if not (dry_run or finished):  # what is finished had all that it needed
         for remark in batch.check(chosen, names):
             click.echo(remark)
     plan = batch.plan(chosen, names, folders, jobs, {"profile": profile, **changes})
