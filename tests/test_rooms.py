@@ -28,7 +28,8 @@ FLOORS = (
     ("lab.caches", "lab.cores", "lab.workspace", "lab.runs"),
     ("lab.study",),
     ("lab.figures",),
-    ("lab.bench", "lab.compare", "lab.explore", "lab.site"),
+    ("lab.bench", "lab.compare", "lab.explore"),
+    ("lab.site",),
     ("lab.cli",),
     ("__main__",),
 )

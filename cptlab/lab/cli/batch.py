@@ -183,8 +183,7 @@ def figures(plan: Plan, jobs: int, where: str = LOCAL) -> None:
                 failures += [failure] if failure else []
     if failures:
         raise NotebooksFailed("\n".join(failures))
-    with held([folders.notebooks / ".lock"], wait=True):
-        build_site(plan.profile, folders)
+    build_site(plan.profile, folders)
 
 
 def _attempt(

@@ -20,10 +20,8 @@ def site(profile: str, out: str | None) -> None:
     """
     folders = workspace(profile, out)
     click.echo(f"Profile {profile}: making pages of {folders.notebooks}.")  # imports take seconds
-    from cptlab.lab.runs.locks import held
     from cptlab.lab.site import build_site
     from cptlab.lab.study.profiles import profile_named
 
-    with held([folders.notebooks / ".lock"], wait=True):
-        first = build_site(profile_named(profile), folders)
+    first = build_site(profile_named(profile), folders)
     click.echo(f"Site: {first}")

@@ -4,6 +4,7 @@
   const [words] = ledger.getElementsByTagName("input");
   const buttons = [...ledger.querySelectorAll("button")];
   const rows = [...ledger.querySelectorAll("tbody tr")];
+  const folded = ledger.querySelector(":scope > details"); // rows that nothing was run for
   let verdict = "";
 
   const update = () => {
@@ -13,12 +14,14 @@
       for (const cell of cells) {
         cell.classList.toggle("other", verdict !== "" && cell.dataset.verdict !== verdict);
       }
-      const has = (cell) => (verdict === "" ? cell.dataset.verdict !== "not run" : cell.dataset.verdict === verdict);
-      const fits = cells.some(has);
+      const fits = cells.some((cell) => verdict === "" || cell.dataset.verdict === verdict);
       row.hidden = !(fits && row.textContent.toLowerCase().includes(wanted));
     }
-    const shown = rows.filter((row) => !row.hidden).length;
-    ledger.querySelector("output").value = `${shown} of ${rows.length} rows`;
+    const shown = rows.filter((row) => !row.hidden);
+    ledger.querySelector("output").value = `${shown.length} of ${rows.length} rows`;
+    if (!folded) return;
+    folded.hidden = !shown.some((row) => folded.contains(row));
+    if (verdict === "not run") folded.open = true;
   };
 
   for (const button of buttons) {

@@ -15,7 +15,7 @@ MARKS = {"supported": "●", "contradicted": "✕", "undecided": "–", "not run
 def ledger_table(ledger: pd.DataFrame) -> str:
     """A row per claim and imbalance ratio, a column per reading; rows are found by word or verdict.
 
-    Rows that nothing was run for are folded away until they are asked for. A claim unfolds into its
+    Rows that nothing was run for come last, folded away. A claim unfolds into its
     text and its comparison; a cell says its own when pointed at. Nothing is fetched, and where
     scripts do not run every row is shown.
 
@@ -24,7 +24,14 @@ def ledger_table(ledger: pd.DataFrame) -> str:
     """
     readings = dict.fromkeys(ledger["reading"])
     heads = "".join(f'<th scope="col">{escape(name)}</th>' for name in readings)
-    rows = [_row(lines) for _, lines in ledger.groupby(["claim", "tau"], sort=False)]
+    ran: list[str] = []
+    rest: list[str] = []
+    for _, lines in ledger.groupby(["claim", "tau"], sort=False):
+        (rest if (lines["verdict"] == "not run").all() else ran).append(_row(lines))
+    tables = _table(heads, ran) if ran else ""
+    if rest:
+        tables += f"<details{' open' * (not ran)}><summary>{_not_run(len(rest))}</summary>"
+        tables += f"{_table(heads, rest)}</details>"
     counts = ledger[ledger["same_as"] == ""]["verdict"].value_counts()
     buttons = [
         f'<button type="button" value="{verdict}" aria-pressed="false">{_mark(verdict)} '
@@ -39,12 +46,20 @@ def ledger_table(ledger: pd.DataFrame) -> str:
     return f"""<div class="cptlab-ledger"><style>{style}</style>
 <form hidden><input type="search" aria-label="Words" placeholder="tail, Table 1, 0.06">
 <span role="group" aria-label="Verdict under some reading">
-<button type="button" value="" aria-pressed="true">all that ran</button>
+<button type="button" value="" aria-pressed="true">all</button>
 {"".join(buttons)}</span> <output aria-live="polite"></output></form>
-<div class="scroll" tabindex="0" role="group" aria-label="Ledger of claims"><table>
-<thead><tr><th scope="col">claim</th><th scope="col">τ</th><th scope="col">claimed</th>{heads}</tr>
-</thead><tbody>{"".join(rows)}</tbody></table></div>
+{tables}
 <script>{script}</script></div>"""
+
+
+def _table(heads: str, rows: list[str]) -> str:
+    return f"""<div class="scroll" tabindex="0" role="group" aria-label="Ledger of claims"><table>
+<thead><tr><th scope="col">claim</th><th scope="col">τ</th><th scope="col">claimed</th>{heads}</tr>
+</thead><tbody>{"".join(rows)}</tbody></table></div>"""
+
+
+def _not_run(rows: int) -> str:
+    return f"{rows} row{'s' * (rows > 1)} that nothing was run for"
 
 
 def _row(lines: pd.DataFrame) -> str:

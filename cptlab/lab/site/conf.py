@@ -20,7 +20,6 @@ extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 
 suppress_warnings = ["toc.not_included"]  # files that documents link to
 nb_execution_mode = "off"
-nb_output_stderr = "remove"  # progress bars
 nb_merge_streams = True
 nb_render_markdown_format = "myst"  # tables
 nb_code_prompt_show = "Show the code"
@@ -39,7 +38,7 @@ html_show_sourcelink = False
 html_show_sphinx = False
 html_show_copyright = False
 html_show_search_summary = False  # it would fetch pages, which browsers refuse for files
-pygments_style, pygments_dark_style = "friendly", "monokai"
+pygments_style, pygments_dark_style = "default", "monokai"  # with enough contrast
 
 highlight_language = "none"  # formulas and what a terminal shows
 default_role = "code"

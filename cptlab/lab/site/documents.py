@@ -1,0 +1,96 @@
+"""Documents of the repository as sources of the site, with what they link to."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import shutil
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+
+from cptlab.lab.workspace import CARRIED
+
+GUIDES = (
+    "own-data",
+    "own-method",
+    "own-questions",
+    "images",
+    "own-backbone",
+    "cluster",
+    "paper-scale",
+)
+"""Documents that say how to do something, in the order of the navigation."""
+BACKGROUND = ("study-2026-11-26", "plan", "intervals", "log")
+LINK = re.compile(r"(!?)\[([^\]]*)\]\((?!\w+:|#)([^)\s]+)\)")
+KINDS = {".md", ".csv", ".png", ".svg", ".json", ".py", ".cff", ".yml"}
+"""Files that documents link to and that the site takes along."""
+
+
+def guides() -> list[str]:
+    """How-tos by name: documents that are here and are not background, new ones last."""
+    here = sorted(path.stem for path in (CARRIED / "docs").glob("*.md"))
+    known = [name for name in (*GUIDES, *here) if name in here and name not in BACKGROUND]
+    return [f"docs/{name}" for name in dict.fromkeys(known)]
+
+
+def background() -> list[str]:
+    """Names of the documents about the study and its course."""
+    return [f"docs/{name}" for name in BACKGROUND]
+
+
+def findings() -> str:
+    """What the study in the repository says, as Markdown: a section of the README."""
+    readme = (CARRIED / "README.md").read_text(encoding="utf-8")
+    section = readme.partition("## What it says\n")[2]
+    return (
+        re.split(r"^##", section, maxsplit=1, flags=re.MULTILINE)[0]
+        .strip()
+        .replace("](#", "](README.md#")
+    )
+
+
+def take_documents(source: Path, names: Iterable[str]) -> None:
+    """Documents of the repository and what they link to, as far as it is there."""
+    left, taken = list(names), set()
+    while left:
+        name = left.pop()
+        path = CARRIED / name
+        if name in taken or (source / name).exists() or not path.is_file():
+            continue
+        taken.add(name)
+        if path.suffix == ".md":
+            write(source / name, with_links(path.read_text(encoding="utf-8"), name, source, left))
+        else:
+            copy(path, source / name)
+
+
+def with_links(text: str, name: str, source: Path, wanted: list[str]) -> str:
+    """Markdown whose links lead to files of the site or of the repository, else are plain text.
+
+    name: of the document that it stands in. wanted: gets the names of files that are to come along.
+    """
+    return LINK.sub(partial(_kept, source, posixpath.dirname(name), wanted), text)
+
+
+def _kept(source: Path, folder: str, wanted: list[str], link: re.Match[str]) -> str:
+    """A link if its file can come along, which then is among those wanted; else its text alone."""
+    target = posixpath.normpath(posixpath.join(folder, link[3].partition("#")[0]))
+    if (source / target).is_file():
+        return link[0]
+    if Path(target).suffix not in KINDS or not (CARRIED / target).is_file():
+        return link[2]
+    wanted.append(target)
+    return link[0]
+
+
+def copy(path: Path, target: Path) -> None:
+    """Copy a file into a folder that may not be there yet."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(path, target)
+
+
+def write(path: Path, text: str) -> None:
+    """Write a text into a folder that may not be there yet."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8", newline="\n")

@@ -1,0 +1,90 @@
+"""The gallery: each stored figure under what it says, with its caption, its files and notebook."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from cptlab.lab.figures.style import stored_message
+
+DRAWN = ("png", "svg", "csv")
+"""What `cptlab.lab.figures.style.save` writes of a figure."""
+METHODS = {"comparison": "study.plot()", "tail": "study.plot_tail()"}
+"""Figure -> code that shows it in a notebook without its name."""
+SIGNS = re.compile(r"([\\`*_{}\[\]<>$#|~])")
+
+
+def gallery(folder: Path, texts: Mapping[str, str], notebooks: Iterable[Path]) -> str:
+    """Markdown: a section for each figure of a folder, then the tables without one.
+
+    texts: caption of each figure, in the order of the page.
+    """
+    parts = ["# Figures", "What each figure says, with the numbers behind it."]
+    code = {path.stem: path.read_text(encoding="utf-8") for path in notebooks}
+    drawn = figures_of(folder, texts)
+    for name in drawn:
+        links = [
+            f"{{download}}`{kind.upper()} <drawn/{name}.{kind}>`"
+            for kind in DRAWN
+            if (folder / f"{name}.{kind}").is_file()
+        ]
+        shown = [stem for stem, text in code.items() if f'\\"{name}\\"' in text]
+        links += [f"[Notebook](notebooks/{stem}.ipynb)" for stem in shown[:1]]
+        alt = json.dumps(alternative(folder, name, texts), ensure_ascii=False)
+        caption = plain(texts.get(name, ""))
+        parts += [
+            f"(figure-{name})=\n## {plain(title(folder, name, texts))}",
+            f":::{{figure}} drawn/{name}.png\n:alt: {alt}\n\n{caption} {' · '.join(links)}\n:::",
+        ]
+    tables = sorted({path.stem for path in folder.glob("[!.]*.csv")} - {*drawn})
+    if tables:
+        links = (f"{{download}}`{name}.csv <drawn/{name}.csv>`" for name in tables)
+        parts += ["## Tables without a figure", ", ".join(links)]
+    return "\n\n".join(parts)
+
+
+def messages(folder: Path, texts: Mapping[str, str]) -> str:
+    """Markdown: what the figures of a folder say, a line each that leads to the figure; "" if they
+    were drawn before figures carried messages."""
+    told = {name: stored_message(folder / f"{name}.png") for name in figures_of(folder, texts)}
+    return "\n".join(f"- [{plain(text)}](#figure-{name})" for name, text in told.items() if text)
+
+
+def figures_of(folder: Path, texts: Mapping[str, str]) -> list[str]:
+    """Names of the figures in a folder, in the order of the captions."""
+    drawn = sorted(path.stem for path in folder.glob("[!.]*.png"))
+    return sorted(drawn, key=[*texts, *drawn].index)
+
+
+def title(folder: Path, name: str, texts: Mapping[str, str]) -> str:
+    """What a figure says; of one without a message, what it shows."""
+    return stored_message(folder / f"{name}.png") or _first_sentence(texts.get(name, name)).rstrip(
+        "."
+    )
+
+
+def alternative(folder: Path, name: str, texts: Mapping[str, str]) -> str:
+    """Text in place of a figure: what it says, and what it shows."""
+    said, caption = stored_message(folder / f"{name}.png"), texts.get(name, name)
+    return f"{said.rstrip('.')}. {_first_sentence(caption)}" if said else caption
+
+
+def alternative_of_cell(code: str, folder: Path, texts: Mapping[str, str]) -> str:
+    """Text in place of the pictures of a cell: of the figures that it names."""
+    shown = [
+        alternative(folder, name, texts)
+        for name in figures_of(folder, texts)
+        if f'"{name}"' in code or METHODS.get(name, f'"{name}"') in code
+    ]
+    return " ".join(shown) or "Figure of this cell."
+
+
+def plain(text: str) -> str:
+    """A text as Markdown that shows it letter by letter."""
+    return SIGNS.sub(r"\\\1", text)
+
+
+def _first_sentence(caption: str) -> str:
+    return re.split(r"(?<=\.) (?=[A-Z])", caption, maxsplit=1)[0]

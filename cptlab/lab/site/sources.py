@@ -1,0 +1,185 @@
+"""The sources of the site: a text or notebook for each page, and what they show."""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+
+import nbformat
+
+import cptlab
+from cptlab.lab.runs.results import Result
+from cptlab.lab.site import documents, explored
+from cptlab.lab.site.beside import beside_page
+from cptlab.lab.site.documents import copy, write
+from cptlab.lab.site.gallery import DRAWN, alternative_of_cell, gallery, messages, plain
+from cptlab.lab.site.methods import methods_page
+from cptlab.lab.study import origin
+from cptlab.lab.study.captions import captions
+from cptlab.lab.study.families import PLANNED
+from cptlab.lab.study.profile import Profile
+from cptlab.lab.workspace import Workspace
+
+CONF = "from cptlab.lab.site.conf import *\n"
+COMPARISON = "compare"
+"""The notebook of `cptlab compare`."""
+CLAIMS = "12_claims"
+WIDGET = "application/vnd.jupyter.widget-view+json"
+HTML = "```{{raw}} html\n<div class='table-wrapper'>{}</div>\n```"
+API = ["", "checks", "seeds", "clip", "data", "emoji", "geometry", "methods", "training"]
+API += ["lab.compare", "lab.figures", "lab.runs", "lab.study"]
+"""Packages and modules whose docstrings are the reference, a page each."""
+TOLD = "## What the figures say\n\n{}"
+
+
+def write_sources(
+    source: Path, profile: Profile, folders: Workspace, notebooks: list[Path], before: Path
+) -> None:
+    """Write everything that Sphinx makes pages of into an empty folder.
+
+    A workspace with nothing but a comparison gets pages of that alone: documents, methods and the
+    reference take half a minute, and are not about it. before: sources of the last time.
+    """
+    texts = captions(profile)
+    write(source / "conf.py", CONF)
+    style = files("cptlab.lab.site").joinpath("site.css").read_text(encoding="utf-8")
+    write(source / "_static/site.css", style)
+    write(source / "figures.md", gallery(folders.figures, texts, notebooks))
+    for kind in DRAWN:
+        for path in folders.figures.glob(f"[!.]*.{kind}"):
+            copy(path, source / "drawn" / path.name)
+    for path in notebooks:
+        page = nbformat.read(path, as_version=4)
+        _write_notebook(source / "notebooks" / path.name, page, folders.figures, texts)
+    if [path.stem for path in notebooks] == [COMPARISON]:
+        write(source / "index.md", _home_of_comparison(folders.figures, texts))
+    else:
+        _write_study(source, profile, folders, notebooks, before)
+
+
+def _write_study(
+    source: Path, profile: Profile, folders: Workspace, notebooks: list[Path], before: Path
+) -> None:
+    """The pages of a study beside its notebooks and figures."""
+    texts = captions(profile)
+    write(source / "methods.md", methods_page())
+    write(source / "provenance.md", _provenance(profile, folders.runs))
+    for name in API:
+        write(source / f"api/{name or 'cptlab'}.md", _reference(name))
+    results = ["figures"]
+    runs = explored.shown(profile, folders.runs)
+    if runs:
+        write(source / "explore.md", _explore(runs, before / "explore.md"))
+        results.append("explore")
+    names = [f"notebooks/{path.stem}" for path in notebooks]
+    claims = [name for name in names if name.endswith(CLAIMS)]
+    results += claims
+    beside = beside_page(notebooks)
+    if beside:
+        _write_notebook(source / "beside.ipynb", beside, folders.figures, texts)
+        results.append("beside")
+    own = [*documents.guides(), *documents.background()]
+    wanted = ["README.md", *(f"{name}.md" for name in own)]
+    trees = _navigation(
+        {
+            "Results": [*results, "provenance"],
+            "Notebooks": [name for name in names if name not in claims],
+            "How to": documents.guides(),
+            "Background": ["methods", "cptlab in full <README>", *documents.background()],
+            "Reference": [f"api/{name or 'cptlab'}" for name in API],
+        }
+    )
+    home = f"{_home(profile, messages(folders.figures, texts))}\n\n{trees}"
+    write(source / "index.md", documents.with_links(home, "index.md", source, wanted))
+    documents.take_documents(source, wanted)
+
+
+def _explore(runs: Mapping[str, Result], before: Path) -> str:
+    try:
+        return explored.explore_page(runs, before)
+    except (OSError, ValueError) as error:  # the runs came from elsewhere, or have few classes
+        return f"# Explore the class texts\n\nThere is no map of these runs: {plain(str(error))}"
+
+
+def _navigation(groups: Mapping[str, list[str]]) -> str:
+    return "\n".join(
+        f"```{{toctree}}\n:hidden:\n:caption: {title}\n\n" + "\n".join(pages) + "\n```\n"
+        for title, pages in groups.items()
+        if pages
+    )
+
+
+def _home(profile: Profile, told: str) -> str:
+    """What the figures of this site say, and the findings of the study in the repository."""
+    parts = [TOLD.format(told)] if told else []
+    if profile.name == PLANNED:
+        parts.insert(0, documents.findings())
+    else:
+        of_study = "## What the study says\n\nThis is about the profile `{}`, the study that comes "
+        parts += [of_study.format(PLANNED) + "with cptlab.", documents.findings()]
+    shown = f"This site shows the profile `{profile.name}`."
+    return "\n\n".join(["# cptlab: the study of CPT", shown, *parts])
+
+
+def _home_of_comparison(figures: Path, texts: Mapping[str, str]) -> str:
+    told = messages(figures, texts)
+    table = (figures / "table.md").read_text(encoding="utf-8")
+    trees = _navigation({"Results": [f"notebooks/{COMPARISON}", "figures"]})
+    head = "The [notebook](notebooks/compare.ipynb) has each run and what the numbers do not show."
+    return "\n\n".join(filter(None, ["# A comparison", told, head, table, trees]))
+
+
+def _provenance(profile: Profile, store: Path) -> str:
+    """Settings, runs and methods behind the pages."""
+    found, missing = origin.stored(profile, store)
+    tables = [origin.settings_table(profile), origin.runs_table(found, missing)]
+    # names of their own, else they had new ones each time
+    parts = [table.to_html(table_uuid=f"table{number}") for number, table in enumerate(tables)]
+    parts += [origin.methods_table(found).to_html()] if found else []
+    head = "# Where the numbers come from\n\nVersions and machine are those that each run was "
+    head += "done with; *missing* are runs that have no result yet."
+    return "\n\n".join([head, *(HTML.format(part) for part in parts)])
+
+
+def _reference(name: str) -> str:
+    """The docstrings of a package and its modules, or of a module."""
+    full = f"cptlab.{name}".rstrip(".")
+    parts = [f"# {full}", _module(full, name in ("checks", "seeds"))]
+    folder = Path(*cptlab.__path__, *name.split("."))
+    if name and folder.is_dir():
+        for found in pkgutil.walk_packages([str(folder)], f"{full}."):
+            # a package has the docstrings of its modules' names once more
+            parts += [f"## {found.name}", _module(found.name, members=not found.ispkg)]
+    return "\n\n".join(parts)
+
+
+def _module(name: str, members: bool) -> str:
+    return f"```{{eval-rst}}\n.. automodule:: {name}\n{'   :members:' * members}\n```"
+
+
+def _write_notebook(
+    target: Path, notebook: nbformat.NotebookNode, figures: Path, texts: Mapping[str, str]
+) -> None:
+    """An executed notebook whose code is folded and whose pictures have alternative texts.
+
+    Progress bars are left out: for those, pages would ask a network for scripts.
+    """
+    notebook.metadata.pop("widgets", None)
+    cells: list[nbformat.NotebookNode] = []
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if not _is_progress(output)]
+            if cells and cells[-1].cell_type == "code" and not cells[-1].outputs:
+                cell.source = f"{cells.pop().source}\n\n{cell.source}"  # one fold for both
+            cell.metadata.setdefault("tags", []).append("hide-input")
+            alt = alternative_of_cell(cell.source, figures, texts)
+            cell.metadata["mystnb"] = {"image": {"alt": alt}}
+        cells.append(cell)
+    notebook.cells = cells
+    write(target, nbformat.writes(notebook))
+
+
+def _is_progress(output: nbformat.NotebookNode) -> bool:
+    return output.get("name") == "stderr" or WIDGET in output.get("data", {})
