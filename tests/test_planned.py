@@ -7,11 +7,11 @@ from importlib.resources import files
 import pandas as pd
 import pytest
 
-from cptlab.lab.study import lineup, planned, tuning
+from cptlab.lab.study import ablation, clusters, lineup, planned, tuning
 from cptlab.lab.study.as_tuned import as_tuned, table
 from cptlab.lab.study.notebooks import STUDIES
 from cptlab.lab.study.planned import AS_PUBLISHED, DOSES, PARTS
-from cptlab.lab.study.profiles import FULL, STUDY
+from cptlab.lab.study.profiles import FULL, SMOKE, STUDY
 from cptlab.methods import CPT, CoOp, ZeroShot
 
 EVERY = lineup.tuned(STUDY)
@@ -125,3 +125,28 @@ def test_notebooks_show_the_plan():
     assert STUDIES["03_sensitivity"](STUDY).items() >= planned.dose(STUDY).items()
     every = {spec for part in PARTS.values() for spec in part(STUDY)}
     assert STUDIES["12_claims"](STUDY).keys() == every
+
+
+def test_the_ablation_shows_every_combination_as_tuned_and_as_published():
+    found, known = ablation.readings(STUDY), set(planned.ablation(STUDY).values())
+    assert list(found) == ["pair mean, as tuned", "pair mean, as published", "sum, as published"]
+    assert all(len(names) == 8 for names in found.values())
+    assert {name for names in found.values() for name in names.values()} == known
+    none = (False, False, False)
+    assert found["pair mean, as tuned"][none] == ablation.without_losses(STUDY)
+    printed = found["sum, as published"]
+    assert printed[none] == f"{ablation.without_losses(STUDY)}{AS_PUBLISHED}"
+    assert printed[True, True, True] == "CPT (sum)"  # never tuned: as published under every name
+    assert ablation.readings(SMOKE)["sum"][none] == ablation.without_losses(SMOKE) == "IVLP"
+
+
+def test_clusters_are_compared_at_the_weight_where_the_loss_acts():
+    known = planned.clusterings(STUDY)
+    usual = f"CPT (pair mean), lambda_tetf = {planned.ACTING:g}"
+    algorithms = clusters._labels(STUDY, STUDY.varied.by_algorithm() | clusters.CONTROLS)
+    sizes = clusters._labels(STUDY, STUDY.varied.by_size())
+    assert list(algorithms) == list(sizes) == [usual]
+    shown = {*algorithms[usual].values(), *sizes[usual].values()}
+    assert shown == set(known.values()) and len(shown) == 4 + 2 + 4
+    assert algorithms[usual]["spherical"] == sizes[usual][16] == usual
+    assert set(clusters.runs(STUDY)) >= set(known)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from cptlab.data import Protocol
 from cptlab.emoji.catalog import CATEGORIES
-from cptlab.lab.study import studies
+from cptlab.lab.study import planned, studies
 from cptlab.lab.study.claims.variants import (
     BY_LOSSES,
     COMBINATIONS,
@@ -20,10 +20,14 @@ from cptlab.lab.study.claims.variants import (
     label,
     names_of,
 )
+from cptlab.lab.study.lineup import BOTH
 from cptlab.lab.study.profile import Profile
+from cptlab.lab.study.studies import Study
 from cptlab.lab.study.summary import PARTS, compared, corrected, to_markdown
 from cptlab.lab.study.tables import differences
 
+Combination = tuple[bool, ...]
+"""Which of L_TETF, L_CC and L_RS are on."""
 KEY = ["method", "dataset", "seed"]
 KEYS = ["reading", "row", "losses"]
 """What names a combination of losses in tables."""
@@ -78,21 +82,52 @@ def by_method(table: pd.DataFrame, found: list[Quantity]) -> pd.DataFrame:
     return joined.agg({**names, PARTS: lambda parts: dict(ChainMap(*parts))}).reset_index()
 
 
+def runs(profile: Profile) -> Study:
+    """The combinations of the plan for tuned methods, else those of the details."""
+    return planned.ablation(profile) if profile.tuned else studies.ablation(profile)
+
+
+def without_losses(profile: Profile) -> str:
+    """Label of the prompts of CPT without its losses: IVLP, unless it has been tuned for itself."""
+    return label(planned.NO_LOSS, BOTH[1]) if profile.tuned else PLAIN
+
+
+def readings(profile: Profile) -> dict[str, dict[Combination, str]]:
+    """Reading of L_TETF -> combination of losses, as the profile has them -> label of its runs."""
+    shown = [on for on in COMBINATIONS if on in profile.varied.losses]
+    if not profile.tuned:
+        by_reading = {reading.name: reading for reading in studies.ablated_readings(profile)}
+        return {
+            name: {on: label(BY_LOSSES[on], reading) for on in shown}
+            for name, reading in by_reading.items()
+        }
+    known = set(runs(profile).values())
+    found: dict[str, dict[Combination, str]] = {"pair mean, as tuned": {}}
+    for on in shown:
+        row = BY_LOSSES[on] if any(on) else planned.NO_LOSS
+        for reading in reversed(BOTH):
+            name = label(row, reading)
+            published = f"{name}{planned.AS_PUBLISHED}"
+            block = found.setdefault(f"{reading.name}, as published", {})
+            block[on] = published if published in known else name
+        found["pair mean, as tuned"][on] = label(row, BOTH[1])
+    return found
+
+
 def by_losses(profile: Profile, wide: pd.DataFrame) -> pd.DataFrame:
     """The runs of each combination of losses, with what is on in columns, by reading.
 
     wide: what `by_method` returns.
     """
     return pd.concat(
-        wide[wide["method"] == label(BY_LOSSES[on], reading)].assign(
-            reading=reading.name,
+        wide[wide["method"] == name].assign(
+            reading=reading,
             row=TABLE_1.get(on, "–"),
             losses=names_of(on),
             **dict(zip(LOSSES, on)),
         )
-        for reading in studies.ablated_readings(profile)
-        for on in COMBINATIONS
-        if on in profile.varied.losses
+        for reading, names in readings(profile).items()
+        for on, name in names.items()
     )
 
 
@@ -117,12 +152,13 @@ def added(runs: pd.DataFrame, names: list[str]) -> pd.DataFrame:
 
 
 def from_none(runs: pd.DataFrame, names: list[str]) -> pd.DataFrame:
-    """Each combination minus IVLP, which has none of the losses; arguments as above.
+    """Each combination minus the one without any of the losses; arguments as above.
 
     Returns `summary.compared`, corrected, of `KEYS`.
     """
-    groups = runs.groupby("reading", sort=False)
-    gaps = pd.concat(differences(rows, PLAIN, names) for _, rows in groups)
+    named = runs.assign(method=runs["losses"])
+    groups = named.groupby("reading", sort=False)
+    gaps = pd.concat(differences(rows, names_of(COMBINATIONS[0]), names) for _, rows in groups)
     return corrected(measured(compared(gaps, names, KEYS)))
 
 

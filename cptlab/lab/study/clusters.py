@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
@@ -15,11 +16,13 @@ from cptlab.data import ImageDataset, open_dataset
 from cptlab.geometry import cluster_prototypes, number_of_clusters, purity
 from cptlab.geometry.clusters import ClusterMethod
 from cptlab.lab.runs.results import Result
-from cptlab.lab.study import studies
+from cptlab.lab.study import planned, studies
 from cptlab.lab.study.claims.variants import CPT, ZERO_SHOT, CPTVariant, label
 from cptlab.lab.study.design import Design
+from cptlab.lab.study.lineup import label_of
 from cptlab.lab.study.profile import Profile
 from cptlab.lab.study.similarity import frozen_clusters
+from cptlab.lab.study.studies import Study
 from cptlab.lab.study.summary import NUMBERS, PARTS, summarise, to_markdown
 
 NAMES = {
@@ -27,8 +30,23 @@ NAMES = {
     "euclidean": "Euclidean K-means",
     "spectral": "Spectral (cosine)",
     "kmedoids": "K-medoids (cosine)",
+    "random": "Random partition",
+    "one": "One cluster",
 }
-"""Algorithms as the paper's Table 5 calls them."""
+"""Algorithms as the paper's Table 5 calls them, and two controls."""
+CONTROLS = {
+    "random": CPTVariant(settings=(("cluster_method", "random"),)),
+    "one": CPTVariant(settings=(("n_clusters", 1),)),
+}
+
+
+def runs(profile: Profile) -> Study:
+    """The clusters of the plan, and the runs of the maps, for tuned methods; else those of the
+    details.
+    """
+    if profile.tuned:
+        return planned.clusterings(profile) | studies.similarity(profile)
+    return studies.clusters(profile)
 
 
 def numbers(profile: Profile) -> dict[int, list[int]]:
@@ -118,12 +136,12 @@ def runs_of(
 ) -> pd.DataFrame:
     """H of variants of CPT: a row per "method", `column`, tau, data set and seed.
 
-    table: the runs of `studies.clusters`. column: what the keys of `variants` are.
+    table: the runs of `runs`. column: what the keys of `variants` are.
     """
     rows = [
-        (label(variant, reading), name, label(CPT, reading))
-        for name, variant in variants.items()
-        for reading in studies.main_readings(profile)
+        (found, name, usual)
+        for usual, labels in _labels(profile, variants).items()
+        for name, found in labels.items()
     ]
     keys = pd.DataFrame(rows, columns=["label", column, "method"])
     here = table["dataset"].isin(design.datasets) & table["tau"].isin(design.taus)
@@ -132,8 +150,9 @@ def runs_of(
 
 
 def by_algorithm(profile: Profile, table: pd.DataFrame) -> pd.DataFrame:
-    """`runs_of` the clustering algorithms, under the names of Table 5."""
+    """`runs_of` the clustering algorithms, under the names of Table 5, and of the controls."""
     variants, design = profile.varied.by_algorithm(), studies.long_tailed(profile)
+    variants |= CONTROLS if profile.tuned else {}
     return runs_of(profile, table, variants, "algorithm", design).replace({"algorithm": NAMES})
 
 
@@ -174,17 +193,34 @@ def spread_markdown(summary: pd.DataFrame) -> str:
 
 def agreement(profile: Profile, results: Mapping[str, Sequence[Result]]) -> pd.DataFrame:
     """Adjusted Rand index of each algorithm's clusters with those of the first, by data set."""
-    reading = studies.main_readings(profile)[0]
+    labels = next(iter(_labels(profile, profile.varied.by_algorithm()).values()))
     used = {
         (NAMES[name], result.spec.dataset): result.details["clusters"]
-        for name, variant in profile.varied.by_algorithm().items()
-        for result in results[label(variant, reading)]
+        for name, label in labels.items()
+        for result in results[label]
         if result.spec.dataset in profile.details.datasets
     }
     first = NAMES[profile.varied.algorithms[0]]
     found = {key: adjusted_rand_score(used[first, key[1]], c) for key, c in used.items()}
     table = pd.Series(found).unstack(sort=False).rename_axis("agreement")
     return table.rename(columns=lambda dataset: Path(dataset).stem)
+
+
+def _labels(profile: Profile, variants: Mapping[Any, CPTVariant]) -> dict[str, dict[Any, str]]:
+    """Label of CPT with its usual clusters -> key of a variant -> its label: for each reading, or
+    with the weight of L_TETF at which the plan varies them.
+    """
+    if not profile.tuned:
+        return {
+            label(CPT, reading): {key: label(one, reading) for key, one in variants.items()}
+            for reading in studies.main_readings(profile)
+        }
+    usual = dataclasses.replace(planned.tuned_cpt(profile), lambda_tetf=planned.ACTING)
+    changed = {
+        key: dataclasses.replace(usual, **dict(one.settings)) for key, one in variants.items()
+    }
+    named = {key: label_of(profile, method) for key, method in changed.items()}
+    return {label_of(profile, usual): named}
 
 
 def _base_classes(dataset: str) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cptlab.lab.study import conclusions, dose, studies
+from cptlab.lab.study import ablation, clusters, conclusions, dose, studies
 from cptlab.lab.study.profile import Profile
 from cptlab.lab.study.studies import Study
 
@@ -19,8 +19,8 @@ STUDIES: dict[str, Callable[[Profile], Study]] = {
     "01_similarity_matrices": studies.similarity,
     "02_training_stability": studies.over_seeds,
     "03_sensitivity": dose.runs,
-    "04_ablation": studies.ablation,
-    "05_cluster_structure": studies.clusters,
+    "04_ablation": ablation.runs,
+    "05_cluster_structure": clusters.runs,
     "06_base_to_new": studies.base_to_new,
     "07_cross_dataset": studies.transfer,
     "08_domain_generalization": studies.transfer,
