@@ -69,12 +69,18 @@ def said(browser, pattern):
     wait(browser, f"return /{pattern}/.test(document.body.innerText)", "errors")
 
 
+def menu(browser, name):
+    """The menu of that name."""
+    every = browser.execute_script("return [...document.querySelectorAll('.cptlab-menu select')]")
+    (found,) = [one for one in every if one.accessible_name == name]
+    return found
+
+
 def choose(browser, label):
     """Choose a method in the menu, and wait until its numbers are there."""
     from selenium.webdriver.support.ui import Select
 
-    menu = browser.execute_script("return document.querySelector('.cptlab-menu select')")
-    Select(menu).select_by_visible_text(label)
+    Select(menu(browser, "method")).select_by_visible_text(label)
     shown = "return document.querySelector('.cptlab-panel:nth-child(2) b').textContent"
     wait(browser, f"{shown} === {label!r}")
 

@@ -2,6 +2,8 @@
 
 import ipywidgets as widgets
 
+from cptlab.lab.explore.controls import Training
+
 
 def inside(panel, kind):
     """All widgets of a kind in a panel."""
@@ -10,11 +12,12 @@ def inside(panel, kind):
 
 
 def text(panel):
-    """The text of a panel's HTML."""
-    return " ".join(html.value for html in inside(panel, widgets.HTML))
+    """The text of a panel's HTML, and its message on a training."""
+    said = [html.value for html in inside(panel, widgets.HTML)]
+    return " ".join(said + [one.message for one in inside(panel, Training)])
 
 
-def button(panel, text):
-    """The button that says so."""
-    (found,) = [one for one in inside(panel, widgets.Button) if text in one.description]
-    return found
+def click(panel, button):
+    """What the page sends when one of the buttons of a training is clicked."""
+    (training,) = inside(panel, Training)
+    training._handle_custom_msg(button, [])

@@ -99,11 +99,14 @@ def test_menus_offer_only_combinations_that_exist():
                 assert value in switched(RUNS, one, field, value).key
 
 
-def test_methods_are_grouped_by_what_varies_in_them():
+def test_methods_are_grouped_by_family_and_by_what_varies_in_them():
     labels = ["CPT w/o TETF", "CoOp", "mine", "CPT (pair mean)", "IVLP + balanced softmax"]
     labels += ["CPT (pair mean), lambda_rs = 0", "CPT (pair mean), cluster_method = spectral"]
+    labels += ["Zero-shot"]
     assert grouped(labels, PROFILE) == {
-        "methods": ["CoOp", "CPT (pair mean)"],
+        "neural-collapse losses": ["CPT (pair mean)"],
+        "prompt tuning": ["CoOp"],
+        "without learned prompts": ["Zero-shot"],
         "CPT without some losses": ["CPT w/o TETF"],
         "CPT with other clusters": ["CPT (pair mean), cluster_method = spectral"],
         "long-tail classics": ["IVLP + balanced softmax"],

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 from tiny_explorer import PROFILE
 
+from cptlab.geometry import cosine_matrix
 from cptlab.lab.explore.choice import finished
 from cptlab.lab.explore.content import classes_content, map_content, matrix_content, scale_start
 from cptlab.lab.explore.prediction import predict, ranked, read_image, read_names
@@ -19,7 +20,7 @@ pytest_plugins = ["explorer_store"]
 def test_hover_content_holds_classes_images_and_cosines(store):
     runs, _ = finished(PROFILE, store)
     scene = scene_of(runs[0].spec)
-    cosines = scene.cosines_of(runs[0].result.model())
+    cosines = cosine_matrix(scene.texts_of(runs[0].result.model())).numpy()
     content = classes_content(scene) | matrix_content(
         scene, {"frozen": scene.cosines, "run": cosines}
     )

@@ -18,9 +18,10 @@ from cptlab.lab.explore import begin, prediction_panel, run_panel
 from cptlab.lab.explore import session as session_module
 from cptlab.lab.explore.choice import Finished, label_of
 from cptlab.lab.explore.confusion_panel import confusion_panel, confusions
-from cptlab.lab.explore.controls import Menu, Sliders
+from cptlab.lab.explore.controls import Choices, Menu, Sliders
 from cptlab.lab.explore.hover import HoverMatrix
-from cptlab.lab.explore.session import is_interactive, there_are
+from cptlab.lab.explore.run_panel import TITLES
+from cptlab.lab.explore.session import State, is_interactive, there_are
 from cptlab.lab.explore.upload import Upload
 from cptlab.methods.schedule import Schedule
 
@@ -47,8 +48,16 @@ def test_without_a_notebook_nobody_moves_widgets(store):
 def test_menus_choose_the_run_that_is_shown(session):
     panel = run_panel(session)
     (matrix,) = inside(panel, HoverMatrix)
-    (method,) = inside(panel, Menu)
-    assert method.groups == {"methods": ["CPT (pair mean)", "IVLP", "Zero-shot"]}
+    dataset, tau, method, seed = inside(panel, Menu)
+    assert [menu.description for menu in (dataset, tau, method, seed)] == list(TITLES.values())
+    assert [menu.groups for menu in (dataset, tau, seed)] == [
+        {"": [x]} for x in ("tiny", "0.25", "1")
+    ]
+    assert method.groups == {
+        "neural-collapse losses": ["CPT (pair mean)"],
+        "prompt tuning": ["IVLP"],
+        "without learned prompts": ["Zero-shot"],
+    }
     before = matrix.content["cosines"]
     method.value = "IVLP"
     assert session.chosen.label == "IVLP"
@@ -67,7 +76,7 @@ def test_sliders_choose_the_nearest_run_and_stay_where_they_are(session):
     assert session.chosen.label == "IVLP"
     assert sliders.values == [0.02] * 3
     assert "Nearest finished run: IVLP" in text(panel)
-    assert inside(panel, Menu)[0].value == "IVLP"
+    assert inside(panel, Menu)[2].value == "IVLP"
 
 
 def test_a_weight_that_passes_through_zero_keeps_the_reading(session):
@@ -104,8 +113,8 @@ def test_own_names_and_images_are_predicted_and_errors_told(session):
 
 def test_an_image_stands_beside_several_runs(session):
     panel = prediction_panel(session)
-    (beside,) = inside(panel, widgets.SelectMultiple)
-    assert beside.options == ("IVLP",)  # zero-shot stands there anyway
+    (beside,) = inside(panel, Choices)
+    assert beside.groups == {"prompt tuning": ["IVLP"]}  # zero-shot stands there anyway
     assert text(panel).count("<th") - text(panel).count("<thead") == 3
     beside.value = ["IVLP"]
     assert re.findall(r"<th [^>]*>([^<]*)<", text(panel)) == [
@@ -114,10 +123,10 @@ def test_an_image_stands_beside_several_runs(session):
         "IVLP",
     ]
     session.chosen = next(run for run in session.runs if run.label == "IVLP")
-    assert (beside.options, beside.value) == (("CPT (pair mean)",), ())
+    assert (beside.groups, beside.value) == ({"neural-collapse losses": ["CPT (pair mean)"]}, [])
     beside.value = ["CPT (pair mean)"]
     session.chosen = next(run for run in session.runs if run.label == "Zero-shot")
-    assert beside.value == ("CPT (pair mean)",)  # it stays where it can
+    assert beside.value == ["CPT (pair mean)"]  # it stays where it can
     session.chosen = next(run for run in session.runs if run.label == "IVLP")
     beside.value = []
     assert re.findall(r"<th [^>]*>([^<]*)<", text(panel)) == ["Zero-shot", "IVLP"]
@@ -190,12 +199,22 @@ def test_a_map_follows_the_run(session, monkeypatch):
     after = shown.content["layouts"]
     assert after[1]["title"] == "IVLP" and after[1]["points"] != before[1]["points"]
     assert [like is None for like in made] == [True, False, False]  # frozen texts only once
+    texts, spec = session.texts()[0], session.chosen.spec
+    session.shown = State(spec, "epoch 2", texts.flip(0), {})
+    assert shown.content["layouts"][1]["title"] == "epoch 2"
+    assert shown.content["layouts"][1]["points"] != after[1]["points"]
+    session.shown = session.chosen
+    assert shown.content["layouts"] == after and len(made) == 4  # each state once
+    session.training = True
+    session.shown = State(spec, "epoch 1", texts, {})
+    assert shown.content["layouts"] == after  # a map may take longer than an epoch
+    session.training = False
 
     def none(texts, like=None):
         raise ValueError("too few classes")
 
     monkeypatch.setattr(module, "plane", none)
-    session.chosen = session.runs[0]
+    session.chosen = next(run for run in session.runs if run.label == "Zero-shot")
     assert "There is no map of this run.</b> too few classes" in text(panel)
 
 

@@ -64,9 +64,16 @@ def test_weights_lead_to_the_nearest_run_and_then_to_a_new_one(lab):
     title = "return document.querySelectorAll('.cptlab-panel b')[1].textContent"
     assert browser.execute_script(title) == label
     wait(browser, "return document.querySelectorAll('.cptlab-sliders input').length === 4")
+    places = "return [...document.querySelectorAll('.cptlab-map .point')].map("
+    places += "(p) => p.style.transform).join()"
+    pressed = "return document.querySelectorAll('.cptlab-map button')[1].textContent"
+    wait(browser, f"{pressed} === {label!r}")
+    at_the_end = browser.execute_script(places)
     drag(browser, 3, "HOME")  # the epochs
     wait(browser, f"{title} === {label + ', epoch 1 of 2'!r}")
     said(browser, "H by epoch: ")
+    wait(browser, f"{pressed} === {label + ', epoch 1 of 2'!r}")
+    assert browser.execute_script(places) != at_the_end
 
 
 def test_a_map_glides_and_names_what_is_pointed_at(lab):

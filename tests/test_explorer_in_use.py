@@ -7,6 +7,7 @@ from explorer_lab import (
     click,
     drag,
     explorer,
+    menu,
     menus,
     press,
     resize,
@@ -117,9 +118,11 @@ def test_a_narrow_window_shows_everything(lab):
             "command",
             "panels",
             "sliders",
+            "training",
             "map",
             "confusions",
             "upload",
+            "choices",
             "prediction",
         ):
             inside = f"return {box}.right <= {around}.getBoundingClientRect().right"
@@ -149,8 +152,26 @@ def test_everything_works_by_keyboard_and_has_a_name(lab):
     name = last.get_attribute("aria-label").split(",")[0]
     details = "return document.querySelector('.cptlab-map').parentElement.innerText"
     assert name in browser.execute_script(details)
+    before = rows(browser)
+    press(browser, menu(browser, "method"), "ARROW_DOWN")
+    assert browser.execute_script(here).accessible_name == "method"
+    wait(browser, f"return !document.body.innerText.includes({list(before)[1]!r})")
+    box = browser.execute_script("return document.querySelector('.cptlab-choices input')")
+    press(browser, box, "SPACE")
+    wait(browser, "return document.querySelectorAll('.cptlab-prediction th').length === 4")
     weights = "return document.querySelector('.cptlab-sliders').querySelectorAll('input')"
     sliders = browser.execute_script(weights)
     assert [one.accessible_name for one in sliders] == ["lambda_tetf", "lambda_cc", "lambda_rs"]
     file = browser.execute_script("return document.querySelector('.cptlab-upload input')")
     assert file.accessible_name == "Your image"
+
+    drag(browser, 1, "END")  # weights that were not trained yet
+    train, stop = browser.execute_script(
+        "return document.querySelectorAll('.cptlab-training button')"
+    )
+    press(browser, train, "SPACE")
+    wait(browser, f"return /epoch 1 of 2/.test({TITLES}[1])", "errors")
+    assert browser.execute_script(here) == stop  # the focus goes to what can be pressed
+    press(browser, stop, "ENTER")
+    said(browser, "Stopped; started again")
+    assert browser.execute_script(here) == train

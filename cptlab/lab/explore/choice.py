@@ -14,32 +14,34 @@ from cptlab.lab.runs.inputs import content_once
 from cptlab.lab.runs.results import Result, load_result
 from cptlab.lab.runs.stored import RESULT, read
 from cptlab.lab.study.claims.variants import CPT, GLOBAL_ETF, ZERO_SHOT
-from cptlab.lab.study.lineup import methods, named
+from cptlab.lab.study.lineup import BY_READING, methods, named
 from cptlab.lab.study.notebooks import STUDIES
 from cptlab.lab.study.profile import Profile
 from cptlab.lab.study.profiles import MACHINE
 from cptlab.lab.study.studies import (
     ablation,
-    base_to_new,
     classics,
     clusters,
-    sensitivity,
 )
+from cptlab.methods.base import Method
 from cptlab.methods.registry import UnknownMethod
 from cptlab.training.spec import RunSpec, spec_from_dict
 
 FIELDS = ("dataset", "tau", "method", "seed")
 """What identifies a run in the menus, in this order."""
 
-GROUPS = {
-    "methods": base_to_new,
+STUDIED = {
     "CPT without some losses": ablation,
-    "CPT with other weights": sensitivity,
+    "CPT with other weights": STUDIES["03_sensitivity"],
     "CPT with other clusters": clusters,
     "long-tail classics": classics,
 }
-"""What varies in a study -> the study: the groups of the menu of methods."""
+"""What varies in a study -> the study."""
+FAMILIES = ("neural-collapse losses", "prompt tuning", "without learned prompts")
+"""Of the methods in the tables."""
 OTHERS = "others"
+BESIDE = ("balance", "class_order", "n_max")
+"""Fields in which runs can differ beside the method."""
 
 
 @dataclass(frozen=True, eq=False)  # tables of results have no plain equality
@@ -53,6 +55,11 @@ class Finished:
     def spec(self) -> RunSpec:
         """The specification of the run."""
         return self.result.spec
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Accuracies in percent, and the effective rank."""
+        return self.result.metrics
 
     @property
     def key(self) -> tuple[str, float, str, int]:
@@ -104,16 +111,18 @@ def finished(profile: Profile, store: Path) -> tuple[list[Finished], list[str]]:
 
 def _belongs(spec: RunSpec, profile: Profile) -> bool:
     """Whether a run is one that this profile could have made."""
-    same = all(getattr(spec, name) == getattr(profile, name) for name in (*MACHINE, "crop"))
-    scheduled = spec.schedule == profile.schedule_of(spec.method, "base_to_new", spec.dataset)
-    return same and scheduled and spec.protocol == "base_to_new"
+    return (
+        spec.protocol == "base_to_new"
+        and all(getattr(spec, name) == getattr(profile, name) for name in (*MACHINE, "crop"))
+        and spec.schedule == profile.schedule_of(spec.method, "base_to_new", spec.dataset)
+    )
 
 
 def label_of(spec: RunSpec, profile: Profile) -> str:
     """The label in figures; for other runs the label of the nearest method, and what differs."""
+    if label := _labels(profile).get(_varied(spec)):
+        return label
     options = _options(spec)
-    if str(options) in _labels(profile):
-        return _labels(profile)[str(options)]
     shown = methods(profile, (*named(profile), CPT, GLOBAL_ETF))
     alike = {name: one for name, one in shown.items() if type(one) is type(spec.method)}
     alike = alike or {spec.method.name: type(spec.method)()}
@@ -126,22 +135,21 @@ def label_of(spec: RunSpec, profile: Profile) -> str:
 
 
 @lru_cache
-def _labels(profile: Profile) -> dict[str, str]:
-    """Options of every run that can be shown, as text -> label in figures."""
-    return {
-        str(_options(spec)): label
-        for study in STUDIES.values()
-        for spec, label in study(profile).items()
-        if _belongs(spec, profile)
-    }
+def _labels(profile: Profile) -> dict[tuple[object, ...], str]:
+    """What is varied in every run that can be shown (`_varied`) -> label in figures."""
+    found: dict[tuple[object, ...], str] = {}
+    for study in reversed(STUDIES.values()):  # the last one has the last word
+        for spec, label in reversed(study(profile).items()):
+            if _varied(spec) not in found and _belongs(spec, profile):
+                found[_varied(spec)] = label
+    return found
 
 
 def grouped(labels: Sequence[str], profile: Profile) -> dict[str, list[str]]:
-    """Labels by what varies in them (GROUPS), in the order given; groups without any are left out.
-
-    One that stands in several studies belongs to the first.
+    """Labels by family, others by what varies in them, in the order given; groups without any are
+    left out. One that stands in several studies belongs to the first.
     """
-    groups: dict[str, list[str]] = {title: [] for title in (*GROUPS, OTHERS)}
+    groups: dict[str, list[str]] = {title: [] for title in (*FAMILIES, *STUDIED, OTHERS)}
     for label in labels:
         groups[_group_of(profile).get(label, OTHERS)].append(label)
     return {title: found for title, found in groups.items() if found}
@@ -150,14 +158,27 @@ def grouped(labels: Sequence[str], profile: Profile) -> dict[str, list[str]]:
 @lru_cache
 def _group_of(profile: Profile) -> dict[str, str]:
     """Label in figures -> title of the group."""
-    studies = reversed(GROUPS.items())  # the first has the last word
-    return {label: title for title, study in studies for label in study(profile).values()}
+    studies = reversed(STUDIED.items())  # the first has the last word
+    groups = {label: title for title, study in studies for label in study(profile).values()}
+    return groups | {label: _family(method) for label, method in methods(profile).items()}
+
+
+def _family(method: Method) -> str:
+    collapse, prompts, without = FAMILIES
+    if method.name in BY_READING:
+        return collapse
+    return prompts if method.prompt_shape() else without
+
+
+def _varied(spec: RunSpec) -> tuple[object, ...]:
+    """That in which runs of one data set, ratio, seed and profile can differ."""
+    return type(spec.method), spec.method, *(getattr(spec, name) for name in BESIDE)
 
 
 def _options(spec: RunSpec) -> dict[str, object]:
-    """Options in which runs of one data set, ratio, seed and profile can differ."""
+    """The same by name."""
     own = {"method": spec.method.name, **dataclasses.asdict(spec.method)}
-    return own | {name: getattr(spec, name) for name in ("balance", "class_order", "n_max")}
+    return own | {name: getattr(spec, name) for name in BESIDE}
 
 
 def _changes(options: Mapping[str, object], others: Mapping[str, object]) -> list[str]:

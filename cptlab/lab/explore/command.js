@@ -4,6 +4,7 @@ function render({ model, el }) {
   const root = element("div", "cptlab-command", el);
   const code = element("code", "", root);
   const button = element("button", "", root);
+  keepKeys(root);
   button.addEventListener("click", async () => {
     getSelection().selectAllChildren(code);
     try {

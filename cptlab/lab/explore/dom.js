@@ -16,6 +16,13 @@ function drawing(tag, attributes, parent) {
   return made;
 }
 
+// Keys work in a widget; the notebook would take them, to move on to another cell or to delete one.
+function keepKeys(root) {
+  root.addEventListener("keydown", (event) => {
+    if (!event.ctrlKey && !event.metaKey) event.stopPropagation();
+  });
+}
+
 // Widgets of a page point at the same classes. The one under the pointer, or with the focus, tells
 // the names, of which a cell of a matrix has two, and null at the end; all others hear it.
 const HOVER = "cptlab-hover";

@@ -9,6 +9,7 @@ const DASHES = ["none", "8 4", "2 4", "12 4 2 4"]; // a cluster beyond the eight
 
 function render({ model, el }) {
   const root = element("div", "cptlab-hover", el);
+  keepKeys(root);
   const main = element("div", "cptlab-map", root);
   const buttons = element("div", "cptlab-buttons", main);
   const svg = drawing("svg", { viewBox: `-40 -40 ${SIDE + 80} ${SIDE + 80}` }, main);
@@ -39,7 +40,6 @@ function render({ model, el }) {
       mark.addEventListener("keydown", (event) => {
         if (!(event.key in ARROWS)) return;
         event.preventDefault();
-        event.stopPropagation(); // the notebook would move on to another cell
         marks[next(place, ARROWS[event.key])]?.focus();
       });
       return mark;

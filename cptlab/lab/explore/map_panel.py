@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html import escape
+from weakref import WeakKeyDictionary
 
 import ipywidgets as widgets
 import numpy as np
@@ -21,32 +22,39 @@ Layouts = dict[str, tuple[np.ndarray, np.ndarray]]
 
 
 def map_panel(session: Session) -> widgets.VBox | Figure:
-    """A map of the chosen run that shows details of its classes; a figure without widgets.
+    """A map of what is shown, with details of its classes; a figure without widgets.
+
+    A training is shown on it once it has ended, since a map may take longer than an epoch.
 
     Fewer than 4 classes have no map: the panel shows a message; without widgets, ValueError.
     """
     if not session.live:
         scene = session.scene()
-        found = layouts(scene, session.chosen.label, session.texts()[0], plane(scene.texts))
+        found = layouts(scene, session.shown.label, session.texts()[0], plane(scene.texts))
         drawn = {title: places for title, (places, _) in found.items()}
         return map_figure(scene, drawn)
-    shown, message = HoverMap(), widgets.HTML()
+    widget, message = HoverMap(), widgets.HTML()
     starts: dict[str, np.ndarray] = {}  # by data set
+    known: WeakKeyDictionary[object, Layouts] = WeakKeyDictionary()  # of what was shown
 
     def show(change: object = None) -> None:
-        scene = session.scene()
+        if session.training:
+            return
+        scene, shown = session.scene(), session.shown
         name = scene.dataset.name
         try:
             starts[name] = starts[name] if name in starts else plane(scene.texts)
-            found = layouts(scene, session.chosen.label, session.texts()[0], starts[name])
+            if shown not in known:
+                known[shown] = layouts(scene, shown.label, session.texts()[0], starts[name])
         except (ValueError, OSError) as error:
             message.value = f"<b>There is no map of this run.</b> {escape(str(error))}"
-        else:
-            shown.content, message.value = classes_content(scene) | map_content(scene, found), ""
+            return
+        widget.content = classes_content(scene) | map_content(scene, known[shown])
+        message.value = ""
 
-    session.observe(show, "chosen")
+    session.observe(show, "shown")
     show()
-    return widgets.VBox([shown, message])
+    return widgets.VBox([widget, message])
 
 
 def layouts(scene: Scene, label: str, texts: Tensor, start: np.ndarray) -> Layouts:

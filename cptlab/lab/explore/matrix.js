@@ -4,6 +4,7 @@
 
 function render({ model, el }) {
   const root = element("div", "cptlab-hover", el);
+  keepKeys(root);
   const panels = element("div", "cptlab-panels", root);
   const details = element("div", "cptlab-details", root);
   details.setAttribute("aria-live", "polite");
@@ -58,7 +59,6 @@ function render({ model, el }) {
         const step = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
         if (!(event.key in step)) return;
         event.preventDefault();
-        event.stopPropagation(); // the notebook would move on to another cell
         const [down, right] = step[event.key];
         const [row, column] = at ?? [0, -right];
         point(row + down, column + right);

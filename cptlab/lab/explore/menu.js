@@ -1,4 +1,4 @@
-// A menu whose entries stand in groups.
+// A menu whose entries stand in groups; those of a group without a title stand alone.
 
 function render({ model, el }) {
   const root = element("label", "cptlab-menu", el);
@@ -8,8 +8,7 @@ function render({ model, el }) {
     model.set("value", select.value);
     model.save_changes();
   });
-  // Here keys choose an entry; the notebook would move on to another cell.
-  root.addEventListener("keydown", (event) => event.stopPropagation());
+  keepKeys(root);
   let listed = "";
 
   function draw() {
@@ -18,8 +17,8 @@ function render({ model, el }) {
       listed = JSON.stringify(groups);
       select.replaceChildren();
       for (const [label, words] of groups) {
-        const group = element("optgroup", "", select);
-        group.label = label;
+        const group = label ? element("optgroup", "", select) : select;
+        if (label) group.label = label;
         for (const word of words) element("option", "", group).textContent = word;
       }
     }

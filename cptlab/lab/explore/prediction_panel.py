@@ -11,8 +11,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 from PIL import Image
 
-from cptlab.lab.explore.choice import Finished
+from cptlab.lab.explore.choice import Finished, grouped
 from cptlab.lab.explore.content import data_url
+from cptlab.lab.explore.controls import Choices
 from cptlab.lab.explore.prediction import predict, ranked, read_image, read_names
 from cptlab.lab.explore.scene import scene_of
 from cptlab.lab.explore.session import Session
@@ -50,13 +51,7 @@ def prediction_panel(session: Session) -> widgets.HBox | Figure:
         style={"description_width": "60px"},
         layout={"width": "300px"},
     )
-    beside = widgets.SelectMultiple(
-        options=[run.label for run in comparable(session)],
-        description="Beside",
-        rows=4,
-        style=class_names.style,
-        layout=class_names.layout,
-    )
+    beside = Choices(description="Beside", groups=groups(session), most=MOST - 1)
     shown = widgets.HTML()
 
     def show(change: object = None) -> None:
@@ -65,8 +60,6 @@ def prediction_panel(session: Session) -> widgets.HBox | Figure:
             image = read_image(content, name) if name else example_of(session)
             results = {session.chosen.label: session.chosen.result}
             results |= {r.label: r.result for r in comparable(session) if r.label in beside.value}
-            if len(results) > MOST:
-                raise ValueError(f"At most {MOST} runs stand side by side: choose fewer.")
             shares = predict(results, image, read_names(class_names.value))
         except (ValueError, OSError) as error:
             shown.value = f"<b>Nothing to show.</b> {escape(str(error))}"
@@ -77,7 +70,8 @@ def prediction_panel(session: Session) -> widgets.HBox | Figure:
         """With another data set show its classes, unless the user has written others."""
         kept, labels = beside.value, [run.label for run in comparable(session)]
         beside.unobserve(show, "value")  # what follows shows them once
-        beside.options, beside.value = labels, [label for label in kept if label in labels]
+        beside.groups = groups(session)
+        beside.value = [label for label in kept if label in labels]
         beside.observe(show, "value")
         untouched = "\n".join(scene_of(change["old"].spec).names[:NAMES])
         fresh = "\n".join(session.scene().names[:NAMES])
@@ -113,6 +107,11 @@ def comparable(session: Session) -> list[Finished]:
     dataset, tau, label, seed = session.chosen.key
     same = [run for run in session.runs if run.key == (dataset, tau, run.label, seed)]
     return [run for run in same if run.label not in (label, ZERO_SHOT)]
+
+
+def groups(session: Session) -> dict[str, list[str]]:
+    """Their labels by what varies in them."""
+    return grouped([run.label for run in comparable(session)], session.profile)
 
 
 def prediction_html(image: Image.Image, shares: pd.DataFrame) -> str:

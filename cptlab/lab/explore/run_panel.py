@@ -43,46 +43,28 @@ def run_panel(session: Session) -> widgets.VBox | Figure:
     # Content is kept for the next change: a matrix alone changes far more often than its classes.
     classes: dict[str, dict[str, Any]] = {}
 
-    def show(label: str, cosines: np.ndarray, metrics: dict[str, float] | None = None) -> None:
-        """Show a run, or the state of one in training."""
-        scene = session.scene()
+    def show(change: object = None) -> None:
+        command.text = command_of(session.shown.spec, session.profile, session.store)
+        try:
+            both, scene = matrices(session), session.scene()
+        except (ValueError, OSError) as error:  # for example, another process deleted the run
+            table.value = f"<b>This run cannot be shown.</b> {escape(str(error))}"
+            return
         if scene.dataset.name not in classes:
             classes.clear()
             classes[scene.dataset.name] = classes_content(scene)
-        both = {FROZEN: scene.cosines, label: cosines}
         matrix.content = classes[scene.dataset.name] | matrix_content(scene, both)
-        table.value = numbers(session, label, metrics)
+        table.value = numbers(session)
 
-    def show_chosen(change: object = None) -> None:
-        command.text = command_of(session.chosen.spec, session.profile, session.store)
-        try:
-            show(session.chosen.label, session.texts()[1])
-        except (ValueError, OSError) as error:  # for example, another process deleted the run
-            table.value = f"<b>This run cannot be shown.</b> {escape(str(error))}"
-
-    def after_training(change: dict[str, Any]) -> None:
-        if not change["new"]:  # it may have been stopped, or have failed
-            show_chosen()
-
-    session.observe(show_chosen, "chosen")
-    session.observe(after_training, "training")
-    show_chosen()
-    weights = WeightsPanel(session, show)
-    return widgets.VBox([choice_of(session), table, matrix, command, weights])
+    session.observe(show, "shown")
+    show()
+    return widgets.VBox([choice_of(session), table, matrix, command, WeightsPanel(session)])
 
 
 def choice_of(session: Session) -> widgets.HBox:
     """A menu for each of data set, tau, method and seed, with the values of finished runs."""
-    widths = {"dataset": "180px", "tau": "110px", "seed": "110px"}
-    menus: dict[str, Any] = {
-        name: widgets.Dropdown(
-            description=TITLES[name],
-            style={"description_width": "initial"},
-            layout={"width": width},
-        )
-        for name, width in widths.items()
-    }
-    menus["method"] = Menu(description=TITLES["method"])
+    menus = {name: Menu(description=TITLES[name]) for name in FIELDS}
+    choices: dict[str, dict[str, Any]] = {}
     following = False
 
     def follow(change: object = None) -> None:
@@ -90,11 +72,11 @@ def choice_of(session: Session) -> widgets.HBox:
         nonlocal following
         following = True
         for name, options in offered(session.runs, session.chosen).items():
-            if name == "method":
-                menus[name].groups = grouped(options, session.profile)
-            else:
-                menus[name].options = options
-            menus[name].value = session.chosen.key[FIELDS.index(name)]
+            choices[name] = {str(option): option for option in options}
+            words = list(choices[name])
+            by_family = name == "method"
+            menus[name].groups = grouped(words, session.profile) if by_family else {"": words}
+            menus[name].value = str(session.chosen.key[FIELDS.index(name)])
         following = False
 
     def choose(change: dict[str, Any]) -> None:
@@ -104,7 +86,9 @@ def choice_of(session: Session) -> widgets.HBox:
         if session.training:
             follow()  # this menu was moved just before it was locked
         else:
-            session.chosen = switched(session.runs, session.chosen, name, change["new"])
+            session.chosen = switched(
+                session.runs, session.chosen, name, choices[name][change["new"]]
+            )
 
     def lock(change: dict[str, Any]) -> None:
         for menu in menus.values():
@@ -120,23 +104,14 @@ def choice_of(session: Session) -> widgets.HBox:
 
 
 def matrices(session: Session) -> dict[str, np.ndarray]:
-    """The cosine matrices (K, K) of the frozen texts and of the chosen run, by title."""
-    return {FROZEN: session.scene().cosines, session.chosen.label: session.texts()[1]}
+    """The cosine matrices (K, K) of the frozen texts and of what is shown, by title."""
+    return {FROZEN: session.scene().cosines, session.shown.label: session.texts()[1]}
 
 
-def numbers(
-    session: Session, label: str | None = None, metrics: dict[str, float] | None = None
-) -> str:
-    """HTML table of accuracies in percent, zero-shot above the chosen run.
-
-    label, metrics: of a run in training, in place of the chosen one's.
-    """
-    chosen = session.chosen
-    zero_shot = zero_shot_of(session.runs, chosen)
-    rows: dict[str, dict[str, float]] = {}
-    if zero_shot is not None:
-        rows[zero_shot.label] = zero_shot.result.metrics
-    rows[label or chosen.label] = metrics or chosen.result.metrics
+def numbers(session: Session) -> str:
+    """HTML table of accuracies in percent, zero-shot above what is shown."""
+    zero_shot = zero_shot_of(session.runs, session.chosen)
+    rows = {run.label: run.metrics for run in (zero_shot, session.shown) if run is not None}
     head = "".join(
         f'<th style="padding: 2px min(8px, 0.6vw); text-align: right">{title}</th>'
         for title in METRICS.values()

@@ -43,10 +43,6 @@ class Scene:
         """Class texts (K, d) of a prompted model (its first replica), in this order."""
         return model.class_texts(self.dataset.class_names)[0].cpu()[self.order]
 
-    def cosines_of(self, model: PromptedCLIP) -> np.ndarray:
-        """Their cosines (K, K)."""
-        return cosine_matrix(self.texts_of(model)).numpy()
-
 
 def scene_of(spec: RunSpec) -> Scene:
     """The scene of a run, computed once for all runs on its data set and backbone."""

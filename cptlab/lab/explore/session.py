@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,26 +22,44 @@ from cptlab.lab.study.lineup import BOTH
 from cptlab.lab.study.profile import Profile
 from cptlab.lab.study.profiles import PROFILES
 from cptlab.lab.study.studies import Study, grid
+from cptlab.training.spec import RunSpec
 
 WIDGETS = ("auto", "on", "off")
 
 
-class Session(traitlets.HasTraits):
-    """Finished runs of a profile in a store; `chosen` is the one that the panels show.
+@dataclass(frozen=True, eq=False)
+class State:
+    """A run after an epoch of its training.
 
-    Panels observe `chosen`, `runs` and `training` (traitlets). While a run is in training, another
-    one cannot be chosen: the page shows one run at a time; `stopped` ends the training. live: show
-    widgets, not static images.
+    texts: (K, d) class texts in the scene's order. metrics: accuracies in percent, and the
+    effective rank.
+    """
+
+    spec: RunSpec
+    label: str
+    texts: Tensor
+    metrics: dict[str, float]
+
+
+class Session(traitlets.HasTraits):
+    """Finished runs of a profile in a store; `chosen` is one of them, and `shown` what matrix and
+    map show: it, or another state of its training, or of one that is going on.
+
+    Panels observe `chosen`, `shown`, `runs` and `training` (traitlets). While a run is in training,
+    another one cannot be chosen: the page shows one run at a time; `stopped` ends the training.
+    live: show widgets, not static images.
     """
 
     runs = traitlets.List()
     chosen = traitlets.Instance(Finished)
+    shown = traitlets.Union([traitlets.Instance(Finished), traitlets.Instance(State)])
     training = traitlets.Bool(False)
 
     def __init__(self, profile: Profile, store: Path, runs: list[Finished], live: bool):
         self.profile, self.store, self.live = profile, store, live
         self.stopped = threading.Event()
-        super().__init__(runs=runs, chosen=first_choice(runs))
+        chosen = first_choice(runs)
+        super().__init__(runs=runs, chosen=chosen, shown=chosen)
 
     @traitlets.validate("chosen")
     def _one_at_a_time(self, proposal: dict[str, Any]) -> Finished:
@@ -48,13 +67,20 @@ class Session(traitlets.HasTraits):
             raise traitlets.TraitError("A run is in training: wait for it, or stop it.")
         return proposal["value"]
 
+    @traitlets.observe("chosen", "training")
+    def _show_chosen(self, change: object) -> None:
+        self.shown = self.chosen  # also after a training: it may have been stopped, or have failed
+
     def scene(self) -> Scene:
         """The classes of the chosen run."""
         return scene_of(self.chosen.spec)
 
     def texts(self) -> tuple[Tensor, np.ndarray]:
-        """Class texts (K, d) of the chosen run in the scene's order, and their cosines (K, K)."""
-        texts = self.scene().texts_of(self.chosen.result.model())
+        """Class texts (K, d) of what is shown in the scene's order, and their cosines (K, K)."""
+        if isinstance(self.shown, State):
+            texts = self.shown.texts
+        else:
+            texts = self.scene().texts_of(self.shown.result.model())
         return texts, cosine_matrix(texts).numpy()
 
     def add(self, result: Result) -> None:

@@ -14,8 +14,7 @@ function render({ model, el }) {
     });
     return { input, output };
   });
-  // Here keys move a slider; the notebook would move on to another cell.
-  root.addEventListener("keydown", (event) => event.stopPropagation());
+  keepKeys(root);
 
   function draw() {
     sliders.forEach(({ input, output }, place) => {

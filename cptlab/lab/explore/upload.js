@@ -28,5 +28,5 @@ function render({ model, el }) {
     } while (start < size);
   });
   input.addEventListener("click", () => (input.value = "")); // the same file may be sent again
-  root.addEventListener("keydown", (event) => event.stopPropagation());
+  keepKeys(root);
 }

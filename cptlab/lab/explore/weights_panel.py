@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import threading
-from html import escape
 from typing import Any
 
 import ipywidgets as widgets
 import numpy as np
 
+from cptlab.geometry import cosine_matrix, effective_rank
 from cptlab.lab.explore.choice import label_of
-from cptlab.lab.explore.content import effective_rank_of
-from cptlab.lab.explore.controls import Sliders
-from cptlab.lab.explore.epochs_panel import EpochsPanel, Show
-from cptlab.lab.explore.session import Session
+from cptlab.lab.explore.controls import Sliders, Training
+from cptlab.lab.explore.epochs_panel import EpochsPanel
+from cptlab.lab.explore.session import Session, State
 from cptlab.lab.explore.watch import Epoch, Stopped, on_interrupt, train_and_watch
 from cptlab.lab.explore.weights import (
     DEFAULTS,
@@ -34,12 +33,10 @@ class WeightsPanel(widgets.VBox):
     """Sliders, buttons to train and to stop, and a progress bar.
 
     Training has a thread of its own, or the kernel could not hear that it should stop.
-
-    show: shows a label, a cosine matrix (K, K) and metrics, for a run in training.
     """
 
-    def __init__(self, session: Session, show: Show) -> None:
-        self.session, self.epochs = session, EpochsPanel(session, show)
+    def __init__(self, session: Session) -> None:
+        self.session, self.epochs = session, EpochsPanel(session)
         self.varied = around(session.chosen.spec, session.profile)
         """The run that the sliders vary, with readings of losses that are off at the moment."""
         self.trained = self.varied.method
@@ -48,19 +45,15 @@ class WeightsPanel(widgets.VBox):
         """True while sliders and chosen run are synchronised: neither then sets the other."""
         largest = [LARGEST * default for default in DEFAULTS]
         self.sliders = Sliders(names=list(NAMES), values=list(DEFAULTS), largest=largest)
-        self.train = widgets.Button(description="Train with these", icon="play")
-        self.stop = widgets.Button(description="Stop", icon="stop", disabled=True)
+        self.training = Training()
         self.thread = threading.Thread()
-        self.bar = widgets.IntProgress(description="epoch", layout={"display": "none"})
-        self.message = widgets.HTML()
         title = widgets.HTML("<b>Loss weights of CPT</b>: drag to the nearest finished run")
-        buttons = widgets.HBox([self.train, self.stop, self.bar], layout={"flex_flow": "row wrap"})
-        super().__init__([title, self.sliders, buttons, self.message, self.epochs])
+        super().__init__([title, self.sliders, self.training, self.epochs])
         self.sliders.observe(self.drag, "values")
         session.observe(self.follow, "chosen")
         session.observe(self.lock, "training")
-        self.train.on_click(self.start)
-        self.stop.on_click(self.end)
+        acts = {Training.TRAIN: self.start, Training.STOP: self.end}
+        self.training.on_msg(lambda widget, text, buffers: acts[text]())
         on_interrupt(self.end)
         self.follow()
         self.lock({"new": session.training})  # the cell may be run again during a training
@@ -79,7 +72,9 @@ class WeightsPanel(widgets.VBox):
         session, wanted = self.session, self.wanted()
         found = nearest(session.runs, self.varied, wanted)
         if found is None:
-            self.message.value = "No CPT run of this data set, τ and seed is finished: train one."
+            self.training.message = (
+                "No CPT run of this data set, τ and seed is finished: train one."
+            )
             return
         own = weights_of(found.spec.method)
         listed = ", ".join(f"{name} = {weight:g}" for name, weight in zip(NAMES, own))
@@ -87,7 +82,7 @@ class WeightsPanel(widgets.VBox):
         self.following = True
         session.chosen = found
         self.following = False
-        self.message.value = f"{which}: {escape(found.label)} ({listed})"
+        self.training.message = f"{which}: {found.label} ({listed})"
 
     def follow(self, change: object = None) -> None:
         """Move the sliders to the weights of a run that was chosen elsewhere."""
@@ -95,7 +90,7 @@ class WeightsPanel(widgets.VBox):
             return
         chosen = self.session.chosen.spec
         self.varied = around(chosen, self.session.profile, self.varied.method)
-        self.message.value = ""
+        self.training.message = ""
         weights = weights_of(chosen.method)
         if weights:
             self.move(weights)
@@ -107,7 +102,7 @@ class WeightsPanel(widgets.VBox):
         self.sliders.values = list(weights)
         self.following = False
 
-    def start(self, button: object) -> None:
+    def start(self) -> None:
         """Train with the weights of the sliders, or continue a training that was stopped."""
         if self.session.training:  # clicked twice
             return
@@ -118,18 +113,17 @@ class WeightsPanel(widgets.VBox):
         self.thread = threading.Thread(target=self.train_run, args=[spec], daemon=True)
         self.thread.start()
 
-    def end(self, button: object = None) -> None:
+    def end(self) -> None:
         """Stop the training after the present epoch."""
         if self.session.training:
-            self.message.value = "Stopping after this epoch ..."
+            self.training.message = "Stopping after this epoch ..."
             self.session.stopped.set()
 
     def lock(self, change: dict[str, Any]) -> None:
         """While a run is in training, it can only be stopped."""
         training = change["new"]
-        self.sliders.disabled = self.train.disabled = training
-        self.stop.disabled = not training
-        self.bar.value, self.bar.layout.display = 0, "" if training else "none"
+        self.sliders.disabled = self.training.running = training
+        self.training.epoch = 0
 
     def train_run(self, spec: RunSpec) -> None:
         """Train a run and show its epochs; then the page shows it, or the chosen one again."""
@@ -137,23 +131,23 @@ class WeightsPanel(widgets.VBox):
         label, scene = label_of(spec, session.profile), session.scene()
 
         def watch(epoch: Epoch) -> None:
-            self.bar.max, self.bar.value = epoch.epochs, epoch.number
-            cosines = scene.cosines_of(epoch.model)
-            metrics = epoch.metrics | {"effective_rank": effective_rank_of(cosines)}
+            self.training.epochs, self.training.epoch = epoch.epochs, epoch.number
+            texts = scene.texts_of(epoch.model)
+            rank = effective_rank(cosine_matrix(texts)).item()
             title = f"{label}, epoch {epoch.number} of {epoch.epochs}"
-            self.epochs.record(epoch.number, title, cosines, metrics)
+            state = State(spec, title, texts, epoch.metrics | {"effective_rank": rank})
+            self.epochs.record(epoch.number, state)
 
-        self.message.value = f"Training {escape(label)} ..."
+        self.training.message = f"Training {label} ..."
         try:
             result = train_and_watch(spec, session.store, watch, session.stopped)
         except Stopped:
-            self.message.value = (
+            self.training.message = (
                 "Stopped; started again, it goes on after the last epoch that was shown."
             )
         except Exception as error:  # nobody else would hear of it in this thread
-            self.message.value = f"<b>This run failed.</b> {escape(str(error))}"
+            self.training.message = f"This run failed. {error}"
         session.training = False
         if result is not None:
             session.add(result)
-            self.epochs.offer()
-            self.message.value = f"Finished and stored: {escape(label)}"
+            self.training.message = f"Finished and stored: {label}"
