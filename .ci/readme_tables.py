@@ -8,20 +8,25 @@ shown.
 
 from __future__ import annotations
 
+import importlib
 import io
 import json
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from cptlab.lab import bench
+from cptlab.methods import registry
 
 ROOT = Path(__file__).parents[1]
 TAUS = (0.06, 0.25, 1)
 AGAINST = ("CPT (sum)", "CPT (pair mean)", "PromptSRC", "DeKg", "DeKg (published steps)")
 """Methods whose H is compared with that of IVLP."""
+GOLDEN_NAMES = {"zero_shot": ("unprompted",), "linear_probe": ("linear_probe", "clap")}
+"""Golden files are called as their method is, but for these."""
 
 
 def tables(read: Callable[[str], str]) -> dict[str, str]:
@@ -36,6 +41,8 @@ def tables(read: Callable[[str], str]) -> dict[str, str]:
         "against": _against(read),
         "claims": read("claims_ledger.md"),
         "headlines": read("study/headlines.md"),
+        "methods": methods(),
+        "tail_coop": f"```python\n{(ROOT / 'docs/tail_coop.py').read_text(encoding='utf-8')}```",
     }
 
 
@@ -51,6 +58,36 @@ def _against(read: Callable[[str], str]) -> str:
         cells = [f"{row['mean']:+.1f} ({row['lower']:.1f} to {row['upper']:.1f})" for row in rows]
         lines.append(f"| {method} | {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def methods() -> str:
+    """Source of each built-in method, and the public code that it was compared with."""
+    lines = ["| method | source | compared with |", "| --- | --- | --- |"]
+    for name, reference in registry.BUILT_IN.items():
+        module, _, method = reference.partition(":")
+        source = str(importlib.import_module(module).__doc__).strip().partition("\n")[0]
+        link = f"[{method}](../{module.replace('.', '/')}.py)"
+        lines.append(f"| {link} | {source} | {_compared(name)} |")
+    return "\n".join(lines)
+
+
+def _compared(name: str) -> str:
+    """Public repositories with the commit, and the number of golden cases of a method."""
+    golden = ROOT / "tests/golden"
+    files = [
+        path
+        for stem in GOLDEN_NAMES.get(name, (name,))
+        for path in (*sorted(golden.glob(f"{stem}_*.npz")), *golden.glob(f"{stem}.npz"))
+    ]
+    used = dict.fromkeys(map(_repository, files))
+    return f"{', '.join(used)}: {len(files)} case{'s' * (len(files) > 1)}" if files else "–"
+
+
+def _repository(path: Path) -> str:
+    with np.load(path, allow_pickle=False) as case:
+        repository = json.loads(str(case["meta"]))["repo"]
+    name, _, commit = repository.partition("@")
+    return f"{name}@{commit[:7]}"
 
 
 def documents() -> dict[Path, str]:

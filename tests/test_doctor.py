@@ -148,14 +148,14 @@ def test_lists_that_lack_a_class_or_repeat_an_image(tmp_path):
     assert "2 images are listed more than once" in problems
 
 
-def test_the_readme_shows_what_it_prints(tmp_path, monkeypatch):
+def test_the_page_on_own_data_shows_what_it_prints(tmp_path, monkeypatch):
     root = tiny_root(tmp_path, ["flowers102", "eurosat", "dtd", "imagenet_a"])
     (root / "oxford_flowers/jpg" / NAMES[0] / "train_0.jpg").write_bytes(b"")
     (root / "dtd" / ROWS["dtd"].lists).unlink()
     monkeypatch.setitem(ROWS, "imagenet_a", dataclasses.replace(ROWS["imagenet_a"], n_classes=200))
     told = doctor.report(doctor.examine_root(root)).replace(str(root), "~/data")
-    readme = (CHECKOUT / "README.md").read_text(encoding="utf-8")
-    shown = readme.split("<!-- doctor: begin -->")[1].split("<!-- doctor: end -->")[0]
+    page = (CHECKOUT / "docs/own-data.md").read_text(encoding="utf-8")
+    shown = page.split("<!-- doctor: begin -->")[1].split("<!-- doctor: end -->")[0]
     assert shown.strip() == f"```\n{told}\n```"
 
 

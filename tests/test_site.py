@@ -13,11 +13,9 @@ from small_site import MESSAGE, small_workspace
 from cptlab.lab.cli.main import commands
 from cptlab.lab.site import build_site, conf, documents, explored, sources
 from cptlab.lab.site.beside import beside_page
-from cptlab.lab.site.methods import methods_page
 from cptlab.lab.study.captions import captions
 from cptlab.lab.study.profiles import SMOKE
 from cptlab.lab.workspace import CARRIED, NOTEBOOKS
-from cptlab.methods.registry import BUILT_IN
 
 pytest_plugins = ["explorer_store", "small_site"]
 
@@ -66,7 +64,7 @@ def test_the_first_page_tells_findings_and_whose_they_are(site):
     assert messages and all(message in told for message in messages)
     assert 'href="figures.html#figure-tab1-ablation"' in page and MESSAGE in told
     listed = re.findall(r'class="reference internal" href="([^"#]+)\.html"', page)
-    beside = ("figures", "explore", "beside", "methods", "provenance", "README")
+    beside = ("figures", "explore", "beside", "docs/methods", "provenance", "README")
     assert {*beside, *(f"docs/{path.stem}" for path in (CARRIED / "docs").glob("*.md"))} <= {
         *listed
     }
@@ -149,17 +147,6 @@ def test_a_comparison_has_pages_of_its_own_alone(tmp_path):
     assert "61.5" in page and 'href="figures.html#figure-comparison"' in page
 
 
-def test_methods_name_their_sources_and_what_they_were_compared_with(monkeypatch, tmp_path):
-    page = methods_page()
-    rows = [line for line in page.splitlines() if line.startswith("| [")]
-    assert len(rows) == len(BUILT_IN)
-    by_name = dict(zip(BUILT_IN, rows, strict=True))
-    assert "KaiyangZhou/CoOp@ff61507: 6 cases" in by_name["coop"]
-    assert by_name["cpt"].endswith("| – |") and "arXiv 2605.11939" in by_name["cpt"]
-    monkeypatch.setattr("cptlab.lab.site.methods.GOLDEN", tmp_path / "none")
-    assert "which a wheel does not carry" in methods_page()
-
-
 def test_docstrings_are_shown_as_they_are():
     lines = [
         "A sum |x|, a_ and `b_`:",
@@ -196,8 +183,10 @@ def test_without_executed_notebooks_it_is_said_what_makes_them(tmp_path):
 def test_what_a_document_links_to_comes_along_or_is_text(tmp_path):
     names: list[str] = []
     text = "[a](../figures/runs.csv) [b](../notebooks) ![c](no.png) [d](plan.md#x) [e](#f)"
+    text += " [g](../cptlab/methods/cpt.py)"
     kept = documents.LINK.sub(lambda link: documents._kept(tmp_path, "docs", names, link), text)
-    assert kept == "[a](../figures/runs.csv) b c [d](plan.md#x) [e](#f)"
+    told = "[a](../figures/runs.csv) b c [d](plan.md#x) [e](#f) [g](#cptlab.methods.cpt)"
+    assert kept == told
     assert names == ["figures/runs.csv", "docs/plan.md"]
 
 
@@ -208,3 +197,6 @@ def test_the_whole_reference_is_built_without_a_warning(tmp_path, capfd):
     assert capfd.readouterr().err == ""
     page = text_of(folders.site, "api/methods")
     assert 'id="cptlab.methods.cpt.CPT"' in page
+    assert 'href="../api/methods.html#module-cptlab.methods.cpt"' in text_of(
+        folders.site, "docs/methods"
+    )

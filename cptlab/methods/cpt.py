@@ -1,7 +1,7 @@
 """CPT, cluster-aware neural collapse prompt tuning (arXiv 2605.11939): the method under study.
 
-Every field whose value the paper leaves open is a choice of ours; the README's table of readings
-gives the reasons. A weight of 0 switches a loss off.
+Every field whose value the paper leaves open is a choice of ours; docs/reading.md has the
+table of readings. A weight of 0 switches a loss off.
 """
 
 from collections.abc import Mapping

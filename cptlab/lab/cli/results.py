@@ -114,7 +114,8 @@ def table(store: Path, file: Path | None) -> None:
         names = list(frame.columns)
         upto = names[1 : names.index(COSTS[0])]  # without the long run id
         shown = [name for name in upto if not name.startswith(("target ", "domain "))]
-        chosen = names[names.index(COSTS[-1]) + 1 :]
+        last = max(names.index(name) for name in COSTS if name in names)  # older runs lack some
+        chosen = names[last + 1 :]
         each = frame.groupby("method")[chosen].nunique()
         varied = [name for name in chosen if (each[name] > 1).any()]
         frame = frame[[*shown[:5], *varied, *shown[5:]]]

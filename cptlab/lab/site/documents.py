@@ -11,18 +11,14 @@ from pathlib import Path
 
 from cptlab.lab.workspace import CARRIED
 
-GUIDES = (
-    "own-data",
-    "own-method",
-    "own-questions",
-    "images",
-    "own-backbone",
-    "cluster",
-    "paper-scale",
-)
+GUIDES = ("own-data", "own-questions", "trained-prompts", "own-method", "own-backbone")
+GUIDES += ("notebooks", "cluster", "paper-scale", "images")
 """Documents that say how to do something, in the order of the navigation."""
-BACKGROUND = ("study-2026-11-26", "plan", "intervals", "log")
+BACKGROUND = ("study-2026-11-26", "plan", "intervals", "methods", "reading", "embedded-world")
+BACKGROUND += ("speed", "code", "log")
 LINK = re.compile(r"(!?)\[([^\]]*)\]\((?!\w+:|#)([^)\s]+)\)")
+MODULE = re.compile(r"cptlab(/\w+)+\.py")
+"""A file of the package, whose docstrings are a page of the site."""
 KINDS = {".md", ".csv", ".png", ".svg", ".json", ".py", ".cff", ".yml"}
 """Files that documents link to and that the site takes along."""
 
@@ -78,6 +74,8 @@ def _kept(source: Path, folder: str, wanted: list[str], link: re.Match[str]) -> 
     target = posixpath.normpath(posixpath.join(folder, link[3].partition("#")[0]))
     if (source / target).is_file():
         return link[0]
+    if MODULE.fullmatch(target):
+        return f"[{link[2]}](#{target.removesuffix('.py').replace('/', '.')})"
     if Path(target).suffix not in KINDS or not (CARRIED / target).is_file():
         return link[2]
     wanted.append(target)

@@ -15,7 +15,6 @@ from cptlab.lab.site import documents, explored
 from cptlab.lab.site.beside import beside_page
 from cptlab.lab.site.documents import copy, write
 from cptlab.lab.site.gallery import DRAWN, alternative_of_cell, gallery, messages, plain
-from cptlab.lab.site.methods import methods_page
 from cptlab.lab.study import origin
 from cptlab.lab.study.captions import captions
 from cptlab.lab.study.families import PLANNED
@@ -39,8 +38,8 @@ def write_sources(
 ) -> None:
     """Write everything that Sphinx makes pages of into an empty folder.
 
-    A workspace with nothing but a comparison gets pages of that alone: documents, methods and the
-    reference take half a minute, and are not about it. before: sources of the last time.
+    A workspace with nothing but a comparison gets pages of that alone: documents and the reference
+    take half a minute, and are not about it. before: sources of the last time.
     """
     texts = captions(profile)
     write(source / "conf.py", CONF)
@@ -64,7 +63,6 @@ def _write_study(
 ) -> None:
     """The pages of a study beside its notebooks and figures."""
     texts = captions(profile)
-    write(source / "methods.md", methods_page())
     write(source / "provenance.md", _provenance(profile, folders.runs))
     for name in API:
         write(source / f"api/{name or 'cptlab'}.md", _reference(name))
@@ -87,7 +85,7 @@ def _write_study(
             "Results": [*results, "provenance"],
             "Notebooks": [name for name in names if name not in claims],
             "How to": documents.guides(),
-            "Background": ["methods", "cptlab in full <README>", *documents.background()],
+            "Background": ["cptlab in full <README>", *documents.background()],
             "Reference": [f"api/{name or 'cptlab'}" for name in API],
         }
     )

@@ -1,6 +1,7 @@
-"""The README's numbers and commands are those of the repository."""
+"""Numbers, links and commands of README and docs are those of the repository."""
 
 import ast
+import dataclasses
 import importlib.util
 import re
 import shlex
@@ -8,9 +9,11 @@ import shutil
 import subprocess
 
 import pytest
+from click import Group
 from click.testing import CliRunner
 from committed import committed
 from golden_study import RUNS, study
+from test_how_tos import PAGES as HOW_TOS
 from tiny_data_root import image, publish, tiny_root
 
 from cptlab.lab import site, workspace
@@ -18,7 +21,9 @@ from cptlab.lab.cli import batch
 from cptlab.lab.cli.main import commands
 from cptlab.lab.runs import archive
 from cptlab.lab.runs.results import load_result
-from cptlab.lab.study import notebooks
+from cptlab.lab.study import notebooks, profiles
+from cptlab.lab.study.design import Design
+from cptlab.lab.study.profiles import PAPER, SMOKE
 from cptlab.lab.workspace import CHECKOUT
 from cptlab.methods import registry
 
@@ -44,6 +49,13 @@ def test_the_tables_are_those_that_their_command_writes():
     assert readme_tables.filled(documents, readme_tables.tables(committed)) == documents
     with pytest.raises(ValueError, match="No document has the marks <!-- none: begin -->"):
         readme_tables.filled(documents, {"none": ""})
+
+
+def test_methods_name_their_sources_and_what_they_were_compared_with():
+    rows = [line for line in readme_tables.methods().splitlines() if line.startswith("| [")]
+    by_name = dict(zip(registry.BUILT_IN, rows, strict=True))
+    assert "KaiyangZhou/CoOp@ff61507: 6 cases" in by_name["coop"]
+    assert by_name["cpt"].endswith("| – |") and "arXiv 2605.11939" in by_name["cpt"]
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
@@ -75,9 +87,31 @@ def test_no_placeholder_is_left():
         assert not re.search(r"@[A-Z]+@", text)
 
 
-COMMANDS = re.findall(r"\.venv/bin/(cptlab [^`\n]+)", README)
+FOLLOWED = re.compile(r"```(?:sh|python)\n.*?```", flags=re.DOTALL)
+"""Blocks of the how-tos, which `test_how_tos.py` runs in order."""
+CALL = r"(?:srun -n \d+ )?(?:\.venv/bin/)?(cptlab [a-z][^`\n]*)"
+DATED = ("CHANGELOG.md", "log.md", "plan.md")
+"""What they tell was so at its time."""
+
+
+def _commands():
+    """Every command of the documents: lines of blocks, and code within a text."""
+    found = []
+    for path in PAGES:
+        text = "" if path.name in DATED else _text(path)
+        text = FOLLOWED.sub("", text) if path.stem in HOW_TOS else text
+        found += re.findall(f"^ *{CALL}$|`{CALL}`", text, flags=re.MULTILINE)
+    return sorted({"".join(pair) for pair in found})
+
+
 LONG = ("bench", "tune", "data fetch")
 """What measures, trains or downloads for minutes is only asked for its help."""
+SMALL_PAPER = dataclasses.replace(
+    SMOKE,
+    **{name: getattr(PAPER, name) for name in ("backbone", "pretrained", "device", "precision")},
+    **{name: Design(("eurosat",), (0.06,), (1,)) for name in ("comparison", "details", "few_shot")},
+)
+SMALL = {"--out": "out", "--profile": "smoke", "--jobs": "1"}
 
 
 @pytest.fixture
@@ -99,45 +133,51 @@ def user(tmp_path, monkeypatch):
     shutil.copy(CHECKOUT / "figures/full.tar.xz", tmp_path / "figures")
     some = study()
     shutil.copytree(RUNS, tmp_path / "out/runs")
+    monkeypatch.setitem(profiles.PROFILES, "paper", SMALL_PAPER)
     monkeypatch.setattr(notebooks, "STUDIES", {"some": lambda profile: some})
     monkeypatch.setattr(batch, "run", lambda *specs, **options: [])
     monkeypatch.setattr(batch, "execute_notebook", lambda *arguments: None)
     for place in (batch, site):  # there is nothing to make pages of; `test_site.py` does
         monkeypatch.setattr(place, "build_site", lambda profile, folders: folders.site)
-    archive.pack([load_result(RUNS, next(iter(some)))], tmp_path / "demo.tar.xz")
+    archive.pack([load_result(RUNS, next(iter(some)))], tmp_path / "study.tar.xz")
+    shutil.copytree(RUNS, tmp_path / "shared/runs")
     shutil.copytree(CHECKOUT / "docs", tmp_path / "docs")
     monkeypatch.setattr(registry, "_named", {})  # a method of one's own is known to this test alone
     return tmp_path
 
 
-@pytest.mark.parametrize("line", COMMANDS)
+@pytest.mark.parametrize("line", _commands())
 def test_every_command_runs(line, user):
     """As printed, but small: profile smoke, into another folder, and without executing notebooks,
     which `test_notebooks.py` does."""
     words = [word.replace("~", str(user)) for word in shlex.split(line)[1:]]
-    without_data = "--profile paper" in line
-    if " ".join(words).startswith(LONG):
+    unready = "--profile paper" in line  # no GPU, weights or data
+    command, left = commands, words
+    while left and isinstance(command, Group):
+        command, left = command.commands[left[0]], left[1:]
+    if not left or " ".join(words).startswith(LONG):
         words.append("--help")
     elif words[0] in ("compare", "figures", "run", "results"):
-        small = {"--out": "out"} | ({} if without_data else {"--profile": "smoke"})
-        small |= {"--jobs": "1"} if words[0] in ("compare", "figures") else {}
-        for option, value in small.items():
-            if option in words:
-                words[words.index(option) + 1] = value
-            else:
-                words += [option, value]
+        for option in {option for param in command.params for option in param.opts} & {*SMALL}:
+            if option not in words:
+                words += [option, SMALL[option]]
+            elif not (unready and option == "--profile"):
+                value = words.index(option) + 1
+                _, comma, changes = words[value].partition(",")
+                words[value] = SMALL[option] + comma + changes
     done = CliRunner().invoke(commands, words)
-    if without_data:
-        assert re.search(r"needs .*data.*, which is not there", f"{done.exception}")
+    if unready and done.exit_code:
+        assert re.search(r"(needs|data.*) .*not there|sees no GPU", f"{done.exception}")
     else:
         assert done.exit_code == 0, f"{done.output}{done.exception!r}"
 
 
-def test_make_help_lists_what_the_readme_uses():
+def test_make_help_lists_what_documents_use():
     done = subprocess.run(
         ["make", "help"], cwd=CHECKOUT, capture_output=True, text=True, check=True
     )
-    for target in set(re.findall(r"^make ([\w-]+)$|`make ([\w-]+)`", README, flags=re.M)):
+    text = "\n".join(map(_text, PAGES))
+    for target in set(re.findall(r"^make ([\w-]+)$|`make ([\w-]+)`", text, flags=re.M)):
         name = "".join(target)
         assert name == "help" or f"make {name} " in done.stdout
 
@@ -150,19 +190,30 @@ def with_birds(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
-PROGRAMS = re.findall(r"```python\n(.*?)```", README, flags=re.S)
+def _program(page):
+    (program,) = re.findall(r"```python\n(.*?)```", _text(CHECKOUT / page), flags=re.DOTALL)
+    return program
 
 
 @pytest.mark.slow
-def test_own_questions_are_answered_as_it_says(with_birds, tmp_path, monkeypatch):
+def test_own_questions_are_answered_as_the_readme_says(with_birds, tmp_path, monkeypatch):
     monkeypatch.setattr(workspace, "IN_CHECKOUT", False)  # runs go below the current folder
-    exec(PROGRAMS[0], {})
+    exec(_program("README.md"), {})
     assert (tmp_path / "birds.png").stat().st_size > 10_000
     assert (tmp_path / "birds.safetensors").is_file()
 
 
-def test_the_library_trains_as_it_says(with_birds, capsys):
-    exec(PROGRAMS[1], {})
+def test_the_core_alone_trains_as_it_says(with_birds, capsys):
+    exec(_program("docs/code.md"), {})
     printed = ast.literal_eval(capsys.readouterr().out)
     assert printed.keys() == {"base", "new", "H"}
     assert all(0 <= value <= 100 for value in printed.values())
+
+
+def test_every_program_is_run_somewhere():
+    with_programs = {path.stem for path in PAGES if "```python" in _text(path)}
+    assert with_programs - {*HOW_TOS} == {"README", "code"}
+
+
+def test_the_readme_can_be_read_in_ten_minutes():
+    assert len(README.splitlines()) <= 180
