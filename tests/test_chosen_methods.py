@@ -179,19 +179,14 @@ def test_costs_are_drawn_for_methods_that_have_them():
         {"method": ["Zero-shot", "CoOp"], "parameters_vit_b_16": [0, 2048]}
         | {f"seconds_run{end}": [0.0, 3.0] for end in ("", "_min", "_max")}
     )
-    summary = costs.accuracies(accuracies({"Zero-shot": 40, "CoOp": 50, "Mine": 60}), 0.06)
-    shown = bench.for_figure(measured, summary)
-    assert list(shown["method"].unique()) == ["Zero-shot", "CoOp"]
+    table = accuracies({"Zero-shot": 40, "CoOp": 50, "Mine": 60})
+    shown = bench.for_figure(measured, costs.gains(table, 0.06))
+    assert list(shown["method"]) == ["CoOp"] and shown["family"].tolist() == [16]
+    assert shown["mean"].tolist() == [11]  # zero-shot has the seed 1 only
     fig = plt.figure()
-    axes = figures.cost_panels(shown, costs.METRICS, bench.FIGURE, fig, "τ = 0.06")
-    fig.canvas.draw()
-    ticks = [[label.get_text() for label in ax.get_xticklabels()] for ax in axes]
-    assert ticks == 2 * [["none", "3"], ["none", "2,048"]]
+    ax = figures.gain_by_cost(shown, fig, cost=bench.FIGURE[0])
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["none", "3"]
     plt.close(fig)
-    with pytest.raises(ValueError, match="No method has a cost to draw"):
-        nothing = shown[shown["method"] == "Zero-shot"]
-        figures.cost_panels(nothing, costs.METRICS, bench.FIGURE, plt.figure())
-    plt.close("all")
 
 
 def test_costs_on_other_backbones_have_a_title_each():

@@ -24,12 +24,19 @@ from cptlab.lab.figures import (
     method_grid,
     rank_plot,
     silhouette_curve,
-    thirds_bars,
     verdict_matrix,
 )
 from cptlab.lab.figures.collapse import MEASURES
 from cptlab.lab.figures.map import rounded_hull
-from cptlab.lab.figures.style import BLACK, BLUE, GREY, method_look, method_looks, save, use_style
+from cptlab.lab.figures.style import (
+    BLACK,
+    BLUE,
+    GREY,
+    method_look,
+    method_looks,
+    save,
+    use_style,
+)
 from cptlab.lab.study.intervals import crossed
 from cptlab.lab.study.summary import summarise
 from cptlab.lab.study.tables import rank_table
@@ -171,39 +178,19 @@ def test_gains_stand_by_numbers_of_images(ax, tmp_path):
         gains_by_shots(table.iloc[:0], ax)
 
 
-def test_every_marker_draws(ax, rng):
+def test_every_marker_draws(rng):
     """Star-shaped markers are tuples, which matplotlib does not take everywhere."""
     rows = itertools.product(method_looks(), SEEDS)
     frame = pd.DataFrame(rows, columns=["method", "seed"]).assign(dataset="food")
-    thirds = ["tail", "head", "medium"]
-    frame[thirds] = rng.uniform(40, 90, (len(frame), 3))
+    frame["tail"] = rng.uniform(40, 90, len(frame))
     gains = summarise(frame, ["tail"], by=["method"]).assign(n_k="1", classes=3)
     shown = [
-        thirds_bars(summarise(frame, ["head", "medium", "tail"], by=["method"]), ax).figure,
         rank_plot(rank_table(frame, "tail"), ax=Figure().subplots()).figure,
         gains_by_shots(gains, Figure().subplots()).figure,
     ]
     for figure in shown:
         figure.draw_without_rendering()
         assert len(figure.axes[0].containers) >= len(method_looks())
-
-
-def test_thirds_have_a_bar_and_an_interval_per_method(ax, rng):
-    rows = itertools.product(("Mystery", "CPT (sum)", "CoOp"), SEEDS)
-    frame = pd.DataFrame(rows, columns=["method", "seed"]).assign(dataset="food")
-    frame[["tail", "head", "medium"]] = rng.uniform(40, 90, (len(frame), 3))
-    assert thirds_bars(summarise(frame, ["head", "medium", "tail"], by=["method"]), ax) is ax
-    order = ["CoOp", "CPT (sum)", "Mystery"]
-    assert ax.get_legend_handles_labels()[1] == order
-    bars, points = ax.containers[::2], ax.containers[1::2]
-    for method, group, bar in zip(order, bars, points, strict=True):
-        for place, third in enumerate(("head", "medium", "tail")):
-            values = frame.loc[frame.method == method, third].to_numpy()
-            mean, lower, upper = interval(values)
-            patch = group.patches[place]
-            assert patch.get_height() == pytest.approx(mean) and patch.get_y() == 0
-            assert patch.get_x() + patch.get_width() / 2 == pytest.approx(ends(bar)[place, 0, 0])
-            np.testing.assert_allclose(ends(bar)[place, :, 1], [lower, upper])
 
 
 # The map

@@ -23,15 +23,10 @@ def runs(methods, sources=("food",)):
     )
 
 
-def test_parts_and_their_names():
+def test_parts_are_columns_of_the_kind():
     table = runs({"CoOp": 50})
     assert transfer.parts(table, "domain") == []
-    assert transfer.names(table, "target") == {
-        "targets": "mean",
-        "target food": "food",
-        "target birds": "birds",
-        "target bugs": "bugs",
-    }
+    assert transfer.parts(table, "target") == ["target food", "target birds", "target bugs"]
     assert transfer.parts(pd.DataFrame(), "target") == []
 
 

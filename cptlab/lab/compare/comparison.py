@@ -13,11 +13,13 @@ from matplotlib.figure import Figure
 
 from cptlab.lab import figures
 from cptlab.lab.compare.question import PRIMARY, Question
-from cptlab.lab.figures.style import in_style, save, use_style
+from cptlab.lab.figures.style import headline, in_style, save, use_style
 from cptlab.lab.runs.frame import runs_frame
 from cptlab.lab.runs.results import Result
+from cptlab.lab.study import comparison_message
 from cptlab.lab.study.beside import with_class_measures
 from cptlab.lab.study.claims.variants import ZERO_SHOT
+from cptlab.lab.study.comparison import thirds_gaps
 from cptlab.lab.study.parts import parts_of
 from cptlab.lab.study.summary import NUMBERS, PARTS, markdown, plain, summarise, text_of
 from cptlab.lab.study.tables import differences, for_every_seed, gain_table
@@ -150,12 +152,13 @@ class Comparison:
         return in_style(figure)
 
     def plot_tail(self) -> Figure:
-        """At the smallest tau: accuracy by thirds, and gains by a class's number of images."""
+        """At the smallest tau, minus zero-shot: by thirds, and by a class's number of images."""
         tau = self.frame["tau"].min()
-        rows = summarise(self._runs[self._runs["tau"] == tau], THIRDS, ["method"])
+        thirds = thirds_gaps(self._runs[self._runs["tau"] == tau])
         with use_style():
             figure = plt.figure()
-            figures.tail_panels(rows, self.gains(), figure, f"Head to tail at τ = {tau:g}")
+            figures.tail_panels(thirds, self.gains(), figure)
+            headline(figure, comparison_message.tail(thirds))
         return in_style(figure)
 
     def gains(self) -> pd.DataFrame:

@@ -18,9 +18,9 @@ from cptlab.lab.figures.clusters import (
 from cptlab.lab.figures.collapse import collapse_curves, collapse_panels
 from cptlab.lab.figures.comparison import method_grid, method_intervals
 from cptlab.lab.figures.confirmatory import confirmatory_panels
-from cptlab.lab.figures.cost import accuracy_by_cost, cost_panels
+from cptlab.lab.figures.cost import gain_by_cost
 from cptlab.lab.figures.dose import dose_panels
-from cptlab.lab.figures.gains import gain_panels
+from cptlab.lab.figures.forest import forest_panels
 from cptlab.lab.figures.images import drawing_sheet, image_grid
 from cptlab.lab.figures.ledger import verdict_matrix
 from cptlab.lab.figures.ledger_table import ledger_table
@@ -35,13 +35,12 @@ from cptlab.lab.figures.sensitivity import (
     weight_heatmaps,
 )
 from cptlab.lab.figures.similarity import similarity_matrix, similarity_panels
-from cptlab.lab.figures.tail import few_shot_panels, gains_by_shots, tail_panels, thirds_bars
+from cptlab.lab.figures.tail import few_shot_panels, gains_by_shots, tail_panels
 from cptlab.lab.figures.throughput import runs_per_hour, savings_by_classes
 
 __all__ = [
     "ablation_bars",
     "ablation_panels",
-    "accuracy_by_cost",
     "algorithm_intervals",
     "algorithm_panels",
     "class_map",
@@ -50,13 +49,13 @@ __all__ = [
     "collapse_curves",
     "collapse_panels",
     "confirmatory_panels",
-    "cost_panels",
     "curve_panels",
     "dose_panels",
     "drawing_sheet",
     "equal_spans",
     "few_shot_panels",
-    "gain_panels",
+    "forest_panels",
+    "gain_by_cost",
     "gains_by_shots",
     "image_grid",
     "ledger_table",
@@ -77,7 +76,6 @@ __all__ = [
     "similarity_panels",
     "size_panels",
     "tail_panels",
-    "thirds_bars",
     "training_curves",
     "verdict_matrix",
     "weight_heatmaps",

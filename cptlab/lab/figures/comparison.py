@@ -1,7 +1,7 @@
 """Methods side by side: means with intervals (Table 2)."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -19,9 +19,15 @@ ACROSS = 6
 
 
 def method_intervals(
-    table: pd.DataFrame, *, metric: str, ax: Axes, title: str = "", labels: bool = True
+    table: pd.DataFrame,
+    *,
+    metric: str,
+    ax: Axes,
+    title: str = "",
+    labels: bool = True,
+    order: Sequence[str] = (),
 ) -> Axes:
-    """One row per method: mean and interval of a metric, methods in their fixed order.
+    """One row per method: mean and interval of a metric.
 
     Args:
         table: rows of a table of `cptlab.lab.study.summary.summarise` for one imbalance ratio.
@@ -29,6 +35,7 @@ def method_intervals(
         ax: axes to draw on.
         title: title of the panel.
         labels: write the method names on the y axis.
+        order: of the methods from top to bottom; the fixed one if left out.
 
     Raises:
         ValueError: if the table has no rows of the metric.
@@ -36,7 +43,7 @@ def method_intervals(
     rows = table[table["metric"] == metric].set_index("method")
     if rows.empty:
         raise ValueError(f"The table has no rows of the metric {metric!r}.")
-    order = method_order(rows.index)
+    order = order or method_order(rows.index)
     for place, label in enumerate(reversed(order)):
         whiskers(ax, [place], rows.loc[[label]], method_look(label), along="x")
     if "Zero-shot" in order:

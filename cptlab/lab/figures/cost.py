@@ -1,78 +1,105 @@
-"""Accuracy against the cost of a method."""
+"""What methods gain against what they cost."""
 
-from collections.abc import Sequence
-
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
-from cptlab.lab.figures.bars import whiskers, with_keys
-from cptlab.lab.figures.style import GREY, method_look, method_order
+from cptlab.lab.figures.bars import explain, keys, spanned, whiskers
+from cptlab.lab.figures.forest import verdict_keys
+from cptlab.lab.figures.labels import name_marks
+from cptlab.lab.figures.style import GREY, WIDEST, method_look, method_order
+from cptlab.lab.study.comparison_message import holds
+
+FRONT = {"color": GREY, "linewidth": 1.2, "drawstyle": "steps-post"}
+"""How the line of the best methods at their cost is drawn."""
 
 
-def accuracy_by_cost(table: pd.DataFrame, *, metric: str, cost: str, ax: Axes) -> Axes:
-    """One mark for each method: mean and interval of a metric against a cost on a log axis.
+def gain_by_cost(table: pd.DataFrame, fig: Figure, *, cost: str) -> Axes:
+    """A named mark for each method: difference in H to a reference that costs nothing, and a cost.
 
-    The caller draws the legend: many methods cost the same, so names beside the marks would not
-    fit. A method without cost is left of a dotted line, at "none".
+    Filled where separable. The line is the highest mean that a cost buys: no method on it has one
+    that is cheaper and at least as good on average.
 
     Args:
-        table: of `cptlab.lab.study.summary.summarise` for one imbalance ratio, by method, with a
-            column of costs, not negative. Columns
+        table: one metric at one imbalance ratio: columns "method", "reference" (one), "metric" and
+            those of `cptlab.lab.study.summary.corrected`, and the cost, not negative. Columns
             `cost` + " min" and `cost` + " max", if present, are drawn as the cost's range.
-        metric: the metric to draw.
-        cost: the column of costs, and the label of the axis.
-        ax: axes to draw on.
+        fig: empty figure to fill; its size is set.
+        cost: the column, and the label of the axis, which is logarithmic.
 
     Raises:
-        ValueError: if the table has no rows of the metric, no method costs anything, or the cost of
-            one is not known.
+        ValueError: if no method costs anything, or the cost of one is not known.
     """
-    rows = table[table["metric"] == metric].set_index("method")
-    if rows.empty:
-        raise ValueError(f"The table has no rows of the metric {metric!r}.")
-    if unknown := list(rows.index[rows[cost].isna()]):
+    if unknown := list(table.loc[table[cost].isna(), "method"]):
         raise ValueError(f"The cost of {', '.join(unknown)} is not known: measure it first.")
+    rows = table.set_index("method", drop=False)
     rows = rows.loc[method_order(rows.index)]
     paid = rows.loc[rows[cost] > 0, cost]
     if paid.empty:
         raise ValueError(f"No method has a cost to draw: {cost} is 0 for all of them.")
-    nothing = paid.min() / 4
-    places = rows[cost].where(rows[cost] > 0, nothing)
-    for label, row in rows.iterrows():
-        style = {"cap": 2, "label": label, "xerr": _range(row, cost)}
-        whiskers(ax, [places[label]], rows.loc[[label]], method_look(label), along="y", **style)
-    ax.set(xscale="log", xlabel=cost, ylabel=f"{metric} (%)")
-    _ticks(ax, paid, nothing if len(paid) < len(rows) else None)
+    fig.set_size_inches(WIDEST, 4.6)
+    ax = fig.subplots()
+    nothing = paid.min() / 2.5
+    x = rows[cost].where(rows[cost] > 0, nothing)
+    separable = holds(rows)
+    for label in rows.index:
+        look, row = method_look(label), rows.loc[[label]]
+        face = look.color if separable[label] else "white"
+        style = {"markerfacecolor": face, "zorder": 3, "xerr": _range(row.iloc[0], cost)}
+        whiskers(ax, [x[label]], row, look, along="y", cap=2, **style)
+    reference = str(rows["reference"].iloc[0])
+    look = method_look(reference)
+    ax.plot(nothing, 0, marker=look.marker, color=look.color, linestyle="none", zorder=3)
+    ax.axhline(0, color=GREY, linewidth=0.8, linestyle=":", zorder=0)
+    ax.set(xscale="log", xlabel=cost, ylabel=f"{rows['metric'].iloc[0]} minus {reference} (points)")
+    ax.set_xlim(nothing / 1.3, rows[f"{cost} max" if f"{cost} max" in rows else cost].max() * 1.6)
+    front = _front(x, rows["mean"], (nothing, ax.get_xlim()[1]))
+    ax.plot(*front.T, zorder=1, **FRONT)
+    _ticks(ax, paid, nothing)
+    line = Line2D([], [], **{**FRONT, "drawstyle": "default"})
+    explain(fig, keys(rows) | verdict_keys(rows) | {"best mean at a cost": line})
+    fig.draw_without_rendering()
+    places = dict(zip(rows.index, zip(x, rows["mean"], strict=True), strict=True))
+    name_marks(ax, {reference: (nothing, 0.0)} | places, _taken(ax, rows, x, cost, front))
     return ax
 
 
-def cost_panels(
-    table: pd.DataFrame, metrics: Sequence[str], costs: Sequence[str], fig: Figure, title: str = ""
-) -> list[Axes]:
-    """Panels of `accuracy_by_cost`: a row per metric, a column per cost, one legend.
+def _front(costs: pd.Series, means: pd.Series, ends: tuple[float, float]) -> np.ndarray:
+    """Corners (n, 2) of a line through the methods that no cheaper one equals on average.
 
-    Args:
-        table: as there, with all of these costs.
-        metrics: of its rows.
-        costs: columns.
-        fig: empty figure to fill; its size is set.
-        title: above all panels.
-
-    Raises:
-        ValueError: as there.
+    ends: where the reference's cost lies, and where the line ends.
     """
-    fig.set_size_inches(8, 3.75 * len(metrics))
-    axes = fig.subplots(len(metrics), len(costs), squeeze=False)
-    for row, metric in zip(axes, metrics, strict=True):
-        for ax, cost in zip(row, costs, strict=True):
-            accuracy_by_cost(table, metric=metric, cost=cost, ax=ax)
-    handles, labels = with_keys(axes[0, 0], table[table["metric"].isin(metrics)])
-    across = 4 if max(map(len, table["method"])) < 24 else 2
-    fig.legend(handles, labels, loc="outside lower center", ncols=across)
-    fig.suptitle(title, fontsize=10)
-    return list(axes.flat)
+    best, corners = 0.0, [(ends[0], 0.0)]
+    for label in costs.sort_values(kind="stable").index:
+        if means[label] > best:
+            best = means[label]
+            corners.append((costs[label], best))
+    return np.array([*corners, (ends[1], best)])
+
+
+def _taken(ax: Axes, rows: pd.DataFrame, x: pd.Series, cost: str, front: np.ndarray) -> np.ndarray:
+    """Boxes (n, 4) in pixels of marks, intervals, ranges of costs, and the lines."""
+    shown = spanned(rows)
+    y, (left, right) = shown["mean"], ax.get_xlim()
+    least, most = (rows.get(f"{cost} {end}", x).where(rows[cost] > 0, x) for end in ("min", "max"))
+    zero = pd.Series([0.0])
+    lines = [
+        (x, shown["lower"].fillna(y), x, shown["upper"].fillna(y)),
+        (least, y, most, y),
+        (front[:-1, 0], front[:-1, 1], front[1:, 0], front[:-1, 1]),
+        ([left], zero, [right], zero),
+    ]
+    half = 3.5 * ax.figure.dpi / 72
+    found = []
+    for left, lower, right, upper in lines:
+        first = ax.transData.transform(np.transpose([left, lower]))
+        last = ax.transData.transform(np.transpose([right, upper]))
+        found.append(np.hstack([first - half / 3, last + half / 3]))
+    marks = ax.transData.transform(np.transpose([x, y]))
+    return np.vstack([*found, np.hstack([marks - half, marks + half])])
 
 
 def _range(row: pd.Series, cost: str) -> list[list[float]] | None:
@@ -82,20 +109,19 @@ def _range(row: pd.Series, cost: str) -> list[list[float]] | None:
     return [[row[cost] - row[f"{cost} min"]], [row[f"{cost} max"] - row[cost]]]
 
 
-def _ticks(ax: Axes, paid: pd.Series, nothing: float | None) -> None:
-    """Plain numbers, and "none" for methods without cost, left of a dotted line."""
-    low, high = ax.get_xlim()
+def _ticks(ax: Axes, paid: pd.Series, nothing: float) -> None:
+    """Plain numbers, and "none" for what has no cost, left of a dotted line."""
+    high = ax.get_xlim()[1]
     wide = paid.max() > 50 * paid.min()
     ticks = LogLocator(subs=(1,) if wide else (1, 2, 5)).tick_values(paid.min(), high)
-    first = low if nothing is None else 2 * nothing
+    first = nothing * 1.5
     ticks = [tick for tick in ticks if first < tick <= high]
     if paid.nunique() == 1:  # around one number there is no range to divide
         ticks = [paid.iloc[0]]
-    if nothing is not None:
-        ticks = [nothing, *ticks]
-        ax.axvline(first, color=GREY, linewidth=0.8, linestyle=":")
-    ax.xaxis.set_major_locator(FixedLocator(ticks))
+    ax.axvline(first, color=GREY, linewidth=0.8, linestyle=":")
+    ax.xaxis.set_major_locator(FixedLocator([nothing, *ticks]))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(
-        FuncFormatter(lambda value, _: "none" if value == nothing else f"{value:,.10g}")
+        FuncFormatter(lambda x, _: "none" if x == nothing else f"{float(f'{x:.3g}'):,.10g}")
     )
+    ax.grid(False, axis="x")

@@ -1,5 +1,7 @@
 """Mean ranks of methods over data sets and seeds."""
 
+from collections.abc import Sequence
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -11,7 +13,13 @@ from cptlab.lab.figures.style import WIDEST
 
 
 def rank_plot(
-    table: pd.DataFrame, *, ax: Axes, title: str = "", labels: bool = True, over: str = "data set"
+    table: pd.DataFrame,
+    *,
+    ax: Axes,
+    title: str = "",
+    labels: bool = True,
+    over: str = "data set",
+    order: Sequence[str] = (),
 ) -> Axes:
     """Mean rank of each method with its interval; 1 is best.
 
@@ -21,11 +29,12 @@ def rank_plot(
         title: title of the panel.
         labels: write the method names on the y axis.
         over: the unit within which methods are ranked, in the singular.
+        order: of the methods from top to bottom; the fixed one if left out.
 
     Raises:
         ValueError: if the table has no rows.
     """
-    method_intervals(table, metric="rank", ax=ax, title=title, labels=labels)
+    method_intervals(table, metric="rank", ax=ax, title=title, labels=labels, order=order)
     sets, count = table[["datasets", "n"]].iloc[0]
     ax.set_xlim(0.5, len(table) + 0.5)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=2))
@@ -35,7 +44,7 @@ def rank_plot(
 
 
 def rank_panels(table: pd.DataFrame, fig: Figure, *, over: str = "data set") -> list[Axes]:
-    """A `rank_plot` for each imbalance ratio, side by side.
+    """A `rank_plot` for each imbalance ratio, side by side, sorted by the smallest.
 
     Args:
         table: tables of `cptlab.lab.study.tables.rank_table` with the column "tau".
@@ -43,10 +52,11 @@ def rank_panels(table: pd.DataFrame, fig: Figure, *, over: str = "data set") -> 
         over: the unit within which methods are ranked, in the singular.
     """
     taus = list(dict.fromkeys(table["tau"]))
-    fig.set_size_inches(min(3 * len(taus) + 2, WIDEST), 1.3 + 0.22 * table["method"].nunique())
+    order = list(table[table["tau"] == min(taus)].sort_values("mean", kind="stable")["method"])
+    fig.set_size_inches(WIDEST, 1.4 + 0.2 * len(order))
     axes = fig.subplots(1, len(taus), squeeze=False)[0]
     for ax, tau in zip(axes, taus, strict=True):
-        rows = table[table["tau"] == tau]
-        rank_plot(rows, ax=ax, title=f"τ = {tau:g}", labels=ax is axes[0], over=over)
+        rows, first = table[table["tau"] == tau], ax is axes[0]
+        rank_plot(rows, ax=ax, title=f"τ = {tau:g}", labels=first, over=over, order=order)
     explain(fig, keys(table))
     return list(axes)

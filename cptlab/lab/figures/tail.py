@@ -1,4 +1,4 @@
-"""Accuracy on rare classes: gains by training images, and thirds of the long tail."""
+"""Accuracy on rare classes: gains by thirds of the long tail and by training images."""
 
 from collections.abc import Sequence
 from textwrap import fill
@@ -9,14 +9,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from cptlab.lab.figures.bars import keys, whiskers, with_keys
+from cptlab.lab.figures.bars import explain, keys, whiskers
+from cptlab.lab.figures.forest import draw_forest, forest_height, rows_of, verdict_keys
 from cptlab.lab.figures.seeds import training_curves
-from cptlab.lab.figures.style import BLACK, GREY, MATH, method_look, method_order
+from cptlab.lab.figures.style import (
+    BLACK,
+    GREY,
+    MATH,
+    WIDEST,
+    method_look,
+    method_order,
+)
 
-THIRDS = ["head", "medium", "tail"]
 
-
-def gains_by_shots(table: pd.DataFrame, ax: Axes) -> Axes:
+def gains_by_shots(table: pd.DataFrame, ax: Axes, order: Sequence[str] = ()) -> Axes:
     """Gain over zero-shot by the training images of a class: a mark per method with interval.
 
     Numbers of images are equally spaced, many to few, with the number of classes below each.
@@ -24,6 +30,7 @@ def gains_by_shots(table: pd.DataFrame, ax: Axes) -> Axes:
     Args:
         table: what `cptlab.lab.study.tables.gain_table` returns.
         ax: axes to draw on; the legend is the caller's.
+        order: of the methods from left to right; the fixed one if left out.
 
     Raises:
         ValueError: if the table has no rows.
@@ -31,7 +38,7 @@ def gains_by_shots(table: pd.DataFrame, ax: Axes) -> Axes:
     if table.empty:
         raise ValueError("There are no gains to draw: give runs of zero-shot and of others.")
     counts = table.groupby("n_k", sort=False)["classes"].max()
-    order = method_order(table["method"])
+    order = order or method_order(table["method"])
     for shift, label in zip(_spread(len(order), 0.6), order, strict=True):
         rows = table[table["method"] == label]
         x, look = counts.index.get_indexer(rows["n_k"]) - shift, method_look(label)
@@ -69,7 +76,7 @@ def few_shot_panels(table: pd.DataFrame, fig: Figure) -> list[Axes]:
         raise ValueError("There is nothing to draw: give runs of a method other than zero-shot.")
     across = min(4, len(order))
     down = -(-len(order) // across)
-    fig.set_figheight(0.8 + 1.6 * down)
+    fig.set_figheight(0.9 + 1.6 * down)
     axes = list(fig.subplots(down, across, sharex=True, sharey=True, squeeze=False).flat)
     means = table.set_index(["method", "shots"])["mean"]
     references = {}
@@ -89,49 +96,33 @@ def few_shot_panels(table: pd.DataFrame, fig: Figure) -> list[Axes]:
         ax.set_axis_off()
     for ax in axes[: len(order)][-across:]:  # in some columns the last panel is empty
         ax.tick_params(labelbottom=True)
-    fig.supxlabel("training images of every class", fontsize=9)
+    last = across * (down - 1)
+    axes[last].set_xlabel("training images of every class", fontsize=8)
     fig.supylabel("accuracy on all classes (%)", fontsize=9)
     told = references | keys(table[table["method"].isin(order)], "band")
-    fig.legend(told.values(), told, loc="outside upper right", ncols=len(told))
+    explain(fig, told)
     return axes[: len(order)]
 
 
-def thirds_bars(table: pd.DataFrame, ax: Axes) -> Axes:
-    """Accuracy of the head, medium and tail third of the classes: a bar per method with interval.
+def tail_panels(thirds: pd.DataFrame, gains: pd.DataFrame, fig: Figure) -> list[Axes]:
+    """Differences by thirds of the long tail (`forest_panels`); below, `gains_by_shots` with the
+    same marks, from left to right as the rows are from top to bottom.
 
     Args:
-        table: a row per method and metric "head", "medium", "tail": columns "method", "metric",
-            and the numbers of `cptlab.lab.study.summary.summarise` in percent.
-        ax: axes to draw on; the legend is the caller's.
+        thirds: as for `forest_panels`, with "tau"; gains: as for `gains_by_shots`.
+        fig: empty figure to fill; its size is set.
+
+    Returns:
+        The axes of the thirds, then those of the gains.
     """
-    order = method_order(table["method"])
-    width = 0.82 / len(order)
-    for shift, label in zip(_spread(len(order), 0.82 - width), order, strict=True):
-        rows = table[table["method"] == label].set_index("metric").loc[THIRDS]
-        x, look = np.arange(len(THIRDS)) + shift, method_look(label)
-        ax.bar(x, rows["mean"], 0.9 * width, color=look.color, alpha=0.35)
-        whiskers(ax, x, rows, look, along="y", size=5, cap=2, label=label)
-    ax.set_xticks(range(len(THIRDS)), [f"{name} third" for name in THIRDS])
-    # intervals of few seeds may reach beyond what an accuracy can be
-    ax.set(ylabel="class accuracy (%)", ylim=(0, min(102, ax.get_ylim()[1])))
-    ax.grid(False, axis="x")
-    ax.tick_params(axis="x", length=0)
-    return ax
-
-
-def tail_panels(table: pd.DataFrame, gains: pd.DataFrame, fig: Figure, title: str = "") -> None:
-    """`thirds_bars` above `gains_by_shots`, with one legend.
-
-    fig: empty figure to fill; its size is set.
-    """
-    fig.set_size_inches(7, 6.2)
-    above, below = fig.subplots(2, 1)
-    thirds_bars(table, above)
-    gains_by_shots(gains, below)
-    above.set_title(title)
-    handles, labels = with_keys(above, pd.concat([table, gains]))
-    across = 4 if max(map(len, table["method"])) < 24 else 2
-    fig.legend(handles, labels, loc="outside lower center", ncols=across)
+    height = forest_height(thirds)
+    fig.set_size_inches(WIDEST, height + 3.6)
+    above, below = list(fig.subfigures(2, 1, height_ratios=[height + 0.3, 3.3]))
+    axes = [*draw_forest(thirds, above), below.subplots()]
+    gains_by_shots(gains, axes[-1], rows_of(thirds))
+    explain(above, keys(thirds) | verdict_keys(thirds))
+    explain(below, keys(gains))
+    return axes
 
 
 def _in_powers_of_two(ax: Axes, numbers: Sequence[int]) -> None:

@@ -10,13 +10,14 @@ import pandas as pd
 from cptlab.lab.runs.results import Result
 from cptlab.lab.study.beside import GAIN
 from cptlab.lab.study.claims.variants import PLAIN, ZERO_SHOT
-from cptlab.lab.study.paired import file_part, paired, sentences, taking_part
+from cptlab.lab.study.paired import REFERENCES, file_part, paired, sentences, taking_part
 from cptlab.lab.study.profile import Profile
 from cptlab.lab.study.summary import corrected, summarise
 from cptlab.lab.study.tables import for_every_seed, gain_table, rank_table
 
 METRICS = ["H", "base", "new", "head", "medium", "tail", GAIN]
 SHOWN = ["H", "base", "new", "tail"]
+THIRDS = ["head", "medium", "tail"]
 TAIL = (ZERO_SHOT, "CoOp", PLAIN, "PromptSRC", "DeKg", "CPT (sum)", "CPT (pair mean)")
 """Methods whose tail is shown, unless others were chosen."""
 MOST = 9
@@ -86,6 +87,24 @@ def main_findings(gaps: pd.DataFrame) -> str:
     return sentences(gaps[(gaps["metric"] == "H") | smallest])
 
 
+def drawn(gaps: pd.DataFrame) -> pd.DataFrame:
+    """Those of `gaps` that the figure of the table shows, with the column "panel".
+
+    To zero-shot H at the smallest and the largest imbalance ratio, accuracy on new classes and on
+    the tail at the smallest; to what else there is H and the tail there.
+    """
+    least, most = gaps["tau"].min(), gaps["tau"].max()
+    panels = [("H", least), ("H", most), ("new", least), ("tail", least)]
+    parts = []
+    for name in dict.fromkeys([*REFERENCES[::-1], *gaps["reference"]]):
+        own = gaps[gaps["reference"] == name]
+        for metric, tau in dict.fromkeys(panels) if len(own) else ():
+            rows = own[(own["metric"] == metric) & (own["tau"] == tau)]
+            parts.append(rows.assign(panel=f"{metric}, τ = {tau:g}" if most > least else metric))
+        panels = [("H", least), ("tail", least)]
+    return pd.concat(parts) if parts else gaps.assign(panel="")
+
+
 def by_reference(gaps: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """The differences to each reference by its part of a file's name: "ivlp", "zero_shot"."""
     groups = gaps.groupby("reference", sort=False)
@@ -94,4 +113,12 @@ def by_reference(gaps: pd.DataFrame) -> dict[str, pd.DataFrame]:
 
 def thirds(table: pd.DataFrame) -> pd.DataFrame:
     """`summary.summarise` of the head, medium and tail thirds by method."""
-    return summarise(table, ["head", "medium", "tail"], by=["method"])
+    return summarise(table, THIRDS, by=["method"])
+
+
+def thirds_gaps(table: pd.DataFrame) -> pd.DataFrame:
+    """Differences to zero-shot in the thirds, a family, with "panel" for a figure."""
+    found = gaps(table, THIRDS[::-1], [ZERO_SHOT])
+    return found.assign(panel=found["metric"] + " third").sort_values(
+        "metric", key=lambda names: names.map(THIRDS[::-1].index), kind="stable"
+    )

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
+from cptlab.lab.study import comparison
 from cptlab.lab.study.claims.variants import PLAIN, ZERO_SHOT
 from cptlab.lab.study.paired import paired, taking_part
 from cptlab.lab.study.summary import corrected, summarise, text_of
@@ -19,6 +20,12 @@ MAIN = "CPT (pair mean)"
 def accuracies(table: pd.DataFrame, tau: float) -> pd.DataFrame:
     """`summary.summarise` of `METRICS` at an imbalance ratio."""
     return summarise(table[table["tau"] == tau], METRICS, by=["method"])
+
+
+def gains(table: pd.DataFrame, tau: float) -> pd.DataFrame:
+    """H minus zero-shot's at an imbalance ratio, corrected among all of `comparison.gaps`."""
+    found = comparison.gaps(table, comparison.SHOWN, [ZERO_SHOT])
+    return found[(found["metric"] == "H") & (found["tau"] == tau)]
 
 
 def cells(accuracies: pd.DataFrame) -> pd.DataFrame:

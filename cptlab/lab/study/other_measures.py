@@ -72,6 +72,11 @@ def over_zero_shot(table: pd.DataFrame) -> pd.DataFrame:
     return corrected(_with_numbers(compared(differences(known, ZERO_SHOT, values), values)))
 
 
+def drawn(gaps: pd.DataFrame) -> pd.DataFrame:
+    """What `over_zero_shot` returns, with the columns "reference" and "panel" for a figure."""
+    return gaps.assign(reference=ZERO_SHOT, panel=gaps["metric"].map(NAMES))
+
+
 def names_of(measured: pd.DataFrame) -> dict[str, str]:
     """Metric -> name of the measures in a table, in its order."""
     return {metric: NAMES[metric] for metric in dict.fromkeys(measured["metric"])}

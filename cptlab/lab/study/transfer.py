@@ -30,12 +30,6 @@ def summary(table: pd.DataFrame, kind: Kind) -> pd.DataFrame:
     return summarise(table, metrics(table, kind))
 
 
-def names(table: pd.DataFrame, kind: Kind) -> dict[str, str]:
-    """Metric -> title of its panel: the mean, then the parts."""
-    short = {name: name.removeprefix(f"{kind} ") for name in parts(table, kind)}
-    return {f"{kind}s": "mean"} | short
-
-
 def ranks(table: pd.DataFrame, kind: Kind) -> pd.DataFrame:
     """`rank_table` of each imbalance ratio: methods are ranked on each part within each seed."""
     seeded, keys = for_every_seed(table, ZERO_SHOT), ["tau", "method", "seed", "dataset"]
@@ -53,6 +47,21 @@ def gaps(table: pd.DataFrame, kind: Kind) -> pd.DataFrame:
     """Differences run by run to IVLP and zero-shot, on the source and in the mean over parts."""
     seeded = for_every_seed(table, ZERO_SHOT)
     return corrected(paired(seeded, ["source", f"{kind}s"], taking_part(seeded["method"])))
+
+
+def drawn(gaps: pd.DataFrame, kind: Kind) -> pd.DataFrame:
+    """Those of `gaps` that the figure shows, with the column "panel": the mean over parts at each
+    imbalance ratio, of many the smallest and the largest; to zero-shot, then to IVLP.
+    """
+    taus = sorted(gaps["tau"].unique())
+    taus = taus if len(taus) < 4 else [taus[0], taus[-1]]
+    own = gaps[(gaps["metric"] == f"{kind}s") & gaps["tau"].isin(taus)]
+    own = own[own["method"] != ZERO_SHOT]  # that is the other difference, the other way round
+    own = own.assign(panel=[f"τ = {tau:g}" for tau in own["tau"]])
+    first = own["reference"] != ZERO_SHOT
+    return (
+        own.assign(first=first).sort_values(["first", "tau"], kind="stable").drop(columns="first")
+    )
 
 
 def main_findings(gaps: pd.DataFrame, kind: Kind) -> str:
