@@ -1,6 +1,7 @@
 """`cptlab.compare`, `cptlab.fit`, `cptlab.read_results`: questions of one's own, on own images."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -272,7 +273,9 @@ def test_the_command_leaves_table_figures_and_notebook(birds, tmp_path, monkeypa
     # among the methods, in the table of accuracies and in that of differences
     assert done.output.count("CPT (pair mean), lambda_rs = 0.2") >= 3
     assert (tmp_path / "mine/figures/comparison.png").stat().st_size > 10_000
-    assert "<h1" in (tmp_path / "mine/site/notebooks/compare.html").read_text(encoding="utf-8")
+    page = (tmp_path / "mine/site/notebooks/compare.html").read_text(encoding="utf-8")
+    alts = re.findall(r'<img alt="([^"]*)"', page)
+    assert len(alts) == 2 and all("τ = 0.06" in alt for alt in alts)
     assert set(cptlab.read_results("mine")["template"]) == {"a bird, a {}."}
 
 

@@ -11,7 +11,7 @@ from cptlab.lab.figures.style import stored_message
 
 DRAWN = ("png", "svg", "csv")
 """What `cptlab.lab.figures.style.save` writes of a figure."""
-METHODS = {"comparison": "study.plot()", "tail": "study.plot_tail()"}
+SHOWN_BY = {"comparison": "study.plot()", "tail": "study.plot_tail()"}
 """Figure -> code that shows it in a notebook without its name."""
 SIGNS = re.compile(r"([\\`*_{}\[\]<>$#|~])")
 
@@ -67,8 +67,10 @@ def title(folder: Path, name: str, texts: Mapping[str, str]) -> str:
 
 def alternative(folder: Path, name: str, texts: Mapping[str, str]) -> str:
     """Text in place of a figure: what it says, and what it shows."""
-    said, caption = stored_message(folder / f"{name}.png"), texts.get(name, name)
-    return f"{said.rstrip('.')}. {_first_sentence(caption)}" if said else caption
+    said, caption = stored_message(folder / f"{name}.png"), texts.get(name, "")
+    if said and caption:
+        return f"{said.rstrip('.')}. {_first_sentence(caption)}"
+    return said or caption or name
 
 
 def alternative_of_cell(code: str, folder: Path, texts: Mapping[str, str]) -> str:
@@ -76,7 +78,7 @@ def alternative_of_cell(code: str, folder: Path, texts: Mapping[str, str]) -> st
     shown = [
         alternative(folder, name, texts)
         for name in figures_of(folder, texts)
-        if f'"{name}"' in code or METHODS.get(name, f'"{name}"') in code
+        if f'"{name}"' in code or SHOWN_BY.get(name, f'"{name}"') in code
     ]
     return " ".join(shown) or "Figure of this cell."
 
