@@ -36,14 +36,12 @@ def background() -> list[str]:
 
 
 def findings() -> str:
-    """What the study in the repository says, as Markdown: a section of the README."""
+    """What the study in the repository says, as Markdown: picture and first section of README."""
     readme = (CARRIED / "README.md").read_text(encoding="utf-8")
-    section = readme.partition("## What it says\n")[2]
-    return (
-        re.split(r"^##", section, maxsplit=1, flags=re.MULTILINE)[0]
-        .strip()
-        .replace("](#", "](README.md#")
-    )
+    before, _, section = readme.partition("## What it says\n")
+    picture = "".join(before.partition("![")[1:])
+    section = re.split(r"^##", section, maxsplit=1, flags=re.MULTILINE)[0]
+    return f"{picture}\n{section}".strip().replace("](#", "](README.md#")
 
 
 def take_documents(source: Path, names: Iterable[str]) -> None:

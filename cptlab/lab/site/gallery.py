@@ -22,7 +22,7 @@ def gallery(folder: Path, texts: Mapping[str, str], notebooks: Iterable[Path]) -
     texts: caption of each figure, in the order of the page.
     """
     parts = ["# Figures", "What each figure says, with the numbers behind it."]
-    code = {path.stem: path.read_text(encoding="utf-8") for path in notebooks}
+    code = {path.stem: path.read_text(encoding="utf-8").replace('\\"', '"') for path in notebooks}
     drawn = figures_of(folder, texts)
     for name in drawn:
         links = [
@@ -30,7 +30,7 @@ def gallery(folder: Path, texts: Mapping[str, str], notebooks: Iterable[Path]) -
             for kind in DRAWN
             if (folder / f"{name}.{kind}").is_file()
         ]
-        shown = [stem for stem, text in code.items() if f'\\"{name}\\"' in text]
+        shown = [stem for stem, text in code.items() if _shows(text, name)]
         links += [f"[Notebook](notebooks/{stem}.ipynb)" for stem in shown[:1]]
         alt = json.dumps(alternative(folder, name, texts), ensure_ascii=False)
         caption = plain(texts.get(name, ""))
@@ -75,12 +75,13 @@ def alternative(folder: Path, name: str, texts: Mapping[str, str]) -> str:
 
 def alternative_of_cell(code: str, folder: Path, texts: Mapping[str, str]) -> str:
     """Text in place of the pictures of a cell: of the figures that it names."""
-    shown = [
-        alternative(folder, name, texts)
-        for name in figures_of(folder, texts)
-        if f'"{name}"' in code or SHOWN_BY.get(name, f'"{name}"') in code
-    ]
+    drawn = figures_of(folder, texts)
+    shown = [alternative(folder, name, texts) for name in drawn if _shows(code, name)]
     return " ".join(shown) or "Figure of this cell."
+
+
+def _shows(code: str, name: str) -> bool:
+    return f'"{name}"' in code or SHOWN_BY.get(name, f'"{name}"') in code
 
 
 def plain(text: str) -> str:
