@@ -38,3 +38,17 @@ def test_what_is_separable_is_named_and_the_rest_counted():
     assert first.endswith("not separable 1; no verdict, as runs are missing 1 more.")
     only, _ = headlines.against(methods({"Zero-shot": 0.0, "CoOp": 0.0}))
     assert "above none; below none; not separable 1." in only
+
+
+def test_a_loss_is_told_with_what_is_separable():
+    columns = ["loss", "point", "weight", "usual", "metric", "mean", "lower", "upper", "adjusted"]
+    rows = [
+        ["RS", "0.1", 0.1, True, "H", 0.4, 0.2, 0.7, 0.01],
+        ["RS", "0.3", 0.3, False, "H", 0.2, -0.1, 0.5, 0.2],
+        ["RS", "0.1", 0.1, True, "tail", 3.0, 2.0, 4.0, 0.01],
+    ]
+    table = pd.DataFrame(rows, columns=columns)
+    told = "**L_RS raises H at a weight of 0.1.** In points, by weight: 0.1: +0.4 (0.2 to 0.7)."
+    assert headlines.response(table, "RS") == told
+    none = headlines.response(table.assign(adjusted=0.2), "RS")
+    assert none == "**L_RS changes H separably at no weight.**"

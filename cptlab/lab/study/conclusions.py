@@ -154,7 +154,7 @@ def responses(gains: pd.DataFrame, levels: pd.DataFrame) -> list[str]:
             rows = gains[(gains["loss"] == loss) & (gains["metric"] == metric)]
             if rows.empty:
                 continue
-            values = ", ".join(f"{row.point}: {_interval(row)}" for row in rows.itertuples())
+            values = ", ".join(f"{row.point}: {interval_text(row)}" for row in rows.itertuples())
             unit = "in units of the mean over pairs; " if loss == "TETF" else ""
             found.append(
                 f"{message(gains, metric, loss)}. By weight, in points against the same runs "
@@ -198,10 +198,10 @@ def cost(main: pd.DataFrame) -> list[str]:
 def difference(row: Any, seeds: int = 0) -> str:
     """ "IVLP +0.7 (0.3 to 1.0)", with the number of seeds if it has fewer."""
     fewer = f" [{row.n // row.datasets} seeds]" if row.n // row.datasets < seeds else ""
-    return f"{row.method} {_interval(row)}{fewer}"
+    return f"{row.method} {interval_text(row)}{fewer}"
 
 
-def _interval(row: Any) -> str:
+def interval_text(row: Any) -> str:
     """ "+0.7 (0.3 to 1.0)"."""
     if np.isnan(row.lower):
         return f"{row.mean:+.1f} (no interval)"

@@ -15,7 +15,15 @@ from cptlab.lab.study import dose, families
 from cptlab.lab.study.claims.confirmatory import confirmatory
 from cptlab.lab.study.claims.told import estimate_text
 from cptlab.lab.study.claims.variants import LOSSES, ZERO_SHOT
-from cptlab.lab.study.conclusions import METRICS, NO_VERDICT, difference, main_runs, sides
+from cptlab.lab.study.conclusions import (
+    LEVEL,
+    METRICS,
+    NO_VERDICT,
+    difference,
+    interval_text,
+    main_runs,
+    sides,
+)
 from cptlab.lab.study.dose_message import message
 from cptlab.lab.study.profile import Profile
 
@@ -32,11 +40,24 @@ def headlines(
     """
     responses = dose.responses(dose.doses(table, results))
     told = [
-        *(f"**{message(responses, 'H', loss)}.**" for loss in LOSSES.values()),
+        *(response(responses, loss) for loss in LOSSES.values()),
         *against(main_runs(profile, table)),
     ]
     claims = claims_table(confirmatory(table, families.families(profile)))
     return f"{claims}\n" + "".join(f"- {text}\n" for text in told)
+
+
+def response(table: pd.DataFrame, loss: str) -> str:
+    """At which weights a loss changes H, and by how much where that is separable.
+
+    table: what `dose.responses` returns.
+    """
+    rows = table[(table["loss"] == loss) & (table["metric"] == "H")]
+    rows = rows[rows["adjusted"] <= LEVEL].sort_values("weight")
+    points = ", ".join(f"{row.point}: {interval_text(row)}" for row in rows.itertuples())
+    return f"**{message(table, 'H', loss)}.**" + (
+        f" In points, by weight: {points}." * bool(points)
+    )
 
 
 def claims_table(claims: pd.DataFrame) -> str:
