@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib
+import re
 from types import SimpleNamespace
 
 import pandas as pd
@@ -18,6 +19,7 @@ from cptlab.lab.bench.methods import Timed, in_memory, method_rows, parameters_a
 from cptlab.lab.cli.main import commands
 from cptlab.lab.study import lineup
 from cptlab.lab.study.profiles import FULL, PAPER
+from cptlab.lab.workspace import CHECKOUT
 from cptlab.methods import (
     CPT,
     DPC,
@@ -204,6 +206,12 @@ def test_parameters_at_vit_b_16_are_counted_by_label():
     """On shapes alone; their numbers are in test_methods_compared.py."""
     counts = parameters_at(lineup.methods(PAPER))
     assert (counts["Zero-shot"], counts["CPT (sum)"], counts["DeKg"]) == (0, 46_080, 331_904)
+    page = (CHECKOUT / "docs/methods.md").read_text(encoding="utf-8")
+    told = re.findall(r"^\| ([^|]+) \|.*\| ([\d,]+) \|$", page, re.MULTILINE)
+    assert len(told) > 12
+    for labels, count in told:
+        for label in labels.split(", "):
+            assert counts.get(label, counts.get(f"{label} (sum)")) == int(count.replace(",", ""))
 
 
 def test_what_is_measured_on_which_backbone(backbone, monkeypatch):

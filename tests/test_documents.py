@@ -114,8 +114,17 @@ SMALL_PAPER = dataclasses.replace(
 SMALL = {"--out": "out", "--profile": "smoke", "--jobs": "1"}
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """Store with a run of the profile smoke."""
+    folder = tmp_path_factory.mktemp("finished")
+    line = "run --method zero_shot --dataset activities --profile smoke --out"
+    assert CliRunner().invoke(commands, [*line.split(), str(folder)]).exit_code == 0
+    return folder / "runs"
+
+
 @pytest.fixture
-def user(tmp_path, monkeypatch):
+def user(tmp_path, monkeypatch, finished):
     """Somebody with a folder of images, one of the paper's data sets, and finished runs."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("CPTLAB_DATA", str(tmp_path / "data"))
@@ -129,8 +138,6 @@ def user(tmp_path, monkeypatch):
     figures.mkdir(parents=True)
     for name in ("tab1_ablation.png", "tab1_ablation.csv", "runs.csv"):
         shutil.copy(CHECKOUT / "figures" / name, figures)
-    (tmp_path / "figures").mkdir()
-    shutil.copy(CHECKOUT / "figures/full.tar.xz", tmp_path / "figures")
     some = study()
     shutil.copytree(RUNS, tmp_path / "out/runs")
     monkeypatch.setitem(profiles.PROFILES, "paper", SMALL_PAPER)
@@ -139,7 +146,10 @@ def user(tmp_path, monkeypatch):
     monkeypatch.setattr(batch, "execute_notebook", lambda *arguments: None)
     for place in (batch, site):  # there is nothing to make pages of; `test_site.py` does
         monkeypatch.setattr(place, "build_site", lambda profile, folders: folders.site)
-    archive.pack([load_result(RUNS, next(iter(some)))], tmp_path / "study.tar.xz")
+    (tmp_path / "figures").mkdir()
+    for file in ("study.tar.xz", "figures/study.tar.xz", "figures/full.tar.xz"):
+        archive.pack([load_result(RUNS, next(iter(some)))], tmp_path / file)
+    shutil.copytree(finished, tmp_path / "out/runs", dirs_exist_ok=True)
     shutil.copytree(RUNS, tmp_path / "shared/runs")
     shutil.copytree(CHECKOUT / "docs", tmp_path / "docs")
     monkeypatch.setattr(registry, "_named", {})  # a method of one's own is known to this test alone
@@ -170,6 +180,14 @@ def test_every_command_runs(line, user):
         assert re.search(r"(needs|data.*) .*not there|sees no GPU", f"{done.exception}")
     else:
         assert done.exit_code == 0, f"{done.output}{done.exception!r}"
+
+
+def test_files_that_the_page_on_code_names_are_there():
+    named = set(re.findall(r"\b\w+\.py\b", _text(CHECKOUT / "docs/code.md")))
+    there = {
+        path.name for top in ("cptlab", "docs", "tests") for path in CHECKOUT.glob(f"{top}/**/*.py")
+    }
+    assert len(named) > 40 and named <= there
 
 
 def test_make_help_lists_what_documents_use():
