@@ -6,7 +6,6 @@ import shutil
 
 import pytest
 from click.testing import CliRunner
-from edited_files import edited
 from tiny_explorer import PROFILE
 
 from cptlab.lab.cli.run import run as run_command
@@ -23,6 +22,7 @@ from cptlab.lab.explore.choice import (
 from cptlab.lab.explore.command import command_of
 from cptlab.lab.explore.weights import around, nearest, with_weights
 from cptlab.lab.runs.results import RESULT, Result
+from cptlab.lab.runs.stored import PROMPTS
 from cptlab.lab.study.lineup import methods
 from cptlab.methods import CPT, CoOp
 from cptlab.methods.parts.balance import Balance
@@ -64,12 +64,12 @@ def test_results_that_cannot_be_shown_are_counted(store, tmp_path):
     copy = shutil.copytree(store, tmp_path / "copy")
     damaged, archived, whole = sorted(copy.glob(f"*/{RESULT}"))
     damaged.write_text("{")
-    edited(archived, lambda values: values.update(archived=True))
+    (archived.parent / PROMPTS).unlink()
     runs, remarks = finished(PROFILE, copy)
     assert [r.spec.run_id for r in runs] == [whole.parent.name]
     assert len(remarks) == 2
     assert remarks[0].startswith("1 results in") and "damaged" in remarks[0]
-    assert remarks[1].startswith("1 runs came from an archive without their prompts")
+    assert remarks[1].startswith("1 results in") and "have no prompts" in remarks[1]
 
 
 def test_labels_are_those_of_figures_and_name_what_differs():

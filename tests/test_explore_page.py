@@ -6,10 +6,11 @@ import pytest
 from explorer_lab import resize
 from tiny_explorer import PROFILE
 
-from cptlab.lab.explore import map_panel
-from cptlab.lab.explore import page as page_module
+from cptlab.geometry import cosine_matrix
 from cptlab.lab.explore.choice import finished
-from cptlab.lab.explore.page import page_html, page_of
+from cptlab.lab.explore.content import classes_content, map_content, matrix_content
+from cptlab.lab.explore.page import page_html
+from cptlab.lab.explore.scene import scene_of
 
 pytest_plugins = ["browser", "explorer_store"]
 CHOSEN = "return [...document.querySelectorAll('.cptlab-map .chosen')].map("
@@ -19,19 +20,26 @@ CROSS = "return document.querySelector('.cross').getAttribute('d')"
 
 
 @pytest.fixture
-def run(store, monkeypatch):
-    """A finished run; its map shows the first two dimensions, which takes no time."""
-    for module in (map_panel, page_module):
-        monkeypatch.setattr(module, "plane", lambda texts, like=None: texts[:, :2].numpy())
-    (found,) = [one for one in finished(PROFILE, store)[0] if one.label == "IVLP"]
-    return found
+def page(store):
+    """Matrix and map of a finished run; the map shows the first two dimensions of its texts."""
+    run = finished(PROFILE, store)[0][0]
+    scene = scene_of(run.spec)
+    texts = scene.texts_of(run.result.model())
+    panels = {"frozen": scene.cosines, "run": cosine_matrix(texts).numpy()}
+    classes = classes_content(scene)
+    maps = {"run": (texts[:, :2].numpy(), panels["run"])}
+    return page_html(
+        {
+            "matrix": classes | matrix_content(scene, panels),
+            "map": classes | map_content(scene, maps),
+        }
+    )
 
 
-def test_a_page_has_everything_in_it(run):
-    html = page_of(run.result, "IVLP")
-    assert html.count("<script>") == html.count("</script>") == 2
-    assert html.count("data:image/png;base64,") == 2 * 5 + 2 + 1  # classes, matrices, the scale
-    assert "src=" not in html.replace("image.src =", "") and "import " not in html
+def test_a_page_has_everything_in_it(page):
+    assert page.count("<script>") == page.count("</script>") == 2
+    assert page.count("data:image/png;base64,") == 2 * 5 + 2 + 1  # classes, matrices, the scale
+    assert "src=" not in page.replace("image.src =", "") and "import " not in page
 
 
 def test_a_name_cannot_end_a_script():
@@ -41,10 +49,10 @@ def test_a_name_cannot_end_a_script():
 
 
 @pytest.mark.slow
-def test_what_one_points_at_the_other_marks(browser, run, tmp_path):
+def test_what_one_points_at_the_other_marks(browser, page, tmp_path):
     from selenium.webdriver import ActionChains
 
-    (tmp_path / "page.html").write_text(page_of(run.result, "IVLP"), encoding="utf-8")
+    (tmp_path / "page.html").write_text(page, encoding="utf-8")
     resize(browser, 1280)
     browser.get((tmp_path / "page.html").as_uri())
     frame = browser.execute_script("return document.querySelectorAll('.cptlab-matrix')[1]")

@@ -140,7 +140,7 @@ def test_a_narrow_window_shows_everything(lab):
 def test_everything_works_by_keyboard_and_has_a_name(lab):
     browser, _ = lab
     here = "return document.activeElement"
-    button = wait(browser, "return document.querySelector('.cptlab-buttons button')")
+    button = wait(browser, "return document.querySelector('.cptlab-map button')")
     press(browser, button, "ENTER")
     assert browser.execute_script(here) == button
     assert button.get_attribute("aria-pressed") == "true"
@@ -152,10 +152,10 @@ def test_everything_works_by_keyboard_and_has_a_name(lab):
     name = last.get_attribute("aria-label").split(",")[0]
     details = "return document.querySelector('.cptlab-map').parentElement.innerText"
     assert name in browser.execute_script(details)
-    before = rows(browser)
+    before = list(rows(browser))
     press(browser, menu(browser, "method"), "ARROW_DOWN")
     assert browser.execute_script(here).accessible_name == "method"
-    wait(browser, f"return !document.body.innerText.includes({list(before)[1]!r})")
+    wait(browser, f"return {TITLES}[1] !== {before[1]!r}")
     box = browser.execute_script("return document.querySelector('.cptlab-choices input')")
     press(browser, box, "SPACE")
     wait(browser, "return document.querySelectorAll('.cptlab-prediction th').length === 4")
@@ -173,5 +173,5 @@ def test_everything_works_by_keyboard_and_has_a_name(lab):
     wait(browser, f"return /epoch 1 of 2/.test({TITLES}[1])", "errors")
     assert browser.execute_script(here) == stop  # the focus goes to what can be pressed
     press(browser, stop, "ENTER")
+    wait(browser, "return document.activeElement.textContent === 'Train with these'")
     said(browser, "Stopped; started again")
-    assert browser.execute_script(here) == train

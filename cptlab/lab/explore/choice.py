@@ -12,7 +12,7 @@ from typing import Any
 
 from cptlab.lab.runs.inputs import content_once
 from cptlab.lab.runs.results import Result, load_result
-from cptlab.lab.runs.stored import RESULT, read
+from cptlab.lab.runs.stored import PROMPTS, RESULT, read
 from cptlab.lab.study.claims.variants import CPT, GLOBAL_ETF, ZERO_SHOT
 from cptlab.lab.study.lineup import BY_READING, methods, named
 from cptlab.lab.study.notebooks import STUDIES
@@ -73,9 +73,12 @@ def finished(profile: Profile, store: Path) -> tuple[list[Finished], list[str]]:
     Each remark is a sentence on results that are left out, and why.
     """
     found: dict[tuple[str, float, str, int], Finished] = {}
-    unread, archived, content = 0, 0, content_once()
+    unread, bare, content = 0, 0, content_once()
     missing: Counter[str] = Counter()
     for path in sorted(store.glob(f"*/{RESULT}")):
+        if not (path.parent / PROMPTS).exists():  # there may be thousands, which take long to read
+            bare += 1
+            continue
         try:
             values = read(path)
             spec = spec_from_dict(values["spec"])
@@ -93,18 +96,16 @@ def finished(profile: Profile, store: Path) -> tuple[list[Finished], list[str]]:
         result = load_result(store, spec, content, values)
         if result is None:
             unread += 1
-        elif result.details.get("archived"):
-            archived += 1
         else:
             run = Finished(result, label_of(spec, profile))
             found.setdefault(run.key, run)  # with and without a curve it is the same run
     remarks = [f"{count} results are left out. {reason}" for reason, count in missing.items()]
     if unread:
         remarks.append(f"{unread} results in {store} cannot be used (damaged, or of other data).")
-    if archived:
+    if bare:
         remarks.append(
-            f"{archived} runs came from an archive without their prompts and cannot be shown: "
-            f"delete their folders in {store}, and `cptlab figures` trains them again."
+            f"{bare} results in {store} have no prompts, as most of an archive, and cannot be "
+            "shown: delete their folders, and `cptlab figures` trains them again."
         )
     return sorted(found.values(), key=lambda run: run.key), remarks
 

@@ -40,7 +40,7 @@ function render({ model, el }) {
       frame.tabIndex = 0;
       frame.setAttribute("role", "application");
       frame.setAttribute("aria-label", `${title}: cosines of ${size} classes; arrow keys move`);
-      element("img", "", frame).src = image;
+      Object.assign(element("img", "", frame), { src: image, alt: "" }); // the frame has a name
       const cover = drawing("svg", { viewBox: `0 0 ${size} ${size}` }, frame);
       for (const border of borders) {
         drawing("path", { d: `M0 ${border}H${size}M${border} 0V${size}`, class: "border" }, cover);
@@ -68,7 +68,7 @@ function render({ model, el }) {
 
     const bar = element("div", "cptlab-scale", panels);
     element("span", "", bar).textContent = "cosine 1";
-    element("img", "", bar).src = scale.image;
+    Object.assign(element("img", "", bar), { src: scale.image, alt: "" });
     element("span", "", bar).textContent = `≤ ${scale.low.toFixed(1)}`;
 
     function point(row, column) {
