@@ -23,5 +23,7 @@ def test_similarity_says_how_often_pairs_inside_a_cluster_are_closer():
     assert (tidy["centred"] == np.concatenate([m.flatten() for m in found.centred.values()])).all()
     alone = found.statistics.head(1)
     assert similarity.message(alone).endswith("in 100 % of cases")
+    one = similarity.similarities_of(texts, torch.zeros_like(clusters), list("abcd"), apart)
+    assert one.statistics["cluster_auc"].dtype == float and "one cluster" in one.told
     nothing = alone.assign(cluster_auc=np.nan)
     assert "no pairs to compare" in similarity.message(nothing)

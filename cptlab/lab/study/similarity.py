@@ -98,7 +98,7 @@ def similarities_of(
         matrices={name: matrix[order][:, order].numpy() for name, matrix in matrices.items()},
         centred={name: matrix[order][:, order].numpy() for name, matrix in bare.items()},
         clusters=clusters[order].numpy(),
-        statistics=pd.DataFrame(rows),
+        statistics=pd.DataFrame(rows).astype({"cluster_auc": float}),  # None: nothing to compare
     )
 
 
