@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from textwrap import fill
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from matplotlib.markers import CARETLEFTBASE, CARETRIGHTBASE
 from matplotlib.ticker import MaxNLocator
 
 from cptlab.lab.figures.bars import explain, keys, spanned, whiskers
-from cptlab.lab.figures.style import GREY, method_look, method_order
+from cptlab.lab.figures.style import GREY, NAME, method_look, method_order
 
 ACROSS = 6
 """Panels side by side in which numbers can still be read."""
@@ -49,7 +50,8 @@ def method_intervals(
     if "Zero-shot" in order:
         mean = rows.loc["Zero-shot", "mean"]
         ax.axvline(mean, color=GREY, linewidth=0.8, linestyle=":", zorder=0)
-    ax.set_yticks(range(len(order)), reversed(order) if labels else [""] * len(order))
+    names = [fill(name, NAME) if labels else "" for name in reversed(order)]
+    ax.set_yticks(range(len(order)), names, fontsize=8)
     ax.set(xlabel=f"{metric} (%)", title=title, ylim=(-0.6, len(order) - 0.4))
     ax.grid(False, axis="y")
     return ax

@@ -11,13 +11,11 @@ from matplotlib.markers import CARETLEFTBASE, CARETRIGHTBASE
 from matplotlib.ticker import MaxNLocator
 
 from cptlab.lab.figures.bars import explain, keys, spanned, whiskers
-from cptlab.lab.figures.style import DARK, GREY, PALE, WIDEST, method_look
+from cptlab.lab.figures.style import DARK, GREY, NAME, PALE, WIDEST, method_look
 from cptlab.lab.study.comparison_message import holds
 
 ROW = 0.2
 """Inches of a row: names of 8 points, and air between them."""
-NAME = 26
-"""Letters of a method's name in a line."""
 
 
 def forest_panels(table: pd.DataFrame, fig: Figure) -> list[Axes]:

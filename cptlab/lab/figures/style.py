@@ -35,6 +35,7 @@ DARK, PALE = "#444444", "#E5E5E5"  # small text, grid lines
 
 WIDTH = 6.0  # inches: 900 pixels at 150 dpi, the width of a README
 WIDEST = 8.0  # where a README shrinks a figure to its width, 8 points can still be read
+NAME = 26  # letters of a method's name in a line beside its row
 DPI = 150
 LETTERS = 12.5
 """Of a headline, on an inch."""
