@@ -55,9 +55,8 @@ def response(table: pd.DataFrame, loss: str) -> str:
     rows = table[(table["loss"] == loss) & (table["metric"] == "H")]
     rows = rows[rows["adjusted"] <= LEVEL].sort_values("weight")
     points = ", ".join(f"{row.point}: {interval_text(row)}" for row in rows.itertuples())
-    return f"**{message(table, 'H', loss)}.**" + (
-        f" In points, by weight: {points}." * bool(points)
-    )
+    by_weight = f" In points, by weight: {points}." if points else ""
+    return f"**{message(table, 'H', loss)}.**{by_weight}"
 
 
 def claims_table(claims: pd.DataFrame) -> str:
