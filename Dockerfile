@@ -1,5 +1,6 @@
 # The README's two commands on the CPU, as a user without rights:
 #   docker build -t cptlab .
+# (on Linux --build-arg PIP_EXTRA_INDEX_URL=... with torch's index for the CPU saves some gigabytes)
 #   docker run --name study cptlab && docker cp study:/study/figures/demo .
 #   docker run --rm cptlab make test
 FROM python:3.11-slim-bookworm
@@ -13,8 +14,9 @@ RUN apt-get update \
 USER 1000:1000
 WORKDIR /study
 
-# torch for the CPU, and downloads stay out of the image
-ENV PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu PIP_NO_CACHE_DIR=1
+ARG PIP_EXTRA_INDEX_URL=
+# downloads stay out of the image
+ENV PIP_NO_CACHE_DIR=1
 COPY --chown=1000:1000 . .
 RUN make env
 
