@@ -85,7 +85,7 @@ def _write_study(
             "Results": [*results, "provenance"],
             "Notebooks": [name for name in names if name not in claims],
             "How to": documents.guides(),
-            "Background": ["cptlab in full <README>", *documents.background()],
+            "Background": ["The README <README>", *documents.background()],
             "Reference": [f"api/{name or 'cptlab'}" for name in API],
         }
     )
