@@ -262,6 +262,9 @@ def test_a_stored_figure_tells_its_message(tmp_path, ax):
     assert style.message(ax.figure) == ""
     ax.set_title("Costs $5 and a\nhalf")  # a name of somebody's own, and no formula
     assert style.message(ax.figure) == "Costs $5 and a half"
+    beside = ax.figure.add_subplot()
+    beside.set_title("a panel")
+    assert style.message(ax.figure) == ""  # what panels are called says nothing
     ax.figure.suptitle(r"$L_\mathrm{TETF}$ lowers H at $n_k$ = 1, τ = .06", **style.MATH)
     style.save(ax.figure, pd.DataFrame({"x": [1]}), tmp_path, "told")
     assert style.stored_message(tmp_path / "told.png") == "L_TETF lowers H at n_k = 1, τ = .06"

@@ -54,7 +54,10 @@ def take_documents(source: Path, names: Iterable[str]) -> None:
             continue
         taken.add(name)
         if path.suffix == ".md":
-            write(source / name, with_links(path.read_text(encoding="utf-8"), name, source, left))
+            text = path.read_text(encoding="utf-8")
+            if not text.startswith("# "):  # a table that was stored
+                text = f"# {path.stem}\n\n{text}"
+            write(source / name, with_links(text, name, source, left))
         else:
             copy(path, source / name)
 

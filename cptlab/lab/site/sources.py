@@ -144,7 +144,10 @@ def _provenance(profile: Profile, store: Path) -> str:
 def _reference(name: str) -> str:
     """The docstrings of a package and its modules, or of a module."""
     full = f"cptlab.{name}".rstrip(".")
-    parts = [f"# {full}", _module(full, name in ("checks", "seeds"))]
+    parts = [
+        f"# {full}" if name else f"# The package {full}",
+        _module(full, name in ("checks", "seeds")),
+    ]
     folder = Path(*cptlab.__path__, *name.split("."))
     if name and folder.is_dir():
         for found in pkgutil.walk_packages([str(folder)], f"{full}."):
