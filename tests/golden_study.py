@@ -14,7 +14,7 @@ from tiny_clip import tiny_clip
 from tiny_world import tiny_dataset
 
 from cptlab.data import Task
-from cptlab.lab.figures import method_intervals, rank_plot, seed_violins, training_curves
+from cptlab.lab.figures import method_intervals, rank_plot, seed_strips, training_curves
 from cptlab.lab.figures.style import save, use_style
 from cptlab.lab.runs import inputs
 from cptlab.lab.runs.queue import run
@@ -84,7 +84,7 @@ def rebuilt(store: Path, folder: Path) -> dict[str, str]:
         axes = [Figure().subplots() for _ in range(4)]
         method_intervals(summary, metric="H", ax=axes[0])
         rank_plot(ranks, ax=axes[1])
-        seed_violins(tuned, ax=axes[2])
+        seed_strips(tuned, ax=axes[2])
         curves = summarise(followed, ["H"], ["method", "progress"])
         training_curves(curves, ax=axes[3], x="progress")
         frames = {"intervals": summary, "ranks": ranks, "violins": tuned, "curves": curves}

@@ -7,18 +7,20 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from cptlab.lab.figures import (
     ablation_bars,
     cluster_sizes,
     image_grid,
-    seed_violins,
+    seed_strips,
     sensitivity_curves,
     sensitivity_heatmap,
     similarity_matrix,
     training_curves,
 )
 from cptlab.lab.figures.style import BLUE, GREEN, VERMILLION, method_look, save, use_style
+from cptlab.lab.figures.text import end_labels
 from cptlab.lab.study.claims.variants import names_of
 from cptlab.lab.study.intervals import crossed
 from cptlab.lab.study.summary import summarise
@@ -107,19 +109,33 @@ def test_few_runs_have_the_edges_of_their_range(ax):
     assert not ax.collections  # nothing is filled
 
 
-def test_seed_violins_show_every_seed_and_the_interval(ax):
-    frame = runs(("Mystery", "CPT (sum)", "CoOp"), seeds=5, epochs=1)
-    assert seed_violins(frame, ax=ax) is ax
+def test_seed_strips_show_every_run_and_join_those_of_a_seed(ax):
+    frame = runs(("Mystery", "CPT (sum)", "CoOp"), seeds=4, epochs=1)
+    assert seed_strips(frame, ax=ax, level=60) is ax
     labels = ["CoOp", "CPT (sum)", "Mystery"]
     assert [t.get_text().replace("\n", " ") for t in ax.get_xticklabels()] == labels
-    dots = [c for c in ax.collections if len(c.get_offsets()) == 5]
-    for position, (label, cloud, bar) in enumerate(zip(labels, dots, ax.containers, strict=True)):
-        values = frame[frame.method == label].H.to_numpy()
-        np.testing.assert_allclose(cloud.get_offsets()[:, 1], np.sort(values))
-        mean, lower, upper = interval(values)
-        assert bar.lines[0].get_ydata() == pytest.approx([mean])
-        segment = bar.lines[2][0].get_segments()[0]
-        np.testing.assert_allclose(segment, [[position, lower], [position, upper]])
+    level, *lines = ax.lines
+    assert list(level.get_ydata()) == [60, 60]
+    by_seed = frame.pivot(index="seed", columns="method", values="H")[labels]
+    np.testing.assert_allclose([line.get_ydata() for line in lines], by_seed)
+    clouds, means = ax.collections[::2], ax.collections[1::2]
+    for place, label in enumerate(labels):
+        np.testing.assert_allclose(clouds[place].get_offsets()[:, 1], by_seed[label])
+        (segment,) = means[place].get_segments()
+        assert segment[:, 1] == pytest.approx(by_seed[label].mean())
+    with pytest.raises(ValueError, match="several rows"):
+        seed_strips(pd.concat([frame, frame]), ax=ax)
+
+
+def test_names_at_the_ends_of_lines_keep_their_order_and_do_not_meet(ax):
+    ax.set_ylim(0, 100)
+    end_labels(ax, [(50.0, "b", "red"), (90.0, "d", "red"), (50.5, "c", "red"), (49.5, "a", "red")])
+    ax.figure.draw_without_rendering()
+    names = {text.get_text(): text for text in ax.texts}
+    assert list(names) == list("abcd")
+    boxes = [Text.get_window_extent(names[name]) for name in "abcd"]
+    assert all(below.y1 < above.y0 for below, above in itertools.pairwise(boxes))
+    assert names["d"].xyann[1] == pytest.approx(0, abs=1e-6)  # with room it stays at its line
 
 
 def test_image_grid_marks_predictions_by_colour_and_symbol():
@@ -236,7 +252,7 @@ def test_figures_of_single_or_equal_seeds_draw_without_warnings(rng, tmp_path, r
     with use_style():
         axes = Figure(figsize=(9, 9)).subplots(3, 2).ravel()
         training_curves(summarise(runs(seeds=1), ["H"], ["method", "epoch"]), ax=axes[0])
-        seed_violins(equal, ax=axes[1])
+        seed_strips(equal, ax=axes[1])
         swept = summarise(single, ["H"], ["tau", "weight"])
         sensitivity_curves(swept, weight="lambda_cc", default=0, ax=axes[2])
         combined = summarise(ablation(rng, seeds=[1]), ["H"], ["losses"])
@@ -249,7 +265,6 @@ def test_figures_of_single_or_equal_seeds_draw_without_warnings(rng, tmp_path, r
         grid = Figure()
         image_grid([np.zeros((4, 4, 3))], ["cat"], ["dog"], ["cat"], grid)
         save(grid, single, tmp_path, "grid")  # a missing glyph would warn
-    assert axes[1].containers[1].lines[0].get_ydata() == pytest.approx([71])
     assert all(not len(band.get_paths()) for band in axes[2].collections)
     assert "±" not in axes[5].texts[0].get_text()
     assert [str(warning.message) for warning in recwarn] == []

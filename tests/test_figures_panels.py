@@ -10,7 +10,9 @@ from matplotlib.figure import Figure
 from cptlab.lab.figures import (
     ablation_panels,
     algorithm_panels,
+    curve_panels,
     map_panels,
+    seed_panels,
     sensitivity_grid,
     similarity_panels,
     size_panels,
@@ -18,6 +20,7 @@ from cptlab.lab.figures import (
 )
 from cptlab.lab.figures.style import headline
 from cptlab.lab.study.claims.variants import names_of
+from cptlab.lab.study.findings import spreads
 from cptlab.lab.study.summary import summarise
 
 
@@ -62,6 +65,36 @@ def test_a_heat_map_per_reading():
     axes = weight_heatmaps(runs, fig := Figure(), x="a", y="b", default=(0, 2))
     assert len(axes) == 3 and fig.get_figwidth() == 12
     assert titles(axes)[1] == r"$L_\mathrm{TETF}$ as a pair mean"
+
+
+def test_curves_begin_at_zero_shot_and_end_at_their_names():
+    runs = crossed(method=("CoOp", "Mine"), progress=(50.0, 100.0)).assign(H=lambda f: f["seed"])
+    curves = table_of(runs).assign(epoch=[1, 2] * 2, steps=[10, 20, 5, 10])
+    axes = curve_panels(curves, {"a": ["CoOp"], "b": ["Mine", "CoOp"]}, Figure(), level=4.0)
+    assert [ax.get_title("left") for ax in axes] == ["a", "b"]
+    assert {ax.get_xlim() for ax in axes} == {(0, 20)}
+    start, onward = axes[0].lines[-2:]
+    assert start.get_xydata().tolist() == [[0, 4], [10, 2]]
+    assert onward.get_xydata().tolist() == [[20, 2], [20, 2]]
+    assert {text.get_text() for text in axes[1].texts} == {
+        "CoOp, 2 epochs",
+        "Mine, 2 epochs",
+        "Zero-shot",
+    }
+
+
+@pytest.mark.parametrize("compared", [True, False])
+def test_strips_of_seeds_above_the_ratios_of_their_spreads(compared):
+    runs = crossed(method=("CoOp", "Mine", "Other")).assign(H=lambda f: f["seed"] ** 2.0)
+    ratios = spreads(runs, [("CoOp", "Mine")] if compared else [], "H")
+    groups = {"a": ["CoOp"], "b": ["Mine", "Other"], "c": ["CoOp"]}
+    axes = seed_panels(runs, groups, ratios, fig := Figure(), level=3.0)
+    assert titles(axes) == ["a", "b", "c"] + [""] * compared
+    if compared:
+        assert axes[-1].get_yticklabels()[0].get_text() == "CoOp / Mine"
+        marks = [line.get_xdata()[0] for line in axes[-1].lines]
+        assert marks == [1, 1]  # without interval: the mark and the line at one
+    fig.canvas.draw()
 
 
 @pytest.mark.parametrize(("n", "shape"), [(1, (2, 1)), (3, (2, 3)), (5, (2, 5)), (21, (10, 5))])

@@ -3,7 +3,8 @@
 import pandas as pd
 import pytest
 
-from cptlab.lab.study.findings import findings, spread_findings
+from cptlab.lab.study.findings import findings, spread_findings, spread_message
+from cptlab.lab.study.findings import spreads as spread_table
 from cptlab.lab.study.summary import compared, corrected
 from cptlab.lab.study.tables import differences
 
@@ -130,7 +131,7 @@ def spreads(*blocks: tuple[str, list[float]]) -> pd.DataFrame:
 def test_the_ratio_of_two_spreads():
     wide, narrow = [50.0, 52.0, 54.0], [50.0, 51.0, 52.0]  # standard deviations 2 and 1
     runs = spreads(("CPT", wide), ("IVLP", narrow))
-    assert spread_findings(runs, [("CPT", "IVLP"), ("IVLP", "CPT")], "H") == (
+    assert spread_findings(spread_table(runs, [("CPT", "IVLP"), ("IVLP", "CPT")], "H"), "H") == (
         "- **CPT, against IVLP:** 2.00 times the standard deviation of H. With 3 seeds there is no "
         "interval, hence no verdict.\n"
         "- **IVLP, against CPT:** 0.50 times the standard deviation of H. With 3 seeds there is no "
@@ -144,7 +145,23 @@ def test_the_ratio_of_two_spreads():
 def test_the_interval_of_a_ratio_is_held_against_one(factor, said):
     narrow = [0.0, 1.0, 2.0, 3.0, 5.0]  # resamples keep a constant ratio: the interval is a point
     runs = spreads(("CPT", [factor * h for h in narrow]), ("IVLP", narrow))
-    assert spread_findings(runs, [("CPT", "IVLP")], "H") == (
+    assert spread_findings(spread_table(runs, [("CPT", "IVLP")], "H"), "H") == (
         f"- **CPT, against IVLP:** {factor}.00 times the standard deviation of H (95 % interval "
         f"{factor}.00 to {factor}.00), over 5 seeds. The interval {said}\n"
     )
+
+
+def test_spreads_in_one_sentence():
+    narrow = [0.0, 1.0, 2.0, 3.0, 5.0]
+    runs = spreads(("CPT", [10 * h for h in narrow]), ("IVLP", narrow), ("CoOp", narrow[::-1]))
+    told = {
+        "H of CPT varies 10.0 times as much as IVLP": [("CPT", "IVLP")],
+        "not separable": [("CPT", "IVLP"), ("CoOp", "IVLP")],
+        "No spread of H over seeds is separable from another in 1 pair": [("CoOp", "IVLP")],
+        "No pair of methods to compare": [],
+    }
+    for text, pairs in told.items():
+        assert text in spread_message(spread_table(runs, pairs, "H"), "H")
+    few = spread_table(runs[runs["seed"] < 3], [("CPT", "IVLP")], "H")
+    assert few["adjusted"].isna().all()
+    assert spread_message(few, "H") == "Too few seeds to compare how much H varies over them"

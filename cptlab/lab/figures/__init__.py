@@ -27,7 +27,7 @@ from cptlab.lab.figures.ledger_table import ledger_table
 from cptlab.lab.figures.map import class_map, map_panels
 from cptlab.lab.figures.published import published_averages
 from cptlab.lab.figures.ranks import rank_panels, rank_plot
-from cptlab.lab.figures.seeds import curve_panels, seed_violins, training_curves
+from cptlab.lab.figures.seeds import curve_panels, seed_panels, seed_strips, training_curves
 from cptlab.lab.figures.sensitivity import (
     sensitivity_curves,
     sensitivity_grid,
@@ -67,7 +67,8 @@ __all__ = [
     "rank_plot",
     "runs_per_hour",
     "savings_by_classes",
-    "seed_violins",
+    "seed_panels",
+    "seed_strips",
     "sensitivity_curves",
     "sensitivity_grid",
     "sensitivity_heatmap",

@@ -1,23 +1,30 @@
-"""Variation over seeds: training curves with bands (Fig. 1 d) and violins (Fig. 4)."""
+"""Variation over seeds: training curves with bands (Fig. 1 d) and strips of runs (Fig. 4)."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, MultipleLocator
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, MultipleLocator, NullFormatter
 
-from cptlab.lab.figures.bars import band, keys, whiskers, with_keys
-from cptlab.lab.figures.style import BLACK, Look, method_look, method_order
-from cptlab.lab.study.summary import summarise
+from cptlab.lab.figures.bars import INTERVAL, band, explain, keys, whiskers, with_keys
+from cptlab.lab.figures.clusters import equal_spans
+from cptlab.lab.figures.style import BLACK, GREY, Look, method_look, method_order
+from cptlab.lab.figures.text import end_labels
+from cptlab.lab.study.findings import LEVEL as HOLDS
+from cptlab.lab.study.summary import check_one_row_per_run
 
 ZERO_SHOT = "Zero-shot"
 LEVEL = {"color": BLACK, "linestyle": ":", "linewidth": 1.2, "zorder": 0}
 """How the level of zero-shot is drawn."""
 
-LABELS = {"progress": "Training (% of epochs)", "shots": "Training images of every class"}
+LABELS = {
+    "progress": "Training (% of epochs)",
+    "shots": "Training images of every class",
+    "steps": "Training steps",
+}
 
 
 def training_curves(
@@ -60,30 +67,46 @@ def curve_panels(
     *,
     level: float | None = None,
 ) -> list[Axes]:
-    """Panels of `training_curves` against the share of a run's epochs, with one vertical axis.
+    """Panels of `training_curves` against the steps of training, with common axes.
+
+    Every line begins, dotted, at zero-shot, where no step is done, and its last height is led,
+    dotted, to its name.
 
     Args:
-        table: as there, by "method" and "progress".
+        table: as there, by "method" and with the columns "steps" and "epoch".
         groups: title of a panel -> the methods in it.
-        fig: empty figure to fill; its size is set to what the panels need.
+        fig: empty figure to fill; its height is set to what the panels need.
         level: that of zero-shot, dotted.
     """
-    across = min(2, len(groups))
-    down = -(-len(groups) // across)
     fig.set_layout_engine("constrained")
-    fig.set_size_inches(8 if across > 1 else 6, 3.6 * down)
-    axes = list(fig.subplots(down, across, sharey=True, squeeze=False).flat)
-    for ax, (title, methods) in zip(axes, groups.items()):
+    fig.set_figheight(2.7 * len(groups) + 0.4)
+    most = table["steps"].max()
+    axes = list(fig.subplots(len(groups), 1, sharex=True, sharey=True, squeeze=False).flat)
+    for ax, (title, methods) in zip(axes, groups.items(), strict=True):
+        rows = table[table["method"].isin(methods)]
+        training_curves(rows, ax=ax, x="steps")
+        ax.get_legend().remove()
+        ax.set_title(title, loc="left", fontsize=9)
+        ax.set_xlim(0, most)
         if level is not None:
-            ax.axhline(level, label=ZERO_SHOT, **LEVEL)
-        training_curves(table[table["method"].isin(methods)], ax=ax, x="progress")
-        ax.set_title(title)
-    for ax in axes[len(groups) :]:
-        ax.set_axis_off()
-    return axes[: len(groups)]
+            ax.axhline(level, **LEVEL)
+        ax.label_outer()
+    for ax, methods in zip(axes, groups.values(), strict=True):
+        named = [] if level is None else [(level, ZERO_SHOT, BLACK)]
+        for label, rows in table[table["method"].isin(methods)].groupby("method", sort=False):
+            rows, color = rows.sort_values("steps"), method_look(str(label)).color
+            first, last = rows.iloc[0], rows.iloc[-1]
+            thin = {"color": color, "linewidth": 0.8, "zorder": 1}
+            if level is not None:
+                ax.plot([0, first["steps"]], [level, first["mean"]], linestyle=":", **thin)
+            ax.plot([last["steps"], most], [last["mean"]] * 2, linestyle=(0, (1, 3)), **thin)
+            named.append((last["mean"], f"{label}, {last['epoch']:g} epochs", color))
+        end_labels(ax, named)
+    explain(fig, keys(table, "band"))
+    return axes
 
 
-def seed_violins(
+def seed_strips(
     frame: pd.DataFrame,
     *,
     ax: Axes,
@@ -92,12 +115,15 @@ def seed_violins(
     ylabel: str | None = None,
     level: float | None = None,
 ) -> Axes:
-    """Distribution over seeds: a violin, every seed, and the mean with its interval (Fig. 4).
+    """Every run as a mark, those of a seed joined by a line, and the mean of each method (Fig. 4).
+
+    Methods share the images that a seed draws: where lines keep their order, images rather than
+    methods make the spread.
 
     Args:
         frame: columns `x`, `y`, "dataset" (a single one) and "seed".
         ax: axes to draw on.
-        x: method labels, one violin each.
+        x: method labels, one strip each.
         y: quantity to draw.
         ylabel: label of the y axis; "`y` (%)" if left out.
         level: that of zero-shot, which has no seed, dotted.
@@ -105,39 +131,91 @@ def seed_violins(
     Raises:
         ValueError: on missing columns or several rows for one run.
     """
-    table = summarise(frame, [y], [x])
+    check_one_row_per_run(frame, [x], [y])
     if level is not None:
         ax.axhline(level, **LEVEL)
     order = method_order(frame[x])
-    sns.violinplot(
-        frame,
-        x=x,
-        y=y,
-        order=order,
-        hue=x,
-        hue_order=order,
-        palette={label: method_look(label).color for label in order},
-        legend=False,
-        inner=None,
-        density_norm="width",
-        cut=0,  # no density beyond the seeds
-        alpha=0.3,
-        linewidth=0.8,
-        ax=ax,
-    )
-    for position, label in enumerate(order):
-        look, values = method_look(label), np.sort(frame.loc[frame[x] == label, y].dropna())
-        sides = np.resize([-0.12, 0.12], len(values))  # in turn, so that ties do not overlap
+    wide = frame.pivot_table(y, "seed", x)[order]
+    for seed in wide.index:
+        ax.plot(range(len(order)), wide.loc[seed], color=GREY, linewidth=0.7, zorder=1)
+    for place, label in enumerate(order):
+        look, values = method_look(label), wide[label].dropna()
         marks = {"edgecolor": "white", "linewidth": 0.4, "zorder": 3}
-        ax.scatter(position + sides, values, s=22, color=look.color, marker=look.marker, **marks)
-        mean = {"along": "y", "size": 11, "zorder": 4}
-        whiskers(ax, [position], table[table[x] == label], Look("black", "_"), **mean)
-    if len(order) > 6:
-        ax.set_xticks(range(len(order)), order, rotation=30, ha="right", rotation_mode="anchor")
-    else:
-        ax.set_xticks(range(len(order)), [label.replace(" ", "\n", 1) for label in order])
+        places = np.full(len(values), place)
+        ax.scatter(places, values, s=26, color=look.color, marker=look.marker, **marks)
+        ax.hlines(values.mean(), place - 0.2, place + 0.2, color=BLACK, linewidth=1.6, zorder=2)
+    ax.set_xticks(range(len(order)), [_in_lines(label) for label in order], fontsize=8)
+    ax.set_xlim(-0.5, len(order) - 0.5)
     ax.grid(False, axis="x")
     ax.set(xlabel="", ylabel=ylabel or f"{y} (%)")
-    if told := keys(table):
-        ax.legend(told.values(), told, loc="best")
     return ax
+
+
+def seed_panels(
+    frame: pd.DataFrame,
+    groups: Mapping[str, Sequence[str]],
+    spreads: pd.DataFrame,
+    fig: Figure,
+    *,
+    level: float | None = None,
+) -> list[Axes]:
+    """Panels of `seed_strips` with one span, and below them the ratios of spreads.
+
+    Args:
+        frame: as there, by "method", with "H".
+        groups: title of a panel -> the methods in it.
+        spreads: what `cptlab.lab.study.findings.spreads` returns; may be empty.
+        fig: empty figure to fill; its height is set to what the panels need.
+        level: that of zero-shot, dotted.
+    """
+    across = min(2, len(groups))
+    down = -(-len(groups) // across)
+    heights = [2.9 * down, 0.8 + 0.24 * len(spreads)][: 2 if len(spreads) else 1]
+    fig.set_layout_engine("constrained")
+    fig.set_figheight(sum(heights))
+    above, *below = fig.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
+    axes = list(above.subplots(down, across, squeeze=False).flat)
+    for ax in axes[len(groups) :]:
+        ax.set_axis_off()
+    axes = axes[: len(groups)]
+    for ax, (title, methods) in zip(axes, groups.items(), strict=True):
+        seed_strips(frame[frame["method"].isin(methods)], ax=ax, level=level)
+        ax.set_title(title, fontsize=9)
+    equal_spans(axes, "y")
+    told = {
+        "one seed": Line2D([], [], color=GREY, linewidth=0.7),
+        "mean": Line2D([], [], color=BLACK, linewidth=1.6),
+    }
+    if level is not None:
+        told[ZERO_SHOT] = Line2D([], [], **LEVEL)
+    explain(above, told)
+    for part in below:
+        axes.append(_ratios(spreads, part.subplots()))
+    return axes
+
+
+def _ratios(spreads: pd.DataFrame, ax: Axes) -> Axes:
+    """A row for each ratio of spreads on a logarithmic axis; filled where it is separable."""
+    for place, row in enumerate(spreads.itertuples()):
+        look = method_look(row.method)
+        face = look.color if row.adjusted <= HOLDS else "white"
+        if not np.isnan(row.lower):
+            ax.plot([row.lower, row.upper], [place] * 2, "|-", color=look.color, linewidth=1.4)
+        ax.plot(row.ratio, place, look.marker, color=look.color, markerfacecolor=face)
+    names = [f"{row.method} / {row.against}" for row in spreads.itertuples()]
+    ax.set_yticks(range(len(names)), names, fontsize=8)
+    ax.set_ylim(len(names) - 0.5, -0.5)
+    ax.axvline(1, color=GREY, linewidth=0.8, zorder=0)
+    ax.set_xscale("log")
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda ratio, _: f"{ratio:g}"))
+    ax.xaxis.set_minor_formatter(NullFormatter())
+    bars = f", {INTERVAL}" if spreads["lower"].notna().any() else ""
+    ax.set_xlabel(f"ratio of standard deviations over seeds{bars}; filled: separable from 1")
+    ax.grid(False, axis="y")
+    return ax
+
+
+def _in_lines(label: str) -> str:
+    """A label whose parts, such as " (sum)" or " w/o RS", have a line each."""
+    return label.replace(" (", "\n(").replace(" w/o", "\nw/o")

@@ -39,8 +39,8 @@ CAPTIONS = {
     "training images, means over classes. On {tour}.",
     "fig1_similarity": "Cosine similarity of the class texts, at most 96, clusters side by side "
     "(Fig. 1 a-c), and below it after their mean was subtracted. On {similarity}.",
-    "fig1d_training_curves": "H along training, means with 95 % intervals over seeds; "
-    "dotted: zero-shot (Fig. 1 d). On {curves}.",
+    "fig1d_training_curves": "H by training steps, means with 95 % intervals over seeds; lines "
+    "begin at zero-shot, dotted (Fig. 1 d). On {curves}.",
     "dose_response": "What the weight of L_TETF does: differences to runs without it, and "
     "how the class texts lie, with 95 % intervals; filled: separable among all that are compared "
     "with it; dotted: without the loss; diamonds: the sum over pairs, as printed, at the weight of "
@@ -57,8 +57,8 @@ CAPTIONS = {
     "{ablation_transfer}.",
     "tab2_base_to_new": "H, new and tail accuracy minus those of zero-shot and of IVLP, "
     f"averaged over data sets (Table 2): {FOREST}. On {{comparison}}.",
-    "fig4_seed_violins": "Distribution of H over seeds, with the mean and its 95 % interval; "
-    "dotted: zero-shot (Fig. 4). On {violins}.",
+    "fig4_seed_violins": "H of every run, those of a seed joined by a line (Fig. 4), and below it "
+    "ratios of spreads over seeds with their 95 % intervals; dotted: zero-shot. On {strips}.",
     "tab2_ranks": f"{RANKS.format('H', 'data sets')} On {{comparison}}.",
     "tail_accuracy": "Class accuracy minus zero-shot's, by thirds of the long tail and by the "
     f"number of training images: {FOREST}. On {{smallest}}.",
@@ -151,7 +151,7 @@ def _designs(profile: Profile) -> dict[str, Design]:
     return {
         "comparison": main,
         "smallest": smallest,
-        "violins": smallest.on(*main.datasets[:1]),
+        "strips": smallest.on(*main.datasets[:1]),
         "curves": curves,
         "followed": main.on(profile.followed_dataset).at(*profile.curve_taus),
         "tour": curves.first_seeds(1),

@@ -4,8 +4,10 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+from cptlab.checks import counted
 from cptlab.lab.study.claims import spread_ratio
-from cptlab.lab.study.summary import NUMBERS
+from cptlab.lab.study.claims.statistics import log_ratio, paired
+from cptlab.lab.study.summary import NUMBERS, corrected
 
 TESTED = (*NUMBERS, "p", "adjusted", "family")
 LEVEL = 0.05
@@ -36,27 +38,69 @@ def findings(gaps: pd.DataFrame, reference: str, unit: str = "points", digits: i
     return "".join(items)
 
 
-def spread_findings(frame: pd.DataFrame, pairs: Iterable[tuple[str, str]], quantity: str) -> str:
-    """A Markdown list: the spread of one method over seeds as a multiple of another's.
+def spreads(frame: pd.DataFrame, pairs: Iterable[tuple[str, str]], quantity: str) -> pd.DataFrame:
+    """The spread of methods over seeds as a multiple of another's: a row for each pair.
 
     Args:
         frame: runs as for `cptlab.lab.study.claims.spread_ratio`, of one imbalance ratio.
         pairs: labels of a method and of its baseline.
         quantity: a column of the frame.
+
+    Returns:
+        Columns "method", "against", "ratio" of standard deviations, "lower" and "upper" (95 %;
+        empty with too few seeds), "seeds", "p" of a ratio of one, and `summary.corrected` of it.
     """
-    items = []
+    rows = []
     for label, baseline in pairs:
-        ratio = spread_ratio(frame, label, baseline, quantity)
-        text = f"{ratio.value:.2f} times the standard deviation of {quantity}"
-        if pd.isna(ratio.lower):
-            text += f". With {ratio.pairs} seeds there is no interval, hence no verdict."
+        found = spread_ratio(frame, label, baseline, quantity)
+        cells = paired(frame, [label, baseline], quantity).cells
+        _, interval = log_ratio(cells[label], cells[baseline])
+        bounds = {"lower": found.lower, "upper": found.upper, "seeds": found.pairs}
+        p = float("nan") if interval is None else interval.p
+        rows.append({"method": label, "against": baseline, "ratio": found.value, **bounds, "p": p})
+    columns = ["method", "against", "ratio", "lower", "upper", "seeds", "p"]
+    return corrected(pd.DataFrame(rows, columns=columns))
+
+
+def spread_findings(table: pd.DataFrame, quantity: str) -> str:
+    """A Markdown list of what `spreads` returns for a quantity."""
+    items = []
+    for row in table.itertuples():
+        text = f"{row.ratio:.2f} times the standard deviation of {quantity}"
+        if pd.isna(row.lower):
+            text += f". With {row.seeds} seeds there is no interval, hence no verdict."
         else:
-            bounds = f"{ratio.lower:.2f} to {ratio.upper:.2f}"
-            text += f" (95 % interval {bounds}), over {ratio.pairs} seeds. The interval "
-            inside = ratio.lower <= 1 <= ratio.upper
+            bounds = f"{row.lower:.2f} to {row.upper:.2f}"
+            text += f" (95 % interval {bounds}), over {row.seeds} seeds. The interval "
+            inside = row.lower <= 1 <= row.upper
             text += "includes one: not separable." if inside else "excludes one."
-        items.append(f"- **{label}, against {baseline}:** {text}\n")
+        items.append(f"- **{row.method}, against {row.against}:** {text}\n")
     return "".join(items)
+
+
+def spread_message(table: pd.DataFrame, quantity: str) -> str:
+    """Which spreads over seeds differ, in one sentence; corrected for the number of pairs.
+
+    table: what `spreads` returns for a quantity.
+    """
+    if table.empty:
+        return f"No pair of methods to compare in the spread of {quantity} over seeds"
+    if table["adjusted"].isna().all():
+        return f"Too few seeds to compare how much {quantity} varies over them"
+    kept = table[table["adjusted"] <= LEVEL]
+    if kept.empty:
+        bounds = f"between {table['lower'].min():.1f} and {table['upper'].max():.1f}"
+        return (
+            f"No spread of {quantity} over seeds is separable from another in "
+            f"{counted(len(table), 'pair')} of methods: their ratios lie {bounds}"
+        )
+    told = [
+        f"{row.method} varies {row.ratio:.1f} times as much as {row.against}"
+        for row in kept.itertuples()
+    ]
+    others = len(table) - len(kept)
+    rest = f"; {others} of {len(table)} pairs are not separable" if others else ""
+    return f"Over seeds, {quantity} of {', of '.join(told)}{rest}"
 
 
 def _sentences(rows: pd.DataFrame, unit: str, digits: int) -> str:

@@ -12,6 +12,7 @@ from cptlab.lab.study.beside import with_class_measures
 from cptlab.lab.study.parts import parts_of
 from cptlab.lab.study.studies import Study
 from cptlab.lab.study.summary import PARTS
+from cptlab.training.optimisation import steps_per_epoch
 
 
 def run_study(
@@ -44,7 +45,8 @@ def _finished(study: Study, store: Path) -> list[Result]:
 
 def training_logs(results: dict[str, list[Result]]) -> pd.DataFrame:
     """Logs of runs that followed their training, one row per epoch, with dataset, method, tau,
-    seed, and `progress` in percent of the run's epochs: schedules differ between methods.
+    seed, `steps` up to its end, and `progress` in percent of the run's epochs: schedules differ
+    between methods.
 
     Raises ValueError if there are none.
     """
@@ -54,6 +56,7 @@ def training_logs(results: dict[str, list[Result]]) -> pd.DataFrame:
             method=label,
             tau=result.spec.tau,
             seed=result.spec.seed,
+            steps=result.log["epoch"] * _steps_per_epoch(result),
             progress=100 * result.log["epoch"] / result.log["epoch"].max(),
         )
         for label, finished in results.items()
@@ -63,3 +66,8 @@ def training_logs(results: dict[str, list[Result]]) -> pd.DataFrame:
     if not logs:
         raise ValueError("No run followed its training: choose a method that learns.")
     return pd.concat(logs)
+
+
+def _steps_per_epoch(result: Result) -> int:
+    images = int(result.classes["n_k"].sum())  # of classes that were not learned there is none
+    return steps_per_epoch(images, result.spec.schedule.batch_size)

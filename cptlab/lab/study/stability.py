@@ -8,7 +8,8 @@ import pandas as pd
 
 from cptlab.lab.study import lineup
 from cptlab.lab.study.claims.variants import CPT, GLOBAL_ETF, WITHOUT_RS, ZERO_SHOT, label
-from cptlab.lab.study.findings import findings, spread_findings
+from cptlab.lab.study.comparison_message import beside
+from cptlab.lab.study.findings import findings, spread_findings, spreads
 from cptlab.lab.study.profile import Profile
 from cptlab.lab.study.summary import compared, corrected
 from cptlab.lab.study.tables import differences, for_every_seed
@@ -35,37 +36,67 @@ def curve_groups(profile: Profile, methods: Sequence[str]) -> dict[str, list[str
     }
 
 
+def pairs(profile: Profile, methods: Sequence[str]) -> list[tuple[str, str]]:
+    """Methods whose spreads over seeds are compared: CPT with the global frame and with itself
+    without the anchor; where methods were chosen, each with IVLP, if it takes part.
+    """
+    if profile.methods:
+        first = lineup.reference(methods)
+        return [(name, first) for name in methods if name != first in methods]
+    return [
+        (label(CPT, reading), label(other, reading))
+        for reading in lineup.BOTH
+        for other in (GLOBAL_ETF, WITHOUT_RS)
+    ]
+
+
+def compared_spreads(profile: Profile, runs: pd.DataFrame) -> pd.DataFrame:
+    """`findings.spreads` of H in the profile's `pairs`; no rows where there is one seed.
+
+    runs: of methods that vary, on one data set at one imbalance ratio.
+    """
+    several = runs["seed"].nunique() > 1
+    names = list(dict.fromkeys(runs["method"]))
+    return spreads(runs, pairs(profile, names) if several else [], "H")
+
+
+def ends(runs: pd.DataFrame) -> pd.DataFrame:
+    """H after training minus that of zero-shot, as `summary.corrected`, by "method".
+
+    runs: on one data set at one imbalance ratio, zero-shot among them.
+    """
+    gaps = differences(for_every_seed(runs, ZERO_SHOT), ZERO_SHOT, ["H"])
+    return corrected(compared(gaps, ["H"], ["method"]))
+
+
+def end_message(gaps: pd.DataFrame) -> str:
+    """Where training leads beside zero-shot, in one sentence. gaps: what `ends` returns."""
+    return f"After training, {beside(gaps, 'H', ZERO_SHOT)}"
+
+
 def stability_findings(profile: Profile, runs: pd.DataFrame) -> str:
     """The spread and the level of H over seeds as sentences.
 
-    CPT is compared with the global frame, its spread also with CPT without the anchor. Where
-    methods were chosen they are compared with IVLP, or without it with zero-shot, which has no
-    spread.
+    Spreads are those of `compared_spreads`; in level, methods are compared with the global frame,
+    or, where methods were chosen, with IVLP, or without it with zero-shot.
 
     Args:
         runs: on one data set at one imbalance ratio, zero-shot among them.
     """
     tuned = runs[runs["method"] != ZERO_SHOT]
-    names = list(dict.fromkeys(tuned["method"]))
     references = [label(GLOBAL_ETF, reading) for reading in lineup.BOTH]
-    pairs = [
-        (label(CPT, reading), label(other, reading))
-        for reading in lineup.BOTH
-        for other in (GLOBAL_ETF, WITHOUT_RS)
-    ]
     if profile.methods:
-        references = [lineup.reference(names)]
-        pairs = [(name, references[0]) for name in names if name != references[0] in names]
+        references = [lineup.reference(list(dict.fromkeys(tuned["method"])))]
     spread = tuned.groupby("method", sort=False)["H"].std().dropna()
     if spread.empty:
-        lines, pairs = ["With one seed there is no spread.\n\n"], []
+        lines = ["With one seed there is no spread.\n\n"]
     else:
         least, most = spread.idxmin(), spread.idxmax()
         lines = [
             f"H varies least over seeds with {least}, by a standard deviation of "
             f"{spread[least]:.2f} points, and most with {most}, by {spread[most]:.2f}.\n\n"
         ]
-    lines.append(spread_findings(tuned, pairs, "H"))
+    lines.append(spread_findings(compared_spreads(profile, tuned), "H"))
     seeded = for_every_seed(runs, ZERO_SHOT)
     for name in references:
         rows = seeded if name == ZERO_SHOT else tuned
