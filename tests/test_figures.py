@@ -11,14 +11,15 @@ from matplotlib.text import Text
 
 from cptlab.lab.figures import (
     ablation_bars,
+    change_curves,
     cluster_sizes,
     image_grid,
     seed_strips,
-    sensitivity_curves,
-    sensitivity_heatmap,
     similarity_matrix,
     training_curves,
+    weight_heatmap,
 )
+from cptlab.lab.figures.sensitivity import spaced
 from cptlab.lab.figures.style import BLUE, GREEN, VERMILLION, method_look, save, use_style
 from cptlab.lab.figures.text import end_labels
 from cptlab.lab.study.claims.variants import names_of
@@ -155,52 +156,51 @@ def test_image_grid_marks_predictions_by_colour_and_symbol():
 # ------------------------------------------------------------------------- weights and combinations
 
 
-def sweep(rng, seeds=SEEDS) -> pd.DataFrame:
-    rows = itertools.product((0.25, 0, 1.0), (0.06, 1), seeds)
-    frame = pd.DataFrame(rows, columns=["weight", "tau", "seed"]).assign(dataset="food")
-    return frame.assign(H=lambda f: 60 + rng.normal(size=len(f)))
+def changed(*cells: tuple, **more) -> pd.DataFrame:
+    """Rows of a corrected table: weight, mean, lower, upper, adjusted."""
+    table = pd.DataFrame(cells, columns=["weight", "mean", "lower", "upper", "adjusted"])
+    table = table.assign(least=table["mean"] - 1, most=table["mean"] + 1, n=5, datasets=1)
+    return table.assign(place=table["weight"], reading="sum", loss="CC", tau=0.06, **more)
 
 
-def test_sensitivity_curves_draw_means_and_intervals_per_tau(ax, rng):
-    frame = sweep(rng)
-    table = summarise(frame, ["H"], ["tau", "weight"])
-    assert sensitivity_curves(table, weight="lambda_cc", default=0.25, ax=ax) is ax
-    assert legend(ax) == ["τ = 1", "τ = 0.06", "default", "95 % interval"]
-    for tau, line, band in zip((1, 0.06), ax.lines, ax.collections, strict=False):
-        for x, weight in enumerate((0, 0.25, 1)):
-            own = frame[(frame.tau == tau) & (frame.weight == weight)].H.to_numpy()
-            mean, lower, upper = interval(own)
-            assert line.get_ydata()[x] == pytest.approx(mean)
-            assert heights(band, x) == pytest.approx((lower, upper))
-    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["0", "0.25", "1"]
-    assert list(ax.lines[2].get_xdata()) == [1, 1]  # the default
-    with pytest.raises(
-        ValueError, match=r"default lambda_cc = 0\.3 was not tried; there is 0, 0\.25, 1"
-    ):
-        sensitivity_curves(table, weight="lambda_cc", default=0.3, ax=ax)
-    many = pd.concat(table[table.tau == 1].assign(tau=tau) for tau in range(1, 9))
-    lines = sensitivity_curves(many, weight="lambda_cc", default=0.25, ax=Figure().subplots()).lines
-    assert len({(line.get_color(), line.get_marker()) for line in lines[:8]}) == 8
+def test_changes_lie_on_a_line_through_the_default(ax):
+    table = changed((0.0, -2.0, -3.0, -1.0, 0.01), (1.0, 1.0, -1.0, 3.0, 0.4))
+    assert change_curves(table, defaults={"sum": 0.5}, bound=3, ax=ax) is ax
+    line = ax.lines[1]
+    assert line.get_xydata().tolist() == [[0, -2], [0.5, 0], [1, 1]]
+    faces = {
+        bar.lines[0].get_xdata()[0]: bar.lines[0].get_markerfacecolor() for bar in ax.containers
+    }
+    assert faces == {0: VERMILLION, 1: "white"}  # separable is filled
+    (whisker,) = ax.containers[1].lines[2][0].get_segments()
+    assert whisker.tolist() == [[0, -3], [0, -1]]
+    band = ax.patches[0]
+    assert (band.get_y(), band.get_height()) == (-3, 6)
+    assert ax.get_ylim()[0] < -3 and ax.get_ylim()[1] > 3  # all of what is claimed can be seen
+    assert ax.get_xlim()[0] < 0
+    assert ax.xaxis.get_majorticklocs()[0] == 0
 
 
-def test_heatmap_shows_means_deviations_and_the_default(ax):
-    grid = itertools.product((0.5, 0.1), (0.2, 0.0, 1.0), (1, 2))
-    frame = pd.DataFrame(grid, columns=["lambda_rs", "lambda_tetf", "seed"])
-    frame["H"] = 60 + 10 * frame.lambda_rs + frame.lambda_tetf + frame.seed
-    frame["dataset"] = "food"
-    frame = frame.drop(frame[(frame.lambda_rs == 0.5) & (frame.lambda_tetf == 1)].index)
+def test_weights_whose_numbers_would_meet_have_no_tick():
+    assert spaced([0.125, 0.25, 0.5, 52, 208], 1e4) == [0.125, 0.5, 52, 208]
+
+
+def test_heatmap_shows_differences_to_the_default(ax):
+    rows = [(0.0, 0.1, -2.04), (1.0, 0.1, 1.0), (0.0, 0.5, -0.01), (0.2, 0.5, 3.0)]
+    table = pd.DataFrame(rows, columns=["lambda_tetf", "lambda_rs", "mean"])
+    table = table.assign(lower=np.nan, upper=np.nan, least=table["mean"] - 1, most=table["mean"])
+    table = table.assign(n=[3, 3, 1, 3], adjusted=[np.nan, np.nan, np.nan, 0.01])
     options = {"x": "lambda_tetf", "y": "lambda_rs", "ax": ax}
-    sensitivity_heatmap(frame, **options, default=(0.2, 0.1))
+    weight_heatmap(table, **options, default=(0.2, 0.1), end=4)
     shown = ax.images[0].get_array()
-    np.testing.assert_allclose(shown[0], [62.5, 62.7, 63.5])  # lambda_rs = 0.1 lies at the bottom
-    np.testing.assert_allclose(shown[1, :2], [66.5, 66.7])
-    texts = [text.get_text() for text in ax.texts]
-    assert texts[0] == "62.5\n± 0.7" and texts[5] == "not run"
+    np.testing.assert_allclose(shown[0], [-2.04, 0, 1])  # lambda_rs = 0.1 lies at the bottom
+    assert ax.images[0].get_clim() == (-4, 4)
+    texts = {text.get_position(): text for text in ax.texts}
+    assert texts[0, 0].get_text() == "-2.0\n-3.0 to -2.0"
+    assert texts[0, 1].get_text() == "+0.0"  # of a single run there is no range
+    assert texts[1, 0].get_text() == "default" and texts[2, 1].get_text() == "not run"
+    assert texts[1, 1].get_fontweight() == "bold"
     assert ax.patches[0].get_xy() == pytest.approx((1 - 0.47, -0.47))
-    with pytest.raises(ValueError, match="several rows"):
-        sensitivity_heatmap(pd.concat([frame, frame]), **options, default=(0.2, 0.1))
-    with pytest.raises(ValueError, match=r"default lambda_rs = 0\.2"):
-        sensitivity_heatmap(frame, **options, default=(0.2, 0.2))
 
 
 def ablation(rng, seeds=SEEDS) -> pd.DataFrame:
@@ -246,25 +246,18 @@ def test_figures_of_single_or_equal_seeds_draw_without_warnings(rng, tmp_path, r
     equal = pd.DataFrame(
         {"method": ["CoOp"] * 3 + ["IVLP"], "seed": [1, 2, 3, 1], "H": [70.0, 70.0, 70.0, 71.0]}
     ).assign(dataset="food")
-    single = sweep(rng, seeds=[1])
-    sizes = single[single.tau == 1].assign(method="CoOp", size=[4, 16, 64])
+    sizes = pd.DataFrame({"size": [4, 16, 64], "H": 70.0, "seed": 1, "dataset": "food"})
+    sizes = sizes.assign(method="CoOp")
     numbers = {4: [10, 16], 16: [2, 4], 64: [1]}
     with use_style():
-        axes = Figure(figsize=(9, 9)).subplots(3, 2).ravel()
+        axes = Figure(figsize=(9, 9)).subplots(2, 2).ravel()
         training_curves(summarise(runs(seeds=1), ["H"], ["method", "epoch"]), ax=axes[0])
         seed_strips(equal, ax=axes[1])
-        swept = summarise(single, ["H"], ["tau", "weight"])
-        sensitivity_curves(swept, weight="lambda_cc", default=0, ax=axes[2])
         combined = summarise(ablation(rng, seeds=[1]), ["H"], ["losses"])
         ablation_bars(combined, metric="H", ax=axes[3])
-        cluster_sizes(sizes, numbers=numbers, default=4, ax=axes[4])
-        map_of_one = single[single.tau == 1].assign(lambda_rs=0.1)
-        options = {"x": "weight", "y": "lambda_rs", "default": (0, 0.1)}
-        sensitivity_heatmap(map_of_one, ax=axes[5], **options)
-        save(axes[0].figure, single, tmp_path, "single")
+        cluster_sizes(sizes, numbers=numbers, default=4, ax=axes[2])
+        save(axes[0].figure, sizes, tmp_path, "single")
         grid = Figure()
         image_grid([np.zeros((4, 4, 3))], ["cat"], ["dog"], ["cat"], grid)
-        save(grid, single, tmp_path, "grid")  # a missing glyph would warn
-    assert all(not len(band.get_paths()) for band in axes[2].collections)
-    assert "±" not in axes[5].texts[0].get_text()
+        save(grid, sizes, tmp_path, "grid")  # a missing glyph would warn
     assert [str(warning.message) for warning in recwarn] == []

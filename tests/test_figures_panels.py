@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 from cptlab.lab.figures import (
     ablation_panels,
     algorithm_panels,
+    change_panels,
     curve_panels,
     map_panels,
     seed_panels,
-    sensitivity_grid,
     similarity_panels,
     size_panels,
     weight_heatmaps,
@@ -41,30 +41,36 @@ def titles(axes) -> list[str]:
     return [ax.get_title() for ax in axes]
 
 
-def test_a_panel_per_reading_and_loss_and_one_for_other_methods():
-    runs = crossed(reading=("sum", "pair mean"), loss=("CC", "RS"), weight=(0, 0.25), tau=(1, 0.06))
-    defaults = {"CC": 0.25, "RS": 0.0}
-    runs = table_of(runs)
-    plain = sensitivity_grid(runs, fig := Figure(), defaults=defaults)
-    assert len(plain) == len(fig.axes) == 4
-    assert [ax.get_xlabel() for ax in plain[2:]] == [
+def changed(**columns) -> pd.DataFrame:
+    """A corrected table with a row for every combination of values."""
+    frame = pd.DataFrame(itertools.product(*columns.values()), columns=list(columns))
+    numbers = {"mean": 1.0, "lower": np.nan, "upper": np.nan, "least": 0.0, "most": 2.0}
+    return frame.assign(**numbers, n=3, adjusted=np.nan)
+
+
+def test_a_panel_per_loss_and_ratio():
+    table = changed(reading=("sum", "mine"), loss=("CC", "RS"), weight=(0, 0.5), tau=(1, 0.06))
+    places = {(reading, loss): 0.25 for reading in ("sum", "mine") for loss in ("CC", "RS")}
+    table = table.assign(place=table["weight"])
+    axes = change_panels(table, fig := Figure(), defaults=places, bound=3)
+    assert len(axes) == len(fig.axes) == 4
+    assert [ax.get_xlabel() for ax in axes[2:]] == [
         r"weight $\lambda_\mathrm{CC}$",
         r"weight $\lambda_\mathrm{RS}$",
     ]
-    beside = table_of(crossed(method=("Mine", "CoOp"), tau=(1, 0.06)))
-    axes = sensitivity_grid(runs, Figure(), defaults=defaults, beside=beside)
-    assert len(axes) == 6
-    assert [tick.get_text() for tick in axes[5].get_xticklabels()] == ["CoOp", "Mine"]
-    marks = [list(bar.lines[0].get_ydata()) for bar in axes[2].containers]
-    np.testing.assert_allclose(marks, [[52, 52], [52, 52]])  # of a ratio: a mark per method
-    assert axes[0].get_ylim() == axes[2].get_ylim()
+    assert [ax.get_title("left") for ax in axes] == ["τ = 1", "", "τ = 0.06", ""]
+    told = [text.get_text() for text in fig.legends[0].get_texts()]
+    assert told[:2] == ["sum over pairs", "mine"] and "claimed: within 3 %" in told
 
 
-def test_a_heat_map_per_reading():
-    runs = crossed(reading=("sum", "pair mean", "other"), a=(0, 1), b=(0, 2))
-    axes = weight_heatmaps(runs, fig := Figure(), x="a", y="b", default=(0, 2))
-    assert len(axes) == 3 and fig.get_figwidth() == 12
+def test_a_heat_map_per_reading_on_one_scale():
+    table = changed(reading=("sum", "pair mean", "other"), a=(1,), b=(0, 2))
+    table.loc[0, "mean"] = -5
+    axes = weight_heatmaps(table, fig := Figure(), x="a", y="b", default=(0, 2))
+    assert len(axes) == 3
     assert titles(axes)[1] == r"$L_\mathrm{TETF}$ as a pair mean"
+    assert {ax.images[0].get_clim() for ax in axes} == {(-5, 5)}
+    fig.canvas.draw()
 
 
 def test_curves_begin_at_zero_shot_and_end_at_their_names():

@@ -19,9 +19,9 @@ from cptlab.lab.figures import (
     drawing_sheet,
     image_grid,
     method_intervals,
-    sensitivity_curves,
     similarity_panels,
     style,
+    weight_heatmap,
 )
 from cptlab.lab.figures.map import Room
 from cptlab.lab.figures.style import (
@@ -210,10 +210,11 @@ def test_names_are_drawn_as_they_are(draw, tmp_path):
 def test_words_of_our_own_with_formulas_are_drawn_as_such():
     with use_style():
         fig = Figure()
-        rows = {"tau": 1.0, "weight": [0.0, 1.0], "seed": 1, "H": 50.0, "dataset": "food"}
-        table = summarise(pd.DataFrame(rows), ["H"], ["tau", "weight"])
+        row = {"mean": 1.0, "lower": 0.0, "upper": 2.0, "least": 0.0, "most": 2.0, "adjusted": 1.0}
+        table = pd.DataFrame([{"lambda_cc": 1.0, "lambda_rs": 1.0, "n": 5, **row}])
         ax = fig.subplots()
-        sensitivity_curves(table, weight="lambda_cc", default=1.0, ax=ax, legend=False)
+        names = {"x": "lambda_cc", "y": "lambda_rs"}
+        weight_heatmap(table, **names, default=(1.0, 0.0), end=1.0, ax=ax)
         assert "$" in ax.get_xlabel() and ax.xaxis.label.get_parse_math()
         fig.canvas.draw()
 

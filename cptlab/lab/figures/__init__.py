@@ -29,9 +29,9 @@ from cptlab.lab.figures.published import published_averages
 from cptlab.lab.figures.ranks import rank_panels, rank_plot
 from cptlab.lab.figures.seeds import curve_panels, seed_panels, seed_strips, training_curves
 from cptlab.lab.figures.sensitivity import (
-    sensitivity_curves,
-    sensitivity_grid,
-    sensitivity_heatmap,
+    change_curves,
+    change_panels,
+    weight_heatmap,
     weight_heatmaps,
 )
 from cptlab.lab.figures.similarity import similarity_matrix, similarity_panels
@@ -43,6 +43,8 @@ __all__ = [
     "ablation_panels",
     "algorithm_intervals",
     "algorithm_panels",
+    "change_curves",
+    "change_panels",
     "class_map",
     "classics_grid",
     "cluster_sizes",
@@ -69,9 +71,6 @@ __all__ = [
     "savings_by_classes",
     "seed_panels",
     "seed_strips",
-    "sensitivity_curves",
-    "sensitivity_grid",
-    "sensitivity_heatmap",
     "silhouette_curve",
     "similarity_matrix",
     "similarity_panels",
@@ -79,5 +78,6 @@ __all__ = [
     "tail_panels",
     "training_curves",
     "verdict_matrix",
+    "weight_heatmap",
     "weight_heatmaps",
 ]

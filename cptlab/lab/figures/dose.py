@@ -3,15 +3,14 @@
 import re
 from textwrap import fill
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from cptlab.lab.figures.bars import whiskers
-from cptlab.lab.figures.sensitivity import NAMES
-from cptlab.lab.figures.style import BLUE, DARK, GREY, MATH, VERMILLION, Look
+from cptlab.lab.figures.sensitivity import MEAN, NAMES, SUM, spaced
+from cptlab.lab.figures.style import BLUE, DARK, GREY, MATH, VERMILLION
 from cptlab.lab.study.dose_message import GAINS, LEVEL, WITHOUT, message
 
 TITLES = {
@@ -22,7 +21,6 @@ TITLES = {
     "drift_degrees": "drift from frozen texts (degrees)",
     "cluster_auc": "pairs inside closer than across (%)",
 }
-MEAN, SUM = Look(BLUE, "o"), Look(VERMILLION, "D")
 
 
 def dose_panels(
@@ -88,7 +86,8 @@ def _panel(rows: pd.DataFrame, name: str, ax: Axes) -> None:
             fontsize=8,
         )
     ax.set_title(f"{TITLES[name]}{' (points)' if name in GAINS else ''}", fontsize=9, color=DARK)
-    ax.xaxis.set_major_locator(FixedLocator(_ticks(drawn["weight"], means["weight"])))
+    span = drawn["weight"].max() / drawn["weight"].min()
+    ax.xaxis.set_major_locator(FixedLocator(spaced(means["weight"], span)))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(FuncFormatter(lambda weight, _: f"{weight:g}"))
     ax.tick_params(axis="x", labelsize=8)
@@ -100,13 +99,3 @@ def _by_verdict(rows: pd.DataFrame) -> list[tuple[bool, pd.DataFrame]]:
         return [(True, rows)]
     holds = rows["adjusted"] <= LEVEL
     return [(True, rows[holds]), (False, rows[~holds])]
-
-
-def _ticks(drawn: pd.Series, weights: pd.Series) -> list[float]:
-    """The weights, without those whose numbers would meet on a logarithmic axis."""
-    apart = np.log(drawn.max() / drawn.min()) / 8
-    kept: list[float] = []
-    for weight in weights:
-        if not kept or np.log(weight / kept[-1]) >= apart:
-            kept.append(weight)
-    return kept

@@ -1,37 +1,25 @@
-"""The effect of loss weights: curves of one weight (Fig. 3) and a grid of two."""
+"""The effect of loss weights: changes from the default by one weight (Fig. 3), and by two."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.colors import to_hex, to_rgb
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
-from matplotlib.patheffects import withStroke
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch, Rectangle
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from cptlab.lab.figures.bars import band, whiskers, with_keys
-from cptlab.lab.figures.style import (
-    BLUE,
-    DARK,
-    GREEN,
-    GREY,
-    MATH,
-    ORANGE,
-    PURPLE,
-    VERMILLION,
-    Look,
-    method_order,
-)
+from cptlab.lab.figures.bars import explain, keys, whiskers
+from cptlab.lab.figures.style import BLUE, DARK, GREEN, GREY, MATH, VERMILLION, Look
 from cptlab.lab.figures.text import small_text
-from cptlab.lab.study.summary import check_one_row_per_run
+from cptlab.lab.study.findings import LEVEL
 
-TAU_LOOKS = tuple(map(Look, (BLUE, GREEN, VERMILLION, PURPLE, ORANGE), "os^vD"))
-
-SHARE = 0.12
-"""Width of a method's place beside the curves, as a part of a panel of curves."""
-
+MEAN, SUM, OTHER = Look(BLUE, "o"), Look(VERMILLION, "D"), Look(GREEN, "s")
+LOOKS = {"pair mean": MEAN, "sum": SUM}
+WORDS = {"pair mean": "mean over pairs", "sum": "sum over pairs"}
+"""Readings of L_TETF."""
 NAMES = {
     "lambda_tetf": r"$\lambda_\mathrm{TETF}$",
     "lambda_cc": r"$\lambda_\mathrm{CC}$",
@@ -39,193 +27,171 @@ NAMES = {
 }
 
 
-def sensitivity_curves(
-    table: pd.DataFrame,
-    *,
-    weight: str,
-    default: float,
-    ax: Axes,
-    legend: bool = True,
+def change_curves(
+    table: pd.DataFrame, *, defaults: Mapping[str, float], bound: float, ax: Axes
 ) -> Axes:
-    """Mean with its interval against one loss weight, a line per tau (Fig. 3).
+    """Change from the default against the weight of one loss, a line per reading of L_TETF.
 
-    The values tried are equally spaced, so that 0, 0.05 and 1 can all be read.
+    Weights are on a logarithmic axis, after a place for 0. The band is what is claimed; marks are
+    filled where the change is separable from zero.
 
     Args:
-        table: of `cptlab.lab.study.summary.summarise` for one metric in percent, by "tau" and
-            "weight".
-        weight: the weight that varies, e.g. "lambda_tetf".
-        default: value of the weight in all other studies, marked by a dotted line.
+        table: of `cptlab.lab.study.sensitivity.placed`, of one loss and imbalance ratio.
+        defaults: reading -> place of the default, where nothing changes.
+        bound: largest change that is claimed, in the unit of the table.
         ax: axes to draw on.
-        legend: draw one, right of the axes.
-
-    Raises:
-        ValueError: for a default that was not tried.
     """
-    values = np.sort(table["weight"].unique())
-    place = _place(values, default, weight)
-    table = table.sort_values("weight")
-    for tau, look in tau_looks(table["tau"]).items():
-        rows = table[table["tau"] == tau]
-        x = np.searchsorted(values, rows["weight"])
-        ax.plot(x, rows["mean"], color=look.color, marker=look.marker, label=f"τ = {tau:g}")
-        band(ax, x, rows, look.color)
-    ax.axvline(place, color=GREY, linewidth=1.2, linestyle=":", zorder=0, label="default")
-    ax.set_xticks(range(len(values)), [f"{value:g}" for value in values])
-    ax.set_xlabel(f"weight {NAMES.get(weight, weight)}", **MATH)
-    ax.set_ylabel(f"{table['metric'].iloc[0]} (%)")
-    if legend:
-        handles, labels = with_keys(ax, table, "band")
-        ax.legend(handles, labels, loc="center left", bbox_to_anchor=(1, 0.5))
+    ax.axhspan(-bound, bound, color=GREY, alpha=0.2, linewidth=0)
+    ax.axhline(0, color=GREY, linewidth=0.8, zorder=0)
+    for reading, rows in table.groupby("reading", sort=False):
+        look, default = LOOKS.get(str(reading), OTHER), defaults[str(reading)]
+        line = pd.concat([rows[["place", "mean"]], pd.DataFrame({"place": [default], "mean": [0]})])
+        line = line.sort_values("place")
+        ax.plot(line["place"], line["mean"], color=look.color, linewidth=1.2, zorder=2)
+        ax.plot(default, 0, "|", color=look.color, markersize=12, markeredgewidth=1.6, zorder=3)
+        for holds, part in rows.groupby(rows["adjusted"] <= LEVEL):
+            face = look.color if holds else "white"
+            style = {"markerfacecolor": face, "zorder": 3}
+            whiskers(ax, part["place"], part, look, along="y", size=5, cap=2, **style)
+    low, high = ax.get_ylim()
+    ax.set_ylim(min(low, -1.2 * bound), max(high, 1.2 * bound))
+    _weights_axis(ax, [*table["place"], *defaults.values()])
     return ax
 
 
-def sensitivity_grid(
+def change_panels(
     table: pd.DataFrame,
     fig: Figure,
     *,
-    defaults: Mapping[str, float],
-    beside: pd.DataFrame | None = None,
+    defaults: Mapping[tuple[str, str], float],
+    bound: float,
 ) -> list[Axes]:
-    """Panels of `sensitivity_curves`: a row per reading of L_TETF, a column per loss.
-
-    Panels of a row share their vertical axis.
+    """Panels of `change_curves`: a row per imbalance ratio, a column per loss with one scale.
 
     Args:
-        table: as there, by "reading" and "loss" (such as "TETF") as well.
+        table: as there, of all losses and ratios.
         fig: empty figure to fill; its height is set to what the rows need.
-        defaults: loss -> its weight in all other studies.
-        beside: other methods, shown to the right of each row: a table by "method" and "tau".
-
-    Returns:
-        The axes, row by row.
-
-    Raises:
-        ValueError: as `sensitivity_curves`.
+        defaults: reading and loss -> place of the default.
+        bound: as there.
     """
-    readings, losses = (list(dict.fromkeys(table[name])) for name in ("reading", "loss"))
-    others = [] if beside is None else method_order(beside["method"])
-    widths = [1.0] * len(losses) + [max(0.25, SHARE * len(others))] * bool(others)
+    taus, losses = (list(dict.fromkeys(table[name])) for name in ("tau", "loss"))
     fig.set_layout_engine("constrained")
-    fig.set_figheight(2.6 * len(readings) + 0.4 + 0.5 * bool(others))
-    axes = fig.subplots(
-        len(readings), len(widths), sharey="row", squeeze=False, width_ratios=widths
-    )
-    for row, reading in zip(axes, readings, strict=True):
-        for ax, loss in zip(row, losses):
-            name = f"lambda_{loss.lower()}"
-            rows = table[(table["reading"] == reading) & (table["loss"] == loss)]
-            sensitivity_curves(rows, weight=name, default=defaults[loss], ax=ax, legend=False)
-        if others:
-            _beside(beside, others, row[-1], reading == readings[-1])
-        for ax in row:
-            ax.label_outer()
-        row[0].set_title(rf"$L_\mathrm{{TETF}}$ as a {reading}", loc="left", **MATH)
-    handles, labels = with_keys(axes[0, 0], table, "band")
-    fig.legend(handles, labels, loc="outside lower center", ncols=4)
+    fig.set_figheight(2.1 * len(taus) + 0.7)
+    axes = fig.subplots(len(taus), len(losses), squeeze=False, sharex="col", sharey="col")
+    for number, (line, tau) in enumerate(zip(axes, taus, strict=True), start=1):
+        for ax, loss in zip(line, losses, strict=True):
+            rows = table[(table["tau"] == tau) & (table["loss"] == loss)]
+            own = {reading: at for (reading, name), at in defaults.items() if name == loss}
+            change_curves(rows, defaults=own, bound=bound, ax=ax)
+            if number == len(taus):
+                name = f"lambda_{loss.lower()}"
+                ax.set_xlabel(f"weight {NAMES.get(name, name)}", **MATH)
+        line[0].set_title(f"τ = {tau:g}", loc="left", fontsize=9)
+        line[0].set_ylabel("change of H (%)")
+    told = {
+        WORDS.get(name, name): Line2D([], [], color=look.color, marker=look.marker)
+        for name, look in ((name, LOOKS.get(name, OTHER)) for name in table["reading"].unique())
+    }
+    told["default"] = Line2D([], [], color=DARK, marker="|", linestyle="none", markersize=10)
+    told[f"claimed: within {bound:g} %"] = Patch(color=GREY, alpha=0.2, linewidth=0)
+    explain(fig, told | keys(table))
     return list(axes.flat)
 
 
-def _beside(table: pd.DataFrame, order: Sequence[str], ax: Axes, labels: bool) -> None:
-    """Means with intervals of other methods, a place for each, in the colours of the ratios."""
-    looks = tau_looks(table["tau"])
-    for number, (tau, look) in enumerate(looks.items()):
-        rows = table[table["tau"] == tau]
-        x = rows["method"].map(order.index) + 0.2 * (number - (len(looks) - 1) / 2)
-        whiskers(ax, x, rows, look, along="y", size=5, cap=2)
-    ax.set_xlim(-0.6, len(order) - 0.4)
-    ax.set_xticks(range(len(order)), order if labels else [""] * len(order), rotation=90)
-    ax.grid(False, axis="x")
+def spaced(weights: Sequence[float] | pd.Series, span: float) -> list[float]:
+    """Ascending weights without those whose numbers would meet on a logarithmic axis.
+
+    span: ratio of the ends of the axis.
+    """
+    kept: list[float] = []
+    for weight in weights:
+        if not kept or np.log(weight / kept[-1]) >= np.log(span) / 8:
+            kept.append(weight)
+    return kept
+
+
+def _weights_axis(ax: Axes, places: Sequence[float]) -> None:
+    """A logarithmic axis with ticks at places; 0 stands a step left of the smallest above it."""
+    above = np.unique([place for place in places if place > 0])
+    step = max(2.0, (above[-1] / above[0]) ** 0.2)
+    ax.set_xscale("symlog", linthresh=above[0] / step, linscale=0.3)
+    shown = spaced(above, (step * above[-1] / above[0]) ** 1.1)
+    ax.xaxis.set_major_locator(FixedLocator([0, *shown] if min(places) == 0 else shown))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda weight, _: f"{weight:.3g}"))
+    ax.tick_params(axis="x", labelsize=8)
+    ax.set_xlim(-above[0] / step / 3 if min(places) == 0 else above[0] / step, above[-1] * step)
 
 
 def weight_heatmaps(
-    frame: pd.DataFrame, fig: Figure, *, x: str, y: str, default: tuple[float, float]
+    table: pd.DataFrame, fig: Figure, *, x: str, y: str, default: tuple[float, float]
 ) -> list[Axes]:
-    """A panel of `sensitivity_heatmap` per reading of L_TETF, each with its own colour scale.
+    """A panel of `weight_heatmap` per reading of L_TETF, with one colour scale around zero.
 
-    frame: as there, with the column "reading". fig: empty figure to fill; its size is set.
+    table: as there, with the column "reading". fig: empty figure to fill; its size is set.
     """
-    readings = list(dict.fromkeys(frame["reading"]))
+    readings = list(dict.fromkeys(table["reading"]))
     fig.set_layout_engine("constrained")
-    fig.set_size_inches(4 * len(readings), 3.4)
+    fig.set_size_inches(max(8, 3.6 * len(readings)) if len(readings) > 1 else 5, 3.2)
     axes = fig.subplots(1, len(readings), squeeze=False)
+    end = table["mean"].abs().max() or 1.0
     for ax, reading in zip(axes[0], readings, strict=True):
-        rows = frame[frame["reading"] == reading]
-        title = rf"$L_\mathrm{{TETF}}$ as a {reading}"
-        sensitivity_heatmap(rows, x=x, y=y, default=default, ax=ax, title=title)
+        rows = table[table["reading"] == reading]
+        weight_heatmap(rows, x=x, y=y, default=default, end=end, ax=ax)
+        ax.set_title(rf"$L_\mathrm{{TETF}}$ as a {reading}", pad=16, fontsize=9, **MATH)
+    bar = fig.colorbar(axes[0, -1].images[0], ax=axes, label="H minus that of the default (points)")
+    bar.ax.tick_params(labelsize=8)
     return list(axes.flat)
 
 
-def tau_looks(taus: Sequence[float] | pd.Series) -> dict[float, Look]:
-    """Colour and marker of each imbalance ratio, the largest first."""
-    order = sorted(set(taus), reverse=True)
-    if len(order) <= len(TAU_LOOKS):
-        return dict(zip(order, TAU_LOOKS))
-    colors = colormaps["viridis"](np.linspace(0, 0.9, len(order)))
-    markers = [TAU_LOOKS[i % len(TAU_LOOKS)].marker for i in range(len(order))]
-    return dict(zip(order, map(Look, map(to_hex, colors), markers)))
-
-
-def sensitivity_heatmap(
-    frame: pd.DataFrame,
+def weight_heatmap(
+    table: pd.DataFrame,
     *,
     x: str,
     y: str,
-    value: str = "H",
     default: tuple[float, float],
+    end: float,
     ax: Axes,
-    title: str = "",
 ) -> Axes:
-    """Means over seeds on a grid of two weights, with the standard deviation, the default framed.
+    """Differences to the default on a grid of two weights, with their interval or range.
 
     Args:
-        frame: columns `x`, `y`, `value`, "dataset" (a single one) and "seed"; one imbalance
-            ratio.
+        table: of `cptlab.lab.study.sensitivity.together_changes`: a row per cell but the default's.
         x: the weight along the horizontal axis.
         y: the weight along the vertical axis.
-        value: quantity to draw, in percent.
         default: the two weights, `x` first, in all other studies.
+        end: difference at the ends of the colour scale.
         ax: axes to draw on.
-        title: title of the panel.
-
-    Raises:
-        ValueError: on missing columns, several rows for one seed, or a default that was not tried.
     """
-    check_one_row_per_run(frame, [x, y], [value])
-    groups = frame.groupby([y, x])[value]
-    means, spread = groups.mean().unstack(), groups.std().unstack()
-    place = _place(means.columns, default[0], x), _place(means.index, default[1], y)
-
-    heat = ax.imshow(means, cmap="viridis", origin="lower", aspect="auto")
-    for (row, column), mean in np.ndenumerate(means.to_numpy()):
-        if np.isnan(mean):
-            ax.text(column, row, "not run", ha="center", va="center", fontsize=8, color=GREY)
-            continue
+    across, up = (sorted({*table[name], at}) for name, at in zip((x, y), default, strict=True))
+    means = np.full((len(up), len(across)), np.nan)
+    place = across.index(default[0]), up.index(default[1])
+    means[place[::-1]] = 0
+    cells = {(up.index(row[y]), across.index(row[x])): row for _, row in table.iterrows()}
+    for where, row in cells.items():
+        means[where] = row["mean"]
+    heat = ax.imshow(means, cmap="RdBu_r", vmin=-end, vmax=end, origin="lower", aspect="auto")
+    for where, mean in np.ndenumerate(means):
+        text, weight = "not run" if np.isnan(mean) else "default", "normal"
+        if where in cells:
+            row = cells[where]
+            bare = np.isnan(row["lower"])
+            span = [row[name] for name in (("least", "most") if bare else ("lower", "upper"))]
+            text = f"{mean:+z.1f}" + (f"\n{span[0]:z.1f} to {span[1]:z.1f}" if row["n"] > 1 else "")
+            weight = "bold" if row["adjusted"] <= LEVEL else "normal"
         luminance = np.dot(np.power(to_rgb(heat.to_rgba(mean)), 2.2), [0.2126, 0.7152, 0.0722])
-        deviation = spread.iloc[row, column]
-        text = f"{mean:.1f}" if np.isnan(deviation) else f"{mean:.1f}\n± {deviation:.1f}"
         color = "black" if luminance > 0.18 else "white"  # the one with more contrast
-        ax.text(column, row, text, ha="center", va="center", fontsize=8, color=color)
-    frame_at = (place[0] - 0.47, place[1] - 0.47)
-    stroke = [withStroke(linewidth=4, foreground="white")]
-    ax.add_patch(Rectangle(frame_at, 0.94, 0.94, fill=False, linewidth=2, path_effects=stroke))
-    ax.set_xticks(range(len(means.columns)), [f"{v:g}" for v in means.columns])
-    ax.set_yticks(range(len(means.index)), [f"{v:g}" for v in means.index])
+        style = {"ha": "center", "va": "center", "fontsize": 8, "fontweight": weight}
+        ax.text(*where[::-1], text, color=color, **style)
+    corner = (place[0] - 0.47, place[1] - 0.47)
+    ax.add_patch(Rectangle(corner, 0.94, 0.94, fill=False, linewidth=2))
+    ax.set_xticks(range(len(across)), [f"{v:g}" for v in across])
+    ax.set_yticks(range(len(up)), [f"{v:g}" for v in up])
     ax.set_xlabel(f"weight {NAMES.get(x, x)}", **MATH)
     ax.set_ylabel(f"weight {NAMES.get(y, y)}", **MATH)
-    ax.set_title(title, pad=16, **MATH)
-    legend = "mean ± standard deviation over seeds; framed: default"
-    small_text(ax, legend, y=1, offset=4, va="bottom", color=DARK)
+    kinds = " or ".join(keys(table))
+    below = "; bold: separable" if table["lower"].notna().any() else ""
+    small_text(ax, f"mean, {kinds}{below}", y=1, offset=4, va="bottom", color=DARK)
     ax.grid(False)
     ax.spines[:].set_visible(False)
-    ax.figure.colorbar(heat, ax=ax, label=f"{value} (%)")
     return ax
-
-
-def _place(values: np.ndarray | pd.Index, default: float, weight: str) -> int:
-    """Index of the default among the sorted values of a weight."""
-    close = np.flatnonzero(np.isclose(values, default))
-    if not len(close):
-        tried = ", ".join(f"{value:g}" for value in values)
-        raise ValueError(f"The default {weight} = {default:g} was not tried; there is {tried}.")
-    return int(close[0])

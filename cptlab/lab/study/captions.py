@@ -47,10 +47,10 @@ CAPTIONS = {
     "the mean that it equals. On {imbalanced}, the smallest τ.",
     "dose_others": "What the weights of L_CC and L_RS do, as differences to runs without the "
     "loss, drawn like those of L_TETF. On {imbalanced}, the smallest τ.",
-    "fig3_sensitivity": f"H of CPT against each loss weight{{beside}}, {INTERVAL}, dotted: the "
-    "default (Fig. 3). On {imbalanced}.",
-    "fig3_weights_heatmap": "H of CPT on a grid of two loss weights, mean and standard deviation "
-    "over seeds. On {most_imbalanced}.",
+    "fig3_sensitivity": "H of CPT by each loss weight, as the change from the default run by run: "
+    f"{INTERVAL}; shaded: what is claimed (Fig. 3). On {{imbalanced}}.",
+    "fig3_weights_heatmap": "H of CPT on a grid of two loss weights, minus that of the default, "
+    "framed. On {most_imbalanced}.",
     "tab1_ablation": f"{{combinations}} of the three losses{{beside}}, {INTERVAL}; filled: rows "
     "that the paper prints (Table 1), dotted: the mean without any loss (IVLP). Rows without TETF "
     "are the same runs in both blocks; every panel has its own axis. H: {imbalanced}; transfer: "
