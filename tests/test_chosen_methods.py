@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from cptlab.lab import bench, figures
-from cptlab.lab.figures.collapse import MEASURES
+from cptlab.lab.figures.collapse import MEASURES, SHOWN
 from cptlab.lab.study import costs, geometry, lineup, studies
 from cptlab.lab.study.captions import captions
 from cptlab.lab.study.claims import CLAIMS, overview
@@ -87,15 +87,17 @@ def test_one_method_has_nothing_to_be_compared_with():
     assert geometry.gaps(last(["CoOp"]), MEASURES).empty
 
 
-@pytest.mark.parametrize("measures", [("nc1",), tuple(MEASURES)[1:]])
-def test_a_panel_for_each_measure_and_a_legend(measures):
+@pytest.mark.parametrize(
+    ("measures", "shown"), [(("nc1",), ("nc1",)), (tuple(MEASURES)[1:], SHOWN)]
+)
+def test_a_panel_for_each_measure_that_tells_most(measures, shown):
     fig = plt.figure()
     table = geometry.along(geometry.tidy(logs(["CoOp", "IVLP"], measures), MEASURES))
     axes = figures.collapse_panels(table, fig)
-    assert [ax.get_title() for ax in axes] == [MEASURES[name][0] for name in measures]
-    (legend,) = [ax.get_legend() for ax in fig.axes if ax.get_legend()]
-    texts = [text.get_text() for text in legend.get_texts()]
-    assert texts == ["CoOp", "IVLP", "range of fewer than 5 runs"]
+    assert [ax.get_title() for ax in axes] == [MEASURES[name][0] for name in shown]
+    assert {text.get_text() for text in axes[0].texts} == {"CoOp", "IVLP"}
+    (legend,) = fig.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["range of fewer than 5 runs"]
     plt.close(fig)
 
 

@@ -67,8 +67,6 @@ FIGURES = {
     "11_geometry": [
         "collapse_along_training",
         "collapse_along_training_rivals",
-        "collapse_by_imbalance",
-        "collapse_by_imbalance_rivals",
     ],
     "12_claims": ["claims_ledger"],
     "13_few_shot": ["few_shot"],
@@ -76,8 +74,14 @@ FIGURES = {
     "15_cost": ["cost"],
 }
 
-ELSEWHERE = ["claims_confirmatory", "own_texts_map", "own_texts_similarity"]
-"""Figures that need the planned study, or a file of text features."""
+ELSEWHERE = [
+    "collapse_by_imbalance",
+    "collapse_by_imbalance_rivals",
+    "claims_confirmatory",
+    "own_texts_map",
+    "own_texts_similarity",
+]
+"""Figures that need several imbalance ratios, the planned study, or a file of text features."""
 
 
 def test_every_notebook_has_a_study_and_every_study_a_notebook():

@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from cptlab.lab.figures import runs_per_hour, savings_by_classes
-from cptlab.lab.figures.style import WIDEST, save, use_style
+from cptlab.lab.figures.style import WIDEST, headline, save, use_style
 
 Row = dict[str, float | int | str | None]
 """One comparison; fields named `ratio...` are relative to its reference."""
@@ -46,7 +46,41 @@ def draw(rows: Sequence[Row]) -> Figure:
     fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower left", ncols=4)
     if not passes.empty:
         runs_per_hour(passes, ax=axes[2])
+    headline(fig, message(rows))
     return fig
+
+
+def message(rows: Sequence[Row]) -> str:
+    """What a whole step of plain towers costs beside ours, and what passes save, in one sentence.
+
+    Measured on one machine in one run.
+    """
+    towers, passes = table(rows, "towers"), table(rows, "passes")
+    steps = towers[towers["side"] == "step"].dropna(subset=["ratio_time_naive"])
+    told = []
+    if len(steps):
+        classes = _span(steps["classes"], "{:.0f}")
+        told.append(
+            f"With {classes} classes, a step of plain towers takes "
+            f"{_span(steps['ratio_time_naive'], '{:.1f}')} times the time of ours and "
+            f"{_span(steps['ratio_memory_naive'], '{:.1f}')} times the memory"
+        )
+    if len(passes):
+        most = passes.sort_values("replicas").groupby("method", sort=False).last()
+        shares = [
+            f"{100 / row.ratio_runs_per_hour:.0f} % ({row.Index})" for row in most.itertuples()
+        ]
+        count = _span(most["replicas"], "{:.0f}")
+        told.append(
+            f"{count} runs in one pass take {' and '.join(shares)} of the time they take alone"
+        )
+    return "; ".join(told) or "Nothing was measured"
+
+
+def _span(values: pd.Series, form: str) -> str:
+    """The smallest and the largest number as text."""
+    ends = dict.fromkeys(form.format(value) for value in (values.min(), values.max()))
+    return " to ".join(ends)
 
 
 def read_rows(path: Path) -> list[Row]:

@@ -6,6 +6,7 @@ are documented: `class_map` takes a row per class.
 """
 
 from cptlab.lab.figures.ablation import ablation_bars, ablation_panels
+from cptlab.lab.figures.class_gains import class_gains
 from cptlab.lab.figures.classics import classics_grid
 from cptlab.lab.figures.clusters import (
     algorithm_intervals,
@@ -45,6 +46,7 @@ __all__ = [
     "algorithm_panels",
     "change_curves",
     "change_panels",
+    "class_gains",
     "class_map",
     "classics_grid",
     "cluster_sizes",

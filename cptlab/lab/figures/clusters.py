@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from cptlab.lab.figures.bars import explain, keys, whiskers
@@ -138,9 +139,11 @@ def size_panels(
     for ax, method in zip(axes, methods, strict=True):
         own = frame[frame["method"] == method]
         cluster_sizes(own, numbers=numbers, default=default, ax=ax)
-        ax.set_title(f"{method}, τ = {own['tau'].iloc[0]:g}")
+        ax.set_title(f"{method}, τ = {own['tau'].iloc[0]:g}", fontsize=9)
+        ax.get_legend().remove()
     equal_spans(axes, "y")
-    explain(fig, keys(summarise(frame, ["H"], ["method", "size"])))
+    usual = {"default": Line2D([], [], color=GREY, linewidth=1.2, linestyle=":")}
+    explain(fig, usual | keys(summarise(frame, ["H"], ["method", "size"])))
     return axes
 
 

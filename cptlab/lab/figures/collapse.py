@@ -6,8 +6,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cptlab.lab.figures.bars import with_keys
+from cptlab.lab.figures.bars import explain, keys, with_keys
 from cptlab.lab.figures.seeds import training_curves
+from cptlab.lab.figures.style import method_look
+from cptlab.lab.figures.text import end_labels
 
 MEASURES = {
     "nc1": ("NC1: spread inside classes", "within / between, 0 = collapsed"),
@@ -22,6 +24,8 @@ MEASURES = {
 }
 """Measure -> title and axis label; other measures are labelled with their name. All titles differ,
 because the notebook's findings use them as names."""
+SHOWN = ("effective_rank", "drift_degrees")
+"""What figures show of these; tables have them all."""
 
 
 def collapse_curves(
@@ -56,7 +60,7 @@ def collapse_curves(
         ax.set_xscale("log")
         ax.set_xticks(taus, [f"{tau:g}" for tau in taus])
         ax.minorticks_off()
-        ax.invert_xaxis()
+        ax.xaxis.set_inverted(True)
         ax.set_xlabel("Imbalance ratio τ")
     ax.set_title(title)
     if legend:
@@ -70,25 +74,32 @@ def collapse_curves(
 def collapse_panels(
     table: pd.DataFrame, fig: Figure, *, x: Literal["epoch", "progress", "tau"] = "progress"
 ) -> list[Axes]:
-    """A panel of `collapse_curves` for each measure, in two columns, and the legend in the last
-    place.
+    """Panels of `collapse_curves`, one below the other, lines with their names at the end.
+
+    Shown are the measures that tell most, `SHOWN`, or without them the first two that are there.
 
     Args:
         table: as there.
-        fig: empty figure to fill; its size is set.
+        fig: empty figure to fill; its height is set.
         x: as there.
 
     Returns:
-        The axes with a measure.
+        The axes.
     """
-    measures = [name for name in MEASURES if name in set(table["measure"])]
-    rows = len(measures) // 2 + 1
-    fig.set_size_inches(8, 2.5 * rows)
-    *axes, last = fig.subplots(rows, 2, squeeze=False).flat
-    for ax, measure in zip(axes, measures):
+    known = [name for name in MEASURES if name in set(table["measure"])]
+    measures = [name for name in SHOWN if name in known] or known[:2]
+    fig.set_layout_engine("constrained")
+    fig.set_figheight(2.7 * len(measures) + 0.4)
+    axes = list(fig.subplots(len(measures), 1, squeeze=False, sharex=True)[:, 0])
+    for ax, measure in zip(axes, measures, strict=True):
         collapse_curves(table, measure=measure, ax=ax, x=x, legend=False)
-    for ax in (*axes[len(measures) :], last):
-        ax.set_axis_off()
-    kind = "bar" if x == "tau" else "band"
-    last.legend(*with_keys(axes[0], table, kind), loc="center")
-    return axes[: len(measures)]
+        ax.title.set_fontsize(9)
+        ax.label_outer()
+    for ax, measure in zip(axes, measures, strict=True):
+        rows = table[table["measure"] == measure]
+        # the smallest imbalance ratio is at the right
+        last = rows.sort_values(x, ascending=x != "tau").groupby("method", sort=False).last()
+        ends = [(row["mean"], name, method_look(name).color) for name, row in last.iterrows()]
+        end_labels(ax, ends)
+    explain(fig, keys(table[table["measure"].isin(measures)], "bar" if x == "tau" else "band"))
+    return axes

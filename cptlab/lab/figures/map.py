@@ -1,6 +1,6 @@
 """A map of classes in the plane, for example by UMAP, with their clusters outlined."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -12,11 +12,24 @@ from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 from scipy.spatial import ConvexHull, KDTree
 
-from cptlab.lab.figures.style import BLUE, DPI, GREEN, OLIVE, ORANGE, PURPLE, SKY, VERMILLION, WINE
+from cptlab.lab.figures.style import (
+    BLUE,
+    DPI,
+    GREEN,
+    OLIVE,
+    ORANGE,
+    PURPLE,
+    SKY,
+    VERMILLION,
+    WINE,
+    headline,
+)
 
 COLORS = (BLUE, VERMILLION, GREEN, PURPLE, ORANGE, SKY, WINE, OLIVE)
-TEXTURES = (("-", "o", None), ("--", "s", "////"), (":", "^", "...."), ("-.", "D", "xxxx"))
-"""Outline, marker and hatch of the first eight clusters, of the next eight, and so on."""
+MARKERS = "os^DvPX*"
+"""A colour and a shape for each of eight clusters; beyond, in other lines and hatches."""
+TEXTURES = (("-", None), ("--", "////"), (":", "...."), ("-.", "xxxx"))
+"""Outline and hatch of the first eight clusters, of the next eight, and so on."""
 
 SIDES = (
     ((0, 1), "center", "bottom"),
@@ -34,19 +47,26 @@ LONGEST = 120.0  # points, of the line between a title and its class
 CIRCLE = np.linspace(0, 2 * np.pi, 32, endpoint=False)
 
 
-def class_map(frame: pd.DataFrame, ax: Axes, *, images: Sequence[np.ndarray] | None = None) -> Axes:
+def class_map(
+    frame: pd.DataFrame,
+    ax: Axes,
+    *,
+    images: Sequence[np.ndarray] | None = None,
+    middles: Mapping[Hashable, int] | None = None,
+) -> Axes:
     """Classes at their positions, clusters outlined, and as many names as have room.
 
     A cluster is titled with the name of the class in its middle, in bold, framed in the cluster's
     colour and joined by a line to that class, which has a dark rim; other classes are named where
     the name covers nothing.
-    Clusters differ in colour and, beyond eight, in line, marker and hatch; after 32 looks repeat.
+    Clusters differ in colour and shape and, beyond eight, in line and hatch; after 32 looks repeat.
     Room is measured in the current layout of the figure, so draw maps last.
 
     Args:
         frame: a row per class: columns "x", "y" (positions without unit), "cluster" and "name".
         ax: axes to draw on; both directions get the same scale.
         images: (H, W, 3) of each class, uint8 or floats in 0..1, drawn instead of points.
+        middles: cluster -> row of the class that names it; those of this map if left out.
 
     Raises:
         ValueError: on missing columns, no rows, or images that do not match the rows in number.
@@ -67,15 +87,17 @@ def class_map(frame: pd.DataFrame, ax: Axes, *, images: Sequence[np.ndarray] | N
     ax.figure.get_figure(root=True).draw_without_rendering()  # layout and limits become final
     size = 6.0 if images is None else _image_size(ax, points)
 
+    middles = middles_of(frame) if middles is None else middles
     titles, names = [], frame["name"].tolist()
     for index, cluster in enumerate(np.unique(clusters)):
-        color, (line, marker, hatch) = COLORS[index % 8], TEXTURES[index // 8 % 4]
+        color, marker = COLORS[index % 8], MARKERS[index % 8]
+        line, hatch = TEXTURES[index // 8 % 4]
         rows = np.flatnonzero(clusters == cluster)
         outline = rounded_hull(points[rows], margin)
         faint = {"edgecolor": color, "alpha": 0.12, "linewidth": 0}
         ax.add_patch(Polygon(outline, facecolor=color, hatch=hatch, **faint))
         ax.add_patch(Polygon(outline, fill=False, edgecolor=color, linestyle=line, linewidth=1.2))
-        middle = rows[((points[rows] - points[rows].mean(0)) ** 2).sum(1).argmin()]
+        middle = middles[cluster]
         if images is None:
             mark = {"marker": marker, "color": color, "linestyle": "none"}
             ax.plot(*points[rows].T, **mark, markersize=size, markeredgecolor="white")
@@ -99,13 +121,17 @@ def map_panels(
     fig: Figure,
     *,
     images: Sequence[np.ndarray] | None = None,
+    told: str = "",
 ) -> list[Axes]:
     """A `class_map` per title, two or three side by side; with images, one below the other.
 
+    Clusters have the names of the first map on all of them.
+
     Args:
-        maps: title -> frame as there.
+        maps: title -> frame as there, the same classes in the same order.
         fig: empty figure to fill; its size is set to what the maps need.
         images: of each class, the same on every map.
+        told: headline; names are placed in the room that it leaves.
 
     Raises:
         ValueError: as `class_map`.
@@ -119,9 +145,22 @@ def map_panels(
         ax.set_title(title)
     for ax in axes[len(maps) :]:
         ax.set_axis_off()
+    headline(fig, told)
+    middles = middles_of(next(iter(maps.values())))
     for ax, frame in zip(axes, maps.values()):
-        class_map(frame, ax, images=images)
+        class_map(frame, ax, images=images, middles=middles)
     return axes[: len(maps)]
+
+
+def middles_of(frame: pd.DataFrame) -> dict[Hashable, int]:
+    """Cluster -> row of the class nearest to the mean of its places; frame as in `class_map`."""
+    points, clusters = frame[["x", "y"]].to_numpy(dtype=float), frame["cluster"].to_numpy()
+    found = {}
+    for cluster in np.unique(clusters):
+        rows = np.flatnonzero(clusters == cluster)
+        gaps = ((points[rows] - points[rows].mean(0)) ** 2).sum(1)
+        found[cluster] = int(rows[gaps.argmin()])
+    return found
 
 
 def rounded_hull(points: np.ndarray, margin: float) -> np.ndarray:

@@ -36,7 +36,7 @@ CAPTIONS = {
     "tour_predictions": "Test drawings with the predictions of zero-shot and of {tuned}, changed "
     "ones first. On {tour}.",
     "tour_gain_by_shots": "Gain in class accuracy from zero-shot to {tuned} by the number of "
-    "training images, means over classes. On {tour}.",
+    "training images: classes, and means over them. On {tour}.",
     "fig1_similarity": "Cosine similarity of the class texts, at most 96, clusters side by side "
     "(Fig. 1 a-c), and below it after their mean was subtracted. On {similarity}.",
     "fig1d_training_curves": "H by training steps, means with 95 % intervals over seeds; lines "
@@ -78,8 +78,8 @@ CAPTIONS = {
     "cluster_number": "Silhouette of the frozen class texts by the number of clusters; dotted: the "
     "number that runs use. On {maps}.",
     "fig5_cluster_map": "UMAP of the class texts before and after tuning, CPT's clusters outlined. "
-    "Each cluster is named, in bold, for the class in its middle, which has a black rim. "
-    "On {similarity}.",
+    "Each cluster is named, in bold, for the class in its middle before tuning, which has a black "
+    "rim. On {similarity}.",
     "fig5_cluster_map_drawings": "UMAP of the class texts, zero-shot and {tuned}, with a test "
     "drawing of each class. On {similarity}.",
     "other_measures": "Accuracy on concepts that pretraining saw often or seldom, on the worst "

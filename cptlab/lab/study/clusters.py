@@ -19,7 +19,7 @@ from cptlab.lab.runs.results import Result
 from cptlab.lab.study import planned, studies
 from cptlab.lab.study.claims.variants import CPT, ZERO_SHOT, CPTVariant, label
 from cptlab.lab.study.design import Design
-from cptlab.lab.study.lineup import label_of
+from cptlab.lab.study.lineup import BOTH, label_of
 from cptlab.lab.study.profile import Profile
 from cptlab.lab.study.similarity import frozen_clusters
 from cptlab.lab.study.studies import Study
@@ -82,8 +82,11 @@ def texts_and_clusters(
 
 
 def mapped(profile: Profile, texts: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The texts that have a map: of all methods that were chosen, or of four of the usual ones."""
-    usual = (ZERO_SHOT, "Global-ETF (sum)", "CPT (sum)", "CPT (pair mean)")
+    """The texts that have a map: of all methods that were chosen, or of zero-shot and CPT as
+    printed, or without that of the last one.
+    """
+    printed = label(CPT, BOTH[0])
+    usual = (ZERO_SHOT, printed if printed in texts else list(texts)[-1])
     return {name: found for name, found in texts.items() if profile.methods or name in usual}
 
 

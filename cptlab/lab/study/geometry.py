@@ -8,6 +8,7 @@ import pandas as pd
 
 from cptlab.lab.study import lineup
 from cptlab.lab.study.claims.variants import PLAIN
+from cptlab.lab.study.comparison_message import beside
 from cptlab.lab.study.paired import paired
 from cptlab.lab.study.profile import Profile
 from cptlab.lab.study.summary import corrected, summarise
@@ -72,15 +73,53 @@ def reference(labels: Iterable[str]) -> str:
     return PLAIN if PLAIN in labels else labels[0]
 
 
-def gaps(last: pd.DataFrame, names: Mapping[str, tuple[str, str]]) -> pd.DataFrame:
-    """Differences run by run to the reference at the smallest imbalance ratio (`paired`).
+def gaps(
+    last: pd.DataFrame, names: Mapping[str, tuple[str, str]], tau: float | None = None
+) -> pd.DataFrame:
+    """Differences run by run to the reference at an imbalance ratio (`paired`).
 
     last: rows of `tidy` after the last epoch. names: of measures, as figures title them
-    (`cptlab.lab.figures.collapse.MEASURES`).
+    (`cptlab.lab.figures.collapse.MEASURES`). tau: the smallest if left out.
     """
-    ended = last[last["tau"] == last["tau"].min()]
+    ended = last[last["tau"] == (last["tau"].min() if tau is None else tau)]
     titles = {name: names[name][0] for name in dict.fromkeys(ended["measure"])}
     ended = ended.replace({"measure": titles})
     wide = ended.pivot(index=["method", "dataset", "seed"], columns="measure", values="value")
     names_, labels = list(titles.values()), [reference(last["method"])]
     return corrected(paired(wide.reset_index(), names_, labels, by=["method"]))
+
+
+def end_message(gaps: pd.DataFrame, labels: Iterable[str], measures: Mapping[str, str]) -> str:
+    """Where training leads in some measures beside the reference, in one sentence.
+
+    gaps: what `gaps` returns. labels: the methods that are told. measures: title in the table ->
+    words.
+    """
+    if gaps.empty:
+        return "One method, and none to compare it with"
+    first = str(gaps["reference"].iloc[0])
+    shown = gaps[gaps["method"].isin(set(labels))]
+    told = [
+        beside(rows, words, first)
+        for title, words in measures.items()
+        if len(rows := shown[shown["metric"] == title])
+    ]
+    return f"After training, {'; '.join(told)}" if told else f"Nothing to compare with {first}"
+
+
+def imbalance_message(
+    last: pd.DataFrame, names: Mapping[str, tuple[str, str]], labels: Iterable[str], measure: str
+) -> str:
+    """Where training leads in one measure at each imbalance ratio, in one sentence.
+
+    last, names: as for `gaps`. labels: the methods that are told. measure: one of `names`.
+    """
+    title, said = names[measure][0], {}
+    for tau in sorted(last["tau"].unique(), reverse=True):
+        rows = gaps(last, names, tau)
+        rows = rows[(rows["metric"] == title) & rows["method"].isin(set(labels))]
+        if len(rows):
+            clause = beside(rows, measure.replace("_", " "), str(rows["reference"].iloc[0]))
+            said.setdefault(clause, []).append(f"{tau:g}")
+    told = "; ".join(f"at τ = {' and '.join(taus)}, {clause}" for clause, taus in said.items())
+    return told[:1].upper() + told[1:] or "One method, and none to compare it with"

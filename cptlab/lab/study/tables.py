@@ -78,12 +78,10 @@ def for_every_seed(frame: pd.DataFrame, method: str) -> pd.DataFrame:
     return pd.concat([repeated, frame[~alone]], ignore_index=True)[frame.columns]
 
 
-def gain_table(classes: pd.DataFrame, reference: str = "Zero-shot") -> pd.DataFrame:
-    """Gain in class accuracy over a reference, by the number of training images of the class.
+def class_gains(classes: pd.DataFrame, reference: str = "Zero-shot") -> pd.DataFrame:
+    """Gain in accuracy of each class over a reference, grouped by its number of training images.
 
-    Gains, not accuracies, because classes differ in how easy they are. Numbers of images are
-    grouped up to powers of two, as few classes share a number in a long tail. The mean is over
-    classes; a data set counts by what its classes add to it.
+    Numbers of images are grouped up to powers of two, as few classes share a number in a long tail.
 
     Args:
         classes: a row per class and run: columns "method", "dataset", "seed", "name", "n_k" and
@@ -91,8 +89,8 @@ def gain_table(classes: pd.DataFrame, reference: str = "Zero-shot") -> pd.DataFr
         reference: label in "method".
 
     Returns:
-        Tidy frame with the columns "method", "n_k" ("1", "2", "3 to 4", ...), "metric" ("gain"),
-        the numbers of `summary.summarise` in points, and "classes", their number in a seed.
+        The rows of the other methods with "gain" in points, "n_k" as the group ("1", "2", "3 to 4",
+        ...) and "largest", the largest number of images in it.
 
     Raises:
         ValueError: for classes without training images, or a reference without runs.
@@ -104,11 +102,26 @@ def gain_table(classes: pd.DataFrame, reference: str = "Zero-shot") -> pd.DataFr
     names = ["dataset", "name"]
     before = classes[classes["method"] == reference].groupby(names)["accuracy"].mean()
     others = classes[classes["method"] != reference].join(before.rename("before"), on=names)
-    others["gain"] = others["accuracy"] - others["before"]
-    others["largest"] = 2 ** np.ceil(np.log2(others["n_k"])).astype(int)
+    largest = 2 ** np.ceil(np.log2(others["n_k"])).astype(int)
+    groups = [str(n) if n <= 2 else f"{n // 2 + 1} to {n}" for n in largest]
+    gains = others["accuracy"] - others["before"]
+    return others.assign(gain=gains, largest=largest, n_k=groups)
+
+
+def gain_table(classes: pd.DataFrame, reference: str = "Zero-shot") -> pd.DataFrame:
+    """Gain in class accuracy over a reference, by the number of training images of the class.
+
+    Gains, not accuracies, because classes differ in how easy they are. The mean is over classes; a
+    data set counts by what its classes add to it. Arguments and errors as in `class_gains`.
+
+    Returns:
+        Tidy frame with the columns "method", "n_k" ("1", "2", "3 to 4", ...), "metric" ("gain"),
+        the numbers of `summary.summarise` in points, and "classes", their number in a seed.
+    """
+    others = class_gains(classes, reference)
     rows = []
     for (method, largest), gains in others.groupby(["method", "largest"], sort=False):
-        n_k = str(largest) if largest <= 2 else f"{largest // 2 + 1} to {largest}"
+        n_k = gains["n_k"].iloc[0]
         named = {"largest": largest, "method": method, "n_k": n_k, "metric": "gain"}
         rows.append(named | _gain(gains))
     columns = ["largest", "method", "n_k", "metric", *NUMBERS, "classes"]

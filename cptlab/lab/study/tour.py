@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from cptlab.checks import counted
 from cptlab.data import ImageDataset, Subset
 from cptlab.emoji.catalog import CATEGORIES
 from cptlab.lab.runs.results import Result
@@ -95,4 +96,18 @@ def classes_of(results: Mapping[str, Sequence[Result]], method: str) -> pd.DataF
         .classes.query("role == 'base'")
         .assign(method=name, dataset=results[name][0].spec.dataset, seed=results[name][0].spec.seed)
         for name in (ZERO_SHOT, method)
+    )
+
+
+def gain_message(classes: pd.DataFrame) -> str:
+    """How many classes gain and lose in a run, in one sentence.
+
+    classes: of one method, what `tables.class_gains` returns.
+    """
+    up, down = int((classes["gain"] > 0).sum()), int((classes["gain"] < 0).sum())
+    method, count = classes["method"].iloc[0], counted(len(classes), "class", "classes")
+    return (
+        f"In one run of {method}, of {count} {up or 'none'} {'gain' if up != 1 else 'gains'} over "
+        f"zero-shot and {down or 'none'} {'lose' if down != 1 else 'loses'}: too few runs to tell "
+        "which kind of class gains"
     )

@@ -17,6 +17,7 @@ import pandas as pd
 from cptlab.lab.study.published.arithmetic import (
     averages,
     mean_ranks,
+    message,
     proportional_rows,
     ranks,
     repeated,
@@ -27,6 +28,7 @@ from cptlab.lab.study.published.arithmetic import (
 __all__ = [
     "averages",
     "mean_ranks",
+    "message",
     "proportional_rows",
     "published",
     "ranks",

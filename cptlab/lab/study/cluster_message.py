@@ -1,0 +1,75 @@
+"""What figures of clusters say, in words; no torch."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from cptlab.lab.study.findings import LEVEL
+from cptlab.lab.study.summary import NUMBERS, compared, corrected
+from cptlab.lab.study.tables import differences
+
+
+def map_message(quality: pd.DataFrame) -> str:
+    """How much of the frozen clusters is found again in tuned texts, in one sentence.
+
+    quality: what `tuned_quality` returns, by method, the frozen texts first.
+    """
+    agreement = quality["anew: agreement"].iloc[1:].sort_values()
+    if agreement.empty:
+        return "Clusters of the frozen texts"
+    ends = dict.fromkeys([agreement.index[0], agreement.index[-1]])
+    told = " and ".join(f"{agreement[name]:.2f} after {name}" for name in ends)
+    return (
+        "Clustered anew, tuned texts agree with the clusters of the frozen ones by an adjusted "
+        f"Rand index of {told} (one run each; 1: the same, 0: by chance)"
+    )
+
+
+def number_message(choice: pd.DataFrame, default: int) -> str:
+    """Which number of clusters the silhouette favours, in one sentence.
+
+    choice: what `cptlab.geometry.choose_number` returns. default: the number that runs use.
+    """
+    best = choice[choice["best"]].iloc[0]
+    text = f"The silhouette of the frozen texts is largest with {best['n_clusters']} clusters "
+    text += f"({best['silhouette']:.2f})"
+    if best["n_clusters"] == choice["n_clusters"].max():
+        text += ", the most that were tried"
+    used = choice.loc[choice["n_clusters"] == default, "silhouette"]
+    return f"{text}; runs use {default}" + (f" ({used.iloc[0]:.2f})" if len(used) else "")
+
+
+def apart(runs: pd.DataFrame, column: str, first: object) -> pd.DataFrame:
+    """H of variants of CPT minus that of one of them, as `summary.corrected`.
+
+    runs: what `runs_of` returns. column: what varies. first: the one of comparison. Returns a row
+    per `column`, "reading" (a method's label) and tau.
+    """
+    parts = [
+        differences(rows.assign(method=rows[column], reading=name), str(first), ["H"])
+        for name, rows in runs.assign(**{column: runs[column].astype(str)}).groupby("method")
+        if str(first) in set(rows[column]) and rows[column].nunique() > 1
+    ]
+    by = ["method", "reading", "tau"]
+    if not parts:
+        return pd.DataFrame(columns=[*by, "metric", *NUMBERS, "p", "adjusted", "family"])
+    return corrected(compared(pd.concat(parts), ["H"], by))
+
+
+def apart_message(gaps: pd.DataFrame, what: str, first: str) -> str:
+    """Which variants differ from the one of comparison, in one sentence.
+
+    gaps: what `apart` returns. what: of variants, in the plural. first: of comparison, in words.
+    """
+    if gaps.empty:
+        return f"No other {what} to compare with {first}"
+    if gaps["adjusted"].isna().all():
+        return f"Too few runs to tell H with other {what} from that with {first}"
+    kept = gaps[gaps["adjusted"] <= LEVEL]
+    if kept.empty:
+        return f"H differs separably from that with {first} in none of {len(gaps)} comparisons"
+    row = kept.loc[kept["mean"].abs().idxmax()]
+    return (
+        f"H differs separably from that with {first} in {len(kept)} of {len(gaps)} comparisons, "
+        f"most in {row['reading']} with {row['method']} at τ = {row['tau']:g} ({row['mean']:+.1f})"
+    )
