@@ -67,13 +67,10 @@ def message(rows: Sequence[Row]) -> str:
         )
     if len(passes):
         most = passes.sort_values("replicas").groupby("method", sort=False).last()
-        shares = [
-            f"{100 / row.ratio_runs_per_hour:.0f} % ({row.Index})" for row in most.itertuples()
-        ]
+        saved = most["ratio_runs_per_hour"]
+        shares = [f"{100 / ratio:.0f} % ({method})" for method, ratio in saved.items()]
         count = _span(most["replicas"], "{:.0f}")
-        told.append(
-            f"{count} runs in one pass take {' and '.join(shares)} of the time they take alone"
-        )
+        told.append(f"{count} runs in one pass take {' and '.join(shares)} of their time alone")
     return "; ".join(told) or "Nothing was measured"
 
 

@@ -29,18 +29,17 @@ def class_gains(classes: pd.DataFrame, means: pd.DataFrame, ax: Axes) -> Axes:
         raise ValueError("There are no gains to draw: give a run of zero-shot and another.")
     groups = list(dict.fromkeys(means["n_k"]))
     look = method_look(classes["method"].iloc[0])
-    counts = classes.round({"gain": 6}).groupby(["n_k", "gain"]).size().rename("n").reset_index()
+    counts = classes.round({"gain": 6}).groupby(["n_k", "gain"], as_index=False).size()
     x = [groups.index(n_k) for n_k in counts["n_k"]]
-    size = FEWEST + EACH * counts["n"]
+    size = FEWEST + EACH * counts["size"]
     ax.scatter(x, counts["gain"], s=size, color=look.color, linewidth=0, zorder=2)
-    for place, row in zip(x, counts.itertuples(), strict=True):
-        if row.n > 1:
+    for place, gain, number in zip(x, counts["gain"], counts["size"], strict=True):
+        if number > 1:
             style = {"ha": "center", "va": "center", "fontsize": 8, "zorder": 3}
-            ax.text(place, row.gain, f"{row.n}", color="white", **style)
-    for row in means.itertuples():
-        place = groups.index(row.n_k)
-        ax.hlines(row.mean, place - 0.3, place + 0.3, color=BLACK, linewidth=1.2, zorder=1)
-        ax.annotate(f"{row.mean:+.1f}", (place - 0.32, row.mean), va="center", fontsize=8)
+            ax.text(place, gain, f"{number}", color="white", **style)
+    for place, mean in enumerate(means["mean"]):
+        ax.hlines(mean, place - 0.3, place + 0.3, color=BLACK, linewidth=1.2, zorder=1)
+        ax.annotate(f"{mean:+.1f}", (place - 0.32, mean), va="center", fontsize=8)
     ax.axhline(0, color=GREY, linewidth=0.8, zorder=0)
     classes_in = means.set_index("n_k")["classes"]
     ticks = [f"{n_k}\n({n} class{'es' * (n > 1)})" for n_k, n in classes_in.items()]

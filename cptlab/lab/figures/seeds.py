@@ -196,13 +196,16 @@ def seed_panels(
 
 def _ratios(spreads: pd.DataFrame, ax: Axes) -> Axes:
     """A row for each ratio of spreads on a logarithmic axis; filled where it is separable."""
-    for place, row in enumerate(spreads.itertuples()):
-        look = method_look(row.method)
-        face = look.color if row.adjusted <= HOLDS else "white"
-        if not np.isnan(row.lower):
-            ax.plot([row.lower, row.upper], [place] * 2, "|-", color=look.color, linewidth=1.4)
-        ax.plot(row.ratio, place, look.marker, color=look.color, markerfacecolor=face)
-    names = [f"{row.method} / {row.against}" for row in spreads.itertuples()]
+    rows = spreads.to_dict("records")
+    for place, row in enumerate(rows):
+        look, bounds = method_look(row["method"]), [row["lower"], row["upper"]]
+        face = look.color if row["adjusted"] <= HOLDS else "white"
+        if not np.isnan(bounds).any():
+            ax.plot(bounds, [place] * 2, "|-", color=look.color, linewidth=1.4)
+        # a marker may be a tuple, which a format string is not
+        mark = {"marker": look.marker, "color": look.color, "markerfacecolor": face}
+        ax.plot(row["ratio"], place, **mark)
+    names = [f"{row['method']} / {row['against']}" for row in rows]
     ax.set_yticks(range(len(names)), names, fontsize=8)
     ax.set_ylim(len(names) - 0.5, -0.5)
     ax.axvline(1, color=GREY, linewidth=0.8, zorder=0)

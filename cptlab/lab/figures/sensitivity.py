@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from cptlab.lab.figures.bars import explain, keys, whiskers
+from cptlab.lab.figures.bars import Key, explain, keys, whiskers
 from cptlab.lab.figures.style import BLUE, DARK, GREEN, GREY, MATH, VERMILLION, Look
 from cptlab.lab.figures.text import small_text
 from cptlab.lab.study.findings import LEVEL
@@ -88,7 +88,7 @@ def change_panels(
                 ax.set_xlabel(f"weight {NAMES.get(name, name)}", **MATH)
         line[0].set_title(f"τ = {tau:g}", loc="left", fontsize=9)
         line[0].set_ylabel("change of H (%)")
-    told = {
+    told: dict[str, Key] = {
         WORDS.get(name, name): Line2D([], [], color=look.color, marker=look.marker)
         for name, look in ((name, LOOKS.get(name, OTHER)) for name in table["reading"].unique())
     }

@@ -20,6 +20,7 @@ from cptlab.lab.study.claims.variants import (
     label,
     names_of,
 )
+from cptlab.lab.study.findings import LEVEL
 from cptlab.lab.study.lineup import BOTH
 from cptlab.lab.study.profile import Profile
 from cptlab.lab.study.studies import Study
@@ -160,6 +161,29 @@ def from_none(runs: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     groups = named.groupby("reading", sort=False)
     gaps = pd.concat(differences(rows, names_of(COMBINATIONS[0]), names) for _, rows in groups)
     return corrected(measured(compared(gaps, names, KEYS)))
+
+
+def message(gaps: pd.DataFrame) -> str:
+    """How many combinations of losses differ from none, and most how far, by reading; one sentence.
+
+    gaps: what `from_none` returns.
+    """
+    tested = gaps[gaps["adjusted"].notna()]
+    if tested.empty:
+        return "Too few runs to tell any combination of losses from none"
+    told = []
+    for reading, rows in tested.groupby("reading", sort=False):
+        kept = rows[rows["adjusted"] <= LEVEL]
+        counted = f"{len(kept) or 'none'} of {len(rows)} differences to no loss"
+        text = f"{counted} {'is' if len(kept) < 2 else 'are'} separable"
+        if len(kept):
+            row = kept.loc[kept["mean"].abs().idxmax()]
+            text += f", most {row['losses']} ({row['metric']}: {row['mean']:+.1f})"
+        told.append(f"with L_TETF as a {reading}, {text}")
+    few = len(gaps) - len(tested)
+    rest = f"; {few} more have too few runs" if few else ""
+    text = "; ".join(told) + rest
+    return text[:1].upper() + text[1:]
 
 
 def measured(table: pd.DataFrame) -> pd.DataFrame:

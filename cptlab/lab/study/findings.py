@@ -65,16 +65,16 @@ def spreads(frame: pd.DataFrame, pairs: Iterable[tuple[str, str]], quantity: str
 def spread_findings(table: pd.DataFrame, quantity: str) -> str:
     """A Markdown list of what `spreads` returns for a quantity."""
     items = []
-    for row in table.itertuples():
-        text = f"{row.ratio:.2f} times the standard deviation of {quantity}"
-        if pd.isna(row.lower):
-            text += f". With {row.seeds} seeds there is no interval, hence no verdict."
+    for row in table.to_dict("records"):
+        text = f"{row['ratio']:.2f} times the standard deviation of {quantity}"
+        if pd.isna(row["lower"]):
+            text += f". With {row['seeds']} seeds there is no interval, hence no verdict."
         else:
-            bounds = f"{row.lower:.2f} to {row.upper:.2f}"
-            text += f" (95 % interval {bounds}), over {row.seeds} seeds. The interval "
-            inside = row.lower <= 1 <= row.upper
+            bounds = f"{row['lower']:.2f} to {row['upper']:.2f}"
+            text += f" (95 % interval {bounds}), over {row['seeds']} seeds. The interval "
+            inside = row["lower"] <= 1 <= row["upper"]
             text += "includes one: not separable." if inside else "excludes one."
-        items.append(f"- **{row.method}, against {row.against}:** {text}\n")
+        items.append(f"- **{row['method']}, against {row['against']}:** {text}\n")
     return "".join(items)
 
 
@@ -95,8 +95,8 @@ def spread_message(table: pd.DataFrame, quantity: str) -> str:
             f"{counted(len(table), 'pair')} of methods: their ratios lie {bounds}"
         )
     told = [
-        f"{row.method} varies {row.ratio:.1f} times as much as {row.against}"
-        for row in kept.itertuples()
+        f"{row['method']} varies {row['ratio']:.1f} times as much as {row['against']}"
+        for row in kept.to_dict("records")
     ]
     others = len(table) - len(kept)
     rest = f"; {others} of {len(table)} pairs are not separable" if others else ""

@@ -79,7 +79,9 @@ def placed(summary: pd.DataFrame, results: Mapping[str, Sequence[Result]]) -> pd
 def sum_weight(results: Mapping[str, Sequence[Result]]) -> float:
     """The weight of L_TETF as a mean over pairs that equals the sum with weight 1; 1 without it."""
     found = {
-        result.spec.dataset: pair_weight(pd.Series(result.details["clusters"]).value_counts())
+        result.spec.dataset: pair_weight(
+            pd.Series(result.details["clusters"]).value_counts().to_numpy()
+        )
         for runs in results.values()
         for result in runs
         if isinstance(result.spec.method, CPT) and result.spec.method.etf_reduction == "sum"

@@ -120,7 +120,8 @@ def gain_table(classes: pd.DataFrame, reference: str = "Zero-shot") -> pd.DataFr
     """
     others = class_gains(classes, reference)
     rows = []
-    for (method, largest), gains in others.groupby(["method", "largest"], sort=False):
+    groups = others.groupby(["method", "largest"], sort=False)
+    for (method, largest), gains in groups:  # ty: ignore[not-iterable] a tuple, as in summarise
         n_k = gains["n_k"].iloc[0]
         named = {"largest": largest, "method": method, "n_k": n_k, "metric": "gain"}
         rows.append(named | _gain(gains))
