@@ -212,7 +212,9 @@ def ablation(rng, seeds=SEEDS) -> pd.DataFrame:
 
 def test_ablation_orders_rows_and_marks_those_of_table_1(ax, rng):
     frame = ablation(rng)
-    assert ablation_bars(summarise(frame, ["H"], ["losses"]), metric="H", ax=ax) is ax
+    table = summarise(frame, ["H"], ["losses"])
+    gaps = pd.DataFrame({"losses": ["TETF", "CC"], "adjusted": [0.01, 0.2]})
+    assert ablation_bars(table, metric="H", ax=ax, gaps=gaps) is ax
     order = ["000", "100", "010", "001", "110", "101", "011", "111"]
     table_1 = {"000": "(1)", "100": "(2)", "110": "(3)", "101": "(4)", "111": "(5)"}
     keys = frame[["tetf", "cc", "rs"]].astype(str).agg("".join, axis=1)
@@ -223,7 +225,7 @@ def test_ablation_orders_rows_and_marks_those_of_table_1(ax, rng):
         assert (point.get_xdata()[0], point.get_ydata()[0]) == pytest.approx((mean, place))
         whiskers = bar.lines[2][0].get_segments()[0]
         np.testing.assert_allclose(whiskers, [[lower, place], [upper, place]])
-        assert (to_hex(point.get_markerfacecolor()) == BLUE.lower()) == (key in table_1)
+        assert (to_hex(point.get_markerfacecolor()) == BLUE.lower()) == (key == "100")
         dots = dict(zip((-70, -44, -18), key, strict=True))
         assert [x for x, on in dots.items() if on == "1"] == list(dark[place])
     numbers = {t.get_position()[1]: t.get_text() for t in ax.texts if "(" in t.get_text()}

@@ -7,12 +7,14 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import Affine2D, ScaledTranslation, blended_transform_factory
 
 from cptlab.lab.figures.bars import explain, keys, whiskers
 from cptlab.lab.figures.style import BLUE, GREY, MATH, Look, method_look, method_order
 from cptlab.lab.study.claims.variants import COMBINATIONS, LOSSES, TABLE_1, names_of
+from cptlab.lab.study.findings import LEVEL
 
 MOST_ACROSS = 4
 """Panels side by side."""
@@ -26,11 +28,12 @@ def ablation_bars(
     labels: bool = True,
     combinations: Sequence[tuple[bool, ...]] = tuple(COMBINATIONS),
     beside: pd.DataFrame | None = None,
+    gaps: pd.DataFrame | None = None,
 ) -> Axes:
     """A row per combination of losses: dots show which are on, a point the mean with its interval.
 
-    Rows of Table 1 are filled and have its number, the others are hollow. The dotted line is the
-    mean without any of the losses.
+    Rows of Table 1 have its number. The dotted line is the mean without any of the losses; points
+    that are separable from it are filled.
 
     Args:
         table: of `cptlab.lab.study.summary.summarise`, by "losses" (`variants.names_of`), in
@@ -41,15 +44,17 @@ def ablation_bars(
             those of the first.
         combinations: rows, from top to bottom.
         beside: other methods, in rows below: a table by "method".
+        gaps: differences to no loss (`cptlab.lab.study.ablation.from_none`), as `table` by "losses".
     """
     rows = table[table["metric"] == metric].set_index("losses")
+    kept = set() if gaps is None else {*gaps.loc[gaps["adjusted"] <= LEVEL, "losses"]}
     for place, combination in enumerate(combinations):
         name = names_of(combination)
         if name not in rows.index:
             anchor = {"xycoords": ("axes fraction", "data"), "va": "center", "color": GREY}
             ax.annotate("not run", (0.02, place), fontsize=8, **anchor)
             continue
-        filled = BLUE if combination in TABLE_1 else "white"
+        filled = BLUE if name in kept else "white"
         look, style = Look(BLUE, "o"), {"markerfacecolor": filled}
         whiskers(ax, [place], rows.loc[[name]], look, along="x", **style)
     others: list[str] = []
@@ -80,14 +85,15 @@ def ablation_panels(
     *,
     combinations: Sequence[tuple[bool, ...]] = tuple(COMBINATIONS),
     beside: pd.DataFrame | None = None,
+    gaps: pd.DataFrame | None = None,
 ) -> list[Axes]:
     """Panels of `ablation_bars`: a band per reading of L_TETF, a panel per quantity.
 
     Args:
-        table: as there, with a column "reading".
+        table: as there, with a column "reading"; so are `gaps`, of all metrics.
         fig: empty figure to fill; its size is set to what the panels need.
         panels: quantity, a metric of the table -> title and label of its axis.
-        combinations, beside: as there.
+        combinations, beside, gaps: as there.
     """
     readings = list(dict.fromkeys(table["reading"]))
     names = list(panels)
@@ -104,15 +110,25 @@ def ablation_panels(
         for ax, name in zip(axes, line):
             title, xlabel = panels[name]
             known = table[table["reading"] == reading]
-            first = ax is axes[0]
+            own = gaps
+            if gaps is not None:
+                own = gaps[(gaps["reading"] == reading) & (gaps["metric"] == name)]
             ablation_bars(
-                known, metric=name, ax=ax, labels=first, combinations=combinations, beside=beside
+                known,
+                metric=name,
+                ax=ax,
+                labels=ax is axes[0],
+                combinations=combinations,
+                beside=beside,
+                gaps=own,
             )
             ax.set(title=title, xlabel=xlabel)
             drawn.append(ax)
         for ax in axes[len(line) :]:
             ax.set_axis_off()
-    explain(bands[-1], keys(table))
+    full = Line2D([], [], marker="o", linestyle="none", color=BLUE)
+    separable = {} if gaps is None else {"separable from no loss": full}
+    explain(bands[-1], separable | keys(table))
     return drawn
 
 

@@ -178,7 +178,7 @@ def message(gaps: pd.DataFrame) -> str:
         text = f"{counted} {'is' if len(kept) < 2 else 'are'} separable"
         if len(kept):
             row = kept.loc[kept["mean"].abs().idxmax()]
-            text += f", most {row['losses']} ({row['metric']}: {row['mean']:+.1f})"
+            text += f", the largest that of {row['losses']} ({row['metric']}: {row['mean']:+.1f})"
         told.append(f"with L_TETF as a {reading}, {text}")
     few = len(gaps) - len(tested)
     rest = f"; {few} more have too few runs" if few else ""
