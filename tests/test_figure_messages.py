@@ -7,7 +7,18 @@ import pandas as pd
 import pytest
 import torch
 
-from cptlab.lab.study import sensitivity, similarity
+from cptlab.lab.bench.table import message as throughput_message
+from cptlab.lab.figures.collapse import MEASURES
+from cptlab.lab.study import (
+    ablation,
+    cluster_message,
+    geometry,
+    sensitivity,
+    similarity,
+    stability,
+    tour,
+)
+from cptlab.lab.study.published import message
 from cptlab.methods import CPT
 
 
@@ -79,3 +90,127 @@ def test_the_sum_stands_at_the_mean_that_it_equals():
     places = sensitivity.default_places(table, factor)
     assert places == {("sum", "TETF"): 0.25 * factor, ("sum", "CC"): 0.15}
     assert sensitivity.sum_weight({}) == 1
+
+
+def corrected(*rows: tuple, columns: str, **more) -> pd.DataFrame:
+    """Rows of a corrected table, with the columns of a text."""
+    return pd.DataFrame(rows, columns=columns.split()).assign(**more)
+
+
+def test_combinations_of_losses_are_counted_by_reading():
+    rows = [
+        ("sum", "TETF", "H, τ = 1", -11.6, 0.01),
+        ("sum", "RS", "H, τ = 1", 0.5, 0.3),
+        ("pair mean", "RS", "H, τ = 1", 0.5, 0.3),
+        ("sum", "CC", "H, τ = 1", 2.0, np.nan),
+    ]
+    table = corrected(*rows, columns="reading losses metric mean adjusted")
+    assert ablation.message(table) == (
+        "With L_TETF as a sum, 1 of 2 differences to no loss is separable, the largest that of "
+        "TETF (H, τ = 1: -11.6); with L_TETF as a pair mean, none of 1 differences to no loss is "
+        "separable; 1 more have too few runs"
+    )
+    assert ablation.message(table.tail(1)).startswith("Too few runs")
+
+
+def test_variants_of_clusters_are_held_against_one_of_them():
+    rows = [("8", "CPT (sum)", 1.0, 8.3, 0.01), ("4", "CPT (sum)", 1.0, 0.1, 0.7)]
+    table = corrected(*rows, columns="method reading tau mean adjusted")
+    told = cluster_message.apart_message(table, "sizes", "16 classes a cluster")
+    assert told == (
+        "H differs separably from that with 16 classes a cluster in 1 of 2 comparisons, most in "
+        "CPT (sum) with 8 at τ = 1 (+8.3)"
+    )
+    for changed, said in {0.5: "in none of 2 comparisons", np.nan: "Too few runs"}.items():
+        few = table.assign(adjusted=changed)
+        assert said in cluster_message.apart_message(few, "sizes", "16 classes a cluster")
+    assert "No other sizes" in cluster_message.apart_message(table.head(0), "sizes", "16")
+
+
+@pytest.mark.parametrize(("seeds", "known"), [(5, True), (3, False)])
+def test_variants_are_compared_run_by_run(seeds, known):
+    runs = pd.DataFrame({"size": [4] * seeds + [16] * seeds, "seed": [*range(seeds)] * 2})
+    runs = runs.assign(method="CPT (sum)", tau=1.0, dataset="a", H=runs["seed"] + runs["size"])
+    (row,) = cluster_message.apart(runs, "size", 16).to_dict("records")
+    assert (row["method"], row["reading"], row["mean"]) == ("4", "CPT (sum)", -12)
+    assert (row["adjusted"] < 0.05) == known
+    assert cluster_message.apart(runs, "size", 8).empty
+
+
+def test_numbers_and_maps_of_clusters_in_a_sentence():
+    choice = pd.DataFrame({"n_clusters": [2, 3], "silhouette": [0.1, 0.3], "best": [False, True]})
+    assert cluster_message.number_message(choice, 2) == (
+        "The silhouette of the frozen texts is largest with 3 clusters (0.30), the most that were "
+        "tried; runs use 2 (0.10)"
+    )
+    quality = pd.DataFrame({"anew: agreement": [1.0, 0.4, 0.1]}, index=["Zero-shot", "A", "B"])
+    assert "index of 0.10 after B and 0.40 after A" in cluster_message.map_message(quality)
+    assert cluster_message.map_message(quality.head(1)) == "Clusters of the frozen texts"
+
+
+def test_collapse_is_told_beside_the_reference():
+    rows = [("A", "Rank", 24.0, 0.01), ("B", "Rank", 1.0, 0.01), ("A", "Drift", 1.0, 0.5)]
+    table = corrected(*rows, columns="method metric mean adjusted", reference="IVLP")
+    told = geometry.end_message(table, ["A"], {"Rank": "effective rank", "Drift": "drift"})
+    assert told.startswith("After training, A") and "+24.0" in told and "B" not in told
+    assert "separably from IVLP in drift" in told
+    assert geometry.end_message(table.head(0), ["A"], {}).startswith("One method")
+
+
+def test_imbalance_ratios_with_the_same_verdict_are_told_together():
+    rows = [
+        (tau, method, "a", seed, "effective_rank", seed + 9.0 * (method == "CoOp"))
+        for tau, seeds in {1.0: 3, 0.25: 3, 0.06: 5}.items()
+        for method in ("IVLP", "CoOp")
+        for seed in range(seeds)
+    ]
+    last = pd.DataFrame(rows, columns=["tau", "method", "dataset", "seed", "measure", "value"])
+    told = geometry.imbalance_message(last, MEASURES, ["IVLP", "CoOp"], "effective_rank")
+    assert told.startswith("At τ = 1 and 0.25, too few runs") and "; at τ = 0.06, CoOp" in told
+    alone = last[last["method"] == "IVLP"]
+    assert geometry.imbalance_message(alone, MEASURES, ["IVLP"], "effective_rank") == (
+        "One method, and none to compare it with"
+    )
+
+
+def test_the_tour_counts_classes_that_gain():
+    classes = pd.DataFrame({"method": "CPT", "gain": [1.0, 0.0, -2.0, 3.0]})
+    assert tour.gain_message(classes) == (
+        "In one run of CPT, of 4 classes 2 gain over zero-shot and 1 loses: too few runs to tell "
+        "which kind of class gains"
+    )
+
+
+def test_printed_averages_say_who_is_ahead_where():
+    rows = [(2, 1.0, "A", 50.0), (2, 1.0, "B", 49.5), (2, 0.5, "A", 40.0), (2, 0.5, "B", 39.0)]
+    rows.append((3, 1.0, "B", 30.0))
+    printed = pd.DataFrame(rows, columns=["table", "tau", "method", "value"])
+    assert message(printed).startswith(
+        "As printed, A has the highest average in 2 of 3 blocks, by 0.50 to 1.00 points"
+    )
+
+
+def test_savings_in_a_sentence():
+    towers = [
+        {"part": "towers", "side": "step", "classes": n, "ratio_time_naive": t}
+        | {"ratio_memory_naive": 2.0}
+        for n, t in ((50, 3.5), (500, 20.0))
+    ]
+    passes = [
+        {"part": "passes", "method": "CoOp", "replicas": n, "ratio_runs_per_hour": float(n)}
+        for n in (1, 2)
+    ]
+    assert throughput_message(towers) == (
+        "With 50 to 500 classes, a step of plain towers takes 3.5 to 20.0 times the time of ours "
+        "and 2.0 times the memory"
+    )
+    assert throughput_message(towers + passes).endswith(
+        "; 2 runs in one pass take 50 % (CoOp) of their time alone"
+    )
+
+
+def test_training_ends_beside_zero_shot():
+    rows = [("Zero-shot", 0, 50.0), *(("CoOp", seed, 40.0 + seed) for seed in range(5))]
+    runs = pd.DataFrame(rows, columns=["method", "seed", "H"]).assign(dataset="a", tau=1.0)
+    told = stability.end_message(stability.ends(runs))
+    assert told.startswith("After training, CoOp has a separably lower H than Zero-shot (-8.0)")

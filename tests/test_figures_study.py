@@ -15,6 +15,7 @@ from matplotlib.text import Text
 
 from cptlab.lab.figures import (
     algorithm_intervals,
+    class_gains,
     class_map,
     cluster_sizes,
     collapse_curves,
@@ -176,6 +177,22 @@ def test_gains_stand_by_numbers_of_images(ax, tmp_path):
     save(ax.figure, table, tmp_path, "gains")
     with pytest.raises(ValueError, match="no gains to draw"):
         gains_by_shots(table.iloc[:0], ax)
+
+
+def test_classes_with_the_same_gain_share_a_dot(ax):
+    gains = {"1": [0.0, 0.0, 25.0], "2": [-12.5]}
+    rows = [("CoOp", n_k, gain) for n_k, values in gains.items() for gain in values]
+    classes = pd.DataFrame(rows, columns=["method", "n_k", "gain"])
+    means = pd.DataFrame({"n_k": ["1", "2"], "mean": [25 / 3, -12.5], "classes": [3, 1]})
+    assert class_gains(classes, means, ax) is ax
+    dots, *lines = ax.collections
+    places = {tuple(where): size for where, size in zip(dots.get_offsets(), dots.get_sizes())}
+    assert places[0, 0] > places[0, 25] == places[1, -12.5]
+    assert {text.get_text() for text in ax.texts} == {"2", "+8.3", "-12.5"}
+    assert [line.get_segments()[0][0, 1] for line in lines] == pytest.approx([25 / 3, -12.5])
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["1\n(3 classes)", "2\n(1 class)"]
+    with pytest.raises(ValueError, match="no gains to draw"):
+        class_gains(classes.head(0), means, ax)
 
 
 def test_every_marker_draws(rng):

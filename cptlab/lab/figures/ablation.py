@@ -44,7 +44,7 @@ def ablation_bars(
             those of the first.
         combinations: rows, from top to bottom.
         beside: other methods, in rows below: a table by "method".
-        gaps: differences to no loss (`cptlab.lab.study.ablation.from_none`), as `table` by "losses".
+        gaps: differences to no loss, by "losses" (`cptlab.lab.study.ablation.from_none`).
     """
     rows = table[table["metric"] == metric].set_index("losses")
     kept = set() if gaps is None else {*gaps.loc[gaps["adjusted"] <= LEVEL, "losses"]}
