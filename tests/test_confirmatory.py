@@ -8,7 +8,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from cptlab.lab.figures import confirmatory_panels
-from cptlab.lab.figures.style import use_style
+from cptlab.lab.figures.style import message, use_style
 from cptlab.lab.study.claims.confirmatory import confirmatory, holm
 from cptlab.lab.study.claims.estimands import CONFIRMATORY, Family
 from cptlab.lab.study.claims.told import confirmatory_markdown, counted, p_text, sentence
@@ -246,6 +246,8 @@ def test_the_figure_draws_every_interval_and_says_every_verdict(table):
     run = table.dropna(subset="lower")
     np.testing.assert_allclose(bars, run[["lower", "upper"]])
     assert "1 is supported" in axes[0].get_title("left")
+    first, second = message(fig).split("; ")
+    assert first.startswith("CPT as tuned: of ") and second.startswith("CPT as printed: of ")
     for ax in axes:
         low, high = ax.get_xlim()
         assert all(low <= x <= high for line in ax.lines for x in line.get_xdata())

@@ -18,7 +18,8 @@ def confirmatory_panels(table: pd.DataFrame, fig: Figure) -> list[Axes]:
     """Estimates with 95 % intervals, a row per claim and a column per family.
 
     The claimed side is shaded, the verdict stands beside each row in words. Differences in points
-    share an axis in each column, ratios have their own. A column's title counts its verdicts.
+    share an axis in each column, ratios have their own. A column's title counts its verdicts,
+    which is the figure's message (`style.message`).
 
     Args:
         table: what `cptlab.lab.study.claims.confirmatory` returns.
@@ -39,11 +40,14 @@ def confirmatory_panels(table: pd.DataFrame, fig: Figure) -> list[Axes]:
     fig.set_size_inches(8, 1.2 + 0.42 * sum(heights))
     shape = len(units), len(families)
     grid = fig.subplots(*shape, squeeze=False, height_ratios=heights, sharey="row")
+    titles: list[str] = []
     for i, family in enumerate(families):
         rows = table[table["family"] == family]
+        titles.append(f"CPT {family}: {counted(rows)}")
         for j, unit in enumerate(units):
             _panel(rows[rows["unit"] == unit], grid[j, i], named=i == 0)
-        grid[0, i].set_title(fill(f"CPT {family}: {counted(rows)}", 44), loc="left", fontsize=9)
+        grid[0, i].set_title(fill(titles[i], 44), loc="left", fontsize=9)
+    fig.set_label("; ".join(titles))  # its message
     return list(grid.T.flat)
 
 

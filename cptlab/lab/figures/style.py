@@ -212,12 +212,13 @@ def headline(fig: Figure, told: str) -> None:
 
 
 def message(fig: Figure) -> str:
-    """What a figure says, in one line: its title, or else the only title of a panel.
+    """What a figure says, in one line: its title, or its label, or the only title of a panel.
 
-    Titles of several panels name what is in them.
+    Titles of several panels name what is in them; where they say something, the figure has a label.
     """
     titles = [ax.get_title(side) for ax in fig.axes for side in ("left", "center")]
-    told = fig.get_suptitle() or "".join(titles) * (sum(map(bool, titles)) == 1)
+    only = "".join(titles) * (sum(map(bool, titles)) == 1)
+    told = fig.get_suptitle() or str(fig.get_label()) or only
     if any(text.get_parse_math() for text in fig.findobj(Text) if text.get_text() == told):
         # formulas as they are written in prose: $L_\mathrm{TETF}$ is L_TETF
         told = re.sub(r"\$[^$]*\$", lambda found: re.sub(r"\\[a-z]+|[${}]", "", found[0]), told)
