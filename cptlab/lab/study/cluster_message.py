@@ -39,6 +39,23 @@ def number_message(choice: pd.DataFrame, default: int) -> str:
     return f"{text}; runs use {default}" + (f" ({used.iloc[0]:.2f})" if len(used) else "")
 
 
+def algorithms(runs: pd.DataFrame) -> str:
+    """`apart_message` of clustering algorithms beside the first of them.
+
+    runs: what `clusters.by_algorithm` returns.
+    """
+    first = runs["algorithm"].iloc[0]
+    return apart_message(apart(runs, "algorithm", first), "algorithms", first)
+
+
+def sizes(runs: pd.DataFrame, default: int) -> str:
+    """`apart_message` of sizes of clusters beside that of all other studies.
+
+    runs: what `clusters.by_size` returns.
+    """
+    return apart_message(apart(runs, "size", default), "sizes", f"{default} classes a cluster")
+
+
 def apart(runs: pd.DataFrame, column: str, first: object) -> pd.DataFrame:
     """H of variants of CPT minus that of one of them, as `summary.corrected`.
 
