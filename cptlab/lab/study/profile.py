@@ -46,7 +46,7 @@ class Depths:
 class Profile:
     """Size of a study.
 
-    comparison: all methods, base to new; violins are of its first data set, at the smallest ratio.
+    comparison: all methods, base to new; runs by seed are of its first data set, smallest ratio.
     curve_dataset: that of the training curves, at the ratios `curve_taus`, and of the tour.
     details: runs that vary CPT's losses, weights, clusters and readings; varied: what they try.
     transfer: sources of cross-dataset transfer and domain shift. few_shot: data sets and seeds of

@@ -78,7 +78,7 @@ def transfer(profile: Profile) -> Study:
 
 
 def stability(profile: Profile) -> Study:
-    """Fig. 1 (d) and Fig. 4: seeds at the smallest tau, curves on one data set, violins on one."""
+    """Fig. 1 (d) and Fig. 4: seeds at the smallest tau, curves on one data set, all runs on one."""
     methods, curves = instead(profile, STABILITY), profile.followed_dataset
     return grid(profile, _many_seeds(profile), methods, followed=curves)
 
