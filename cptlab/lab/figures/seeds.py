@@ -211,8 +211,11 @@ def _ratios(spreads: pd.DataFrame, ax: Axes) -> Axes:
     ax.axvline(1, color=GREY, linewidth=0.8, zorder=0)
     ax.set_xscale("log")
     ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda ratio, _: f"{ratio:g}"))
-    ax.xaxis.set_minor_formatter(NullFormatter())
+    numbers = FuncFormatter(lambda ratio, _: f"{ratio:g}")
+    left, right = ax.get_xlim()
+    ax.xaxis.set_major_formatter(numbers)
+    ax.xaxis.set_minor_formatter(numbers if right / left < 4 else NullFormatter())
+    ax.tick_params(axis="x", which="both", labelsize=8)
     bars = f", {INTERVAL}" if spreads["lower"].notna().any() else ""
     ax.set_xlabel(f"ratio of standard deviations over seeds{bars}; filled: separable from 1")
     ax.grid(False, axis="y")
