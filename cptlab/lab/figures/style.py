@@ -44,7 +44,7 @@ LETTERS = 12.5
 class Look(NamedTuple):
     """A method's colour, marker and line; the marker tells methods apart without colour.
 
-    Markers are filled ones: letters or (corners, 1 = star, rotation).
+    Markers are filled ones, which seaborn asks for: letters or (corners, 1 = star, rotation).
     Lines are dashes and gaps in points: those that often lie on another let it show through.
     """
 
