@@ -69,7 +69,7 @@ def test_a_heat_map_per_reading_on_one_scale():
     axes = weight_heatmaps(table, fig := Figure(), x="a", y="b", default=(0, 2))
     assert len(axes) == 3
     assert titles(axes)[1] == r"$L_\mathrm{TETF}$ as a pair mean"
-    assert {ax.images[0].get_clim() for ax in axes} == {(-5, 5)}
+    assert {ax.collections[0].get_clim() for ax in axes} == {(-5, 5)}
     fig.canvas.draw()
 
 

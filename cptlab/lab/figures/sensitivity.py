@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
@@ -139,7 +139,8 @@ def weight_heatmaps(
         rows = table[table["reading"] == reading]
         weight_heatmap(rows, x=x, y=y, default=default, end=end, ax=ax)
         ax.set_title(rf"$L_\mathrm{{TETF}}$ as a {reading}", pad=16, fontsize=9, **MATH)
-    bar = fig.colorbar(axes[0, -1].images[0], ax=axes, label="H minus that of the default (points)")
+    heat = axes[0, -1].collections[0]
+    bar = fig.colorbar(heat, ax=axes, label="H minus that of the default (points)")
     bar.ax.tick_params(labelsize=8)
     return list(axes.flat)
 
@@ -164,29 +165,30 @@ def weight_heatmap(
         ax: axes to draw on.
     """
     across, up = (sorted({*table[name], at}) for name, at in zip((x, y), default, strict=True))
-    means = np.full((len(up), len(across)), np.nan)
-    place = across.index(default[0]), up.index(default[1])
-    means[place[::-1]] = 0
-    cells = {(up.index(row[y]), across.index(row[x])): row for _, row in table.iterrows()}
-    for where, row in cells.items():
-        means[where] = row["mean"]
-    heat = ax.imshow(means, cmap="RdBu_r", vmin=-end, vmax=end, origin="lower", aspect="auto")
-    for where, mean in np.ndenumerate(means):
-        text, weight = "not run" if np.isnan(mean) else "default", "normal"
-        if where in cells:
-            row = cells[where]
-            bare = np.isnan(row["lower"])
-            span = [row[name] for name in (("least", "most") if bare else ("lower", "upper"))]
-            text = f"{mean:+z.1f}" + (f"\n{span[0]:z.1f} to {span[1]:z.1f}" if row["n"] > 1 else "")
-            weight = "bold" if row["adjusted"] <= LEVEL else "normal"
-        luminance = np.dot(np.power(to_rgb(heat.to_rgba(mean)), 2.2), [0.2126, 0.7152, 0.0722])
-        color = "black" if luminance > 0.18 else "white"  # the one with more contrast
-        style = {"ha": "center", "va": "center", "fontsize": 8, "fontweight": weight}
-        ax.text(*where[::-1], text, color=color, **style)
-    corner = (place[0] - 0.47, place[1] - 0.47)
+    means = pd.DataFrame(np.nan, index=up, columns=across)
+    means.loc[default[1], default[0]] = 0.0
+    words, bold = means.map(lambda mean: "default"), set()
+    for _, row in table.iterrows():
+        means.loc[row[y], row[x]] = mean = row["mean"]
+        bare = np.isnan(row["lower"])
+        span = [row[name] for name in (("least", "most") if bare else ("lower", "upper"))]
+        text = f"{mean:+z.1f}" + (f"\n{span[0]:z.1f} to {span[1]:z.1f}" if row["n"] > 1 else "")
+        words.loc[row[y], row[x]] = text
+        if row["adjusted"] <= LEVEL:
+            bold.add((across.index(row[x]), up.index(row[y])))
+    colors = {"cmap": "RdBu_r", "vmin": -end, "vmax": end, "cbar": False}
+    annotated = {"annot": words, "fmt": "", "annot_kws": {"fontsize": 8}}
+    sns.heatmap(means, **colors, **annotated, ax=ax)
+    ax.invert_yaxis()
+    for text in ax.texts:
+        cell = tuple(int(place) for place in text.get_position())
+        text.set_fontweight("bold" if cell in bold else "normal")
+    for row, column in np.argwhere(means.isna().to_numpy()):  # cells that seaborn leaves empty
+        ax.text(column + 0.5, row + 0.5, "not run", ha="center", va="center", fontsize=8)
+    corner = (across.index(default[0]) + 0.03, up.index(default[1]) + 0.03)
     ax.add_patch(Rectangle(corner, 0.94, 0.94, fill=False, linewidth=2))
-    ax.set_xticks(range(len(across)), [f"{v:g}" for v in across])
-    ax.set_yticks(range(len(up)), [f"{v:g}" for v in up])
+    ax.set_xticks(np.arange(len(across)) + 0.5, [f"{v:g}" for v in across])
+    ax.set_yticks(np.arange(len(up)) + 0.5, [f"{v:g}" for v in up])
     ax.set_xlabel(f"weight {NAMES.get(x, x)}", **MATH)
     ax.set_ylabel(f"weight {NAMES.get(y, y)}", **MATH)
     kinds = " or ".join(keys(table))
