@@ -188,7 +188,7 @@ def weight_heatmap(
     corner = (across.index(default[0]) + 0.03, up.index(default[1]) + 0.03)
     ax.add_patch(Rectangle(corner, 0.94, 0.94, fill=False, linewidth=2))
     ax.set_xticks(np.arange(len(across)) + 0.5, [f"{v:g}" for v in across])
-    ax.set_yticks(np.arange(len(up)) + 0.5, [f"{v:g}" for v in up])
+    ax.set_yticks(np.arange(len(up)) + 0.5, [f"{v:g}" for v in up], rotation=0)
     ax.set_xlabel(f"weight {NAMES.get(x, x)}", **MATH)
     ax.set_ylabel(f"weight {NAMES.get(y, y)}", **MATH)
     kinds = " or ".join(keys(table))
