@@ -11,7 +11,13 @@ from cptlab.lab.figures import confirmatory_panels
 from cptlab.lab.figures.style import message, use_style
 from cptlab.lab.study.claims.confirmatory import confirmatory, holm
 from cptlab.lab.study.claims.estimands import CONFIRMATORY, Family
-from cptlab.lab.study.claims.told import confirmatory_markdown, counted, p_text, sentence
+from cptlab.lab.study.claims.told import (
+    confirmatory_markdown,
+    counted,
+    ledger_message,
+    p_text,
+    sentence,
+)
 from cptlab.lab.study.intervals import crossed
 
 DATASETS = ("activities", "animals", "food", "objects", "smileys", "travel")
@@ -253,3 +259,10 @@ def test_the_figure_draws_every_interval_and_says_every_verdict(table):
         assert all(low <= x <= high for line in ax.lines for x in line.get_xdata())
     with pytest.raises(ValueError, match="no claims"):
         confirmatory_panels(table.head(0), Figure())
+
+
+def test_the_ledger_counts_each_comparison_once():
+    verdicts = ["supported", "undecided", "undecided", "contradicted"]
+    ledger = pd.DataFrame({"verdict": verdicts, "same_as": ["", "", "sum", ""]})
+    told = ledger_message(ledger)
+    assert told.endswith("of 3 comparisons 1 is supported, 1 contradicted and 1 undecided")

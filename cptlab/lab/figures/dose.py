@@ -1,16 +1,14 @@
 """Dose and response: what a method does against the weight of one of its losses."""
 
-import re
-from textwrap import fill
-
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from cptlab.lab.figures.bars import whiskers
+from cptlab.lab.figures.bars import explain, keys, whiskers
+from cptlab.lab.figures.forest import verdict_keys
 from cptlab.lab.figures.sensitivity import MEAN, NAMES, SUM, spaced
-from cptlab.lab.figures.style import BLUE, DARK, GREY, MATH, VERMILLION
+from cptlab.lab.figures.style import BLUE, DARK, GREY, MATH, VERMILLION, headline
 from cptlab.lab.study.dose_message import GAINS, LEVEL, WITHOUT, message
 
 TITLES = {
@@ -53,9 +51,9 @@ def dose_panels(
         for ax in line[len(names) :]:
             ax.set_axis_off()
         line[0].set_xlabel(f"weight {NAMES[f'lambda_{loss.lower()}']}", **MATH)
-    told = "\n".join(fill(message(gains, "H", loss), 100) for loss in losses)
-    told = re.sub(r"L_([A-Z]+)", r"$L_\\mathrm{\1}$", told)
-    fig.suptitle(told, fontsize=10, x=0.01, ha="left", **MATH)
+    if losses:
+        explain(fig, keys(gains) | verdict_keys(gains))
+    headline(fig, ". ".join(message(gains, "H", loss) for loss in losses))
     return list(axes.flat)
 
 

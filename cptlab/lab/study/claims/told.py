@@ -8,14 +8,20 @@ import pandas as pd
 from cptlab.lab.study.claims.claim import VERDICTS
 
 
-def counted(table: pd.DataFrame) -> str:
+def counted(table: pd.DataFrame, noun: str = "claims") -> str:
     """How many claims of a family have which verdict: "of 8 claims 3 are supported, ..."."""
     counts = table["verdict"].value_counts()
     parts = [f"{counts[verdict]} {verdict}" for verdict in VERDICTS if verdict in counts]
     *first, last = parts
     listed = f"{', '.join(first)} and {last}" if first else last
     number, rest = listed.split(" ", 1)
-    return f"of {len(table)} claims {number} {'is' if number == '1' else 'are'} {rest}"
+    return f"of {len(table)} {noun} {number} {'is' if number == '1' else 'are'} {rest}"
+
+
+def ledger_message(ledger: pd.DataFrame) -> str:
+    """How many comparisons of the ledger have which verdict, each counted once."""
+    distinct = ledger[ledger["same_as"] == ""]
+    return f"Exploratory, not corrected for their number: {counted(distinct, 'comparisons')}"
 
 
 def confirmatory_markdown(table: pd.DataFrame) -> str:
