@@ -1,6 +1,7 @@
 """Notebooks 11, 12 and 15 with chosen methods: who is shown, and against whom."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -57,6 +58,9 @@ def test_measures_that_older_runs_lack_are_shown_where_all_runs_have_them():
 def test_no_run_that_was_followed_is_an_error():
     with pytest.raises(ValueError, match="choose a method that learns"):
         training_logs({"Zero-shot": []})
+    trained_nothing = SimpleNamespace(spec=SimpleNamespace(curve=True), log=pd.DataFrame())
+    with pytest.raises(ValueError, match="No run followed its training"):
+        training_logs({"Tip-Adapter": [trained_nothing]})
 
 
 def test_groups_of_the_figures_of_collapse():

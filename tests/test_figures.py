@@ -14,6 +14,7 @@ from cptlab.lab.figures import (
     change_curves,
     cluster_sizes,
     image_grid,
+    method_intervals,
     seed_strips,
     similarity_matrix,
     training_curves,
@@ -263,3 +264,13 @@ def test_figures_of_single_or_equal_seeds_draw_without_warnings(rng, tmp_path, r
         image_grid([np.zeros((4, 4, 3))], ["cat"], ["dog"], ["cat"], grid)
         save(grid, sizes, tmp_path, "grid")  # a missing glyph would warn
     assert [str(warning.message) for warning in recwarn] == []
+
+
+def test_a_method_that_was_not_run_at_a_ratio_has_an_empty_row(ax):
+    table = pd.DataFrame({"method": ["Zero-shot", "IVLP"], "metric": "H", "mean": [50.0, 51.0]})
+    table = table.assign(lower=np.nan, upper=np.nan, least=table["mean"], most=table["mean"])
+    table = table.assign(n=1, datasets=1)
+    method_intervals(table, metric="H", ax=ax, order=["Zero-shot", "CoCoOp", "IVLP"])
+    assert [(text.get_text(), text.xy[1]) for text in ax.texts] == [("not run", 1)]
+    names = [label.get_text() for label in ax.get_yticklabels()]
+    assert names == ["IVLP", "CoCoOp", "Zero-shot"]

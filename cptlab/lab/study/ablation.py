@@ -159,7 +159,13 @@ def from_none(runs: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     """
     named = runs.assign(method=runs["losses"])
     groups = named.groupby("reading", sort=False)
-    gaps = pd.concat(differences(rows, names_of(COMBINATIONS[0]), names) for _, rows in groups)
+    none = names_of(COMBINATIONS[0])
+    known = [rows for _, rows in groups if (rows["losses"] == none).any()]
+    if not known:
+        raise ValueError(
+            "No run without any of the losses is finished, which others are compared with."
+        )
+    gaps = pd.concat(differences(rows, none, names) for rows in known)
     return corrected(measured(compared(gaps, names, KEYS)))
 
 

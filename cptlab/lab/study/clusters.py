@@ -200,11 +200,15 @@ def agreement(profile: Profile, results: Mapping[str, Sequence[Result]]) -> pd.D
     used = {
         (NAMES[name], result.spec.dataset): result.details["clusters"]
         for name, label in labels.items()
-        for result in results[label]
+        for result in results.get(label, ())
         if result.spec.dataset in profile.details.datasets
     }
     first = NAMES[profile.varied.algorithms[0]]
-    found = {key: adjusted_rand_score(used[first, key[1]], c) for key, c in used.items()}
+    found = {
+        key: adjusted_rand_score(used[first, key[1]], c)
+        for key, c in used.items()
+        if (first, key[1]) in used
+    }
     table = pd.Series(found).unstack(sort=False).rename_axis("agreement")
     return table.rename(columns=lambda dataset: Path(dataset).stem)
 

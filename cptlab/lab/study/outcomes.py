@@ -61,7 +61,7 @@ def training_logs(results: dict[str, list[Result]]) -> pd.DataFrame:
         )
         for label, finished in results.items()
         for result in finished
-        if result.spec.curve
+        if result.spec.curve and len(result.log)  # a method without training has none
     ]
     if not logs:
         raise ValueError("No run followed its training: choose a method that learns.")
