@@ -5,13 +5,24 @@ import re
 import pandas as pd
 from test_conclusions import NUMBERS, methods
 
-from cptlab.lab.study import headlines
+from cptlab.lab.study import conclusions, headlines
+from cptlab.lab.study.profiles import SMOKE, STUDY
+from cptlab.lab.workspace import CHECKOUT
 
 
 def test_claims_stand_side_by_side_by_family():
     columns = ["family", "claim", "estimand", "verdict", "estimate", "lower", "upper", "unit"]
     rows = [
-        ["as tuned", "It gains", "H, CPT - IVLP", "undecided", 0.61, 0.17, 1.05, "points"],
+        [
+            "as tuned",
+            "It gains",
+            "H, CPT (pair mean) - IVLP",
+            "undecided",
+            0.61,
+            0.17,
+            1.05,
+            "points",
+        ],
         ["as tuned", "It is steady", "spread", "supported", 0.5, 0.4, 0.62, "ratio"],
         ["as printed", "It gains", "H, other - IVLP", "not run", *[float("nan")] * 3, "points"],
         ["as printed", "It is steady", "spread", "contradicted", 1.5, 1.2, 1.9, "ratio"],
@@ -29,15 +40,15 @@ def test_what_is_separable_is_named_and_the_rest_counted():
     frame = methods({"Zero-shot": 0.0, "IVLP": 2.0, "CoOp": -3.0, "MaPLe": 0.02})
     first, _ = headlines.against(frame)
     assert re.fullmatch(
-        rf"\*\*H against Zero-shot\*\*, in points: above IVLP {NUMBERS}; "
-        rf"below CoOp {NUMBERS}; not separable 1\.",
+        rf"\*\*H minus that of Zero-shot\*\*, in points: above it IVLP {NUMBERS}; "
+        rf"below it CoOp {NUMBERS}; not separable from it 1\.",
         first,
     )
     gone = (frame["method"] == "CoOp") & (frame["seed"] < 13)
     first, *_ = headlines.against(frame[~gone])
-    assert first.endswith("not separable 1; no verdict, as runs are missing 1 more.")
+    assert first.endswith("not separable from it 1; no verdict, as runs are missing 1 more.")
     only, _ = headlines.against(methods({"Zero-shot": 0.0, "CoOp": 0.0}))
-    assert "above none; below none; not separable 1." in only
+    assert "above it none; below it none; not separable from it 1." in only
 
 
 def test_a_loss_is_told_with_what_is_separable():
@@ -52,3 +63,17 @@ def test_a_loss_is_told_with_what_is_separable():
     assert headlines.response(table, "RS") == told
     none = headlines.response(table.assign(adjusted=0.2), "RS")
     assert none == "**L_RS changes H separably at no weight.**"
+
+
+def test_headlines_are_those_of_the_figures_beside_them():
+    table = pd.read_csv(CHECKOUT / "figures/study/dose_others.csv", dtype={"point": str})
+    told = (CHECKOUT / "figures/study/headlines.md").read_text(encoding="utf-8")
+    for loss in ("TETF", "CC", "RS"):
+        assert f"- {headlines.response(table, loss)}\n" in told
+
+
+def test_seeds_of_spreads_alone_are_in_no_other_finding():
+    frame = methods({"Zero-shot": 0.0, "CPT (pair mean)": 1.0}, seeds=range(11, 21))
+    kept = conclusions.without_spread(STUDY, frame)
+    assert set(kept["seed"]) == set(STUDY.comparison.seeds) < set(STUDY.spread)
+    assert len(conclusions.without_spread(SMOKE, frame)) == len(frame)

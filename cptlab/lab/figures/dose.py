@@ -3,6 +3,7 @@
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from cptlab.lab.figures.bars import explain, keys, whiskers
@@ -52,7 +53,9 @@ def dose_panels(
             ax.set_axis_off()
         line[0].set_xlabel(f"weight {NAMES[f'lambda_{loss.lower()}']}", **MATH)
     if losses:
-        explain(fig, keys(gains) | verdict_keys(gains))
+        marks = {f"{text} (changes)": mark for text, mark in verdict_keys(gains).items()}
+        level = Line2D([], [], color=GREY, linestyle=":", linewidth=1.2)
+        explain(fig, keys(gains) | marks | {"without the loss": level})
     headline(fig, ". ".join(message(gains, "H", loss) for loss in losses))
     return list(axes.flat)
 
@@ -83,7 +86,8 @@ def _panel(rows: pd.DataFrame, name: str, ax: Axes) -> None:
             color=VERMILLION,
             fontsize=8,
         )
-    ax.set_title(f"{TITLES[name]}{' (points)' if name in GAINS else ''}", fontsize=9, color=DARK)
+    title = f"change of {TITLES[name]} (points)" if name in GAINS else TITLES[name]
+    ax.set_title(title, fontsize=9, color=DARK)
     span = drawn["weight"].max() / drawn["weight"].min()
     ax.xaxis.set_major_locator(FixedLocator(spaced(means["weight"], span)))
     ax.xaxis.set_minor_locator(NullLocator())

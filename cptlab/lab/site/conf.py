@@ -67,8 +67,9 @@ def plain(
         if not literal:  # what hangs below a line belongs to its paragraph
             line = _escaped(line if section or not indented else text)
         told.append(line)
-    # napoleon takes what stands before a first colon for the type of an attribute
-    lines[:] = [""] * (what in ("attribute", "data", "property")) + told
+    # napoleon takes the start of an attribute's docstring, up to a colon, for its type; an empty
+    # comment of reStructuredText before it has none
+    lines[:] = ["..", ""] * (what in ("attribute", "data", "property")) + told
 
 
 def _escaped(line: str) -> str:

@@ -59,7 +59,7 @@ def conclusions(
     table, results: of the runs of `runs`, as `outcomes.run_study` gives them.
     """
     main = main_runs(profile, table)
-    doses = dose.doses(table, results)
+    doses = dose.doses(without_spread(profile, table), results)
     sentences = [
         scope(main),
         *confirmed(confirmatory(table, families.families(profile))),
@@ -68,6 +68,12 @@ def conclusions(
         *cost(main),
     ]
     return "".join(f"- {text}\n" for text in sentences)
+
+
+def without_spread(profile: Profile, table: pd.DataFrame) -> pd.DataFrame:
+    """The runs without those of seeds that only spreads have: all else has the same seeds."""
+    extra = set(profile.spread or ()) - set(profile.comparison.seeds)
+    return table[~table["seed"].isin(extra)]
 
 
 def main_runs(profile: Profile, table: pd.DataFrame) -> pd.DataFrame:

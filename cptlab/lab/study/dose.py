@@ -58,7 +58,7 @@ def doses(table: pd.DataFrame, results: Mapping[str, Sequence[Result]]) -> pd.Da
     Returns:
         Rows of the table with "loss" ("TETF"), "point" ("16", "sum", "0" without the loss),
         "weight", in units of the mean over pairs, and "usual", true at the weight that CPT has
-        elsewhere; a run comes once for each loss of which it is a point.
+        elsewhere; a run comes once for each loss of which it is a point, if the table has it.
     """
     smallest = table["tau"].min()
     usual = next(
@@ -76,7 +76,7 @@ def doses(table: pd.DataFrame, results: Mapping[str, Sequence[Result]]) -> pd.Da
         for point in _points(result, usual.method)
     ]
     columns = ["run_id", "loss", "point", "weight", "usual"]
-    found = pd.DataFrame(rows, columns=columns).merge(table, on="run_id", how="left")
+    found = pd.DataFrame(rows, columns=columns).merge(table, on="run_id")
     found = found.drop_duplicates(["loss", "point", "dataset", "seed"])
     return found.sort_values(["loss", "weight"], kind="stable", ignore_index=True)
 

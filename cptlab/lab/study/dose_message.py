@@ -51,7 +51,7 @@ def message(table: pd.DataFrame, metric: str = "H", loss: str = "TETF") -> str:
     text = f"{name} {said.format(metric, 'it')}"
     for row in sums[sums["point"] == SUM].itertuples():
         change = f"{row.mean:+.1f}" if row.adjusted <= LEVEL else "not separable"
-        text += f"; the printed sum lies at {row.weight:.0f} ({change})"
+        text += f"; the printed sum acts as a weight of {row.weight:.0f} ({change})"
     return text
 
 

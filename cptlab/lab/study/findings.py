@@ -89,10 +89,10 @@ def spread_message(table: pd.DataFrame, quantity: str) -> str:
         return f"Too few seeds to compare how much {quantity} varies over them"
     kept = table[table["adjusted"] <= LEVEL]
     if kept.empty:
-        bounds = f"between {table['lower'].min():.1f} and {table['upper'].max():.1f}"
+        bounds = f"from {table['lower'].min():.1f} to {table['upper'].max():.1f}"
         return (
             f"No spread of {quantity} over seeds is separable from another in "
-            f"{counted(len(table), 'pair')} of methods: their ratios lie {bounds}"
+            f"{counted(len(table), 'pair')} of methods; their ratios' intervals reach {bounds}"
         )
     told = [
         f"{row['method']} varies {row['ratio']:.1f} times as much as {row['against']}"

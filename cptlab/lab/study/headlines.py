@@ -6,6 +6,7 @@ everything, and says what a sentence may say.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
@@ -13,7 +14,7 @@ import pandas as pd
 from cptlab.lab.runs.results import Result
 from cptlab.lab.study import dose, families
 from cptlab.lab.study.claims.confirmatory import confirmatory
-from cptlab.lab.study.claims.told import estimate_text
+from cptlab.lab.study.claims.told import counted, estimate_text
 from cptlab.lab.study.claims.variants import LOSSES, ZERO_SHOT
 from cptlab.lab.study.conclusions import (
     LEVEL,
@@ -23,10 +24,12 @@ from cptlab.lab.study.conclusions import (
     interval_text,
     main_runs,
     sides,
+    without_spread,
 )
 from cptlab.lab.study.dose_message import message
 from cptlab.lab.study.profile import Profile
 
+READING, OTHERS = re.compile(r" \((pair mean|sum)\)"), re.compile(r"the best of .*")
 TOLD = "H", "tail"
 """Metrics of the comparisons with zero-shot that are told."""
 
@@ -38,13 +41,17 @@ def headlines(
 
     table, results: of the runs of `conclusions.runs`, as `outcomes.run_study` gives them.
     """
-    responses = dose.responses(dose.doses(table, results))
+    responses = dose.responses(dose.doses(without_spread(profile, table), results))
     told = [
         *(response(responses, loss) for loss in LOSSES.values()),
         *against(main_runs(profile, table)),
     ]
-    claims = claims_table(confirmatory(table, families.families(profile)))
-    return f"{claims}\n" + "".join(f"- {text}\n" for text in told)
+    claims = confirmatory(table, families.families(profile))
+    verdicts = "; ".join(
+        f"CPT {name}: {counted(rows)}" for name, rows in claims.groupby("family", sort=False)
+    )
+    listed = "".join(f"- {text}\n" for text in told)
+    return f"**{verdicts}.**\n\n{claims_table(claims)}\n{listed}"
 
 
 def response(table: pd.DataFrame, loss: str) -> str:
@@ -71,7 +78,9 @@ def claims_table(claims: pd.DataFrame) -> str:
     ]
     for claim, rows in claims.groupby("claim", sort=False):
         cells = [_verdict(rows[rows["family"] == name].iloc[0]) for name in names]
-        lines.append([str(claim), rows["estimand"].iloc[0], *cells])
+        # the same for all families: without the reading, and how many others there are
+        measured = READING.sub("", rows["estimand"].iloc[0])
+        lines.append([str(claim), OTHERS.sub("the best other", measured), *cells])
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
@@ -89,8 +98,12 @@ def against(main: pd.DataFrame) -> Iterator[str]:
         for side, rows in by_side.items():
             named = map(difference, rows.itertuples())
             if side in ("above", "below"):
-                parts.append(f"{side} {', '.join(named) or 'none'}")
+                parts.append(f"{side} it {', '.join(named) or 'none'}")
             elif len(rows):
-                parts.append(f"{side} {len(rows)}{'' if side != NO_VERDICT else ' more'}")
+                parts.append(
+                    f"{side} from it {len(rows)}"
+                    if side != NO_VERDICT
+                    else f"{side} {len(rows)} more"
+                )
         if parts:
-            yield f"**{METRICS[metric]} against {ZERO_SHOT}**, in points: {'; '.join(parts)}."
+            yield f"**{METRICS[metric]} minus that of {ZERO_SHOT}**, in points: {'; '.join(parts)}."

@@ -31,7 +31,8 @@ LEVEL = 0.05
 class Found:
     """An estimate with bounds and two-sided p value (NaN with fewer than five cells).
 
-    counts: of cells, data sets and seeds. left_out: what could not be compared, and why.
+    counts: of cells, data sets and seeds. left_out: what could not be compared, and why. others:
+    how many methods CPT was compared with.
     """
 
     value: float = np.nan
@@ -39,6 +40,7 @@ class Found:
     p: float = np.nan
     counts: tuple[int, int, int] = (0, 0, 0)
     left_out: str = ""
+    others: int = 1
 
 
 def confirmatory(
@@ -90,7 +92,7 @@ def _family(frame: pd.DataFrame, family: Family, cells: Cells) -> pd.DataFrame:
                 "number": number,
                 "claim": claim.name,
                 "source": claim.source,
-                "estimand": claim.estimand(family),
+                "estimand": claim.estimand(family, one.others),
                 "rule": f"{claim.direction} {claim.threshold:g}",
                 "estimate": one.value,
                 **dict(zip(("lower", "upper"), one.bounds, strict=True)),
@@ -186,6 +188,7 @@ def _first(
         float(np.minimum(1.0, 2 * np.minimum(p_first, p_behind))),
         max(counts),
         " ".join(lacking),
+        len(gaps),
     )
 
 
