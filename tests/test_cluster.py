@@ -99,10 +99,11 @@ def test_a_worker_dies_and_then_the_scheduler_and_no_number_changes(tmp_path):
 
 @pytest.mark.slow
 def test_a_worker_of_another_version_is_named_before_it_trains(tmp_path):
-    other = tmp_path / "other/cptlab-9.9.9.dist-info"
-    other.mkdir(parents=True)
-    (other / "METADATA").write_text("Metadata-Version: 2.1\nName: cptlab\nVersion: 9.9.9\n")
-    path = os.pathsep.join([str(other.parent), *filter(None, [os.getenv("PYTHONPATH")])])
+    other = tmp_path / "other"
+    other.mkdir()
+    # Python imports this module when it starts
+    (other / "sitecustomize.py").write_text("import cptlab\ncptlab.__version__ = '9.9.9'\n")
+    path = os.pathsep.join([str(other), *filter(None, [os.getenv("PYTHONPATH")])])
     with (
         scheduler(tmp_path) as (_, there, address),
         process("worker", *there, PYTHONPATH=path),

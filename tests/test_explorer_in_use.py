@@ -156,9 +156,9 @@ def test_everything_works_by_keyboard_and_has_a_name(lab):
     press(browser, menu(browser, "method"), "ARROW_DOWN")
     assert browser.execute_script(here).accessible_name == "method"
     wait(browser, f"return {TITLES}[1] !== {before[1]!r}")
-    offered = "document.querySelector('.cptlab-choices input')"
-    wait(browser, f"return {offered}.value === {before[1]!r}")  # it was the chosen one
-    box = browser.execute_script(f"return {offered}")
+    boxes = "[...document.querySelectorAll('.cptlab-choices input')]"
+    # the one that was chosen before is offered beside the other
+    box = wait(browser, f"return {boxes}.find(one => one.value === {before[1]!r})")
     press(browser, box, "SPACE")
     wait(browser, "return document.querySelectorAll('.cptlab-prediction th').length === 4")
     weights = "return document.querySelector('.cptlab-sliders').querySelectorAll('input')"
