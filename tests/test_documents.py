@@ -19,6 +19,7 @@ from tiny_data_root import image, publish, tiny_root
 from cptlab.lab import site, workspace
 from cptlab.lab.cli import batch
 from cptlab.lab.cli.main import commands
+from cptlab.lab.figures.style import stored_message
 from cptlab.lab.runs import archive
 from cptlab.lab.runs.results import load_result
 from cptlab.lab.study import notebooks, profiles
@@ -235,3 +236,9 @@ def test_every_program_is_run_somewhere():
 
 def test_the_readme_can_be_read_in_ten_minutes():
     assert len(README.splitlines()) <= 180
+
+
+def test_the_first_picture_is_told_by_its_own_message():
+    readme = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+    alt, path = re.search(r"!\[(.*?)\]\((.*?)\)", readme).groups()
+    assert alt and alt == stored_message(CHECKOUT / path)

@@ -23,14 +23,29 @@ def test_claims_stand_side_by_side_by_family():
             1.05,
             "points",
         ],
+        [
+            "as tuned",
+            "It is first",
+            "H, CPT (sum) - the best of 2 that were run of 3 others",
+            "contradicted",
+            -4.0,
+            -5.0,
+            -3.0,
+            "points",
+        ],
         ["as tuned", "It is steady", "spread", "supported", 0.5, 0.4, 0.62, "ratio"],
         ["as printed", "It gains", "H, other - IVLP", "not run", *[float("nan")] * 3, "points"],
+        ["as printed", "It is first", "H, CPT (sum) - the best of 3 others", "not run"]
+        + [float("nan")] * 3
+        + ["points"],
         ["as printed", "It is steady", "spread", "contradicted", 1.5, 1.2, 1.9, "ratio"],
     ]
     table = headlines.claims_table(pd.DataFrame(rows, columns=columns)).splitlines()
     assert table[0] == "| the paper says | measured by | CPT as tuned | CPT as printed |"
     assert table[2:] == [
         "| It gains | H, CPT - IVLP | **undecided** +0.61 [0.17, 1.05] | not run yet |",
+        "| It is first | H, CPT - the best other | **contradicted** -4.00 [-5.00, -3.00], "
+        "against 2 that were run of 3 others | not run yet |",
         "| It is steady | spread | **supported** 0.50 [0.40, 0.62] | "
         "**contradicted** 1.50 [1.20, 1.90] |",
     ]

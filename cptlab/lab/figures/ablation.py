@@ -14,7 +14,7 @@ from matplotlib.transforms import Affine2D, ScaledTranslation, blended_transform
 from cptlab.lab.figures.bars import explain, keys, whiskers
 from cptlab.lab.figures.style import BLUE, GREY, MATH, Look, method_look, method_order
 from cptlab.lab.study.claims.variants import COMBINATIONS, LOSSES, TABLE_1, names_of
-from cptlab.lab.study.findings import LEVEL
+from cptlab.lab.study.summary import LEVEL
 
 MOST_ACROSS = 4
 """Panels side by side."""

@@ -10,7 +10,8 @@ from cptlab.lab.figures.bars import explain, keys, whiskers
 from cptlab.lab.figures.forest import verdict_keys
 from cptlab.lab.figures.sensitivity import MEAN, NAMES, SUM, spaced
 from cptlab.lab.figures.style import BLUE, DARK, GREY, MATH, VERMILLION, headline
-from cptlab.lab.study.dose_message import GAINS, LEVEL, WITHOUT, message
+from cptlab.lab.study.dose_message import GAINS, WITHOUT, message
+from cptlab.lab.study.summary import LEVEL
 
 TITLES = {
     "H": "H",

@@ -13,7 +13,7 @@ from cptlab.lab.figures.bars import INTERVAL, band, explain, keys, whiskers, wit
 from cptlab.lab.figures.clusters import equal_spans
 from cptlab.lab.figures.style import BLACK, GREY, Look, method_look, method_order
 from cptlab.lab.figures.text import end_labels
-from cptlab.lab.study.findings import LEVEL as HOLDS
+from cptlab.lab.study.summary import LEVEL as HOLDS
 from cptlab.lab.study.summary import check_one_row_per_run
 
 ZERO_SHOT = "Zero-shot"

@@ -14,7 +14,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from cptlab.lab.figures.bars import Key, explain, keys, whiskers
 from cptlab.lab.figures.style import BLUE, DARK, GREEN, GREY, MATH, VERMILLION, Look
 from cptlab.lab.figures.text import small_text
-from cptlab.lab.study.findings import LEVEL
+from cptlab.lab.study.summary import LEVEL
 
 MEAN, SUM, OTHER = Look(BLUE, "o"), Look(VERMILLION, "D"), Look(GREEN, "s")
 LOOKS = {"pair mean": MEAN, "sum": SUM}

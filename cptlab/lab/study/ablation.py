@@ -20,11 +20,10 @@ from cptlab.lab.study.claims.variants import (
     label,
     names_of,
 )
-from cptlab.lab.study.findings import LEVEL
 from cptlab.lab.study.lineup import BOTH
 from cptlab.lab.study.profile import Profile
 from cptlab.lab.study.studies import Study
-from cptlab.lab.study.summary import PARTS, compared, corrected, to_markdown
+from cptlab.lab.study.summary import LEVEL, PARTS, compared, corrected, to_markdown
 from cptlab.lab.study.tables import differences
 
 Combination = tuple[bool, ...]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from cptlab.lab.study.findings import LEVEL
-from cptlab.lab.study.summary import NUMBERS, compared, corrected
+from cptlab.lab.study.summary import LEVEL, NUMBERS, compared, corrected
 from cptlab.lab.study.tables import differences
 
 

@@ -10,9 +10,8 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from cptlab.checks import counted
+from cptlab.lab.study.summary import LEVEL
 
-LEVEL = 0.05
-"""False discovery rate at which a difference is told."""
 MOST = 3
 """Methods that are told by name; of more, their number and the furthest."""
 

@@ -27,10 +27,8 @@ from cptlab.lab.study.lineup import BOTH
 from cptlab.lab.study.paired import file_part
 from cptlab.lab.study.profile import Profile
 from cptlab.lab.study.studies import Study
-from cptlab.lab.study.summary import text_of
+from cptlab.lab.study.summary import LEVEL, text_of
 
-LEVEL = 0.05
-"""False discovery rate at which a difference holds in its family."""
 CELLS = Cells()
 SECONDS = "processor_seconds"
 NO_VERDICT = "no verdict, as runs are missing"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from cptlab.lab.study.summary import LEVEL
+
 GAINS = ("H", "new", "tail")
 """Metrics that are compared with the same run without the loss."""
 WORDS = {"new": "accuracy on new classes", "tail": "tail accuracy"}
@@ -12,8 +14,6 @@ LEVELS = ("effective_rank", "drift_degrees", "cluster_auc")
 """What is shown as it is, of runs that have it stored."""
 WITHOUT, SUM = "0", "sum"
 """The points without the loss, and with the sum as printed."""
-LEVEL = 0.05
-"""False discovery rate at which a difference is told."""
 
 
 def acting(table: pd.DataFrame) -> float | None:

@@ -7,11 +7,9 @@ import pandas as pd
 from cptlab.checks import counted
 from cptlab.lab.study.claims import spread_ratio
 from cptlab.lab.study.claims.statistics import log_ratio, paired
-from cptlab.lab.study.summary import NUMBERS, corrected
+from cptlab.lab.study.summary import LEVEL, NUMBERS, corrected
 
 TESTED = (*NUMBERS, "p", "adjusted", "family")
-LEVEL = 0.05
-"""False discovery rate at which a difference of a family holds."""
 
 
 def findings(gaps: pd.DataFrame, reference: str, unit: str = "points", digits: int = 2) -> str:

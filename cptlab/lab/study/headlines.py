@@ -17,7 +17,6 @@ from cptlab.lab.study.claims.confirmatory import confirmatory
 from cptlab.lab.study.claims.told import counted, estimate_text
 from cptlab.lab.study.claims.variants import LOSSES, ZERO_SHOT
 from cptlab.lab.study.conclusions import (
-    LEVEL,
     METRICS,
     NO_VERDICT,
     difference,
@@ -28,8 +27,9 @@ from cptlab.lab.study.conclusions import (
 )
 from cptlab.lab.study.dose_message import message
 from cptlab.lab.study.profile import Profile
+from cptlab.lab.study.summary import LEVEL
 
-READING, OTHERS = re.compile(r" \((pair mean|sum)\)"), re.compile(r"the best of .*")
+READING, OTHERS = re.compile(r" \((pair mean|sum)\)"), re.compile(r"the best of (.*)")
 TOLD = "H", "tail"
 """Metrics of the comparisons with zero-shot that are told."""
 
@@ -78,15 +78,18 @@ def claims_table(claims: pd.DataFrame) -> str:
     ]
     for claim, rows in claims.groupby("claim", sort=False):
         cells = [_verdict(rows[rows["family"] == name].iloc[0]) for name in names]
-        # the same for all families: without the reading, and how many others there are
+        # the same for all families: the reading, and how many others there are, are in the cells
         measured = READING.sub("", rows["estimand"].iloc[0])
         lines.append([str(claim), OTHERS.sub("the best other", measured), *cells])
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def _verdict(row: pd.Series) -> str:
-    run = row["verdict"] != "not run"
-    return f"**{row['verdict']}** {estimate_text(row)}" if run else "not run yet"
+    if row["verdict"] == "not run":
+        return "not run yet"
+    several = OTHERS.search(row["estimand"])
+    others = f", against {several[1]}" if several else ""
+    return f"**{row['verdict']}** {estimate_text(row)}{others}"
 
 
 def against(main: pd.DataFrame) -> Iterator[str]:
@@ -100,10 +103,7 @@ def against(main: pd.DataFrame) -> Iterator[str]:
             if side in ("above", "below"):
                 parts.append(f"{side} it {', '.join(named) or 'none'}")
             elif len(rows):
-                parts.append(
-                    f"{side} from it {len(rows)}"
-                    if side != NO_VERDICT
-                    else f"{side} {len(rows)} more"
-                )
+                count = f" {len(rows)} more" if side == NO_VERDICT else f" from it {len(rows)}"
+                parts.append(side + count)
         if parts:
             yield f"**{METRICS[metric]} minus that of {ZERO_SHOT}**, in points: {'; '.join(parts)}."

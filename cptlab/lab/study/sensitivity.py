@@ -11,9 +11,8 @@ from cptlab.lab.runs.results import Result
 from cptlab.lab.study import studies
 from cptlab.lab.study.claims.variants import DEFAULT_WEIGHTS, label
 from cptlab.lab.study.dose import pair_weight
-from cptlab.lab.study.findings import LEVEL
 from cptlab.lab.study.profile import Profile
-from cptlab.lab.study.summary import PARTS, compared, corrected, to_markdown
+from cptlab.lab.study.summary import LEVEL, PARTS, compared, corrected, to_markdown
 from cptlab.lab.study.tables import differences
 from cptlab.methods.cpt import CPT
 

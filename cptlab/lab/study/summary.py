@@ -60,6 +60,10 @@ def compared(
     return pd.DataFrame(rows, columns=[*by, "metric", *NUMBERS, "p"])
 
 
+LEVEL = 0.05
+"""False discovery rate at which a difference holds in its family and is told."""
+
+
 def corrected(table: pd.DataFrame) -> pd.DataFrame:
     """A table of `compared` with its p values corrected for their number (Benjamini and Hochberg).
 
