@@ -26,7 +26,7 @@ from typing import Any
 __version__ = "0.2.0"
 """The one place of it: packaging and stored results read it here, CITATION.cff repeats it."""
 
-_PUBLIC = {
+PUBLIC = {
     "CPT": "cptlab.methods",
     "compare": "cptlab.lab.compare",
     "fit": "cptlab.lab.compare",
@@ -37,15 +37,16 @@ _PUBLIC = {
     "load_run": "cptlab.lab.runs.finished",
     "open_dataset": "cptlab.data",
 }
+"""Name -> module that it is imported from."""
 
 
 def __getattr__(name: str) -> Any:
     """Import the public names on first use: `import cptlab` stays quick, figures need no torch."""
-    if name in _PUBLIC:
+    if name in PUBLIC:
         try:
-            return getattr(import_module(_PUBLIC[name]), name)
+            return getattr(import_module(PUBLIC[name]), name)
         except ModuleNotFoundError as error:
-            if _PUBLIC[name].startswith("cptlab.lab"):
+            if PUBLIC[name].startswith("cptlab.lab"):
                 error.msg = (
                     f"cptlab.{name} needs more than the core ({error.name} is missing): "
                     "pip install 'cptlab[lab]'"
@@ -56,4 +57,4 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     """The public names too, though they are not imported yet."""
-    return sorted({*globals(), *_PUBLIC})
+    return sorted({*globals(), *PUBLIC})

@@ -5,14 +5,19 @@ import shutil
 from html import unescape
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import nbformat
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 from small_site import MESSAGE, small_workspace
 
+import cptlab
 from cptlab.lab.cli.main import commands
+from cptlab.lab.figures.style import save
 from cptlab.lab.site import build_site, conf, documents, explored, sources
 from cptlab.lab.site.beside import beside_page
+from cptlab.lab.site.gallery import messages
 from cptlab.lab.study.captions import captions
 from cptlab.lab.study.profiles import SMOKE
 from cptlab.lab.workspace import CARRIED, NOTEBOOKS
@@ -79,6 +84,7 @@ def test_the_gallery_has_what_each_figure_says_its_caption_files_and_notebook(si
     for figure, name in ((older, "fig1_similarity"), (newer, "tab1_ablation")):
         for kind in ("png", "svg", "csv"):
             assert re.search(rf'href="_downloads/\w+/{name}.{kind}"', figure)
+        assert f'href="drawn/{name}.svg"' in figure  # behind the picture, for narrow windows
     assert "of the three losses" in newer and 'href="notebooks/04_ablation.html"' in newer
     alt = unescape(re.search(r'<img alt="([^"]*)"', newer)[1])
     assert alt.startswith(f"{MESSAGE}. ")
@@ -180,6 +186,25 @@ def test_without_executed_notebooks_it_is_said_what_makes_them(tmp_path):
     assert not (tmp_path / "site").exists()
 
 
+def test_a_damaged_notebook_is_named(tmp_path):
+    folders = small_workspace(tmp_path)
+    damaged = folders.notebooks / "04_ablation.ipynb"
+    damaged.write_text(damaged.read_text(encoding="utf-8")[:100], encoding="utf-8")
+    with pytest.raises(ValueError, match=r"04_ablation.ipynb cannot be read .*\. Delete it"):
+        build_site(SMOKE, folders)
+
+
+def test_figures_with_too_few_runs_are_counted_not_quoted(tmp_path):
+    fig, ax = plt.subplots()
+    for name, said in (("a", "H rises by 2"), ("b", "In H, too few runs to tell"), ("c", MESSAGE)):
+        ax.set_title(said)
+        save(fig, pd.DataFrame({"x": [1]}), tmp_path, name)
+    plt.close(fig)
+    first, second, last = messages(tmp_path, {}).splitlines()
+    assert first == "- [H rises by 2](#figure-a)" and "figure-c" in second
+    assert last == "- [1 more figure has](figures.md) too few runs for a statement"
+
+
 def test_what_a_document_links_to_comes_along_or_is_text(tmp_path):
     names: list[str] = []
     text = "[a](../figures/runs.csv) [b](../notebooks) ![c](no.png) [d](plan.md#x) [e](#f)"
@@ -195,6 +220,9 @@ def test_the_whole_reference_is_built_without_a_warning(tmp_path, capfd):
     folders = small_workspace(tmp_path)
     build_site(SMOKE, folders)
     assert capfd.readouterr().err == ""
+    start = text_of(folders.site, "api/cptlab")
+    for name in cptlab.PUBLIC:
+        assert f'<span class="pre">{name}</span></span>' in start
     page = text_of(folders.site, "api/methods")
     assert 'id="cptlab.methods.cpt.CPT"' in page
     assert 'href="../api/methods.html#module-cptlab.methods.cpt"' in text_of(

@@ -70,4 +70,4 @@ def test_matrix_and_map_are_side_by_side_and_mark_what_the_other_points_at(brows
     assert browser.execute_script(point + cross) == "M0 3.5H5M3.5 0V5"
     key = "document.querySelector('.cptlab-matrix').dispatchEvent(new KeyboardEvent('keydown', "
     key += "{ key: 'ArrowRight' })); return document.querySelectorAll('.cptlab-map .chosen').length"
-    assert browser.execute_script(key) == 1  # a class with itself
+    assert browser.execute_script(key) == 2  # the first class and, after two steps, the third

@@ -22,7 +22,7 @@ def beside_page(notebooks: Iterable[Path]) -> nbformat.NotebookNode | None:
     """A notebook of these sections; None if no executed notebook has one."""
     cells, printed = [], ""
     for path in notebooks:
-        notebook = nbformat.read(path, as_version=4)
+        notebook = read_notebook(path)
         title = _title(notebook)
         if path.stem == PRINTED:
             link = f"[{title}](notebooks/{path.name})"
@@ -36,6 +36,20 @@ def beside_page(notebooks: Iterable[Path]) -> nbformat.NotebookNode | None:
     page = nbformat.v4.new_notebook(cells=[head, *cells])
     page.metadata["language_info"] = {"name": "python"}
     return page
+
+
+def read_notebook(path: Path) -> nbformat.NotebookNode:
+    """An executed notebook.
+
+    Raises:
+        ValueError: if it is damaged; names the file.
+    """
+    try:
+        return nbformat.read(path, as_version=4)
+    except (ValueError, nbformat.ValidationError, AttributeError) as error:
+        raise ValueError(
+            f"{path} cannot be read ({error}). Delete it: `cptlab figures` executes it anew."
+        ) from error
 
 
 def _title(notebook: Any) -> str:

@@ -13,6 +13,9 @@ from sphinx.writers.html5 import HTML5Translator
 
 import cptlab
 
+PICTURES = "pictures"
+"""Folder beside the pages' sources whose files lie beside the pages, under their own names."""
+
 project = "cptlab"
 release = cptlab.__version__
 html_title = "cptlab"
@@ -32,6 +35,7 @@ toc_object_entries = False  # names of functions would fill the menu of every pa
 html_theme = "furo"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_extra_path = [PICTURES]
 html_math_renderer = "mathml"
 html_copy_source = False
 html_show_sourcelink = False

@@ -57,6 +57,8 @@ def take_documents(source: Path, names: Iterable[str]) -> None:
             text = path.read_text(encoding="utf-8")
             if not text.startswith("# "):  # a table that was stored
                 text = f"# {path.stem}\n\n{text}"
+            if name == "README.md":  # its own title is that of the site
+                text = text.replace("# cptlab", "# The README", 1)
             write(source / name, with_links(text, name, source, left))
         else:
             copy(path, source / name)

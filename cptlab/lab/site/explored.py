@@ -35,6 +35,15 @@ matrices mark its row and column. Arrow keys do the same; buttons switch the map
 <div class="cptlab-explore">
 {widgets}
 </div>
+<script>
+// begin with two classes in the matrices and one on the map, so that their panels are not empty
+for (let key = 0; key < 2; key += 1) {{
+  document.querySelector(".cptlab-matrix").dispatchEvent(
+    new KeyboardEvent("keydown", {{ key: "ArrowRight" }}),
+  );
+}}
+document.querySelector(".cptlab-map .point").dispatchEvent(new Event("pointerenter"));
+</script>
 <noscript>This needs JavaScript; figures show matrices and maps without it.</noscript>
 ````
 

@@ -13,6 +13,8 @@ DRAWN = ("png", "svg", "csv")
 """What `cptlab.lab.figures.style.save` writes of a figure."""
 SHOWN_BY = {"comparison": "study.plot()", "tail": "study.plot_tail()"}
 """Figure -> code that shows it in a notebook without its name."""
+TOO_FEW = "too few "
+"""In the message of a figure that has no verdict."""
 SIGNS = re.compile(r"([\\`*_{}\[\]<>$#|~])")
 
 
@@ -30,13 +32,15 @@ def gallery(folder: Path, texts: Mapping[str, str], notebooks: Iterable[Path]) -
             for kind in DRAWN
             if (folder / f"{name}.{kind}").is_file()
         ]
+        large = f":target: drawn/{name}.svg\n" if (folder / f"{name}.svg").is_file() else ""
         shown = [stem for stem, text in code.items() if _shows(text, name)]
         links += [f"[Notebook](notebooks/{stem}.ipynb)" for stem in shown[:1]]
         alt = json.dumps(alternative(folder, name, texts), ensure_ascii=False)
         caption = plain(texts.get(name, ""))
         parts += [
             f"(figure-{name})=\n## {plain(title(folder, name, texts))}",
-            f":::{{figure}} drawn/{name}.png\n:alt: {alt}\n\n{caption} {' · '.join(links)}\n:::",
+            f":::{{figure}} drawn/{name}.png\n:alt: {alt}\n{large}\n{caption} "
+            f"{' · '.join(links)}\n:::",
         ]
     tables = sorted({path.stem for path in folder.glob("[!.]*.csv")} - {*drawn})
     if tables:
@@ -46,10 +50,21 @@ def gallery(folder: Path, texts: Mapping[str, str], notebooks: Iterable[Path]) -
 
 
 def messages(folder: Path, texts: Mapping[str, str]) -> str:
-    """Markdown: what the figures of a folder say, a line each that leads to the figure; "" if they
-    were drawn before figures carried messages."""
+    """Markdown: what the figures of a folder say, a line each that leads to the figure; those with
+    too few runs for a statement are counted. "" if they were drawn before figures carried
+    messages.
+    """
     told = {name: stored_message(folder / f"{name}.png") for name in figures_of(folder, texts)}
-    return "\n".join(f"- [{plain(text)}](#figure-{name})" for name, text in told.items() if text)
+    few = [name for name, text in told.items() if text and TOO_FEW in text.lower()]
+    lines = [
+        f"- [{plain(text)}](#figure-{name})"
+        for name, text in told.items()
+        if text and name not in few
+    ]
+    if few:
+        verb = "more figure has" if len(few) == 1 else "more figures have"
+        lines.append(f"- [{len(few)} {verb}](figures.md) too few runs for a statement")
+    return "\n".join(lines)
 
 
 def figures_of(folder: Path, texts: Mapping[str, str]) -> list[str]:

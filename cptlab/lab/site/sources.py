@@ -12,7 +12,8 @@ import nbformat
 import cptlab
 from cptlab.lab.runs.results import Result
 from cptlab.lab.site import documents, explored
-from cptlab.lab.site.beside import beside_page
+from cptlab.lab.site.beside import beside_page, read_notebook
+from cptlab.lab.site.conf import PICTURES
 from cptlab.lab.site.documents import copy, write
 from cptlab.lab.site.gallery import DRAWN, alternative_of_cell, gallery, messages, plain
 from cptlab.lab.study import origin
@@ -45,13 +46,18 @@ def write_sources(
     write(source / "conf.py", CONF)
     style = files("cptlab.lab.site").joinpath("site.css").read_text(encoding="utf-8")
     write(source / "_static/site.css", style)
+    # forges that publish pages would leave out folders with an underscore
+    write(source / PICTURES / ".nojekyll", "")
     write(source / "figures.md", gallery(folders.figures, texts, notebooks))
     for kind in DRAWN:
         for path in folders.figures.glob(f"[!.]*.{kind}"):
             copy(path, source / "drawn" / path.name)
+            if kind == "svg":
+                copy(path, source / PICTURES / "drawn" / path.name)
     for path in notebooks:
-        page = nbformat.read(path, as_version=4)
-        _write_notebook(source / "notebooks" / path.name, page, folders.figures, texts)
+        _write_notebook(
+            source / "notebooks" / path.name, read_notebook(path), folders.figures, texts
+        )
     if [path.stem for path in notebooks] == [COMPARISON]:
         write(source / "index.md", _home_of_comparison(folders.figures, texts))
     else:
@@ -110,15 +116,13 @@ def _navigation(groups: Mapping[str, list[str]]) -> str:
 
 
 def _home(profile: Profile, told: str) -> str:
-    """What the figures of this site say, and the findings of the study in the repository."""
-    parts = [TOLD.format(told)] if told else []
-    if profile.name == PLANNED:
-        parts.insert(0, documents.findings())
-    else:
+    """The findings of the study in the repository, and what the figures of this site say."""
+    parts = [f"This site shows the profile `{profile.name}`.", documents.findings()]
+    if profile.name != PLANNED:
         of_study = "## What the study says\n\nThis is about the profile `{}`, the study that comes "
-        parts += [of_study.format(PLANNED) + "with cptlab.", documents.findings()]
-    shown = f"This site shows the profile `{profile.name}`."
-    return "\n\n".join(["# cptlab: the study of CPT", shown, *parts])
+        parts.insert(1, of_study.format(PLANNED) + "with cptlab.")
+    parts += [TOLD.format(told)] if told else []
+    return "\n\n".join(["# cptlab: the study of CPT", *parts])
 
 
 def _home_of_comparison(figures: Path, texts: Mapping[str, str]) -> str:
@@ -137,7 +141,8 @@ def _provenance(profile: Profile, store: Path) -> str:
     parts = [table.to_html(table_uuid=f"table{number}") for number, table in enumerate(tables)]
     parts += [origin.methods_table(found).to_html()] if found else []
     head = "# Where the numbers come from\n\nVersions and machine are those that each run was "
-    head += "done with; *missing* are runs that have no result yet."
+    head += "done with; *missing* are runs that have no result yet. These are the runs of all "
+    head += "notebooks: each says how many of them it shows."
     return "\n\n".join([head, *(HTML.format(part) for part in parts)])
 
 
@@ -148,12 +153,22 @@ def _reference(name: str) -> str:
         f"# {full}" if name else f"# The package {full}",
         _module(full, name in ("checks", "seeds")),
     ]
+    if not name:
+        parts += [_starting_point(public, of) for public, of in cptlab.PUBLIC.items()]
     folder = Path(*cptlab.__path__, *name.split("."))
     if name and folder.is_dir():
         for found in pkgutil.walk_packages([str(folder)], f"{full}."):
             # a package has the docstrings of its modules' names once more
             parts += [f"## {found.name}", _module(found.name, members=not found.ispkg)]
     return "\n\n".join(parts)
+
+
+def _starting_point(name: str, module: str) -> str:
+    """The docstring of a name that a script starts from, which its module's page has, too."""
+    is_class = isinstance(getattr(cptlab, name), type)
+    kind, members = ("autoclass", "   :members:\n") if is_class else ("autofunction", "")
+    directive = f".. {kind}:: cptlab.{name}\n   :no-index:\n{members}"
+    return f"## {name}\n\nFrom `{module}`.\n\n```{{eval-rst}}\n{directive}```"
 
 
 def _module(name: str, members: bool) -> str:
