@@ -1,5 +1,6 @@
 """`cptlab.compare`, `cptlab.fit`, `cptlab.read_results`: questions of one's own, on own images."""
 
+import dataclasses
 import json
 import re
 import shutil
@@ -117,6 +118,14 @@ def test_a_message_says_no_more_than_the_interval(study):
             apart = not gap.lower <= 0 <= gap.upper
             assert (f"not separable from {gap.against}" in message) != apart
             assert (f"{abs(gap.mean):.1f} points above {gap.against}" in message) == apart
+
+
+def test_with_too_few_runs_no_method_is_called_the_highest(study):
+    few = dataclasses.replace(study, results=[r for r in study.results if r.spec.seed == 1])
+    for message in few.messages():
+        assert re.fullmatch(
+            r"τ = [\d.]+: too few runs to tell methods apart in .*, means from .* to .*", message
+        )
 
 
 def test_files_for_readers_and_for_programs(study, tmp_path):

@@ -177,12 +177,19 @@ class Comparison:
 
     def messages(self) -> list[str]:
         """For each tau a sentence: who is first, and whether it is apart from what differences are
-        against."""
+        against; the lowest and the highest mean where runs are too few to tell.
+        """
         main = PRIMARY[self.question.protocol]
         of_main = self.summary().query("metric == @main").reset_index(drop=True)
         sentences = []
         for tau, rows in self._of_all(of_main, with_gaps=True).groupby("tau", sort=False):
             own = rows[rows["against"] == ""].set_index("method")["mean"]
+            if rows.loc[rows["against"] != "", "lower"].isna().all():
+                low, high = (f"{own[name]:.1f} % ({name})" for name in (own.idxmin(), own.idxmax()))
+                told = f"means from {low} to {high}" if len(own) > 1 else high
+                text = f"τ = {tau:g}: too few runs to tell methods apart in {MAIN[main]}, {told}"
+                sentences.append(text)
+                continue
             first = list(own.index[own > own.max() - LEVEL])
             text = f"τ = {tau:g}: {' and '.join(first)} {'has' if len(first) == 1 else 'have'} the "
             text += f"highest {MAIN[main]}, {own.max():.1f} %"
@@ -220,7 +227,7 @@ class Comparison:
 def _apart(gap: pd.Series) -> str:
     """Where a method stands beside another: "3.4 above", "not separable from"."""
     if pd.isna(gap["lower"]):
-        return f"{gap['mean']:+.1f} points against"
+        return "not told (too few runs) from"
     if gap["lower"] <= 0 <= gap["upper"]:
         return "not separable from"
     side = "above" if gap["mean"] > 0 else "below"

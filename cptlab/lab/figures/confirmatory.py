@@ -7,11 +7,17 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from cptlab.lab.figures.bars import INTERVAL
 from cptlab.lab.figures.ledger import VERDICT_LOOKS
 from cptlab.lab.figures.style import BLUE, DARK, GREY
 from cptlab.lab.study.claims.told import counted
+
+CLAIMED = 0.1
+"""Opacity of the claimed side."""
 
 
 def confirmatory_panels(table: pd.DataFrame, fig: Figure) -> list[Axes]:
@@ -37,7 +43,7 @@ def confirmatory_panels(table: pd.DataFrame, fig: Figure) -> list[Axes]:
     units = list(dict.fromkeys(table["unit"]))
     heights = [(table["unit"] == unit).sum() / len(families) for unit in units]
     fig.set_layout_engine("constrained")
-    fig.set_size_inches(8, 1.2 + 0.42 * sum(heights))
+    fig.set_size_inches(8, 1.5 + 0.42 * sum(heights))
     shape = len(units), len(families)
     grid = fig.subplots(*shape, squeeze=False, height_ratios=heights, sharey="row")
     titles: list[str] = []
@@ -47,6 +53,11 @@ def confirmatory_panels(table: pd.DataFrame, fig: Figure) -> list[Axes]:
         for j, unit in enumerate(units):
             _panel(rows[rows["unit"] == unit], grid[j, i], named=i == 0)
         grid[0, i].set_title(fill(titles[i], 44), loc="left", fontsize=9)
+    keys = [
+        Line2D([], [], color=DARK, marker="o", markersize=5, linewidth=1.8, label=INTERVAL),
+        Patch(color=BLUE, alpha=CLAIMED, label="the side that the paper claims"),
+    ]
+    fig.legend(handles=keys, loc="outside lower center", ncols=2, fontsize=8)
     fig.set_label("; ".join(titles))  # its message
     return list(grid.T.flat)
 
@@ -62,7 +73,7 @@ def _panel(rows: pd.DataFrame, ax: Axes, named: bool) -> None:
     _room(rows, threshold, ax)
     left, right = ax.get_xlim()
     claimed = (left, threshold) if ratio else (threshold, right)
-    ax.axvspan(*claimed, color=BLUE, alpha=0.07, linewidth=0, zorder=0)
+    ax.axvspan(*claimed, color=BLUE, alpha=CLAIMED, linewidth=0, zorder=0)
     ax.axvline(threshold, color=GREY, linewidth=1, zorder=1)
     ax.set_xlim(left, right)
     ax.set_xlabel("ratio of standard deviations" if ratio else "difference (points)", fontsize=8)
