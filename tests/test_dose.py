@@ -14,7 +14,7 @@ from cptlab.lab.figures import dose_panels
 from cptlab.lab.figures.style import use_style
 from cptlab.lab.study import as_tuned, dose
 from cptlab.lab.study.as_tuned import Tuned
-from cptlab.lab.study.dose_message import GAINS, acting, message
+from cptlab.lab.study.dose_message import GAINS, acting, message, messages
 from cptlab.lab.study.intervals import crossed
 from cptlab.lab.study.profiles import SMOKE, STUDY
 from cptlab.lab.study.studies import sensitivity
@@ -142,6 +142,9 @@ def test_the_message_follows_the_results():
         "the printed sum acts as a weight of 107 (-8."
     )
     assert message(gains, loss="CC") == "Too few runs to say what L_CC does to H"
+    assert messages(gains, ("CC", "TETF", "RS")) == (
+        f"{message(gains)}. Too few runs to say what L_CC and L_RS do to H"
+    )
     flat = dose.responses(dose.doses(*study(effect={})))
     assert message(flat).startswith("L_TETF changes H separably at no weight; the printed")
     assert message(flat).endswith("acts as a weight of 107 (not separable)")

@@ -10,7 +10,7 @@ from cptlab.lab.figures.bars import explain, keys, whiskers
 from cptlab.lab.figures.forest import verdict_keys
 from cptlab.lab.figures.sensitivity import MEAN, NAMES, SUM, spaced
 from cptlab.lab.figures.style import BLUE, DARK, GREY, MATH, VERMILLION, headline
-from cptlab.lab.study.dose_message import GAINS, WITHOUT, message
+from cptlab.lab.study.dose_message import GAINS, WITHOUT, messages
 from cptlab.lab.study.summary import LEVEL
 
 TITLES = {
@@ -57,7 +57,7 @@ def dose_panels(
         marks = {f"{text} (changes)": mark for text, mark in verdict_keys(gains).items()}
         level = Line2D([], [], color=GREY, linestyle=":", linewidth=1.2)
         explain(fig, keys(gains) | marks | {"without the loss": level})
-    headline(fig, ". ".join(message(gains, "H", loss) for loss in losses))
+    headline(fig, messages(gains, losses))
     return list(axes.flat)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -14,6 +16,8 @@ LEVELS = ("effective_rank", "drift_degrees", "cluster_auc")
 """What is shown as it is, of runs that have it stored."""
 WITHOUT, SUM = "0", "sum"
 """The points without the loss, and with the sum as printed."""
+
+TOO_FEW = "Too few runs"
 
 
 def acting(table: pd.DataFrame) -> float | None:
@@ -39,7 +43,7 @@ def message(table: pd.DataFrame, metric: str = "H", loss: str = "TETF") -> str:
     rows = table[(table["loss"] == loss) & (table["metric"] == metric)].sort_values("weight")
     name, metric = f"L_{loss}", WORDS.get(metric, metric)
     if rows.empty or rows["adjusted"].isna().all():
-        return f"Too few runs to say what {name} does to {metric}"
+        return f"{TOO_FEW} to say what {name} does to {metric}"
     means, sums = (rows[rows["point"].str.startswith("sum") == is_sum] for is_sum in (False, True))
     holds = means["adjusted"] <= LEVEL
     said = [
@@ -53,6 +57,17 @@ def message(table: pd.DataFrame, metric: str = "H", loss: str = "TETF") -> str:
         change = f"{row.mean:+.1f}" if row.adjusted <= LEVEL else "not separable"
         text += f"; the printed sum acts as a weight of {row.weight:.0f} ({change})"
     return text
+
+
+def messages(table: pd.DataFrame, losses: Sequence[str]) -> str:
+    """`message` of H for each loss; those with too few runs in one sentence, at the end."""
+    told = {loss: message(table, "H", loss) for loss in losses}
+    few = [f"L_{loss}" for loss, text in told.items() if text.startswith(TOO_FEW)]
+    said = [text for text in told.values() if not text.startswith(TOO_FEW)]
+    if few:
+        verb = "does" if len(few) == 1 else "do"
+        said.append(f"{TOO_FEW} to say what {' and '.join(few)} {verb} to H")
+    return ". ".join(said)
 
 
 def _weights(weights: pd.Series, chosen: pd.Series) -> str:
