@@ -527,6 +527,17 @@ def test_verdict_matrix_places_a_mark_per_comparison(ax):
     assert words[-1].startswith("small: ")
 
 
+def test_verdict_matrix_leaves_out_rows_and_columns_of_which_nothing_was_run(ax):
+    one = verdicts().replace({"verdict": {"undecided": "not run", "contradicted": "not run"}})
+    verdict_matrix(one, ax=ax)
+    run = one[(one["verdict"] != "not run") & (one["same_as"] == "")]
+    assert len(ax.get_yticklabels()) == run.groupby(["claim", "tau"]).ngroups < len(one)
+    names = [text.get_text() for text in ax.get_xticklabels()]
+    assert names == list(dict.fromkeys(run["reading"]))
+    words = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert any(word.startswith("not run (") and word.endswith("left out") for word in words)
+
+
 def test_verdict_matrix_refuses_what_it_cannot_show(ax):
     with pytest.raises(ValueError, match="lacks the columns"):
         verdict_matrix(verdicts().drop(columns="same_as"), ax=ax)

@@ -20,11 +20,13 @@ VERDICT_LOOKS = {
 def verdict_matrix(ledger: pd.DataFrame, *, ax: Axes, legend: bool = True) -> Axes:
     """A row per claim and imbalance ratio, a column per reading, a mark for the verdict.
 
+    Rows and columns of which nothing was run are left out, which the legend says.
+
     Args:
         ledger: a frame of `cptlab.lab.study.claims.ledger`: columns "claim", "tau", "reading",
             "verdict" and "same_as". The mark is small where an earlier reading made the same
             comparison.
-        ax: axes to draw on.
+        ax: axes to draw on; the height of their figure is set.
         legend: explain the marks below the axes, with the number of comparisons of each kind.
 
     Raises:
@@ -37,6 +39,7 @@ def verdict_matrix(ledger: pd.DataFrame, *, ax: Axes, legend: bool = True) -> Ax
     unknown = sorted(set(ledger["verdict"]) - set(VERDICT_LOOKS))
     if ledger.empty or unknown:
         raise ValueError(f"The ledger has no rows, or unknown verdicts: {', '.join(unknown)}.")
+    everything, ledger = ledger, _run(ledger)
     rows = list(dict.fromkeys(zip(ledger["claim"], ledger["tau"], strict=True)))
     columns = list(dict.fromkeys(ledger["reading"]))
     y = [rows.index(key) for key in zip(ledger["claim"], ledger["tau"], strict=True)]
@@ -56,23 +59,36 @@ def verdict_matrix(ledger: pd.DataFrame, *, ax: Axes, legend: bool = True) -> Ax
     ax.set_xticks(np.arange(len(columns)), readings, fontsize=8)
     ax.xaxis.tick_top()
     ax.tick_params(length=0)
+    ax.figure.get_figure(root=True).set_figheight(0.21 * len(rows) + 1.2)
     ax.set(xlim=(-0.6, len(columns) - 0.4), ylim=(len(rows) - 0.4, -0.6))
     ax.grid(False)
     ax.spines[:].set_visible(False)
     if legend:
-        _explain_marks(ledger, ax)
+        _explain_marks(everything, ledger, ax)
     return ax
 
 
-def _explain_marks(ledger: pd.DataFrame, ax: Axes) -> None:
-    """A legend below the axes, with the number of comparisons of each kind."""
+def _run(ledger: pd.DataFrame) -> pd.DataFrame:
+    """The rows and columns of the matrix of which something was run; all if nothing was."""
+    run = ledger[(ledger["verdict"] != "not run") & (ledger["same_as"] == "")]
+    if run.empty:
+        return ledger
+    rows = pd.MultiIndex.from_frame(ledger[["claim", "tau"]])
+    here = rows.isin(pd.MultiIndex.from_frame(run[["claim", "tau"]]))
+    return ledger[here & ledger["reading"].isin(run["reading"])]
+
+
+def _explain_marks(ledger: pd.DataFrame, shown: pd.DataFrame, ax: Axes) -> None:
+    """A legend below the axes, with the number of comparisons of each kind in the whole ledger."""
     counts = ledger[ledger["same_as"] == ""]["verdict"].value_counts()
     handles = [
         Line2D([], [], linestyle="", color=look.color, marker=look.marker, markersize=7)
         for look in VERDICT_LOOKS.values()
     ]
     labels = [f"{kind} ({counts.get(kind, 0)})" for kind in VERDICT_LOOKS]
-    if (ledger["same_as"] != "").any():
+    if len(shown) < len(ledger):
+        labels[-1] += ": their own rows left out"
+    if (shown["same_as"] != "").any():
         handles.append(Line2D([], [], linestyle="", color="black", marker="o", markersize=3))
         labels.append("small: the same as further left")
     place = {"loc": "upper center", "bbox_to_anchor": (0.3, 0), "ncols": 3}
