@@ -79,7 +79,7 @@ def test_labels_are_those_of_figures_and_name_what_differs():
     half = dataclasses.replace(PAIR_MEAN, lambda_tetf=0.125, lambda_rs=0.3)
     label = "CPT (pair mean), lambda_tetf = 0.125, lambda_rs = 0.3"
     assert run(method=half).label == label
-    assert run(class_order="permuted").label == "CPT (pair mean), class_order = permuted"
+    assert run(class_order="name").label == "CPT (pair mean), class_order = name"
     weighted = run(method=CoOp(), balance=Balance(class_weights=True), n_max=8).label
     assert weighted.startswith("CoOp, ") and weighted.endswith("n_max = 8")
 
@@ -141,7 +141,7 @@ def test_the_nearest_run_differs_in_weights_alone():
         weighted(0.25, 0.15, 0.3, seed=2),
         weighted(0.25, 0.15, 0.3, tau=1.0),
         weighted(0.25, 0.15, 0.3, method=LABELED["CPT (sum)"]),
-        weighted(0.25, 0.15, 0.3, class_order="permuted"),
+        weighted(0.25, 0.15, 0.3, class_order="name"),
         run("CoOp"),
     ]
     chosen = RUNS[2]

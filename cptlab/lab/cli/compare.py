@@ -77,7 +77,7 @@ def compare(
     lr: float | None,
     batch_size: int | None,
     templates: tuple[str, ...],
-    class_order: ClassOrder,
+    class_order: ClassOrder | None,
     reference: str | None,
     profile: str,
     out: str,

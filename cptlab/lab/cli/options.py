@@ -100,10 +100,8 @@ protocol_option = click.option(
 class_order_option = click.option(
     "--class-order",
     type=click.Choice(["name", "permuted", "count"]),
-    default="name",
-    show_default=True,
     help="Classes from head to tail: as the data set has them, permuted by the seed, or those with "
-    "most training images first.",
+    "most training images first; the profile's, if left out.",
 )
 shots_option = click.option(
     "--shots", default=16, show_default=True, help="Most training images of a class (n_max)."

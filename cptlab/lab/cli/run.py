@@ -19,6 +19,7 @@ from cptlab.lab.cli.options import (
 
 if TYPE_CHECKING:
     from cptlab.data import Protocol
+    from cptlab.data.long_tail import ClassOrder
     from cptlab.lab.runs.results import Result
 
 UNITS = {"effective_rank": "dimensions", "drift_degrees": "degrees"}
@@ -72,7 +73,7 @@ def run(
     tau: float,
     seed: int,
     profile: str,
-    class_order: str,
+    class_order: ClassOrder | None,
     protocol: Protocol,
     targets: tuple[str, ...],
     shots: int,
@@ -108,7 +109,7 @@ def run(
     balance = build(Balance, dict(option("--balance", text) for text in balances))
     spec = dataclasses.replace(
         plain,
-        class_order=class_order,
+        class_order=class_order or chosen.class_order,
         balance=balance if balances else None,
         n_max=shots,
         template=template,

@@ -59,7 +59,7 @@ class Question:
     lr: float | None = None
     batch_size: int | None = None
     template: str | Mapping[str, str] | None = None
-    class_order: ClassOrder = "name"
+    class_order: ClassOrder | None = None
     reference: str | None = None
 
     def __post_init__(self) -> None:
@@ -134,7 +134,7 @@ class Question:
         return dataclasses.replace(
             spec,
             n_max=self.shots,
-            class_order=self.class_order,
+            class_order=self.class_order or self.sized.class_order,
             schedule=dataclasses.replace(spec.schedule, **schedule),
             template=self._templates.get(short),
             targets=self._targets(short),

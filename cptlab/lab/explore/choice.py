@@ -128,7 +128,7 @@ def label_of(spec: RunSpec, profile: Profile) -> str:
     alike = {name: one for name, one in shown.items() if type(one) is type(spec.method)}
     alike = alike or {spec.method.name: type(spec.method)()}
     changes = {
-        name: _changes(options, _options(RunSpec(spec.dataset, method)))
+        name: _changes(options, _options(profile.spec(spec.dataset, method, spec.tau, spec.seed)))
         for name, method in alike.items()
     }
     nearest = min(changes, key=lambda name: len(changes[name]))

@@ -49,7 +49,7 @@ def shared_part(spec: RunSpec) -> RunSpec:
     says which classes are large, as classes of fewer images than that give fewer in all.
     """
     method = type(spec.method)
-    as_many = spec.class_order != "permuted" or spec.dataset in CATEGORIES
+    as_many = spec.class_order != "permuted" or spec.tau == 1 or spec.dataset in CATEGORIES
     if method.per_replica is None or not as_many:
         return spec
     own = {f.name: f.default for f in dataclasses.fields(method) if f.name in method.per_replica}

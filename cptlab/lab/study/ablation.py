@@ -96,7 +96,7 @@ def readings(profile: Profile) -> dict[str, dict[Combination, str]]:
     """Reading of L_TETF -> combination of losses, as the profile has them -> label of its runs."""
     shown = [on for on in COMBINATIONS if on in profile.varied.losses]
     if not profile.tuned:
-        by_reading = {reading.name: reading for reading in studies.ablated_readings(profile)}
+        by_reading = {reading.name: reading for reading in studies.main_readings(profile)}
         return {
             name: {on: label(BY_LOSSES[on], reading) for on in shown}
             for name, reading in by_reading.items()

@@ -8,8 +8,10 @@ from cptlab.checks import check_text, check_values, did_you_mean, option
 from cptlab.data import PAPER_DATASETS
 from cptlab.emoji.catalog import CATEGORIES
 from cptlab.lab.study.claims import Reading
+from cptlab.lab.study.claims.variants import BY_LOSSES
 from cptlab.lab.study.design import Design
 from cptlab.lab.study.profile import EMBEDDED_SCHEDULE, TAUS, Profile
+from cptlab.lab.study.varied import Varied
 from cptlab.methods.registry import find_method
 from cptlab.methods.schedule import Schedule
 
@@ -26,20 +28,33 @@ SMOKE = Profile(
     ablate_transfer=False,
     curve_taus=(0.06,),
     schedule=Schedule(epochs=2, lr=EMBEDDED_SCHEDULE.lr, batch_size=32),
+    class_order="permuted",
 )
 DEMO = Profile(
     "demo",
-    # without balanced data (tau = 1), a sixth of the work: it should take less than 15 minutes
-    comparison=Design(("activities",), TAUS[1:], (1, 2, 3, 4, 5), seeds_at_larger_tau=(1, 2, 3)),
-    details=Design(("activities",), (0.06,), (1, 2, 3)),
-    transfer=Design(("activities",), (0.06,), (1, 2, 3)),
+    # one ratio, one data set and few other settings: it should take less than ten minutes
+    comparison=Design(("activities",), (0.06,), (1, 2, 3, 4, 5)),
+    details=Design(("activities",), (0.06,), (1, 2, 3, 4, 5)),
+    transfer=Design(("activities",), (0.06,), (1, 2)),
     baselines=("CoOp", "IVLP"),
     few_shot=Design(("activities",), (1.0,), (1, 2)),
-    shots=(1, 2, 4),
+    shots=(1, 4),
     similarity_dataset="travel",
     readings=(Reading("pair mean"),),
     ablate_transfer=False,
     curve_taus=(0.06,),
+    varied=Varied(
+        weights=(
+            ("TETF", (0.0, 0.25, 1.0, 4.0, 16.0, 64.0)),
+            ("CC", (0.0, 0.15)),
+            ("RS", (0.0, 0.10)),
+        ),
+        losses=tuple(on for on in BY_LOSSES if sum(on) != 1 or on[0]),
+        algorithms=("spherical", "euclidean"),
+        sizes=(4, 16, 64),
+        balances=("as it is", "balanced softmax"),
+    ),
+    class_order="permuted",
 )
 FULL = Profile(
     "full",

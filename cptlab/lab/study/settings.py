@@ -65,7 +65,7 @@ def profile_with(profile: str, **given: Any) -> Profile:
         changes |= {"backbone": name, "pretrained": weights[0] if weights else None}
     changes |= {name: tuple(given[name]) for name in ("methods", "shots") if name in given}
     varied = {f.name: given[f.name] for f in dataclasses.fields(Varied) if f.name in given}
-    changes["varied"] = _varied(**varied)
+    changes["varied"] = dataclasses.replace(usual.varied, **_varied(**varied))
     behind = [f",{name}={_as_text(value)}" for name, value in given.items()]
     changed = dataclasses.replace(usual, name=profile + "".join(behind), **changes)
     check_values(changed)
@@ -246,14 +246,14 @@ PARAMETERS: dict[str, Callable[[object], Any]] = {
 are what notebooks 03, 04, 05 (three), 13 and 14 vary."""
 
 
-def _varied(**given: Any) -> Varied:
-    """What is varied, from plain forms."""
+def _varied(**given: Any) -> dict[str, tuple[Any, ...]]:
+    """Fields of what is varied, from plain forms."""
     if "weights" in given:
         given["weights"] = tuple((loss, tuple(w)) for loss, w in given["weights"].items())
     if "losses" in given:
         on = [text.split("+") for text in given["losses"]]
         given["losses"] = tuple(tuple(loss in o for loss in DEFAULT_WEIGHTS) for o in on)
-    return Varied(**{name: tuple(value) for name, value in given.items()})
+    return {name: tuple(value) for name, value in given.items()}
 
 
 def _as_text(value: Any) -> str:

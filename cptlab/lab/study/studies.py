@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Iterable
 
 from cptlab.data import Protocol
-from cptlab.lab.study import lineup
 from cptlab.lab.study.claims import Reading
 from cptlab.lab.study.claims.variants import (
     BY_LOSSES,
@@ -194,11 +193,6 @@ def main_readings(profile: Profile) -> tuple[Reading, ...]:
     return tuple(reading for reading in BOTH if reading in profile.readings)
 
 
-def ablated_readings(profile: Profile) -> tuple[Reading, ...]:
-    """The readings under which losses are left out: both, or those that were chosen."""
-    return main_readings(profile) if profile.methods else BOTH
-
-
 def long_tailed(profile: Profile) -> Design:
     """The details at the imbalance ratios below 1, unless balanced data are to be varied too."""
     if profile.balanced:
@@ -233,7 +227,7 @@ def levels(profile: Profile) -> tuple[Variant, ...]:
 def ablation(profile: Profile) -> Study:
     """Table 1: every combination of the three losses, base to new and in transfer."""
     rows: Iterable[Variant] = [BY_LOSSES[on] for on in profile.varied.losses]
-    readings = ablated_readings(profile)
+    readings = main_readings(profile)
     study = grid(profile, long_tailed(profile), (*rows, *levels(profile)), readings)
     if not profile.ablate_transfer:
         rows = (PLAIN, CPT)  # these are part of the comparison of methods anyway
@@ -256,14 +250,11 @@ def clusters(profile: Profile) -> Study:
 
 
 def claims(profile: Profile) -> Study:
-    """The ledger: the tables and variants above, and all other runs that the claims compare.
+    """The ledger: the tables and variants above; what a claim compares beside them is not run.
 
     Without the single runs for figures (`similarity`), as a spread needs several seeds.
     """
     study = base_to_new(profile) | stability(profile) | transfer(profile)
     study |= ablation(profile) | sensitivity(profile) | clusterings(profile)
-    for claim in lineup.claims(profile):
-        design = profile.transfer if claim.protocol == "transfer" else profile.details
-        variants = claim.comparison.variants
-        study |= grid(profile, design.at(*claim.taus), variants, profile.readings, claim.protocol)
-    return study
+    # those of the transfer tables under the profile's other readings, too
+    return study | grid(profile, profile.transfer, (CPT,), profile.readings, "transfer")
