@@ -29,9 +29,13 @@ from cptlab.methods.cpt import CPT
 
 
 def runs(profile: Profile) -> Study:
-    """The doses of the plan for tuned methods, else the sweeps of the weights."""
+    """The doses of the plan for tuned methods, else the sweeps of the weights; beside them both
+    readings of L_TETF, or those that were chosen.
+    """
     if not profile.tuned:
-        return studies.sensitivity(profile)
+        both = studies.main_readings(profile) if profile.methods else BOTH
+        usual = studies.grid(profile, studies.long_tailed(profile), (USUAL,), both)
+        return studies.sensitivity(profile) | usual
     left_out = [f"{label(USUAL, BOTH[1])} w/o {loss}" for loss in ("CC", "RS")]
     ablated = planned.ablation(profile).items()
     return planned.dose(profile) | {spec: name for spec, name in ablated if name in left_out}
