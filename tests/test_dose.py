@@ -17,6 +17,7 @@ from cptlab.lab.study.as_tuned import Tuned
 from cptlab.lab.study.dose_message import GAINS, acting, message, messages
 from cptlab.lab.study.intervals import crossed
 from cptlab.lab.study.profiles import SMOKE, STUDY
+from cptlab.lab.study.settings import profile_with
 from cptlab.lab.study.studies import sensitivity
 from cptlab.methods import CPT, CoOp
 from cptlab.methods.schedule import Schedule
@@ -187,7 +188,11 @@ def test_the_figure_places_the_sum_on_the_axis_of_weights():
 def test_runs_of_a_profile(monkeypatch):
     tuned = Tuned(CPT, {"etf_reduction": "pair_mean"}, {"lr": 0.003}, {"lambda_tetf": 1.0})
     monkeypatch.setattr(as_tuned, "table", lambda: (tuned,))
-    assert dose.runs(SMOKE) == sensitivity(SMOKE)
+    swept = dose.runs(SMOKE)
+    beside = {name for spec, name in swept.items() if spec not in sensitivity(SMOKE)}
+    assert beside == {"CPT (sum)"} and sensitivity(SMOKE).items() <= swept.items()
+    chosen = profile_with("smoke", methods="CPT (pair mean)")
+    assert dose.runs(chosen) == sensitivity(chosen)
     found = dose.runs(STUDY)
     results = {}
     for spec, name in found.items():

@@ -12,6 +12,7 @@ from cptlab.lab.study.as_tuned import as_tuned, table
 from cptlab.lab.study.notebooks import STUDIES
 from cptlab.lab.study.planned import AS_PUBLISHED, DOSES, PARTS
 from cptlab.lab.study.profiles import FULL, SMOKE, STUDY
+from cptlab.lab.study.settings import profile_with
 from cptlab.methods import CPT, CoOp, ZeroShot
 
 EVERY = lineup.tuned(STUDY)
@@ -125,6 +126,13 @@ def test_notebooks_show_the_plan():
     assert STUDIES["03_sensitivity"](STUDY).items() >= planned.dose(STUDY).items()
     every = {spec for part in PARTS.values() for spec in part(STUDY)}
     assert STUDIES["12_claims"](STUDY).keys() == every
+
+
+def test_weights_that_are_asked_for_take_the_place_of_the_planned_doses():
+    asked = profile_with("study", weights="TETF=2,8")
+    found = {spec.method.lambda_tetf for spec in planned.dose(asked) if spec.method.name == "cpt"}
+    tuned = planned.tuned_cpt(STUDY).lambda_tetf
+    assert found == {0, 0.25, tuned, 2, 8}  # .25 is published, and as a sum
 
 
 def test_the_ablation_shows_every_combination_as_tuned_and_as_published():

@@ -19,6 +19,7 @@ from cptlab.lab.study.design import Design
 from cptlab.lab.study.lineup import BOTH, STABILITY, label_of
 from cptlab.lab.study.profile import Profile
 from cptlab.lab.study.studies import Study, few_shot, grid, transfer
+from cptlab.lab.study.varied import Varied
 from cptlab.methods.base import Method
 from cptlab.methods.cpt import CPT as CPTMethod
 
@@ -60,12 +61,16 @@ def main(profile: Profile) -> Study:
 
 
 def dose(profile: Profile) -> Study:
-    """CPT with other weights of one loss at a time, and without L_TETF."""
+    """CPT with other weights of one loss at a time, and without L_TETF; those that were asked for,
+    or `DOSES`.
+    """
     design, cpt = smallest(profile), tuned_cpt(profile)
     study = grid(profile, design, (CPT, WITHOUT_TETF), BOTH[1:])
-    for name, weights in DOSES.items():
+    asked = profile.varied.weights
+    doses = DOSES if asked == Varied.weights else {f"lambda_{k.lower()}": w for k, w in asked}
+    for name, weights in doses.items():
         for weight in weights:
-            if weight != getattr(cpt, name):
+            if weight not in (0, getattr(cpt, name)):  # without a loss is a row of the ablation
                 study |= _with(profile, design, dataclasses.replace(cpt, **{name: weight}))
     summed = dataclasses.replace(cpt, etf_reduction="sum", lambda_tetf=CPTMethod.lambda_tetf)
     own = profile.schedule_of(cpt, "base_to_new", design.datasets[0])
