@@ -7,7 +7,7 @@ from importlib.resources import files
 import pandas as pd
 import pytest
 
-from cptlab.lab.study import ablation, clusters, lineup, planned, tuning
+from cptlab.lab.study import ablation, clusters, lineup, planned, stability, studies, tuning
 from cptlab.lab.study.as_tuned import as_tuned, table
 from cptlab.lab.study.notebooks import STUDIES
 from cptlab.lab.study.planned import AS_PUBLISHED, DOSES, PARTS
@@ -126,6 +126,22 @@ def test_notebooks_show_the_plan():
     assert STUDIES["03_sensitivity"](STUDY).items() >= planned.dose(STUDY).items()
     every = {spec for part in PARTS.values() for spec in part(STUDY)}
     assert STUDIES["12_claims"](STUDY).keys() == every
+
+
+def test_spreads_are_told_over_all_data_sets_and_seeds_of_the_plan():
+    study = stability.runs(STUDY)
+    rows = [
+        {"method": m, "dataset": s.dataset, "seed": s.seed, "run_id": s.run_id, "H": float(s.seed)}
+        for s, m in study.items()
+    ]
+    told = stability.of_spreads(STUDY, pd.DataFrame(rows))
+    assert set(told["method"]) == set(planned.spread(STUDY).values())  # CoOp has fewer
+    assert told.groupby("method").size().eq(6 * 10).all()
+    means = stability.by_seed(told)
+    assert (means["H"] == means["seed"]).all() and set(means["dataset"]) == {"mean of 6 data sets"}
+    shorter = profile_with("study", seeds="1-3")
+    assert {spec.seed for spec in stability.runs(shorter)} == {1, 2, 3}
+    assert stability.runs(SMOKE).keys() == studies.over_seeds(SMOKE).keys()
 
 
 def test_weights_that_are_asked_for_take_the_place_of_the_planned_doses():

@@ -7,7 +7,14 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, MultipleLocator, NullFormatter
+from matplotlib.ticker import (
+    FixedLocator,
+    FuncFormatter,
+    LogLocator,
+    MaxNLocator,
+    MultipleLocator,
+    NullLocator,
+)
 
 from cptlab.lab.figures.bars import INTERVAL, band, explain, keys, whiskers, with_keys
 from cptlab.lab.figures.clusters import equal_spans
@@ -210,11 +217,14 @@ def _ratios(spreads: pd.DataFrame, ax: Axes) -> Axes:
     ax.set_ylim(len(names) - 0.5, -0.5)
     ax.axvline(1, color=GREY, linewidth=0.8, zorder=0)
     ax.set_xscale("log")
-    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    numbers = FuncFormatter(lambda ratio, _: f"{ratio:g}")
     left, right = ax.get_xlim()
-    ax.xaxis.set_major_formatter(numbers)
-    ax.xaxis.set_minor_formatter(numbers if right / left < 4 else NullFormatter())
+    near = (0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.2, 1.4, 1.7, 2)  # logarithmic ticks are too far apart
+    ax.xaxis.set_major_locator(
+        FixedLocator(near) if right / left < 4 else LogLocator(subs=(1, 2, 5))
+    )
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda ratio, _: f"{ratio:g}"))
+    ax.set_xlim(left, right)
     ax.tick_params(axis="x", which="both", labelsize=8)
     bars = f", {INTERVAL}" if spreads["lower"].notna().any() else ""
     ax.set_xlabel(f"ratio of standard deviations over seeds{bars}; filled: separable from 1")

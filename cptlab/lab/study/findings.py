@@ -53,7 +53,7 @@ def spreads(frame: pd.DataFrame, pairs: Iterable[tuple[str, str]], quantity: str
         found = spread_ratio(frame, label, baseline, quantity)
         cells = paired(frame, [label, baseline], quantity).cells
         _, interval = log_ratio(cells[label], cells[baseline])
-        bounds = {"lower": found.lower, "upper": found.upper, "seeds": found.pairs}
+        bounds = {"lower": found.lower, "upper": found.upper, "seeds": cells[label].shape[1]}
         p = float("nan") if interval is None else interval.p
         rows.append({"method": label, "against": baseline, "ratio": found.value, **bounds, "p": p})
     columns = ["method", "against", "ratio", "lower", "upper", "seeds", "p"]

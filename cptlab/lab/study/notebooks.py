@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cptlab.lab.study import ablation, clusters, conclusions, dose, studies
+from cptlab.lab.study import ablation, clusters, conclusions, dose, stability, studies
 from cptlab.lab.study.profile import Profile
 from cptlab.lab.study.studies import Study
 
@@ -17,7 +17,7 @@ def _claims(profile: Profile) -> Study:
 STUDIES: dict[str, Callable[[Profile], Study]] = {
     "00_tour": studies.tour,
     "01_similarity_matrices": studies.similarity,
-    "02_training_stability": studies.over_seeds,
+    "02_training_stability": stability.runs,
     "03_sensitivity": dose.runs,
     "04_ablation": ablation.runs,
     "05_cluster_structure": clusters.runs,

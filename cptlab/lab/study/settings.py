@@ -54,6 +54,7 @@ def profile_with(profile: str, **given: Any) -> Profile:
         changes |= {"curve_taus": tuple(curves), "balanced": True}
     if seeds := given.get("seeds"):
         changes |= {name: changes[name].with_seeds(*seeds) for name in DESIGNS}
+        changes["spread"] = None
     if datasets := given.get("datasets"):
         changes |= {name: changes[name].on(*datasets) for name in DESIGNS}
         changes |= _transfer(changes["transfer"], datasets)

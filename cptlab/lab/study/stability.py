@@ -6,16 +6,47 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from cptlab.lab.study import lineup
+from cptlab.lab.study import lineup, planned, studies
 from cptlab.lab.study.claims.variants import CPT, GLOBAL_ETF, WITHOUT_RS, ZERO_SHOT, label
 from cptlab.lab.study.comparison_message import beside
 from cptlab.lab.study.findings import findings, spread_findings, spreads
 from cptlab.lab.study.profile import Profile
+from cptlab.lab.study.studies import Study
 from cptlab.lab.study.summary import compared, corrected
 from cptlab.lab.study.tables import differences, for_every_seed
 
 MOST_CURVES = 5
 """Methods in a panel of curves with bands; more could not be told apart."""
+
+
+def runs(profile: Profile) -> Study:
+    """All of notebook 02; with the seeds that spreads have in the plan, if there are any."""
+    if not _has_spread(profile):
+        return studies.over_seeds(profile)
+    level = studies.grid(profile, planned.smallest(profile), (ZERO_SHOT,))
+    return studies.over_seeds(profile) | planned.spread(profile) | level
+
+
+def _has_spread(profile: Profile) -> bool:
+    return profile.spread is not None and not profile.methods
+
+
+def of_spreads(profile: Profile, table: pd.DataFrame) -> pd.DataFrame:
+    """The runs whose spreads are compared: those of the first data set; with the plan's seeds those
+    of all data sets, of methods that have all of these runs.
+    """
+    if not _has_spread(profile):
+        return table[table["dataset"] == profile.comparison.datasets[0]]
+    cells = table.groupby("method")["run_id"].transform("size")
+    return table[cells == cells.max()]
+
+
+def by_seed(table: pd.DataFrame) -> pd.DataFrame:
+    """Mean of H over data sets: a row for each method and seed."""
+    names = table["dataset"].unique()
+    where = names[0] if len(names) == 1 else f"mean of {len(names)} data sets"
+    means = table.groupby(["method", "seed"], sort=False)["H"].mean()
+    return means.reset_index().assign(dataset=where)
 
 
 def curve_groups(profile: Profile, methods: Sequence[str]) -> dict[str, list[str]]:
@@ -53,7 +84,7 @@ def pairs(profile: Profile, methods: Sequence[str]) -> list[tuple[str, str]]:
 def compared_spreads(profile: Profile, runs: pd.DataFrame) -> pd.DataFrame:
     """`findings.spreads` of H in the profile's `pairs`; no rows where there is one seed.
 
-    runs: of methods that vary, on one data set at one imbalance ratio.
+    runs: of methods that vary, at one imbalance ratio.
     """
     several = runs["seed"].nunique() > 1
     names = list(dict.fromkeys(runs["method"]))
@@ -81,13 +112,13 @@ def stability_findings(profile: Profile, runs: pd.DataFrame) -> str:
     or, where methods were chosen, with IVLP, or without it with zero-shot.
 
     Args:
-        runs: on one data set at one imbalance ratio, zero-shot among them.
+        runs: at one imbalance ratio, zero-shot among them.
     """
     tuned = runs[runs["method"] != ZERO_SHOT]
     references = [label(GLOBAL_ETF, reading) for reading in lineup.BOTH]
     if profile.methods:
         references = [lineup.reference(list(dict.fromkeys(tuned["method"])))]
-    spread = tuned.groupby("method", sort=False)["H"].std().dropna()
+    spread = by_seed(tuned).groupby("method", sort=False)["H"].std().dropna()
     if spread.empty:
         lines = ["With one seed there is no spread.\n\n"]
     else:
