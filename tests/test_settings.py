@@ -226,7 +226,7 @@ def test_a_parameter_goes_to_the_notebooks_that_have_it():
     error = told("03", "04", "--weights", "0,1").exception
     assert str(error) == "Notebook 04_ablation has no parameter weights; 03_sensitivity has it."
     alone = told("--weights", "0,1").output  # all that vary weights
-    assert "then 1 notebook of" in alone and " 11 runs" in alone
+    assert "then 1 notebook of" in alone and " 12 runs" in alone  # with CPT (sum) beside them
     assert "14 notebooks" in told("--seeds", "1").output
 
 
