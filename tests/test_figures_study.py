@@ -362,7 +362,7 @@ def test_cluster_sizes_stand_with_their_numbers_of_clusters(ax, rng):
     numbers = {4: [10, 16], 16: [2, 4], 32: [1, 2], 64: [1, 1]}
     assert cluster_sizes(frame, numbers=numbers, default=16, ax=ax) is ax
     ticks = [tick.get_text() for tick in ax.get_xticklabels()]
-    assert ticks == ["4\nM = 10 to 16", "16\nM = 2 to 4", "64\nM = 1"]
+    assert ticks == ["4\nM = 10–16", "16\nM = 2–4", "64\nM = 1"]
     for method, bar in zip(("CPT (sum)", "CPT (pair mean)"), ax.containers, strict=True):
         assert bar.get_label() == method
         for place, size in enumerate((4, 16, 64)):
@@ -384,7 +384,7 @@ def test_sizes_with_the_same_numbers_of_clusters_share_a_place(ax):
     frame["dataset"] = "food"
     cluster_sizes(frame, numbers={8: [3, 2], 32: [1, 1], 64: [1, 1]}, default=64, ax=ax)
     ticks = [tick.get_text() for tick in ax.get_xticklabels()]
-    assert ticks == ["8\nM = 2 to 3", "32, 64\nM = 1"]
+    assert ticks == ["8\nM = 2–3", "32, 64\nM = 1"]
     assert list(ax.containers[0].lines[0].get_ydata()) == [10, 34]
     assert list(ax.lines[-1].get_xdata()) == [1, 1]
 

@@ -21,7 +21,7 @@ ELSEWHERE = (
 )
 """UMAP's places, which differ between machines; what a GPU measured."""
 
-DONE = ("02", "03", "04", "06", "11", "12", "15")
+DONE = ("02", "03", "04", "05", "06", "11", "12", "15")
 """Notebooks whose part of the planned study is done."""
 
 

@@ -220,4 +220,4 @@ def _over_seeds(runs: pd.DataFrame, y: str) -> np.ndarray:
 
 def _numbers(numbers: Sequence[int]) -> str:
     few, most = min(numbers), max(numbers)
-    return f"M = {few}" if few == most else f"M = {few} to {most}"
+    return f"M = {few}" if few == most else f"M = {few}–{most}"  # neighbours are near

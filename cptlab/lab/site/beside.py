@@ -48,7 +48,8 @@ def read_notebook(path: Path) -> nbformat.NotebookNode:
         return nbformat.read(path, as_version=4)
     except (ValueError, nbformat.ValidationError, AttributeError) as error:
         raise ValueError(
-            f"{path} cannot be read ({error}). Delete it: `cptlab figures` executes it anew."
+            f"{path} cannot be read ({error}). Delete it, and let the command that made it "
+            "(`cptlab figures`, `cptlab compare`) make it again."
         ) from error
 
 
