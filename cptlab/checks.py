@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -102,9 +102,8 @@ def check_values(options: Any) -> None:
     for name, hint, fits in _checks(type(options)):
         value = getattr(options, name)
         if not fits(value):
-            choices = ", ".join(map(str, typing.get_args(hint)))
-            is_choice = typing.get_origin(hint) is Literal
-            wanted = f"one of {choices}" if is_choice else getattr(hint, "__name__", hint)
+            choices = _choices(hint)
+            wanted = f"one of {', '.join(choices)}" if choices else getattr(hint, "__name__", hint)
             wanted = "finite" if isinstance(value, float) and not math.isfinite(value) else wanted
             where = f"{type(options).__name__}.{name}"
             raise ValueError(f"{where} is {value!r}, but must be {wanted}.")
@@ -121,11 +120,24 @@ def _checks(cls: type[DataclassInstance]) -> list[tuple[str, Any, Callable[[Any]
     return [(f.name, hints[f.name], _check_of(hints[f.name])) for f in dataclasses.fields(cls)]
 
 
+def _choices(hint: Any) -> list[str]:
+    """The values of a literal, or of those in a union; none of other hints."""
+    options = typing.get_args(hint)
+    if typing.get_origin(hint) is Literal:
+        return list(map(str, options))
+    return [choice for one in options for choice in _choices(one)] if _is_union(hint) else []
+
+
+def _is_union(hint: Any) -> bool:
+    # with a literal in it, `|` makes the older kind of union
+    return isinstance(hint, UnionType) or typing.get_origin(hint) is Union
+
+
 def _check_of(hint: Any) -> Callable[[Any], bool]:
     choices = typing.get_args(hint)
     if typing.get_origin(hint) is Literal:
         return lambda value: value in choices
-    if isinstance(hint, UnionType):
+    if _is_union(hint):
         options = [_check_of(option) for option in choices]
         return lambda value: any(fits(value) for fits in options)
     if typing.get_origin(hint) is tuple:
