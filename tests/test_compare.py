@@ -19,6 +19,7 @@ from cptlab.lab.compare import Question
 from cptlab.lab.compare.comparison import MEAN
 from cptlab.lab.runs.frame import runs_frame
 from cptlab.lab.runs.queue import RunsFailed
+from cptlab.lab.study.comparison import gaps as corrected_gaps
 from cptlab.lab.study.intervals import crossed
 from cptlab.lab.study.summary import NUMBERS
 from cptlab.methods import METHODS
@@ -105,26 +106,27 @@ def test_the_table_is_the_means_and_the_paired_differences(study):
     assert (table.xs("Zero-shot", level="method")["H - CoOp"] == "").all()
 
 
-def test_a_message_says_no_more_than_the_interval(study):
-    summary = study.summary().query("dataset == @MEAN and metric == 'H'")
+def test_a_message_says_no_more_than_the_corrected_differences(study):
+    gaps = corrected_gaps(study._runs, ["H"], study.question.against)
+    summary = study.summary().query("dataset == @MEAN and metric == 'H' and against == ''")
     for tau, message in zip((0.5, 1), study.messages(), strict=True):
-        rows = summary[summary["tau"] == tau]
-        best = rows[rows["against"] == ""].set_index("method")["mean"]
-        level = list(best.index[best > best.max() - 0.05])
-        assert message.startswith(f"τ = {tau:g}: {' and '.join(level)} ha")
-        assert f"{best.max():.1f} %" in message
-        gaps = rows[(rows["method"] == level[0]) & (rows["against"] != "")]
-        for gap in gaps[~gaps["against"].isin(level)].itertuples():
-            apart = not gap.lower <= 0 <= gap.upper
-            assert (f"not separable from {gap.against}" in message) != apart
-            assert (f"{abs(gap.mean):.1f} points above {gap.against}" in message) == apart
+        assert message.startswith(f"H against Zero-shot at τ = {tau:g}: ") or (
+            message.startswith(f"H against Zero-shot and CoOp at τ = {tau:g}: ")
+        )
+        own = summary[summary["tau"] == tau].set_index("method")["mean"]
+        ends = [f"{own[name]:.1f} % ({name})" for name in (own.idxmin(), own.idxmax())]
+        assert message.endswith(f". Means from {' to '.join(ends)}")
+        for gap in gaps[gaps["tau"] == tau].itertuples():
+            assert (f"{gap.method} ({gap.mean:+.1f})" in message) == (gap.adjusted <= 0.05)
 
 
-def test_with_too_few_runs_no_method_is_called_the_highest(study):
+def test_with_too_few_runs_no_method_is_called_higher(study):
     few = dataclasses.replace(study, results=[r for r in study.results if r.spec.seed == 1])
     for message in few.messages():
         assert re.fullmatch(
-            r"τ = [\d.]+: too few runs to tell methods apart in .*, means from .* to .*", message
+            r"H against Zero-shot and CoOp at τ = [\d.]+: too few runs to tell methods apart\. "
+            r"Means from .* % \(.*\) to .* % \(.*\)",
+            message,
         )
 
 

@@ -19,6 +19,7 @@ from cptlab.lab.runs.results import Result
 from cptlab.lab.study import comparison_message
 from cptlab.lab.study.beside import with_class_measures
 from cptlab.lab.study.claims.variants import ZERO_SHOT
+from cptlab.lab.study.comparison import gaps as corrected_gaps
 from cptlab.lab.study.comparison import thirds_gaps
 from cptlab.lab.study.parts import parts_of
 from cptlab.lab.study.summary import NUMBERS, PARTS, markdown, plain, summarise, text_of
@@ -33,8 +34,6 @@ METRICS = {
 """Protocol -> accuracies of the table, in percent."""
 MAIN = {"H": "H", "all": "accuracy", "targets": "mean accuracy on the targets"}
 """Accuracy that a protocol is about -> what sentences call it."""
-LEVEL = 0.05
-"""Points below the highest that still read as equal."""
 MEAN = "mean of the data sets"
 
 
@@ -176,26 +175,18 @@ class Comparison:
         return gain_table(classes)
 
     def messages(self) -> list[str]:
-        """For each tau a sentence: who is first, and whether it is apart from what differences are
-        against; the lowest and the highest mean where runs are too few to tell.
+        """For each tau which methods are higher and lower than what differences are against in the
+        protocol's main accuracy, corrected for all of these, and the lowest and the highest mean.
         """
         main = PRIMARY[self.question.protocol]
-        of_main = self.summary().query("metric == @main").reset_index(drop=True)
+        gaps = corrected_gaps(self._runs, [main], self.question.against)
+        means = self._of_all(self.summary()).query("metric == @main")
         sentences = []
-        for tau, rows in self._of_all(of_main, with_gaps=True).groupby("tau", sort=False):
-            own = rows[rows["against"] == ""].set_index("method")["mean"]
-            if rows.loc[rows["against"] != "", "lower"].isna().all():
-                low, high = (f"{own[name]:.1f} % ({name})" for name in (own.idxmin(), own.idxmax()))
-                told = f"means from {low} to {high}" if len(own) > 1 else high
-                text = f"τ = {tau:g}: too few runs to tell methods apart in {MAIN[main]}, {told}"
-                sentences.append(text)
-                continue
-            first = list(own.index[own > own.max() - LEVEL])
-            text = f"τ = {tau:g}: {' and '.join(first)} {'has' if len(first) == 1 else 'have'} the "
-            text += f"highest {MAIN[main]}, {own.max():.1f} %"
-            gaps = rows[(rows["method"] == first[0]) & ~rows["against"].isin(["", *first])]
-            apart = [f"{_apart(gap)} {gap['against']}" for _, gap in gaps.iterrows()]
-            sentences.append(text + (f": {', '.join(apart)}" if apart else ""))
+        for tau, rows in means.groupby("tau", sort=False):
+            own = rows.set_index("method")["mean"]
+            low, high = (f"{own[name]:.1f} % ({name})" for name in (own.idxmin(), own.idxmax()))
+            told = comparison_message.against(gaps[gaps["tau"] == tau], main, MAIN[main])
+            sentences.append(f"{told}. Means from {low} to {high}")
         return sentences
 
     def save(self, folder: str | Path) -> Path:
@@ -217,18 +208,7 @@ class Comparison:
         plt.close(tail)
         return folder
 
-    def _of_all(self, summary: pd.DataFrame, with_gaps: bool = False) -> pd.DataFrame:
-        """The rows of the mean over data sets, or of the only one."""
+    def _of_all(self, summary: pd.DataFrame) -> pd.DataFrame:
+        """Accuracies themselves, of the mean over data sets or of the only one."""
         first = next(iter(summary["dataset"]))
-        rows = summary[summary["dataset"] == first]
-        return rows if with_gaps else rows[rows["against"] == ""]
-
-
-def _apart(gap: pd.Series) -> str:
-    """Where a method stands beside another: "3.4 above", "not separable from"."""
-    if pd.isna(gap["lower"]):
-        return "not told (too few runs) from"
-    if gap["lower"] <= 0 <= gap["upper"]:
-        return "not separable from"
-    side = "above" if gap["mean"] > 0 else "below"
-    return f"{abs(gap['mean']):.1f} points {side}"
+        return summary[(summary["dataset"] == first) & (summary["against"] == "")]

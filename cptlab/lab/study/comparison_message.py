@@ -5,7 +5,7 @@ A difference is told where it holds among all of its table: `summary.corrected`,
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
@@ -13,7 +13,7 @@ from cptlab.checks import counted
 from cptlab.lab.study.summary import LEVEL
 
 MOST = 3
-"""Methods that are told by name; of more, their number and the furthest."""
+"""Methods that are told by name; of more, the furthest and the number of the others."""
 
 
 def holds(table: pd.DataFrame) -> pd.Series:
@@ -21,47 +21,44 @@ def holds(table: pd.DataFrame) -> pd.Series:
     return table["adjusted"].astype(float) <= LEVEL
 
 
+def beside(rows: pd.DataFrame) -> str:
+    """Which methods are higher and lower than a reference, and how many are not separable from it.
+
+    rows: one for each method, with "method", "mean" (a difference) and "adjusted".
+    """
+    few, (up, down) = int(rows["adjusted"].isna().sum()), _sides(rows)
+    neither = len(rows) - few - len(up) - len(down)
+    if few == len(rows):
+        return "too few runs to tell methods apart"
+    if up.empty and down.empty:
+        only = rows["method"].iloc[0]
+        told = [f"{only} is not separable" if len(rows) == 1 else "no method is separable"]
+    else:
+        sides = {"higher": up, "lower": down}
+        told = [
+            f"{side} {_some(own)}" if len(own) else f"none {side}"
+            for side, own in sides.items()
+            if len(own) or len(rows) > 1
+        ]
+        told += [f"{neither} not separable"] * bool(neither)
+    return "; ".join(told + [f"{few} with too few runs"] * bool(few))
+
+
 def against(gaps: pd.DataFrame, metric: str, quantity: str) -> str:
-    """What methods do to a metric at the smallest imbalance ratio, beside each reference.
+    """What methods do to a metric at the smallest imbalance ratio, a sentence for each reference;
+    references with the same verdict share one.
 
     gaps: a corrected table of `paired.paired`. quantity: the metric in words, "tail accuracy".
     """
     rows = gaps[(gaps["metric"] == metric) & (gaps["tau"] == gaps["tau"].min())]
     if rows.empty:
         return f"No method to compare in {quantity}"
-    told = [beside(own, quantity, name) for name, own in _by_reference(rows)]
-    return f"At τ = {rows['tau'].iloc[0]:g}, {'; '.join(told)}"
-
-
-def beside(rows: pd.DataFrame, quantity: str, reference: str) -> str:
-    """Who is separably above and below a reference, as a clause.
-
-    rows: one for each method, with "method", "mean" (a difference) and "adjusted".
-    """
-    count, (up, down) = len(rows), _sides(rows)
-    if not rows["adjusted"].notna().any():
-        return f"too few runs to tell methods apart from {reference} in {quantity}"
-    if count == 1:
-        return _alone(rows.iloc[0], quantity, reference)
-    if up.empty and down.empty:
-        return f"no method differs separably from {reference} in {quantity}"
-    above, highest = _some(up, count, "the highest")
-    below, lowest = _some(down, count, "the lowest")
-    if len(up):
-        below, lowest = f"{len(down)} of {count}" if len(down) else "none", ""
-    has = "has" if len(up) < 2 else "have"
-    higher = f"{above or 'no method'} {has} a separably higher {quantity} than {reference}{highest}"
-    return f"{higher}, {below} a lower one{lowest}"
-
-
-def _alone(row: pd.Series, quantity: str, reference: str) -> str:
-    """`beside` for a single method."""
-    if row["adjusted"] > LEVEL:
-        return f"{row['method']} does not differ separably from {reference} in {quantity}"
-    side = "higher" if row["mean"] > 0 else "lower"
-    return (
-        f"{row['method']} has a separably {side} {quantity} than {reference} ({row['mean']:+.1f})"
-    )
+    said: dict[str, list[str]] = {}
+    for name, own in _by_reference(rows):
+        said.setdefault(beside(own), []).append(name)
+    (first, verdict), *others = ((_joined(names), verdict) for verdict, names in said.items())
+    told = [f"{quantity} against {first} at τ = {rows['tau'].iloc[0]:g}: {verdict}"]
+    return sentences([*told, *(f"against {names}: {verdict}" for names, verdict in others)])
 
 
 def tail(gaps: pd.DataFrame) -> str:
@@ -70,46 +67,42 @@ def tail(gaps: pd.DataFrame) -> str:
     gaps: as for `against`, with the metrics "head" and "tail".
     """
     rows = gaps[gaps["tau"] == gaps["tau"].min()]
-    told = against(rows, "tail", "tail accuracy")
-    head = rows[rows["metric"] == "head"]
-    if not head["adjusted"].notna().any():
-        return told
-    up, down = (f"{len(side)} of {len(head)}" if len(side) else "none" for side in _sides(head))
-    return f"{told}; in the head, {up} a higher and {down} a lower one"
+    told, head = against(rows, "tail", "tail accuracy"), rows[rows["metric"] == "head"]
+    known = head["adjusted"].notna().any()
+    return sentences([told, f"head accuracy: {beside(head)}"]) if known else told
 
 
 def counts(gaps: pd.DataFrame, names: Mapping[str, str], reference: str) -> str:
-    """For each metric, how many methods are separably above and below a reference.
+    """For each metric, how many methods are higher and lower than a reference, and how far.
 
     gaps: a corrected table of one reference and imbalance ratio. names: metric -> words.
     """
+    at = f"Against {reference} at τ = {gaps['tau'].iloc[0]:g}"
     if not gaps["adjusted"].notna().any():
-        return f"Too few runs to tell methods apart from {reference}"
+        return f"{at}: too few runs to tell methods apart"
     told = []
     for metric, name in names.items():
-        up, down = map(len, _sides(gaps[gaps["metric"] == metric]))
-        told.append(f"{name} {up} and {down}")
-    count = gaps["method"].nunique()
-    at = f"At τ = {gaps['tau'].iloc[0]:g}, of {counted(count, 'method')}"
-    return f"{at}, separably above and below {reference}: {', '.join(told)}"
+        sides = zip(("higher", "lower"), _sides(gaps[gaps["metric"] == metric]), strict=True)
+        found = [f"{len(own)} {side} ({_furthest(own)})" for side, own in sides if len(own)]
+        told.append(f"{name} {' and '.join(found) or 'none separable'}")
+    return f"{at}, of {counted(gaps['method'].nunique(), 'method')}: {'; '.join(told)}"
 
 
-def ranks(table: pd.DataFrame) -> str:
-    """Who has the best mean rank at the smallest imbalance ratio, and whose interval meets its own.
+def ranks(table: pd.DataFrame, quantity: str) -> str:
+    """Who has the best mean rank at the smallest imbalance ratio, and whose intervals overlap.
 
-    table: of `tables.rank_table`, with "tau".
+    table: of `tables.rank_table`, with "tau". quantity: what is ranked, in words.
     """
     rows = table[table["tau"] == table["tau"].min()].sort_values("mean", kind="stable")
     first, others = rows.iloc[0], rows.iloc[1:]
-    at = f"At τ = {first['tau']:g}"
+    at = f"mean rank by {quantity} at τ = {first['tau']:g}"
     if rows["lower"].isna().any():
-        return f"{at}, too few rankings to tell the mean ranks of methods apart"
+        return sentences([f"{at}: too few rankings to tell methods apart"])
     near = list(others.loc[others["lower"] <= first["upper"], "method"])
-    told = f"{at}, {first['method']} has the best mean rank ({first['mean']:.1f})"
-    if not near:
-        return f"{told}, and its interval meets no other"
     who = _joined(near) if len(near) <= MOST else f"{len(near)} of {len(others)} others"
-    return f"{told}; its interval meets {'that' if len(near) == 1 else 'those'} of {who}"
+    whose = f"{'that' if len(near) == 1 else 'those'} of {who}" if near else "no other"
+    told = f"best {at}: {first['method']} ({first['mean']:.1f})"
+    return sentences([f"{told}; its interval overlaps with {whose}"])
 
 
 def cost(gaps: pd.DataFrame, seconds: str) -> str:
@@ -117,12 +110,11 @@ def cost(gaps: pd.DataFrame, seconds: str) -> str:
 
     gaps: differences in H to one reference at one imbalance ratio, with the column `seconds`.
     """
-    told = against(gaps, "H", "H")
     paid = gaps[gaps[seconds] > 0].sort_values(seconds)
     first, last = paid.iloc[0], paid.iloc[-1]
     ends = [f"{_seconds(row[seconds])} ({row['method']})" for row in (first, last)]
     span = ends[0] if len(paid) == 1 else " to ".join(ends)
-    return f"{told}; training a run takes {span}"
+    return sentences([against(gaps, "H", "H"), f"training a run takes {span}"])
 
 
 def shots(gaps: pd.DataFrame) -> str:
@@ -134,7 +126,7 @@ def shots(gaps: pd.DataFrame) -> str:
         return "No method to compare in accuracy"
     reference, rows = _by_reference(gaps[gaps["shots"] == gaps["shots"].max()])[0]
     images = counted(rows["shots"].iloc[0], "image")
-    return f"With {images} of every class, {beside(rows, 'accuracy', reference)}"
+    return f"Accuracy against {reference} with {images} of every class: {beside(rows)}"
 
 
 def classics(added: pd.DataFrame) -> str:
@@ -146,8 +138,13 @@ def classics(added: pd.DataFrame) -> str:
     if rows.empty:
         return "No method with and without a classic"
     named = rows.assign(method=rows["prompts"] + " + " + rows["method"])
-    told = beside(named, "tail accuracy", "the same method alone")
-    return f"With a long-tail classic, at τ = {rows['tau'].iloc[0]:g}, {told}"
+    at = f"at τ = {rows['tau'].iloc[0]:g}"
+    return f"Tail accuracy against the same method without a classic {at}: {beside(named)}"
+
+
+def sentences(texts: Iterable[str]) -> str:
+    """Texts as sentences, the last one without its full stop."""
+    return ". ".join(text[:1].upper() + text[1:] for text in texts)
 
 
 def _by_reference(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
@@ -161,14 +158,17 @@ def _sides(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     return up.sort_values("mean", ascending=False), down.sort_values("mean")
 
 
-def _some(rows: pd.DataFrame, count: int, superlative: str) -> tuple[str, str]:
-    """Few methods by name, of more their number, and then which is the first of them."""
+def _some(rows: pd.DataFrame) -> str:
+    """Few methods by name and difference, of more the first and the number of the others."""
     means = zip(rows["method"], rows["mean"], strict=True)
     named = [f"{method} ({mean:+.1f})" for method, mean in means]
-    if len(named) <= MOST:
-        return _joined(named), ""
-    first = rows.iloc[0]
-    return f"{len(rows)} of {count}", f", {first['method']} {superlative} ({first['mean']:+.1f})"
+    return _joined(named if len(named) <= MOST else [named[0], f"{len(named) - 1} more"])
+
+
+def _furthest(rows: pd.DataFrame) -> str:
+    """A difference, or how far some go: "up to +3.4"."""
+    first = rows["mean"].iloc[0]
+    return f"{'' if len(rows) == 1 else 'up to ' if first > 0 else 'down to '}{first:+.1f}"
 
 
 def _joined(words: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from cptlab.lab.study import lineup
 from cptlab.lab.study.claims.variants import PLAIN
-from cptlab.lab.study.comparison_message import beside
+from cptlab.lab.study.comparison_message import beside, sentences
 from cptlab.lab.study.paired import paired
 from cptlab.lab.study.profile import Profile
 from cptlab.lab.study.summary import corrected, summarise
@@ -100,11 +100,11 @@ def end_message(gaps: pd.DataFrame, labels: Iterable[str], measures: Mapping[str
     first = str(gaps["reference"].iloc[0])
     shown = gaps[gaps["method"].isin(set(labels))]
     told = [
-        beside(rows, words, first)
+        f"{words} against {first} after training: {beside(rows)}"
         for title, words in measures.items()
         if len(rows := shown[shown["metric"] == title])
     ]
-    return f"After training, {'; '.join(told)}" if told else f"Nothing to compare with {first}"
+    return sentences(told) or f"Nothing to compare with {first}"
 
 
 def imbalance_message(
@@ -115,11 +115,13 @@ def imbalance_message(
     last, names: as for `gaps`. labels: the methods that are told. measure: one of `names`.
     """
     title, said = names[measure][0], {}
+    first = f"{measure.replace('_', ' ')} against {reference(last['method'])} after training"
     for tau in sorted(last["tau"].unique(), reverse=True):
         rows = gaps(last, names, tau)
         rows = rows[(rows["metric"] == title) & rows["method"].isin(set(labels))]
         if len(rows):
-            clause = beside(rows, measure.replace("_", " "), str(rows["reference"].iloc[0]))
-            said.setdefault(clause, []).append(f"{tau:g}")
-    told = "; ".join(f"at τ = {' and '.join(taus)}, {clause}" for clause, taus in said.items())
-    return told[:1].upper() + told[1:] or "One method, and none to compare it with"
+            said.setdefault(beside(rows), []).append(f"{tau:g}")
+    told = [f"at τ = {' and '.join(taus)}: {clause}" for clause, taus in said.items()]
+    return sentences(
+        [f"{first} {told[0]}", *told[1:]] if told else ["One method, and none to compare it with"]
+    )

@@ -102,7 +102,7 @@ def ends(runs: pd.DataFrame) -> pd.DataFrame:
 
 def end_message(gaps: pd.DataFrame) -> str:
     """Where training leads beside zero-shot, in one sentence. gaps: what `ends` returns."""
-    return f"After training, {beside(gaps, 'H', ZERO_SHOT)}"
+    return f"H against {ZERO_SHOT} after training: {beside(gaps)}"
 
 
 def stability_findings(profile: Profile, runs: pd.DataFrame) -> str:
