@@ -21,7 +21,6 @@ from cptlab.lab.figures import (
     collapse_curves,
     equal_spans,
     few_shot_panels,
-    gains_by_shots,
     method_grid,
     rank_plot,
     silhouette_curve,
@@ -154,31 +153,6 @@ def test_ranks_stand_on_whole_numbers_and_say_what_is_behind_them(ax):
 # The tail
 
 
-def test_gains_stand_by_numbers_of_images(ax, tmp_path):
-    rows = [
-        ("IVLP", "1", 2.0, 1.0, 3.0, 40),
-        ("CoOp", "1", -1.0, -2.0, 0.0, 40),
-        ("IVLP", "9 to 16", 5.0, 4.0, 7.0, 1),
-        ("CoOp", "9 to 16", 4.0, 4.0, 4.0, 1),
-    ]
-    table = pd.DataFrame(rows, columns=["method", "n_k", "mean", "lower", "upper", "classes"])
-    table = table.assign(least=table["mean"], most=table["mean"], n=6)
-    assert gains_by_shots(table, ax) is ax
-    ticks = [tick.get_text() for tick in ax.get_xticklabels()]
-    assert ticks == ["1\n(40 classes)", "9 to 16\n(1 class)"]
-    for method, bar in zip(("CoOp", "IVLP"), ax.containers, strict=True):
-        own = table[table.method == method]
-        np.testing.assert_allclose(bar.lines[0].get_ydata().astype(float), own["mean"])
-        assert list(bar.lines[0].get_xdata().astype(float).round()) == [
-            0,
-            1,
-        ]  # methods stand side by side
-        np.testing.assert_allclose(ends(bar)[:, :, 1], own[["lower", "upper"]])
-    save(ax.figure, table, tmp_path, "gains")
-    with pytest.raises(ValueError, match="no gains to draw"):
-        gains_by_shots(table.iloc[:0], ax)
-
-
 def test_classes_with_the_same_gain_share_a_dot(ax):
     gains = {"1": [0.0, 0.0, 25.0], "2": [-12.5]}
     rows = [("CoOp", n_k, gain) for n_k, values in gains.items() for gain in values]
@@ -200,14 +174,9 @@ def test_every_marker_draws(rng):
     rows = itertools.product(method_looks(), SEEDS)
     frame = pd.DataFrame(rows, columns=["method", "seed"]).assign(dataset="food")
     frame["tail"] = rng.uniform(40, 90, len(frame))
-    gains = summarise(frame, ["tail"], by=["method"]).assign(n_k="1", classes=3)
-    shown = [
-        rank_plot(rank_table(frame, "tail"), ax=Figure().subplots()).figure,
-        gains_by_shots(gains, Figure().subplots()).figure,
-    ]
-    for figure in shown:
-        figure.draw_without_rendering()
-        assert len(figure.axes[0].containers) >= len(method_looks())
+    figure = rank_plot(rank_table(frame, "tail"), ax=Figure().subplots()).figure
+    figure.draw_without_rendering()
+    assert len(figure.axes[0].containers) >= len(method_looks())
 
 
 # The map

@@ -169,18 +169,35 @@ def test_thirds_are_differences_from_tail_to_head():
     assert means[comparison.THIRDS].tolist() == [5, 0, -5]
 
 
-def test_the_marks_of_the_tail_are_ordered_like_its_rows(tmp_path):
+def test_gains_by_images_have_the_rows_of_the_thirds(tmp_path):
     thirds = pd.concat([table(ROWS, panel="tail third"), table(ROWS[:2], panel="head third")])
-    gains = table(ROWS).assign(n_k="1", classes=4)
+    gains = pd.concat([table(ROWS[1:], panel="1 image"), table(ROWS[:1], panel="2 images")])
     with use_style():
         fig = Figure()
-        *above, below = tail_panels(thirds, gains, fig)
+        axes = tail_panels(thirds, gains, fig)
         save(fig, gains, tmp_path, "tail")
-    assert [label.get_text() for label in above[0].get_yticklabels()] == [
-        *("CoOp", "IVLP", "CPT (sum)")
-    ]
-    heights = {bar.lines[0].get_xdata()[0]: bar.lines[0].get_ydata()[0] for bar in below.containers}
-    # the axis runs from right to left
-    assert [heights[x] for x in sorted(heights, reverse=True)] == [3, -1, -5]
-    told = [[text.get_text() for text in part.legends[0].get_texts()] for part in fig.subfigs]
-    assert len(told[0]) == 3 and told[1] == ["95 % interval"]  # below, nothing is tested
+    titles = ["tail third", "head third", "1 image", "2 images"]
+    assert [ax.get_title() for ax in axes] == titles
+    assert [ax.title.get_fontweight() for ax in axes] == ["bold", "normal", "normal", "normal"]
+    for first in (axes[0], axes[2]):
+        names = [label.get_text() for label in first.get_yticklabels()]
+        assert names == ["CoOp", "IVLP", "CPT (sum)"]
+    places = axes[2].get_yticks()
+    assert marks(axes[2]) == {places[0]: (3, True), places[2]: (-5, True)}
+    assert marks(axes[3]) == {places[1]: (-1, False)}
+
+
+def test_gains_are_a_family_with_a_panel_for_each_number_of_images():
+    rows = itertools.product(("Zero-shot", "CoOp", "IVLP"), "ab", range(6), range(5))
+    classes = pd.DataFrame(rows, columns=["method", "dataset", "name", "seed"])
+    classes["n_k"] = classes["name"].map(dict(enumerate((1, 1, 1, 2, 3, 4))))
+    noise = np.random.default_rng(0).normal(size=len(classes))
+    classes["accuracy"] = 50 + noise + 20 * (classes["method"] == "IVLP")
+    classes = classes[(classes["method"] != "Zero-shot") | (classes["seed"] == 0)]
+    found = comparison.gains(classes)
+    assert titles(found) == {
+        "Zero-shot": ["1 image\n(6 classes)", "2 images\n(2 classes)", "3 to 4 images\n(4 classes)"]
+    }
+    assert set(found["family"]) == {6}
+    held = found[found["adjusted"] <= 0.05]
+    assert set(held["method"]) == {"IVLP"} and len(held) == 3

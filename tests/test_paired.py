@@ -89,15 +89,6 @@ def test_data_set_by_data_set():
     assert list(comparison.wide(more).index) == rows
 
 
-def test_chosen_methods_show_their_tails_instead():
-    labels = ["Zero-shot", "MaPLe", "CoOp", "IVLP"]
-    assert comparison.tail_methods(SMOKE, labels) == ["Zero-shot", "CoOp", "IVLP"]
-    chosen = dataclasses.replace(SMOKE, methods=("maple",))
-    assert comparison.tail_methods(chosen, labels[:2]) == ["Zero-shot", "MaPLe"]
-    many = [f"method {i}" for i in range(20)]
-    assert comparison.tail_methods(chosen, many) == many[:9]
-
-
 def few_shot_runs(methods):
     table = pd.concat(
         runs({method: level}, taus=(1.0,), shots=shots).assign(all=level + shots)

@@ -19,11 +19,11 @@ from cptlab.lab.runs.results import Result
 from cptlab.lab.study import comparison_message
 from cptlab.lab.study.beside import with_class_measures
 from cptlab.lab.study.claims.variants import ZERO_SHOT
+from cptlab.lab.study.comparison import gains, thirds_gaps
 from cptlab.lab.study.comparison import gaps as corrected_gaps
-from cptlab.lab.study.comparison import thirds_gaps
 from cptlab.lab.study.parts import parts_of
 from cptlab.lab.study.summary import NUMBERS, PARTS, markdown, plain, summarise, text_of
-from cptlab.lab.study.tables import differences, for_every_seed, gain_table
+from cptlab.lab.study.tables import differences, for_every_seed
 
 THIRDS = ("head", "medium", "tail")
 METRICS = {
@@ -161,7 +161,9 @@ class Comparison:
         return in_style(figure)
 
     def gains(self) -> pd.DataFrame:
-        """Gains of the learned classes over zero-shot at the smallest tau (`gain_table`)."""
+        """Gains of the learned classes over zero-shot at the smallest tau, by numbers of images
+        (`cptlab.lab.study.comparison.gains`).
+        """
         smallest = min(result.spec.tau for result in self.results)
         classes = pd.concat(
             result.classes.dropna(subset="n_k").assign(
@@ -172,7 +174,7 @@ class Comparison:
             for result in self.results
             if result.spec.tau == smallest
         )
-        return gain_table(classes)
+        return gains(classes)
 
     def messages(self) -> list[str]:
         """For each tau which methods are higher and lower than what differences are against in the

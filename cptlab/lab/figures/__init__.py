@@ -36,7 +36,7 @@ from cptlab.lab.figures.sensitivity import (
     weight_heatmaps,
 )
 from cptlab.lab.figures.similarity import similarity_matrix, similarity_panels
-from cptlab.lab.figures.tail import few_shot_panels, gains_by_shots, tail_panels
+from cptlab.lab.figures.tail import few_shot_panels, tail_panels
 from cptlab.lab.figures.throughput import runs_per_hour, savings_by_classes
 
 __all__ = [
@@ -60,7 +60,6 @@ __all__ = [
     "few_shot_panels",
     "forest_panels",
     "gain_by_cost",
-    "gains_by_shots",
     "image_grid",
     "ledger_table",
     "map_panels",

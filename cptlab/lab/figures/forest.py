@@ -1,5 +1,6 @@
 """Differences of methods to a reference: one sorted row a method, filled where separable."""
 
+from collections.abc import Sequence
 from textwrap import fill
 
 import numpy as np
@@ -46,11 +47,14 @@ def forest_height(table: pd.DataFrame) -> float:
     return 0.85 + sum(ROW * _lines(name) for name in table["method"].unique())
 
 
-def draw_forest(table: pd.DataFrame, fig: FigureBase) -> list[Axes]:
-    """`forest_panels` without its size and its legend."""
+def draw_forest(table: pd.DataFrame, fig: FigureBase, order: Sequence[str] = ()) -> list[Axes]:
+    """`forest_panels` without its size and its legend.
+
+    order: of the methods from top to bottom; that of the first panel, then in bold, if left out.
+    """
     named = table[["reference", "panel"]].drop_duplicates()
     panels = list(zip(named["reference"], named["panel"], strict=True))
-    order = rows_of(table)
+    first, order = not order, list(order) or rows_of(table)
     references = [reference for reference, _ in panels]
     # an empty, narrow place between two references
     firsts = [i for i in range(1, len(panels)) if references[i] != references[i - 1]]
@@ -63,7 +67,7 @@ def draw_forest(table: pd.DataFrame, fig: FigureBase) -> list[Axes]:
         rows = table[(table["reference"] == reference) & (table["panel"] == panel)]
         limits = _limits(table[table["reference"] == reference])
         _panel(rows, order, limits, ax)
-        ax.set_title(panel, fontsize=9, fontweight="bold" if ax is axes[0] else "normal")
+        ax.set_title(panel, fontsize=9, fontweight="bold" if first and ax is axes[0] else "normal")
         ax.set_xlabel(fill(f"minus {reference} (points)", 100 // len(axes)), fontsize=8)
     heights = np.cumsum([0.0, *map(_lines, order)])
     axes[0].set_yticks((heights[:-1] + heights[1:]) / 2, [fill(name, NAME) for name in order])

@@ -1,57 +1,22 @@
-"""Accuracy on rare classes: gains by thirds of the long tail and by training images."""
+"""Accuracy by thirds of the long tail, by training images of a class, and by shots."""
 
 from collections.abc import Sequence
 from textwrap import fill
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from cptlab.lab.figures.bars import explain, keys, whiskers
+from cptlab.lab.figures.bars import explain, keys
 from cptlab.lab.figures.forest import draw_forest, forest_height, rows_of, verdict_keys
 from cptlab.lab.figures.seeds import training_curves
 from cptlab.lab.figures.style import (
     BLACK,
     GREY,
-    MATH,
     WIDEST,
-    method_look,
     method_order,
 )
-
-
-def gains_by_shots(table: pd.DataFrame, ax: Axes, order: Sequence[str] = ()) -> Axes:
-    """Gain over zero-shot by the training images of a class: a mark per method with interval.
-
-    Numbers of images are equally spaced, many to few, with the number of classes below each.
-
-    Args:
-        table: what `cptlab.lab.study.tables.gain_table` returns.
-        ax: axes to draw on; the legend is the caller's.
-        order: of the methods from left to right; the fixed one if left out.
-
-    Raises:
-        ValueError: if the table has no rows.
-    """
-    if table.empty:
-        raise ValueError("There are no gains to draw: give runs of zero-shot and of others.")
-    counts = table.groupby("n_k", sort=False)["classes"].max()
-    order = order or method_order(table["method"])
-    for shift, label in zip(_spread(len(order), 0.6), order, strict=True):
-        rows = table[table["method"] == label]
-        x, look = counts.index.get_indexer(rows["n_k"]) - shift, method_look(label)
-        whiskers(ax, x, rows, look, along="y", size=5, cap=2, label=label)
-    ax.axhline(0, color=GREY, linewidth=0.8, zorder=0)
-    ticks = [f"{n_k}\n({n} class{'es' * (n > 1)})" for n_k, n in counts.items()]
-    ax.set_xticks(range(len(ticks)), ticks)
-    ax.set_xlabel("training images of the class, $n_k$", **MATH)
-    ax.set_ylabel("gain over zero-shot (points)")
-    ax.set_xlim(len(ticks) - 0.5, -0.5)  # from head to tail, as thirds are drawn
-    ax.grid(False, axis="x")
-    ax.tick_params(axis="x", length=0)
-    return ax
 
 
 def few_shot_panels(table: pd.DataFrame, fig: Figure) -> list[Axes]:
@@ -105,23 +70,21 @@ def few_shot_panels(table: pd.DataFrame, fig: Figure) -> list[Axes]:
 
 
 def tail_panels(thirds: pd.DataFrame, gains: pd.DataFrame, fig: Figure) -> list[Axes]:
-    """Differences by thirds of the long tail (`forest_panels`); below, `gains_by_shots` with the
-    same marks, from left to right as the rows are from top to bottom.
+    """Differences by thirds of the long tail and, below, by numbers of training images: the same
+    methods in the same order.
 
     Args:
-        thirds: as for `forest_panels`, with "tau"; gains: as for `gains_by_shots`.
+        thirds, gains: as for `forest_panels`.
         fig: empty figure to fill; its size is set.
 
     Returns:
         The axes of the thirds, then those of the gains.
     """
     height = forest_height(thirds)
-    fig.set_size_inches(WIDEST, height + 3.6)
-    above, below = list(fig.subfigures(2, 1, height_ratios=[height + 0.3, 3.3]))
-    axes = [*draw_forest(thirds, above), below.subplots()]
-    gains_by_shots(gains, axes[-1], rows_of(thirds))
-    explain(above, keys(thirds) | verdict_keys(thirds))
-    explain(below, keys(gains))
+    fig.set_size_inches(WIDEST, 2 * height + 0.6)
+    above, below = list(fig.subfigures(2, 1, height_ratios=[height, height + 0.6]))
+    axes = [*draw_forest(thirds, above), *draw_forest(gains, below, rows_of(thirds))]
+    explain(below, keys(thirds) | verdict_keys(thirds))
     return axes
 
 
@@ -133,8 +96,3 @@ def _in_powers_of_two(ax: Axes, numbers: Sequence[int]) -> None:
     ax.xaxis.set_major_locator(FixedLocator(numbers))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(FuncFormatter(lambda number, _: f"{number:g}"))
-
-
-def _spread(n: int, width: float) -> np.ndarray:
-    """(n,) shifts around 0, `width` from first to last."""
-    return np.linspace(-width / 2, width / 2, n) if n > 1 else np.zeros(n)

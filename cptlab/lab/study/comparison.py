@@ -5,23 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
+from cptlab.checks import counted
 from cptlab.lab.runs.results import Result
 from cptlab.lab.study.beside import GAIN
 from cptlab.lab.study.claims.variants import PLAIN, ZERO_SHOT
 from cptlab.lab.study.paired import REFERENCES, file_part, paired, sentences, taking_part
-from cptlab.lab.study.profile import Profile
 from cptlab.lab.study.summary import corrected, summarise
-from cptlab.lab.study.tables import for_every_seed, gain_table, rank_table
+from cptlab.lab.study.tables import for_every_seed, gains_compared, rank_table
 
 METRICS = ["H", "base", "new", "head", "medium", "tail", GAIN]
 SHOWN = ["H", "base", "new", "tail"]
 THIRDS = ["head", "medium", "tail"]
-TAIL = (ZERO_SHOT, "CoOp", PLAIN, "PromptSRC", "DeKg", "CPT (sum)", "CPT (pair mean)")
-"""Methods whose tail is shown, unless others were chosen."""
-MOST = 9
-"""Of chosen methods, those whose tail can be told apart in a figure."""
 
 
 def ranks(table: pd.DataFrame, metric: str) -> pd.DataFrame:
@@ -47,25 +44,28 @@ def wide(by_dataset: pd.DataFrame) -> pd.DataFrame:
     return shown.sort_values("tau", ascending=False, kind="stable").round(1)
 
 
-def tail_methods(profile: Profile, labels: Sequence[str]) -> list[str]:
-    """The methods whose tail is shown: `TAIL`, or the first of those that were chosen."""
-    present = list(dict.fromkeys(labels))
-    return present[:MOST] if profile.methods else [name for name in TAIL if name in present]
+def gains(classes: pd.DataFrame) -> pd.DataFrame:
+    """Gains over zero-shot by numbers of training images, a family, with "reference" and "panel".
+
+    classes: as for `tables.gain_table`.
+    """
+    found = corrected(gains_compared(classes))
+    words = found["n_k"] + np.where(found["n_k"] == "1", " image", " images")
+    many = found.groupby("n_k")["classes"].transform("max")
+    of = [f"\n({counted(count, 'class', 'classes')})" for count in many]
+    return found.assign(reference=ZERO_SHOT, panel=words + of)
 
 
-def gains(
-    results: Mapping[str, Sequence[Result]], shown: Sequence[str], tau: float
-) -> pd.DataFrame:
-    """`gain_table` of the base classes at an imbalance ratio, for some of the methods."""
-    classes = pd.concat(
-        r.classes.query("role == 'base'").assign(
-            method=label, dataset=r.spec.dataset, seed=r.spec.seed
+def base_classes(results: Mapping[str, Sequence[Result]], tau: float) -> pd.DataFrame:
+    """Accuracy of each base class in each run at an imbalance ratio, for `gains`."""
+    return pd.concat(
+        result.classes.query("role == 'base'").assign(
+            method=label, dataset=result.spec.dataset, seed=result.spec.seed
         )
-        for label in shown
-        for r in results.get(label, ())
-        if r.spec.tau == tau
+        for label, runs in results.items()
+        for result in runs
+        if result.spec.tau == tau
     )
-    return gain_table(classes)
 
 
 def gaps(

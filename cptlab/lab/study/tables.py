@@ -118,6 +118,11 @@ def gain_table(classes: pd.DataFrame, reference: str = "Zero-shot") -> pd.DataFr
         Tidy frame with the columns "method", "n_k" ("1", "2", "3 to 4", ...), "metric" ("gain"),
         the numbers of `summary.summarise` in points, and "classes", their number in a seed.
     """
+    return gains_compared(classes, reference).drop(columns="p")
+
+
+def gains_compared(classes: pd.DataFrame, reference: str = "Zero-shot") -> pd.DataFrame:
+    """`gain_table`, and "p" as in `summary.compared`. Arguments and errors as there."""
     others = class_gains(classes, reference)
     rows = []
     groups = others.groupby(["method", "largest"], sort=False)
@@ -125,7 +130,7 @@ def gain_table(classes: pd.DataFrame, reference: str = "Zero-shot") -> pd.DataFr
         n_k = gains["n_k"].iloc[0]
         named = {"largest": largest, "method": method, "n_k": n_k, "metric": "gain"}
         rows.append(named | _gain(gains))
-    columns = ["largest", "method", "n_k", "metric", *NUMBERS, "classes"]
+    columns = ["largest", "method", "n_k", "metric", *NUMBERS, "p", "classes"]
     table = pd.DataFrame(rows, columns=columns).sort_values("largest", kind="stable")
     return table.drop(columns="largest").reset_index(drop=True)
 
@@ -142,8 +147,8 @@ def _gain(gains: pd.DataFrame) -> dict[str, float]:
         means = parts.mean(0)
         added = pd.DataFrame(parts - means).groupby(by_dataset.ngroup().to_numpy()).sum()
         cells = means + added.to_numpy() * len(runs) / len(parts)
-    found = numbers(of_runs(cells, parts), runs)
-    return found | {"classes": int(counted.sum(0).max())}
+    found = of_runs(cells, parts)
+    return numbers(found, runs) | {"p": found.p, "classes": int(counted.sum(0).max())}
 
 
 def rank_table(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
