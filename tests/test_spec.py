@@ -11,8 +11,10 @@ from cptlab.methods import (
     METHODS,
     CoCoOp,
     CoOp,
+    CoPrompt,
     DeKg,
     GlobalETF,
+    PromptSRC,
     ZeroShot,
     make_method,
 )
@@ -209,11 +211,6 @@ def test_a_parameter_that_is_called_name():
         ({"protocol": "train"}, r"RunSpec\.protocol is 'train', .* one of base_to_new, few_shot"),
         ({"class_order": "size"}, r"RunSpec\.class_order is 'size', .* one of name, permuted"),
         ({"curve": "yes"}, r"RunSpec\.curve is 'yes', but must be bool"),
-        ({"method": CPT(lambda_rs="big")}, r"CPT\.lambda_rs is 'big', but must be float"),
-        ({"method": CPT(lambda_rs=True)}, r"CPT\.lambda_rs is True, but must be float"),
-        ({"method": CPT(clip_loss="ce")}, r"CPT\.clip_loss is 'ce', .* class_ce, batch_t2i"),
-        ({"method": CPT(n_clusters="two")}, r"CPT\.n_clusters is 'two', but must be int \| None"),
-        ({"method": CPT(anchor_templates="a {}")}, r"CPT\.anchor_templates is 'a \{\}'"),
         (
             {"method": CPT(clip_loss="batch_t2i"), "balance": Balance(class_weights=True)},
             "no logits over classes that a Balance could act on.*clip_loss='class_ce'",
@@ -233,13 +230,31 @@ def test_a_parameter_that_is_called_name():
             {"protocol": "transfer", "targets": ("animals", "mine/animals.csv")},
             r"animals and mine/animals\.csv would both be called 'target animals'",
         ),
-        ({"method": GlobalETF(reduction="mean")}, r"GlobalETF\.reduction is 'mean', .*pair_mean"),
     ],
     ids=str,
 )
 def test_values_that_cannot_be(change, message):
     with pytest.raises(ValueError, match=message):
         dataclasses.replace(SPEC, **change)
+
+
+@pytest.mark.parametrize(
+    ("method", "values", "message"),
+    [
+        (CPT, {"lambda_rs": "big"}, r"CPT\.lambda_rs is 'big', but must be float"),
+        (CPT, {"lambda_rs": True}, r"CPT\.lambda_rs is True, but must be float"),
+        (CPT, {"clip_loss": "ce"}, r"CPT\.clip_loss is 'ce', .* class_ce, batch_t2i"),
+        (CPT, {"n_clusters": "two"}, r"CPT\.n_clusters is 'two', but must be int \| None"),
+        (CPT, {"anchor_templates": "a {}"}, r"CPT\.anchor_templates is 'a \{\}'"),
+        (GlobalETF, {"reduction": "mean"}, r"GlobalETF\.reduction is 'mean', .*pair_mean"),
+        (CoPrompt, {"consistency": "l1"}, r"CoPrompt\.consistency is 'l1', .* one of cosine, mse"),
+        (PromptSRC, {"text_weight": "much"}, r"PromptSRC\.text_weight is 'much', .* be float"),
+    ],
+    ids=str,
+)
+def test_values_that_a_method_cannot_have(method, values, message):
+    with pytest.raises(ValueError, match=message):
+        method(**values)
 
 
 def test_balanced_sampling_goes_with_any_loss():

@@ -22,6 +22,7 @@ from typing import ClassVar
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
+from cptlab.checks import check_values
 from cptlab.clip import CONTEXT_INIT, Backbone, LowRank, Prompts, PromptShape, prompt_template
 from cptlab.methods.inputs import BatchOutputs, Context, Support, Tokens, Tower, Use
 from cptlab.methods.schedule import PUBLISHED, Schedule
@@ -83,6 +84,9 @@ class Method:
     support_as_tested: ClassVar[bool] = False
     learns_from_support: ClassVar[bool] = False
     published_for: ClassVar[Mapping[str, Mapping[str, object]]] = {}
+
+    def __post_init__(self) -> None:
+        check_values(self)
 
     # Some methods make an option of these: a field of the same name.
     @property

@@ -78,6 +78,7 @@ class Candle(Method):
         scale = self.visual_scale
         if isinstance(scale, int | float) and not 0 <= scale < math.inf:
             raise ValueError(f"visual_scale is {scale}: give a number of at least 0, such as 1.")
+        super().__post_init__()
 
     @property
     def anchor_templates(self) -> tuple[str, ...] | None:

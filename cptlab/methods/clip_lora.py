@@ -55,6 +55,7 @@ class CLIPLoRA(Method):
             raise ValueError(f"blocks is {self.blocks}: name each once.")
         if isinstance(self.dropout, int | float) and not 0 <= self.dropout < 1:
             raise ValueError(f"dropout is {self.dropout}: give a chance of at least 0, below 1.")
+        super().__post_init__()
 
     def schedule(self) -> Schedule:
         return Schedule(

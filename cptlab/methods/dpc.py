@@ -72,6 +72,7 @@ class DPC(DPCFirstStage):
     def __post_init__(self) -> None:
         if self.weight_base == 0:
             raise ValueError("weight_base is 0: nothing of the second prompt would be learned.")
+        super().__post_init__()
 
     def schedule(self) -> Schedule:
         return Schedule(epochs=20, lr=0.0035 if self.on == "maple" else 0.002, batch_size=4)

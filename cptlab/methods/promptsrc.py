@@ -47,6 +47,7 @@ class PromptSRC(DeepPrompts):
     def __post_init__(self) -> None:
         if self.average_width == 0:
             raise ValueError("average_width is 0: no epoch would weigh anything; give a share.")
+        super().__post_init__()
 
     def schedule(self) -> Schedule:
         return Schedule(epochs=20, lr=0.0025, batch_size=4)

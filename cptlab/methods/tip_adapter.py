@@ -86,6 +86,7 @@ class TipAdapter(Method):
             value = getattr(self, name)
             if isinstance(value, int | float) and not 0 <= value < math.inf:
                 raise ValueError(f"{name} is {value}: give a number of at least 0, such as 1.")
+        super().__post_init__()
 
     @property
     def anchor_templates(self) -> tuple[str, ...] | None:

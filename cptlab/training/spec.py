@@ -73,7 +73,7 @@ class RunSpec:
         if self.schedule is None:
             object.__setattr__(self, "schedule", self.method.schedule())
         check_values(self)
-        check_values(self.method)
+        check_values(self.method)  # one from outside may have a `__post_init__` of its own
         remember(type(self.method))
         if self.protocol not in (*self.method.protocols, "tuning"):
             raise ValueError(
