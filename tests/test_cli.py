@@ -222,7 +222,10 @@ def test_run_sets_hyper_parameters(cptlab, tmp_path, monkeypatch):
         ("figures 99 --profile smoke", "Unknown notebook '99'; choose from 00_tour, 01_"),
         ("run --method ctp", "Unknown method 'ctp'; choose one of zero_shot, linear_probe, "),
         ("run --profile huge", "Unknown profile 'huge'"),
-        ("run --dataset foods --out OUT", "Unknown data set 'foods'; choose one of activities"),
+        (
+            "run --dataset foods --out OUT",
+            "No data set 'foods': there is no folder of this name",
+        ),
         ("run --dataset imagenet --out OUT", "The paper's data sets are read from a folder, but"),
         (
             "run --dataset imagenet_a --out OUT",

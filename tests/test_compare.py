@@ -1,6 +1,7 @@
 """`cptlab.compare`, `cptlab.fit`, `cptlab.read_results`: questions of one's own, on own images."""
 
 import dataclasses
+import inspect
 import json
 import re
 import shutil
@@ -130,6 +131,23 @@ def test_with_too_few_runs_no_method_is_called_higher(study):
         )
 
 
+def test_the_text_says_what_stands_in_brackets(study):
+    interval, few = "[...]: 95 % interval", "(...): lowest and highest of fewer than 5 runs"
+    last = study.as_text().splitlines()[-1]  # zero-shot has two runs
+    assert last.startswith(f"{interval}; {few}")
+    some = dataclasses.replace(study, results=[r for r in study.results if r.spec.seed < 3])
+    last = some.as_text().splitlines()[-1]
+    assert last == f"{few}, which is no interval"
+
+
+def test_every_parameter_of_a_comparison_is_told():
+    for function in (cptlab.compare, cptlab.fit):
+        given, told = inspect.signature(function).parameters, inspect.getdoc(function)
+        assert set(given) <= set(re.findall(r"\w+", told.partition("Args:")[2]))
+    fields = [field.name for field in dataclasses.fields(Question)]
+    assert fields == list(inspect.signature(cptlab.compare).parameters)[: len(fields)]
+
+
 def test_files_for_readers_and_for_programs(study, tmp_path):
     folder = study.save(tmp_path / "paper")
     assert {path.name for path in folder.iterdir()} == {
@@ -193,7 +211,7 @@ def test_own_data_sets_transfer_to_the_others_that_are_named(birds, fish):
     [
         ({"datasets": ["food", "a/food"]}, "Two data sets are called 'food'"),
         ({"datasets": []}, "no data sets to compare on"),
-        ({"datasets": "foot"}, "Unknown data set 'foot'.*Did you mean 'food'"),
+        ({"datasets": "foot"}, "No data set 'foot'.*Did you mean 'food'"),
         ({"methods": []}, "no methods to compare"),
         ({"methods": "coop,cop"}, "Unknown method 'cop'"),
         ({"seeds": "1..3"}, "seeds takes whole numbers"),
@@ -209,7 +227,6 @@ def test_own_data_sets_transfer_to_the_others_that_are_named(birds, fish):
         ({"template": "a bird"}, "template"),
         ({"template": {"fish": "a {}."}}, "template for 'fish', which is not among"),
         ({"options": {"coop": {"tokens": 2}}}, "no parameter 'tokens'"),
-        ({"epoch": 2}, "cptlab.compare has no parameter 'epoch'. Did you mean 'epochs'"),
         ({"epochs": 0}, "epochs must be positive"),
         ({"protocol": "few"}, "few"),
         ({"profile": "big"}, "Unknown profile 'big'"),
@@ -259,6 +276,8 @@ def test_the_command_refuses_options_of_no_method(birds, tmp_path):
     words = ["compare", str(birds), "--methods", "coop", "--out", str(tmp_path / "out")]
     done = CliRunner().invoke(commands, [*words, "--set", "epochs=2"])
     assert "takes method.name=value" in str(done.exception)
+    done = CliRunner().invoke(commands, ["compare", "nofolder", *words[2:]])
+    assert "No data set 'nofolder'" in str(done.exception) and "go to" not in done.output
     done = CliRunner().invoke(commands, [*words, "--template", "a bird."])
     assert "template" in str(done.exception)
     assert not (tmp_path / "out").exists()

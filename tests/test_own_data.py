@@ -236,7 +236,7 @@ def test_names_and_paths(tmp_path, monkeypatch):
     assert full_name("insects") == str(tmp_path / "insects")
     assert open_dataset("./food").class_names == ("ant", "bee")
     assert len(open_dataset("food").class_names) > 50  # the embedded one
-    with pytest.raises(ValueError, match=r"Unknown data set 'birds'.*or give the path of a folder"):
+    with pytest.raises(ValueError, match=r"No data set 'birds': .* give the path of a folder"):
         open_dataset("birds")
 
 

@@ -75,7 +75,7 @@ def test_parameters_are_read_in_every_form(forms, read):
     [
         (
             {"datasets": "food,travl"},
-            "Unknown data set 'travl'; choose one of act.*'travel'",
+            "No data set 'travl': there is .* act.*'travel'",
         ),
         ({"datasets": "food,food"}, "datasets holds food twice"),
         (

@@ -122,6 +122,6 @@ def test_from_the_shell(animals, tmp_path, monkeypatch):
         assert done.exit_code == 0, done.output
     image(tmp_path / "birds/owl/bad.png").write_bytes(b"no image")
     assert "cannot be read" in str(evaluate("--dataset", "birds").exception)
-    assert "Unknown data set 'bird'" in str(evaluate("--dataset", "bird").exception)
+    assert "No data set 'bird'" in str(evaluate("--dataset", "bird").exception)
     no_folder = evaluate("--dataset", "dtd", "--csv", "none/x.csv")
     assert str(no_folder.exception) == "There is no folder none for x.csv: make it first."

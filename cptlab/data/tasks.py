@@ -56,12 +56,13 @@ def open_dataset(name: str) -> ImageDataset:
 
 
 def check_name(name: str) -> None:
-    """Raise ValueError, listing the names that there are, for one that is none and no path."""
+    """Raise ValueError, saying what was looked for, for a name that is none and no path."""
     if not (is_path(name) or name in ROWS or name in CATEGORIES):
         known = ", ".join([*CATEGORIES, *ROWS])
         raise ValueError(
-            f"Unknown data set {name!r}; choose one of {known}; or give the path of a folder or "
-            f"CSV file of your own.{did_you_mean(name, (*CATEGORIES, *ROWS))}"
+            f"No data set {name!r}: there is no folder of this name in {Path.cwd()}, and the names "
+            f"that are known are {known}. Choose one of these, or give the path of a folder or CSV "
+            f"file of your own.{did_you_mean(name, (*CATEGORIES, *ROWS))}"
         )
 
 

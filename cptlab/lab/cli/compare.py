@@ -126,9 +126,9 @@ def compare(
     )
     asked = dataclasses.replace(asked, template=_templates(templates, tuple(asked.named)))
     asked.against  # noqa: B018 without a method to compare it fails here
-    folders = workspace(profile, out)
+    folders, remarks = workspace(profile, out), asked.check()
     click.echo(f"{len(asked.study)} runs of {', '.join(asked.chosen)}; they go to {folders.runs}.")
-    for remark in asked.check():
+    for remark in remarks:
         click.echo(remark)
     if dry_run:
         todo = missing(list(asked.study), folders.runs)

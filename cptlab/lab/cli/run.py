@@ -118,10 +118,10 @@ def run(
     known = require_ready([spec])  # fails before anything is printed or made
     task = inputs.task_of(spec)
     store = workspace(profile, out).runs
+    check_writable(store)
     click.echo(json.dumps(spec.as_dict(), indent=1))
     for remark in known:
         click.echo(remark)
-    check_writable(store)
     content = inputs.content_with(task)
     for remark in results.remarks(results.look([spec], store, content)):
         click.echo(remark)

@@ -21,6 +21,7 @@ from cptlab.lab.study.beside import with_class_measures
 from cptlab.lab.study.claims.variants import ZERO_SHOT
 from cptlab.lab.study.comparison import gains, thirds_gaps
 from cptlab.lab.study.comparison import gaps as corrected_gaps
+from cptlab.lab.study.intervals import FEWEST
 from cptlab.lab.study.parts import parts_of
 from cptlab.lab.study.summary import NUMBERS, PARTS, markdown, plain, summarise, text_of
 from cptlab.lab.study.tables import differences, for_every_seed
@@ -129,13 +130,24 @@ class Comparison:
         return wide.droplevel("dataset") if len(self.question.named) == 1 else wide
 
     def as_text(self) -> str:
-        """The table of the mean over the data sets as two narrow ones: accuracies, differences."""
+        """The table of the mean over the data sets as two narrow ones: accuracies, differences; and
+        what stands in brackets.
+        """
         table = self.table()
         table = table.loc[MEAN] if MEAN in table.index else table
         gaps = [name for name in table.columns if " - " in name]
         own = [name for name in self.metrics if name not in THIRDS[:2]]
         learned = table.drop(index=ZERO_SHOT, level="method")
-        return f"{table[own].to_string()}\n\n{learned[gaps].to_string()}"
+        return f"{table[own].to_string()}\n\n{learned[gaps].to_string()}\n\n{self._in_brackets()}"
+
+    def _in_brackets(self) -> str:
+        """What brackets hold in the table of the mean over the data sets, as far as it has them."""
+        summary = self.summary()
+        several = summary[(summary["dataset"] == summary["dataset"].iloc[0]) & (summary["n"] > 1)]
+        bare = several["lower"].isna()
+        few = f"lowest and highest of fewer than {FEWEST} runs, which is no interval"
+        present = {"[...]: 95 % interval": not bare.all(), f"(...): {few}": bare.any()}
+        return "; ".join(text for text, there in present.items() if there)
 
     def plot(self) -> Figure:
         """Means with intervals: a row for each tau, a column for each accuracy."""

@@ -29,19 +29,8 @@ PRIMARY = {"base_to_new": "H", "few_shot": "all", "transfer": "targets"}
 class Question:
     """Methods x data sets x imbalance ratios x seeds; zero-shot takes part in any case.
 
-    Lists may be text with commas, as in taus="0.06,1" and seeds="1-3". What is left out is the
+    Its fields are the parameters of `cptlab.compare`, described there; what is left out is the
     method's own in the profile.
-
-    datasets: names, or paths of folders and CSV files of one's own. methods: names ("coop"), labels
-    of rows ("CPT (pair mean)"), classes, methods with hyper-parameters, or
-    "path/to/file.py:Class". taus: imbalance ratios. options: name of a method -> its
-    hyper-parameters. shots: training images of the first class. epochs, lr, batch_size: of every
-    method that learns. template: the sentence of zero-shot classification, as in
-    "a satellite photo of {}.", for all data sets or by their short name. class_order: from head to
-    tail, "name", "permuted" by the seed, or "count", most images first. reference: name or label
-    of the method that differences are against; the first one that learns, if left out. With the
-    protocol transfer each data set is learned and tested on its family; or on the others that are
-    named, if one is the user's own.
 
     Raises:
         ValueError: for whatever cannot be asked, saying what to do; nothing is read before `check`.

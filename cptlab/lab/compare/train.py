@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from cptlab.checks import did_you_mean
+from cptlab.data import Protocol
+from cptlab.data.long_tail import ClassOrder
 from cptlab.lab.compare.comparison import Comparison
 from cptlab.lab.compare.question import Question
 from cptlab.lab.cores import cores
 from cptlab.lab.runs.engines import LOCAL
 from cptlab.lab.runs.queue import run
 from cptlab.lab.runs.results import Result
-from cptlab.lab.workspace import workspace
+from cptlab.lab.workspace import DEFAULT_PROFILE, workspace
 from cptlab.methods.base import Method
 
 
@@ -22,31 +21,75 @@ def compare(
     datasets: object,
     methods: object,
     *,
+    taus: object = (0.06,),
+    seeds: object = (1, 2, 3),
+    protocol: Protocol = "base_to_new",
+    profile: str = DEFAULT_PROFILE,
+    options: Mapping[str, Mapping[str, object]] | None = None,
+    shots: int = 16,
+    epochs: int | None = None,
+    lr: float | None = None,
+    batch_size: int | None = None,
+    template: str | Mapping[str, str] | None = None,
+    class_order: ClassOrder | None = None,
+    reference: str | None = None,
     out: str | Path | None = None,
     jobs: int | None = None,
     engine: str = LOCAL,
     progress: bool = True,
-    **settings: Any,
 ) -> Comparison:
     """Compare methods on data sets: trains what is missing, and reads the rest.
 
         >>> study = cptlab.compare("food", ["coop", CPT(etf_reduction="pair_mean")], seeds="1-3")
         >>> study.frame, study.table(), study.plot()
 
+    Zero-shot takes part in any case. What is a list may be text with commas, as in taus="0.06,1".
+
     Args:
-        datasets, methods: see `Question`.
+        datasets: names, or paths of folders and CSV files of your own.
+        methods: names ("coop"), labels of rows ("CPT (pair mean)"), classes, methods with
+            hyper-parameters, or "path/to/file.py:Class".
+        taus: imbalance ratios: images of the last class over those of the first, in (0, 1].
+        seeds: whole numbers, or "1-3"; each draws images, starts and batches.
+        protocol: "base_to_new" learns half of the classes and tests both halves; "few_shot" learns
+            and tests all; "transfer" tests what was learned on other data sets, those of the same
+            family, or, if one is your own, the others that are named.
+        profile: whose backbone, depths and schedules hold for what is left out.
+        options: name of a method -> its hyper-parameters, {"cpt": {"lambda_rs": 0.2}}.
+        shots: training images of the first class.
+        epochs, lr, batch_size: passes over the images, learning rate and images of a step, for
+            every method that learns; each method's own in the profile, if left out.
+        template: sentence of zero-shot classification, "a satellite photo of {}.", for all data
+            sets or by their short name; each data set's own, if left out.
+        class_order: classes from head to tail: by "name", "permuted" by the seed, or by "count",
+            most images first; the profile's, if left out.
+        reference: name or label of the method that differences are against, beside zero-shot; the
+            first one that learns, if left out.
         out: runs are stored in its sub-folder `runs`; the store of the checkout, if left out.
         jobs: parallel processes; as many as there are cores, if left out.
         engine: where runs are done (`cptlab.lab.runs.engines.engine`).
-        settings: taus, seeds, protocol, profile, options, shots, epochs, lr, batch_size, template,
-            class_order and reference (see `Question`).
+        progress: show a bar.
 
     Raises:
         ValueError: for bad input, before any training.
         cptlab.lab.runs.queue.RunsFailed: if some runs failed; the others are stored.
     """
-    _check_names("compare", settings, ("datasets", "methods"))
-    question = Question(datasets, methods, **settings)
+    question = Question(
+        datasets,
+        methods,
+        taus=taus,
+        seeds=seeds,
+        protocol=protocol,
+        profile=profile,
+        options=options,
+        shots=shots,
+        epochs=epochs,
+        lr=lr,
+        batch_size=batch_size,
+        template=template,
+        class_order=class_order,
+        reference=reference,
+    )
     question.against, question.study  # noqa: B018 bad input fails before images are looked at
     question.check()
     store = workspace(question.profile, out).runs
@@ -55,14 +98,22 @@ def compare(
 
 
 def fit(
-    dataset: str,
+    dataset: str | Path,
     method: str | Method | type[Method],
     *,
     tau: float = 0.06,
     seed: int = 1,
+    protocol: Protocol = "base_to_new",
+    profile: str = DEFAULT_PROFILE,
+    options: Mapping[str, Mapping[str, object]] | None = None,
+    shots: int = 16,
+    epochs: int | None = None,
+    lr: float | None = None,
+    batch_size: int | None = None,
+    template: str | Mapping[str, str] | None = None,
+    class_order: ClassOrder | None = None,
     out: str | Path | None = None,
     progress: bool = True,
-    **settings: Any,
 ) -> Result:
     """Train one method once on a data set, or read the run if it is stored.
 
@@ -70,30 +121,35 @@ def fit(
         >>> run.metrics["H"], run.classify(["lunch.jpg"])
 
     Args:
-        dataset, method, tau, seed: one of each; see `Question` for their forms.
-        out, settings: as for `compare`.
+        dataset: a name, or the path of a folder or CSV file of your own.
+        method: a name ("coop"), the label of a row ("CPT (pair mean)"), a class, a method with
+            hyper-parameters, or "path/to/file.py:Class".
+        tau: imbalance ratio: images of the last class over those of the first, in (0, 1].
+        seed: draws images, start and batches.
+        protocol, profile, options, shots, epochs, lr, batch_size, template, class_order, out,
+            progress: as for `compare`.
 
     Raises:
         ValueError: for bad input, before any training.
         cptlab.lab.runs.queue.RunsFailed: if training failed.
     """
-    _check_names("fit", settings, ("dataset", "method", "tau", "seed"))
-    question = Question([dataset], [method], taus=[tau], seeds=[seed], **settings)
+    question = Question(
+        [dataset],
+        [method],
+        taus=[tau],
+        seeds=[seed],
+        protocol=protocol,
+        profile=profile,
+        options=options,
+        shots=shots,
+        epochs=epochs,
+        lr=lr,
+        batch_size=batch_size,
+        template=template,
+        class_order=class_order,
+    )
     [label] = list(question.chosen)[-1:]
     [spec] = [spec for spec, name in question.study.items() if name == label]
     question.check()
     [result] = run([spec], workspace(question.profile, out).runs, 1, progress)
     return result
-
-
-def _check_names(function: str, given: Iterable[str], own: Sequence[str]) -> None:
-    """Raise ValueError for settings that a function does not have, naming those that it has."""
-    varied = ("datasets", "methods", "taus", "seeds")  # `fit` has one of each
-    fields = [f.name for f in dataclasses.fields(Question) if f.name not in varied]
-    known = [*own, *(("taus", "seeds") if function == "compare" else ()), *fields, "out"]
-    for name in given:
-        if name not in known:
-            raise ValueError(
-                f"cptlab.{function} has no parameter {name!r}.{did_you_mean(name, known)} It has: "
-                f"{', '.join(known)}."
-            )
