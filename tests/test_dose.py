@@ -14,7 +14,7 @@ from cptlab.lab.figures import dose_panels
 from cptlab.lab.figures.style import use_style
 from cptlab.lab.study import as_tuned, dose
 from cptlab.lab.study.as_tuned import Tuned
-from cptlab.lab.study.dose_message import GAINS, acting, message, messages
+from cptlab.lab.study.dose_message import GAINS, acting, drawn, message, messages, not_drawn
 from cptlab.lab.study.intervals import crossed
 from cptlab.lab.study.profiles import SMOKE, STUDY
 from cptlab.lab.study.settings import profile_with
@@ -147,7 +147,7 @@ def test_the_message_follows_the_results():
         f"{message(gains)}. Too few runs to say what L_CC and L_RS do to H"
     )
     flat = dose.responses(dose.doses(*study(effect={})))
-    assert message(flat).startswith("L_TETF changes H separably at no weight; the printed")
+    assert message(flat).startswith("No weight of L_TETF changes H separably; the printed")
     assert message(flat).endswith("acts as a weight of 107 (not separable)")
     assert acting(gains) == 16
     assert acting(flat) is None
@@ -163,6 +163,20 @@ def test_nothing_to_compare_gives_an_empty_table():
     assert message(gains) == "Too few runs to say what L_TETF does to H"
     with use_style():
         dose_panels(gains, gains, Figure(), ("TETF",))
+
+
+def test_a_curve_needs_two_weights_beside_none():
+    table, results = study(effect={"4": 50.0})
+    gains = dose.responses(dose.doses(table, results))
+    assert drawn(gains, ("TETF", "CC")) == ("TETF",)
+    assert not_drawn(gains, ("TETF",)) == ""
+    assert not_drawn(gains, ("TETF", "CC", "RS")) == (
+        "No figure of L_CC and L_RS: fewer than two weights were run beside 0. "
+        "Too few runs to say what L_CC and L_RS do to H."
+    )
+    single = gains[gains["point"] == "4"]
+    assert drawn(single, ("TETF",)) == ()
+    assert not_drawn(single, ("TETF",)).endswith("L_TETF raises H at a weight of 4.")
 
 
 def test_the_figure_places_the_sum_on_the_axis_of_weights():

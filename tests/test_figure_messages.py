@@ -148,8 +148,11 @@ def test_numbers_and_maps_of_clusters_in_a_sentence():
         "tried; runs use 2 (0.10)"
     )
     quality = pd.DataFrame({"anew: agreement": [1.0, 0.4, 0.1]}, index=["Zero-shot", "A", "B"])
-    assert "index of 0.10 after B and 0.40 after A" in cluster_message.map_message(quality)
-    assert cluster_message.map_message(quality.head(1)) == "Clusters of the frozen texts"
+    told = cluster_message.map_message(quality, "food")
+    assert "texts of food agree" in told and "index of 0.10 after B and 0.40 after A" in told
+    assert cluster_message.map_message(quality.head(1), "food") == (
+        "Clusters of the frozen texts of food"
+    )
 
 
 def test_collapse_is_told_beside_the_reference():
@@ -180,6 +183,18 @@ def test_imbalance_ratios_with_the_same_verdict_are_told_together():
     assert geometry.imbalance_message(alone, MEASURES, ["IVLP"], "effective_rank") == (
         "One method, and none to compare it with"
     )
+
+
+@pytest.mark.parametrize(
+    ("counts", "told"),
+    [
+        ((16, 4, 1, 1), "Of 4 classes of food, the most frequent has 16 training images, 2 have 1"),
+        ((16, 4, 2), "Of 3 classes of food, the most frequent has 16 training images, 1 has 2"),
+        ((8, 8), "Each of 2 classes of food has 8 training images"),
+    ],
+)
+def test_the_tour_says_how_long_the_tail_is(counts, told):
+    assert tour.tail_message("food", counts) == told
 
 
 def test_the_tour_counts_classes_that_gain():

@@ -77,7 +77,7 @@ def test_a_loss_is_told_with_what_is_separable():
     told = "**L_RS raises H at a weight of 0.1.** In points, by weight: 0.1: +0.4 (0.2 to 0.7)."
     assert headlines.response(table, "RS") == told
     none = headlines.response(table.assign(adjusted=0.2), "RS")
-    assert none == "**L_RS changes H separably at no weight.**"
+    assert none == "**No weight of L_RS changes H separably.**"
 
 
 def test_headlines_are_those_of_the_figures_beside_them():

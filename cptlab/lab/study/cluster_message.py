@@ -8,19 +8,19 @@ from cptlab.lab.study.summary import LEVEL, NUMBERS, compared, corrected
 from cptlab.lab.study.tables import differences
 
 
-def map_message(quality: pd.DataFrame) -> str:
+def map_message(quality: pd.DataFrame, dataset: str) -> str:
     """How much of the frozen clusters is found again in tuned texts, in one sentence.
 
-    quality: what `tuned_quality` returns, by method, the frozen texts first.
+    quality: what `tuned_quality` returns, by method, the frozen texts first. dataset: its name.
     """
     agreement = quality["anew: agreement"].iloc[1:].sort_values()
     if agreement.empty:
-        return "Clusters of the frozen texts"
+        return f"Clusters of the frozen texts of {dataset}"
     ends = dict.fromkeys([agreement.index[0], agreement.index[-1]])
     told = " and ".join(f"{agreement[name]:.2f} after {name}" for name in ends)
     return (
-        "Clustered anew, tuned texts agree with the clusters of the frozen ones by an adjusted "
-        f"Rand index of {told} (one run each; 1: the same, 0: by chance)"
+        f"Clustered anew, tuned texts of {dataset} agree with the clusters of the frozen ones by "
+        f"an adjusted Rand index of {told} (one run each; 1: the same, 0: by chance)"
     )
 
 

@@ -51,12 +51,34 @@ def message(table: pd.DataFrame, metric: str = "H", loss: str = "TETF") -> str:
         for verb, side in (("raises", means["mean"] > 0), ("lowers", means["mean"] < 0))
         if (side & holds).any()
     ]
-    said = " and ".join(said) or "changes {} separably at no weight"
-    text = f"{name} {said.format(metric, 'it')}"
+    text = f"{name} {' and '.join(said).format(metric, 'it')}"
+    if not said:
+        text = f"No weight of {name} changes {metric} separably"
     for row in sums[sums["point"] == SUM].itertuples():
         change = f"{row.mean:+.1f}" if row.adjusted <= LEVEL else "not separable"
         text += f"; the printed sum acts as a weight of {row.weight:.0f} ({change})"
     return text
+
+
+def drawn(table: pd.DataFrame, losses: Sequence[str]) -> tuple[str, ...]:
+    """Those of the losses that have two weights or more beside 0, which a curve needs.
+
+    table: what `responses` returns.
+    """
+    points = table.groupby("loss")["point"].nunique()
+    return tuple(loss for loss in losses if points.get(loss, 0) > 1)
+
+
+def not_drawn(table: pd.DataFrame, losses: Sequence[str]) -> str:
+    """A sentence on losses without a figure, and their messages; empty if there are none."""
+    left_out = [loss for loss in losses if loss not in drawn(table, losses)]
+    if not left_out:
+        return ""
+    names = " and ".join(f"L_{loss}" for loss in left_out)
+    return (
+        f"No figure of {names}: fewer than two weights were run beside 0. "
+        f"{messages(table, left_out)}."
+    )
 
 
 def messages(table: pd.DataFrame, losses: Sequence[str]) -> str:

@@ -54,6 +54,20 @@ def sheet(data: ImageDataset, subset: Subset, classes: int = 8) -> Sheet:
     )
 
 
+def tail_message(name: str, counts: Sequence[int]) -> str:
+    """How many training images the most and the least frequent classes have, in one sentence.
+
+    counts: training images of each class.
+    """
+    most, least = max(counts), min(counts)
+    classes, images = counted(len(counts), "class", "classes"), counted(most, "training image")
+    if most == least:
+        return f"Each of {classes} of {name} has {images}"
+    last = sum(count == least for count in counts)
+    has = "has" if last == 1 else "have"
+    return f"Of {classes} of {name}, the most frequent has {images}, {last} {has} {least}"
+
+
 def images(data: ImageDataset, keys: Sequence[str]) -> list[np.ndarray]:
     """Images (H, W, 3) in [0, 1] by their keys."""
     return [image.permute(1, 2, 0).numpy() for image in data.read(list(keys), SIZE)]
