@@ -70,7 +70,8 @@ def _row(lines: pd.DataFrame) -> str:
     cells = "".join(_cell(line) for _, line in lines.iterrows())
     return (
         f'<tr><th scope="row"><details><summary>{escape(first["claim"])}</summary>{about}</details>'
-        f"</th><td>{first['tau']:g}</td><td>{escape(first['rule'])}</td>{cells}</tr>"
+        f'</th><td data-head="τ">{first["tau"]:g}</td>'
+        f'<td data-head="claimed">{escape(first["rule"])}</td>{cells}</tr>'
     )
 
 
@@ -87,7 +88,8 @@ def _cell(line: pd.Series) -> str:
         on = f"{line['pairs']}/{line['datasets']}"
         told = f"{line['estimate']:.2f} <small>{interval} {on}</small>".replace("-", "−")
     verdict, title = line["verdict"], escape(f"{line['verdict']}. {_comparison(line)}")
-    return f'<td data-verdict="{verdict}" title="{title}">{_mark(verdict)} {told}</td>'
+    head = f'data-head="{escape(line["reading"])}"'
+    return f'<td {head} data-verdict="{verdict}" title="{title}">{_mark(verdict)}&nbsp;{told}</td>'
 
 
 def _comparison(line: pd.Series) -> str:

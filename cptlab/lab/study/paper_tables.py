@@ -113,7 +113,8 @@ def _joined(printed: pd.DataFrame, ours: pd.DataFrame, rows: Iterable[str] | Non
     line = ", ".join(f".col{start}" for start in starts)
     return style.set_table_styles(
         [
-            {"selector": "th, td", "props": "white-space: pre"},
+            {"selector": "th", "props": "white-space: pre-line"},
+            {"selector": "td", "props": "white-space: pre"},
             {"selector": "th.level0", "props": "text-align: center"},
             {"selector": line, "props": "border-left: 1px solid #8888"},
         ]
