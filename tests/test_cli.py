@@ -123,7 +123,7 @@ def test_finished_shows_what_is_there_and_trains_nothing(cptlab, tmp_path, monke
     monkeypatch.setattr(
         batch, "execute_notebook", lambda name, values, folder: given.append(values)
     )
-    monkeypatch.setattr(batch, "build_site", lambda *arguments: None)
+    monkeypatch.setattr(batch, "build_site", lambda *arguments: [])
     monkeypatch.setattr(batch, "Parallel", lambda **_: in_this_process)
     status, out, _ = cptlab(*arguments)
     assert status == 0 and "1 runs, 1 done, 0 to do" in out

@@ -18,9 +18,11 @@ from cptlab.lab.figures.style import save
 from cptlab.lab.site import build_site, conf, documents, explored, sources
 from cptlab.lab.site.beside import beside_page
 from cptlab.lab.site.gallery import messages
+from cptlab.lab.site.lacking import lacking, read_notebooks
 from cptlab.lab.study.captions import captions
+from cptlab.lab.study.notebooks import STUDIES
 from cptlab.lab.study.profiles import SMOKE
-from cptlab.lab.workspace import CARRIED, NOTEBOOKS
+from cptlab.lab.workspace import CARRIED, NOTEBOOKS, workspace
 
 pytest_plugins = ["explorer_store", "small_site"]
 
@@ -83,10 +85,11 @@ def test_the_gallery_has_what_each_figure_says_its_caption_files_and_notebook(si
     _, older, newer = re.split("<h2>", page)
     for figure, name in ((older, "fig1_similarity"), (newer, "tab1_ablation")):
         for kind in ("png", "svg", "csv"):
-            assert re.search(rf'href="_downloads/\w+/{name}.{kind}"', figure)
-        assert f'href="drawn/{name}.svg"' in figure  # behind the picture, for narrow windows
+            assert f'<a href="drawn/{name}.{kind}" download>' in figure
+        assert f'<a href="drawn/{name}.svg"><img' in figure  # for narrow windows
+        assert len([*site.rglob(f"{name}.svg")]) == 1
     assert "of the three losses" in newer and 'href="notebooks/04_ablation.html"' in newer
-    alt = unescape(re.search(r'<img alt="([^"]*)"', newer)[1])
+    alt = unescape(re.search(r'<img [^>]*alt="([^"]*)"', newer)[1])
     assert alt.startswith(f"{MESSAGE}. ")
 
 
@@ -111,7 +114,7 @@ def test_published_tables_stand_beside_measured_ones_on_a_page(site):
     assert "<title>Published beside measured - cptlab</title>" in page
     assert page.count("Table 1 as printed.") == 2 and page.count("table class='dataframe'") == 2
     assert "What this does not show" not in page
-    sections = beside_page(sorted(NOTEBOOKS.glob("*.ipynb"))).cells
+    sections = beside_page(read_notebooks(NOTEBOOKS)[0]).cells
     linked = [re.findall(r"notebooks/(\d\d)_", cell.source) for cell in sections]
     assert linked[0] == ["09"]
     assert [one[0] for one in linked[1:] if one] == ["04", "05", "06", "07", "08"]
@@ -128,9 +131,9 @@ def test_the_next_site_reads_what_has_changed(monkeypatch, tmp_path):
     (folders.notebooks / "12_claims.ipynb").unlink()
     build_site(SMOKE, folders)
     anew = {path.stem for path, time in trees.items() if path.stat().st_mtime_ns != time}
-    assert (
-        {"04_ablation", "beside", "index"} <= anew <= {"04_ablation", "beside", "index", "figures"}
-    )
+    linked = {"figures", "claims_ledger"}  # to the notebook that is gone
+    assert {"04_ablation", "beside", "index"} <= anew
+    assert anew <= {"04_ablation", "beside", "index", *linked}
     assert not (folders.site / "notebooks/12_claims.html").exists()
     assert "as it is printed" in text_of(folders.site, "notebooks/04_ablation")
     assert (folders.site / "_images").is_dir()  # also of notebooks that were not read again
@@ -145,12 +148,17 @@ def test_a_comparison_has_pages_of_its_own_alone(tmp_path):
     text = nbformat.writes(nbformat.v4.new_notebook(cells=[cell]))
     (folders.notebooks / "compare.ipynb").write_text(text, encoding="utf-8")
     (folders.figures / "table.md").write_text("| method | H |\n| --- | --- |\n| CoOp | 61.5 |\n")
+    runs = {"dataset": "birds", "tau": 0.25, "seed": [1, 2], "class_order": "count"}
+    runs |= {"method": "CoOp", "protocol": "base_to_new"}
+    pd.DataFrame(runs).to_csv(folders.figures / "runs.csv")
     shutil.copy(folders.figures / "tab1_ablation.png", folders.figures / "comparison.png")
-    build_site(SMOKE, folders)
+    assert build_site(SMOKE, folders) == []
     pages = {path.stem for path in folders.site.rglob("*.html")}
     assert pages == {"index", "compare", "figures", "genindex", "search"}
     page = text_of(folders.site, "index")
     assert "61.5" in page and 'href="figures.html#figure-comparison"' in page
+    told = " ".join(re.sub("<[^>]*>", "", page).split())
+    assert "A comparison on birds" in told and "profile smoke. It rests on 2 runs: 1 data" in told
 
 
 def test_docstrings_are_shown_as_they_are():
@@ -186,12 +194,30 @@ def test_without_executed_notebooks_it_is_said_what_makes_them(tmp_path):
     assert not (tmp_path / "site").exists()
 
 
-def test_a_damaged_notebook_is_named(tmp_path):
-    folders = small_workspace(tmp_path)
-    damaged = folders.notebooks / "04_ablation.ipynb"
-    damaged.write_text(damaged.read_text(encoding="utf-8")[:100], encoding="utf-8")
-    with pytest.raises(ValueError, match=r"04_ablation.ipynb cannot be read .*\. Delete it"):
-        build_site(SMOKE, folders)
+@pytest.mark.parametrize("content", ["{", "{}", "[]", '{"nbformat": 4, "cells": [{}]}', "\xff"])
+def test_a_damaged_notebook_is_left_out_and_named(content, tmp_path):
+    folder = tmp_path / "notebooks"
+    folder.mkdir()
+    shutil.copy(NOTEBOOKS / "04_ablation.ipynb", folder)
+    (folder / "05_broken.ipynb").write_text(content, encoding="latin-1")
+    (folder / "06_stopped.failed.ipynb").write_text("{")
+    found, (remark,) = read_notebooks(folder)
+    assert [path.stem for path in found] == ["04_ablation"]
+    assert remark.startswith("Notebook 05_broken is damaged and left out (")
+    assert "delete 05_broken.ipynb" in remark
+
+
+def test_what_is_missing_is_on_the_first_page_and_told(site, tmp_path):
+    folders = workspace("smoke", tmp_path)
+    names = [*STUDIES]
+    (no_figures,) = lacking(SMOKE, folders, names)
+    assert no_figures.startswith("There are no figures yet: `cptlab figures --profile smoke`")
+    folders.figures.mkdir()
+    (folders.figures / "a.png").touch()
+    assert lacking(SMOKE, folders, names) == []
+    (lacks,) = lacking(SMOKE, folders, names[2:])
+    assert lacks.startswith("2 notebooks of 16 were not executed (00, 01)")
+    assert "14 notebooks of 16 were not executed" in text_of(site, "index")
 
 
 def test_figures_with_too_few_runs_are_counted_not_quoted(tmp_path):
@@ -203,6 +229,14 @@ def test_figures_with_too_few_runs_are_counted_not_quoted(tmp_path):
     first, second, last = messages(tmp_path, {}).splitlines()
     assert first == "- [H rises by 2](#figure-a)" and "figure-c" in second
     assert last == "- [1 more figure has](figures.md) too few runs for a statement"
+
+
+def test_a_stored_table_has_a_title_in_words_and_the_ledger_its_filter(site):
+    pages = {path.stem: text_of(site, f"figures/{path.stem}") for path in site.glob("figures/*")}
+    assert (
+        "<title>Transfer to other data sets (paper, Table 3) (table)" in pages["tab3_cross_dataset"]
+    )
+    assert "cptlab-ledger" in pages["claims_ledger"] and "0 not run." in pages["claims_ledger"]
 
 
 def test_what_a_document_links_to_comes_along_or_is_text(tmp_path):

@@ -95,7 +95,7 @@ def test_a_notebook_that_another_command_holds_comes_last(tmp_path, monkeypatch,
         second.set()
 
     monkeypatch.setattr(batch, "execute_notebook", execute)
-    monkeypatch.setattr(batch, "build_site", lambda *_: None)
+    monkeypatch.setattr(batch, "build_site", lambda *_: [])
     with ThreadPoolExecutor(1) as threads:
         with held([folders.notebooks / f".{NAMES[0]}.lock"], wait=True):
             command = threads.submit(batch.figures, plan, 1)
@@ -117,6 +117,6 @@ def test_a_later_command_draws_anew_and_a_damaged_notebook_is_replaced(tmp_path,
     (folders.notebooks / f"{NAMES[1]}.ipynb").write_text("{")
     executed = []
     monkeypatch.setattr(batch, "execute_notebook", lambda name, *_: executed.append(name))
-    monkeypatch.setattr(batch, "build_site", lambda *_: None)
+    monkeypatch.setattr(batch, "build_site", lambda *_: [])
     batch.figures(batch.Plan(SMOKE, folders, NAMES, [], [], 0.0, []), 1)
     assert executed == NAMES

@@ -183,7 +183,8 @@ def figures(plan: Plan, jobs: int, where: str = LOCAL) -> None:
                 failures += [failure] if failure else []
     if failures:
         raise NotebooksFailed("\n".join(failures))
-    build_site(plan.profile, folders)
+    for remark in build_site(plan.profile, folders):
+        click.echo(remark)
 
 
 def _attempt(

@@ -145,8 +145,9 @@ def compare(
     parameters = {**fields, "out": folders.root, "jobs": 1}
     with held([folders.notebooks / ".compare.lock"], wait=True):  # of another such command
         batch.execute_notebook("compare", parameters, folders.notebooks)
-        first = build_site(profile_named(profile), folders)
-    page = first.parent / "notebooks/compare.html"
+        for remark in build_site(profile_named(profile), folders):
+            click.echo(remark)
+    page = folders.site / "notebooks/compare.html"
     click.echo(f"Table and figures: {folders.figures}\nPage: {page}")
 
 

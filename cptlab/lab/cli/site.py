@@ -23,5 +23,6 @@ def site(profile: str, out: str | None) -> None:
     from cptlab.lab.site import build_site
     from cptlab.lab.study.profiles import profile_named
 
-    first = build_site(profile_named(profile), folders)
-    click.echo(f"Site: {first}")
+    for remark in build_site(profile_named(profile), folders):
+        click.echo(remark)
+    click.echo(f"Site: {folders.site / 'index.html'}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,11 @@ photographs, EmojiCLIP is a small model of drawings: compare the order of method
 of changes, not the numbers."""
 
 
-def beside_page(notebooks: Iterable[Path]) -> nbformat.NotebookNode | None:
+def beside_page(notebooks: Mapping[Path, nbformat.NotebookNode]) -> nbformat.NotebookNode | None:
     """A notebook of these sections; None if no executed notebook has one."""
     cells, printed = [], ""
-    for path in notebooks:
-        notebook = read_notebook(path)
-        title = _title(notebook)
+    for path, notebook in notebooks.items():
+        title = title_of(notebook)
         if path.stem == PRINTED:
             link = f"[{title}](notebooks/{path.name})"
             printed = f"What can be computed from the printed numbers alone: {link}."
@@ -38,22 +37,7 @@ def beside_page(notebooks: Iterable[Path]) -> nbformat.NotebookNode | None:
     return page
 
 
-def read_notebook(path: Path) -> nbformat.NotebookNode:
-    """An executed notebook.
-
-    Raises:
-        ValueError: if it is damaged; names the file.
-    """
-    try:
-        return nbformat.read(path, as_version=4)
-    except (ValueError, nbformat.ValidationError, AttributeError) as error:
-        raise ValueError(
-            f"{path} cannot be read ({error}). Delete it, and let the command that made it "
-            "(`cptlab figures`, `cptlab compare`) make it again."
-        ) from error
-
-
-def _title(notebook: Any) -> str:
+def title_of(notebook: Any) -> str:
     """The first heading of a notebook."""
     lines = (line for cell in notebook.cells for line in cell.source.splitlines())
     return next((line[2:] for line in lines if line.startswith("# ")), "Notebook")

@@ -9,13 +9,19 @@ from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
-from cptlab.lab.workspace import CARRIED
+import nbformat
+import pandas as pd
+
+from cptlab.lab.figures import ledger_table
+from cptlab.lab.site.beside import title_of
+from cptlab.lab.workspace import CARRIED, NOTEBOOKS
 
 GUIDES = ("own-data", "own-questions", "trained-prompts", "own-method", "own-backbone")
 GUIDES += ("notebooks", "cluster", "paper-scale", "images")
 """Documents that say how to do something, in the order of the navigation."""
 BACKGROUND = ("study-2026-11-26", "plan", "intervals", "methods", "reading", "embedded-world")
 BACKGROUND += ("speed", "code", "log")
+LEDGER = "claims_ledger"
 LINK = re.compile(r"(!?)\[([^\]]*)\]\((?!\w+:|#)([^)\s]+)\)")
 MODULE = re.compile(r"cptlab(/\w+)+\.py")
 """A file of the package, whose docstrings are a page of the site."""
@@ -55,13 +61,33 @@ def take_documents(source: Path, names: Iterable[str]) -> None:
         taken.add(name)
         if path.suffix == ".md":
             text = path.read_text(encoding="utf-8")
-            if not text.startswith("# "):  # a table that was stored
-                text = f"# {path.stem}\n\n{text}"
+            if not text.startswith("# "):
+                text = _stored_table(path, text)
             if name == "README.md":  # its own title is that of the site
                 text = text.replace("# cptlab", "# The README", 1)
             write(source / name, with_links(text, name, source, left))
         else:
             copy(path, source / name)
+
+
+def _stored_table(path: Path, text: str) -> str:
+    """A table of the committed figures as a page; the ledger of claims has its filter.
+
+    Its title is that of the notebook which writes it.
+    """
+    title, link = path.stem, "its notebook"
+    for notebook in sorted(NOTEBOOKS.glob("*.ipynb")):
+        code = notebook.read_text(encoding="utf-8")
+        if re.search(rf'\\"{path.stem}(\.md)?\\"', code):
+            title = title_of(nbformat.reads(code, as_version=4))
+            link = f"[its notebook](../notebooks/{notebook.name})"
+    ledger = path.with_suffix(".csv")
+    if path.stem == LEDGER and ledger.is_file():
+        claims = pd.read_csv(ledger).fillna({"same_as": "", "missing": ""})
+        text = f"```{{raw}} html\n{ledger_table(claims)}\n```\n\n{text.rpartition('|')[2]}"
+    where = path.relative_to(CARRIED).as_posix()
+    head = f"The table `{where}`, as it is in the repository; {link} writes it."
+    return f"# {title} (table)\n\n{head}\n\n{text}"
 
 
 def with_links(text: str, name: str, source: Path, wanted: list[str]) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping
+from html import escape
 from pathlib import Path
 
 from cptlab.lab.figures.style import stored_message
@@ -15,38 +15,46 @@ SHOWN_BY = {"comparison": "study.plot()", "tail": "study.plot_tail()"}
 """Figure -> code that shows it in a notebook without its name."""
 TOO_FEW = "too few "
 """In the message of a figure that has no verdict."""
+FIGURE = """<figure>
+<a href="drawn/{large}"><img src="drawn/{name}.png" alt="{alt}"></a>
+<figcaption>{caption} {links}</figcaption>
+</figure>"""
 SIGNS = re.compile(r"([\\`*_{}\[\]<>$#|~])")
 
 
 def gallery(folder: Path, texts: Mapping[str, str], notebooks: Iterable[Path]) -> str:
     """Markdown: a section for each figure of a folder, then the tables without one.
 
-    texts: caption of each figure, in the order of the page.
+    texts: caption of each figure, in the order of the page. Pictures and files are those of the
+    folder `drawn` beside the page.
     """
     parts = ["# Figures", "What each figure says, with the numbers behind it."]
     code = {path.stem: path.read_text(encoding="utf-8").replace('\\"', '"') for path in notebooks}
     drawn = figures_of(folder, texts)
     for name in drawn:
-        links = [
-            f"{{download}}`{kind.upper()} <drawn/{name}.{kind}>`"
-            for kind in DRAWN
-            if (folder / f"{name}.{kind}").is_file()
-        ]
-        large = f":target: drawn/{name}.svg\n" if (folder / f"{name}.svg").is_file() else ""
+        files = [kind for kind in DRAWN if (folder / f"{name}.{kind}").is_file()]
+        links = [_file(name, kind, kind.upper()) for kind in files]
         shown = [stem for stem, text in code.items() if _shows(text, name)]
-        links += [f"[Notebook](notebooks/{stem}.ipynb)" for stem in shown[:1]]
-        alt = json.dumps(alternative(folder, name, texts), ensure_ascii=False)
-        caption = plain(texts.get(name, ""))
+        links += [f'<a href="notebooks/{stem}.html">Notebook</a>' for stem in shown[:1]]
         parts += [
             f"(figure-{name})=\n## {plain(title(folder, name, texts))}",
-            f":::{{figure}} drawn/{name}.png\n:alt: {alt}\n{large}\n{caption} "
-            f"{' · '.join(links)}\n:::",
+            FIGURE.format(
+                large=f"{name}.{'svg' if 'svg' in files else 'png'}",
+                name=name,
+                alt=escape(alternative(folder, name, texts)),
+                caption=escape(texts.get(name, "")),
+                links=" · ".join(links),
+            ),
         ]
     tables = sorted({path.stem for path in folder.glob("[!.]*.csv")} - {*drawn})
     if tables:
-        links = (f"{{download}}`{name}.csv <drawn/{name}.csv>`" for name in tables)
-        parts += ["## Tables without a figure", ", ".join(links)]
+        links = (_file(name, "csv", f"{name}.csv") for name in tables)
+        parts += ["## Tables without a figure", f"<p>{', '.join(links)}</p>"]
     return "\n\n".join(parts)
+
+
+def _file(name: str, kind: str, text: str) -> str:
+    return f'<a href="drawn/{name}.{kind}" download>{text}</a>'
 
 
 def messages(folder: Path, texts: Mapping[str, str]) -> str:
@@ -62,8 +70,8 @@ def messages(folder: Path, texts: Mapping[str, str]) -> str:
         if text and name not in few
     ]
     if few:
-        verb = "more figure has" if len(few) == 1 else "more figures have"
-        lines.append(f"- [{len(few)} {verb}](figures.md) too few runs for a statement")
+        number = f"{len(few)}{' more' * bool(lines)} figure{'s have' if len(few) > 1 else ' has'}"
+        lines.append(f"- [{number}](figures.md) too few runs for a statement")
     return "\n".join(lines)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from importlib.resources import files
 from pathlib import Path
 
@@ -12,35 +13,40 @@ import nbformat
 import cptlab
 from cptlab.lab.runs.results import Result
 from cptlab.lab.site import documents, explored
-from cptlab.lab.site.beside import beside_page, read_notebook
+from cptlab.lab.site.beside import beside_page
 from cptlab.lab.site.conf import PICTURES
 from cptlab.lab.site.documents import copy, write
 from cptlab.lab.site.gallery import DRAWN, alternative_of_cell, gallery, messages, plain
+from cptlab.lab.site.home import home, home_of_comparison
+from cptlab.lab.site.lacking import COMPARISON
 from cptlab.lab.study import origin
 from cptlab.lab.study.captions import captions
-from cptlab.lab.study.families import PLANNED
 from cptlab.lab.study.profile import Profile
+from cptlab.lab.study.scope import scope
 from cptlab.lab.workspace import Workspace
 
 CONF = "from cptlab.lab.site.conf import *\n"
-COMPARISON = "compare"
-"""The notebook of `cptlab compare`."""
 CLAIMS = "12_claims"
 WIDGET = "application/vnd.jupyter.widget-view+json"
 HTML = "```{{raw}} html\n<div class='table-wrapper'>{}</div>\n```"
 API = ["", "checks", "seeds", "clip", "data", "emoji", "geometry", "methods", "training"]
 API += ["lab.compare", "lab.figures", "lab.runs", "lab.study"]
 """Packages and modules whose docstrings are the reference, a page each."""
-TOLD = "## What the figures say\n\n{}"
 
 
 def write_sources(
-    source: Path, profile: Profile, folders: Workspace, notebooks: list[Path], before: Path
+    source: Path,
+    profile: Profile,
+    folders: Workspace,
+    notebooks: Mapping[Path, nbformat.NotebookNode],
+    remarks: Sequence[str],
+    before: Path,
 ) -> None:
     """Write everything that Sphinx makes pages of into an empty folder.
 
     A workspace with nothing but a comparison gets pages of that alone: documents and the reference
-    take half a minute, and are not about it. before: sources of the last time.
+    take half a minute, and are not about it. remarks: what is missing (`cptlab.lab.site.lacking`).
+    before: sources of the last time.
     """
     texts = captions(profile)
     write(source / "conf.py", CONF)
@@ -51,25 +57,30 @@ def write_sources(
     write(source / "figures.md", gallery(folders.figures, texts, notebooks))
     for kind in DRAWN:
         for path in folders.figures.glob(f"[!.]*.{kind}"):
-            copy(path, source / "drawn" / path.name)
-            if kind == "svg":
-                copy(path, source / PICTURES / "drawn" / path.name)
-    for path in notebooks:
-        _write_notebook(
-            source / "notebooks" / path.name, read_notebook(path), folders.figures, texts
-        )
+            copy(path, source / PICTURES / "drawn" / path.name)
+    for path, notebook in notebooks.items():
+        _write_notebook(source / "notebooks" / path.name, notebook, folders.figures, texts)
     if [path.stem for path in notebooks] == [COMPARISON]:
-        write(source / "index.md", _home_of_comparison(folders.figures, texts))
+        (notebook,) = notebooks.values()
+        home = home_of_comparison(profile, folders.figures, notebook, texts, remarks)
+        trees = _navigation({"Results": [f"notebooks/{COMPARISON}", "figures"]})
+        write(source / "index.md", f"{home}\n\n{trees}")
     else:
-        _write_study(source, profile, folders, notebooks, before)
+        _write_study(source, profile, folders, notebooks, remarks, before)
 
 
 def _write_study(
-    source: Path, profile: Profile, folders: Workspace, notebooks: list[Path], before: Path
+    source: Path,
+    profile: Profile,
+    folders: Workspace,
+    notebooks: Mapping[Path, nbformat.NotebookNode],
+    remarks: Sequence[str],
+    before: Path,
 ) -> None:
     """The pages of a study beside its notebooks and figures."""
     texts = captions(profile)
-    write(source / "provenance.md", _provenance(profile, folders.runs))
+    found, lacking = origin.stored(profile, folders.runs)
+    write(source / "provenance.md", _provenance(profile, found, lacking))
     for name in API:
         write(source / f"api/{name or 'cptlab'}.md", _reference(name))
     results = ["figures"]
@@ -95,8 +106,9 @@ def _write_study(
             "Reference": [f"api/{name or 'cptlab'}" for name in API],
         }
     )
-    home = f"{_home(profile, messages(folders.figures, texts))}\n\n{trees}"
-    write(source / "index.md", documents.with_links(home, "index.md", source, wanted))
+    told = messages(folders.figures, texts)
+    text = f"{home(profile, scope(profile, found, lacking), told, remarks)}\n\n{trees}"
+    write(source / "index.md", documents.with_links(text, "index.md", source, wanted))
     documents.take_documents(source, wanted)
 
 
@@ -115,34 +127,20 @@ def _navigation(groups: Mapping[str, list[str]]) -> str:
     )
 
 
-def _home(profile: Profile, told: str) -> str:
-    """The findings of the study in the repository, and what the figures of this site say."""
-    parts = [f"This site shows the profile `{profile.name}`.", documents.findings()]
-    if profile.name != PLANNED:
-        of_study = "## What the study says\n\nThis is about the profile `{}`, the study that comes "
-        parts.insert(1, of_study.format(PLANNED) + "with cptlab.")
-    parts += [TOLD.format(told)] if told else []
-    return "\n\n".join(["# cptlab: the study of CPT", *parts])
-
-
-def _home_of_comparison(figures: Path, texts: Mapping[str, str]) -> str:
-    told = messages(figures, texts)
-    table = (figures / "table.md").read_text(encoding="utf-8")
-    trees = _navigation({"Results": [f"notebooks/{COMPARISON}", "figures"]})
-    head = "The [notebook](notebooks/compare.ipynb) has each run and what the numbers do not show."
-    return "\n\n".join(filter(None, ["# A comparison", told, head, table, trees]))
-
-
-def _provenance(profile: Profile, store: Path) -> str:
+def _provenance(profile: Profile, found: Sequence[Result], missing: int) -> str:
     """Settings, runs and methods behind the pages."""
-    found, missing = origin.stored(profile, store)
     tables = [origin.settings_table(profile), origin.runs_table(found, missing)]
     # names of their own, else they had new ones each time
     parts = [table.to_html(table_uuid=f"table{number}") for number, table in enumerate(tables)]
     parts += [origin.methods_table(found).to_html()] if found else []
-    head = "# Where the numbers come from\n\nVersions and machine are those that each run was "
-    head += "done with; *missing* are runs that have no result yet. These are the runs of all "
-    head += "notebooks: each says how many of them it shows."
+    head = "# Where the numbers come from\n\nThe settings of this profile, and the runs of all its "
+    head += "notebooks: each notebook says how many of them it shows. Versions and machine are "
+    head += "those that each run was done with; *missing* are runs that have no result yet. Times "
+    head += "are wall time of whole runs, training and testing, with whatever else the machine "
+    head += (
+        "did; runs of one pass share its time evenly. The page *Cost and accuracy* times single "
+    )
+    head += "training steps instead."
     return "\n\n".join([head, *(HTML.format(part) for part in parts)])
 
 
@@ -182,6 +180,7 @@ def _write_notebook(
 
     Progress bars are left out: for those, pages would ask a network for scripts.
     """
+    notebook = deepcopy(notebook)
     notebook.metadata.pop("widgets", None)
     cells: list[nbformat.NotebookNode] = []
     for cell in notebook.cells:
