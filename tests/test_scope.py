@@ -28,7 +28,7 @@ def test_few_seeds_of_a_single_data_set_have_no_interval():
     [
         ({"seeds": range(5)}, "5 seeds; each seed draws anew", "fewer than"),
         ({"seeds": range(5)}, "they say nothing about other data", "no intervals"),
-        ({"datasets": "abcd"}, "4 data sets (a, b, c, ...)", "Intervals"),
+        ({"datasets": "abcdefg"}, "7 data sets (a, b, c, ...)", "Intervals"),
         ({"taus": (0.06, 1)}, "2 imbalance ratios (tau = 1, 0.06)", "no class has fewer"),
         ({"taus": (1,)}, "no class has fewer images than another", "head"),
         ({"order": "name"}, "in the order of their names", "draws anew"),
@@ -53,9 +53,7 @@ def test_a_profile_tells_how_many_of_its_runs_compare_methods():
     compared, others = results(base_to_new(SMOKE)), results(few_shot(SMOKE))[:3]
     told = scope(SMOKE, [*compared, *others], 4)
     number = len(compared) + 3
-    assert told.startswith(
-        f"The figures rest on {number} of {number + 4} runs of the profile `smoke`"
-    )
-    assert f"of methods on {len(compared)} of these: 1 data set (activities)" in told
+    assert told.startswith(f"The figures rest on {number} of {number + 4} runs, those that")
+    assert f"compare methods on {len(compared)}: 1 data set (activities)" in told
     assert scope(SMOKE, others, 0).endswith("none of them is of the comparison of methods.")
     assert "cannot be told" in scope(SMOKE, [], 9)

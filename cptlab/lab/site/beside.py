@@ -13,9 +13,9 @@ SECTION = "# Beside the published table"
 PRINTED = "09_published_tables"
 HEAD = """# Published beside measured
 
-What the paper prints beside what was measured here, table by table. The paper has ViT-B/16 and
-photographs, EmojiCLIP is a small model of drawings: compare the order of methods and the direction
-of changes, not the numbers."""
+This page shows what the paper prints beside what was measured here, table by table. The paper has
+ViT-B/16 and photographs, EmojiCLIP is a small model of drawings: compare the order of methods and
+the direction of changes, not the numbers."""
 
 
 def beside_page(notebooks: Mapping[Path, nbformat.NotebookNode]) -> nbformat.NotebookNode | None:

@@ -28,7 +28,8 @@ hide-toc: true
 % {key}
 # Explore the class texts of {dataset}
 
-Point at a cell of a matrix: the map marks its two classes. Point at a class of the map: the
+This page shows how close the class texts are to each other, before and after tuning. Point at a
+cell of a matrix: the map marks its two classes. Point at a class of the map: the
 matrices mark its row and column. Arrow keys do the same; buttons switch the map between methods.
 
 ````{{raw}} html

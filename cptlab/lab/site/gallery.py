@@ -28,7 +28,10 @@ def gallery(folder: Path, texts: Mapping[str, str], notebooks: Iterable[Path]) -
     texts: caption of each figure, in the order of the page. Pictures and files are those of the
     folder `drawn` beside the page.
     """
-    parts = ["# Figures", "What each figure says, with the numbers behind it."]
+    parts = [
+        "# Figures",
+        "This page has all figures: what each says, and the numbers behind it as files.",
+    ]
     code = {path.stem: path.read_text(encoding="utf-8").replace('\\"', '"') for path in notebooks}
     drawn = figures_of(folder, texts)
     for name in drawn:

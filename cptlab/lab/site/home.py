@@ -26,7 +26,9 @@ def home(profile: Profile, scope: str, told: str, remarks: Sequence[str]) -> str
 
     scope: `cptlab.lab.study.scope.scope`. told: `gallery.messages`.
     """
-    own = f"{scope} The other parts and their runs: [where the numbers come from](provenance.md)."
+    shown = f"This site shows the profile `{profile.name}`: its figures, notebooks and documents."
+    others = "The other parts and their runs: [where the numbers come from](provenance.md)."
+    own = f"{shown} {scope} {others}"
     parts = ["# cptlab: the study of CPT", own, missing(remarks)]
     if profile.name != PLANNED:
         parts.append(

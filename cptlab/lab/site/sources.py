@@ -33,6 +33,14 @@ API = ["", "checks", "seeds", "clip", "data", "emoji", "geometry", "methods", "t
 API += ["lab.compare", "lab.figures", "lab.runs", "lab.study"]
 """Packages and modules whose docstrings are the reference, a page each."""
 
+PROVENANCE = """# Where the numbers come from
+
+This page lists the settings of the profile and the runs of all its notebooks: each notebook says
+how many of them it shows. Versions and machine are those that each run was done with; *missing* are
+runs that have no result yet. Times are wall time of whole runs, training and testing, with whatever
+else the machine did; runs of one pass share its time evenly. Notebook 15, *Cost and accuracy*,
+times single training steps instead."""
+
 
 def write_sources(
     source: Path,
@@ -133,15 +141,7 @@ def _provenance(profile: Profile, found: Sequence[Result], missing: int) -> str:
     # names of their own, else they had new ones each time
     parts = [table.to_html(table_uuid=f"table{number}") for number, table in enumerate(tables)]
     parts += [origin.methods_table(found).to_html()] if found else []
-    head = "# Where the numbers come from\n\nThe settings of this profile, and the runs of all its "
-    head += "notebooks: each notebook says how many of them it shows. Versions and machine are "
-    head += "those that each run was done with; *missing* are runs that have no result yet. Times "
-    head += "are wall time of whole runs, training and testing, with whatever else the machine "
-    head += (
-        "did; runs of one pass share its time evenly. The page *Cost and accuracy* times single "
-    )
-    head += "training steps instead."
-    return "\n\n".join([head, *(HTML.format(part) for part in parts)])
+    return "\n\n".join([PROVENANCE, *(HTML.format(part) for part in parts)])
 
 
 def _reference(name: str) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cptlab.checks import counted, first_few
+from cptlab.checks import counted, first_few, shown
 from cptlab.lab.runs.results import Result
 from cptlab.lab.study.intervals import FEWEST
 from cptlab.lab.study.profile import Profile
@@ -21,6 +21,8 @@ HEAD_AND_TAIL = {
     "count": "classes go from head to tail by their number of images, the same for every seed",
 }
 """Order of classes -> how head and tail are drawn (`cptlab.data.long_tail`)."""
+MOST = 6
+"""Data sets that are named; of more, the first ones."""
 
 
 def scope(profile: Profile, results: Sequence[Result], missing: int) -> str:
@@ -29,18 +31,15 @@ def scope(profile: Profile, results: Sequence[Result], missing: int) -> str:
     results, missing: what `origin.stored` returns.
     """
     if not results:
-        return (
-            f"No finished run of the profile `{profile.name}` is stored: what the figures rest on "
-            "cannot be told."
-        )
+        return "None of its runs is stored here: what the figures rest on cannot be told."
     number = f"{len(results):,}" + (f" of {missing + len(results):,}" if missing else "")
-    told = f"The figures rest on {number} runs of the profile `{profile.name}`"
+    told = f"The figures rest on {number} runs"
     compared = base_to_new(profile)
     specs = [result.spec for result in results if result.spec in compared]
     if not specs:
         return f"{told}; none of them is of the comparison of methods."
     runs = pd.DataFrame([{name: getattr(spec, name) for name in COLUMNS} for spec in specs])
-    return f"{told}, the comparison of methods on {len(runs):,} of these: {design_of(runs)}"
+    return f"{told}, those that compare methods on {len(runs):,}: {design_of(runs)}"
 
 
 def design_of(runs: pd.DataFrame) -> str:
@@ -52,9 +51,10 @@ def design_of(runs: pd.DataFrame) -> str:
     taus = sorted(set(runs["tau"]), reverse=True)
     counts = [rows["seed"].nunique() for _, rows in runs.groupby(["dataset", "tau"])]
     fewest, most = min(counts), max(counts)
+    listed = ", ".join(map(shown, names)) if len(names) <= MOST else first_few(names)
     head = " or ".join(HEAD_AND_TAIL[order] for order in dict.fromkeys(runs["class_order"]))
     told = (
-        f"{counted(len(names), 'data set')} ({first_few(names)}), "
+        f"{counted(len(names), 'data set')} ({listed}), "
         f"{counted(len(taus), 'imbalance ratio')} (tau = {', '.join(f'{t:g}' for t in taus)}) and "
         f"{'' if fewest == most else f'{fewest} to '}{counted(most, 'seed')}; "
         f"{head if taus[-1] < 1 else 'no class has fewer images than another'}."
