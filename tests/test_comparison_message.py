@@ -87,8 +87,8 @@ def test_counts_of_methods_for_several_measures():
     three = gaps(("A", 2.0, 0.1), ("B", 1.0, 0.5), metric="three")
     table, names = pd.concat([one, two, three]), {"one": "rare", "two": "common", "three": "worst"}
     assert message.counts(table, names, "Zero-shot") == (
-        "Against Zero-shot at τ = 0.06, of 2 methods: rare 1 lower (-2.0); common 2 higher "
-        "(up to +2.0); worst none separable"
+        "2 methods against Zero-shot at τ = 0.06. Rare: 1 lower (-2.0). Common: 2 higher "
+        "(up to +2.0). Worst: none separable"
     )
     few = message.counts(table.assign(adjusted=NAN), names, "Zero-shot")
     assert few == "Against Zero-shot at τ = 0.06: too few runs to tell methods apart"

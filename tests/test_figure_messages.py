@@ -136,7 +136,7 @@ def test_variants_are_compared_run_by_run(seeds, known):
     assert (row["adjusted"] < 0.05) == known
     assert cluster_message.apart(runs, "size", 8).empty
     told = cluster_message.sizes(runs, 16)
-    assert ("in 1 of 1 comparisons" if known else "Too few runs") in told
+    assert ("in 1 of 1 comparison" if known else "Too few runs") in told
     named = runs.assign(algorithm=["one"] * seeds + ["two"] * seeds)
     assert "with one" in cluster_message.algorithms(named)
 

@@ -18,7 +18,7 @@ from cptlab.lab.figures import (
     size_panels,
     weight_heatmaps,
 )
-from cptlab.lab.figures.style import headline
+from cptlab.lab.figures.style import headline, message
 from cptlab.lab.study.claims.variants import names_of
 from cptlab.lab.study.findings import spreads
 from cptlab.lab.study.summary import summarise
@@ -118,6 +118,8 @@ def test_two_similarity_matrices_for_each_method(n, shape):
     np.testing.assert_array_equal(centred[0].images[0].get_array(), around["method 0"])
     headline(fig, "$ and L_X of a name"), headline(fig, "L_TETF, " + "long " * 30)
     assert fig.get_suptitle().startswith(r"$L_\mathrm{TETF}$, long") and "\n" in fig.get_suptitle()
+    headline(fig, told := "word " * 14 + "Zero-shot " * 9)  # no line ends inside a name
+    assert message(fig) == told.strip()
     fig.canvas.draw()
     with pytest.raises(ValueError, match="nothing to draw"):
         similarity_panels({}, {}, [], Figure())

@@ -156,7 +156,7 @@ class Comparison:
         with use_style():
             figure = plt.figure(figsize=(8, 1))
             figures.method_grid(mean, names, figure)
-            title = "\n".join(fill(text, 105) for text in self.messages())
+            title = "\n".join(fill(text, 105, break_on_hyphens=False) for text in self.messages())
             figure.suptitle(title, x=0.01, ha="left", fontsize=10)
             lines = title.count("\n") + 1
             figure.set_figheight(figure.get_figheight() + 0.2 * lines + 0.2)

@@ -126,8 +126,8 @@ def fit(
             hyper-parameters, or "path/to/file.py:Class".
         tau: imbalance ratio: images of the last class over those of the first, in (0, 1].
         seed: draws images, start and batches.
-        protocol, profile, options, shots, epochs, lr, batch_size, template, class_order, out,
-            progress: as for `compare`.
+        protocol, profile, options, shots, epochs, lr: as for `compare`, and
+        batch_size, template, class_order, out, progress: likewise.
 
     Raises:
         ValueError: for bad input, before any training.

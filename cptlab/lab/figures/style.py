@@ -201,7 +201,7 @@ def headline(fig: Figure, told: str) -> None:
     The figure grows by their height. Names of losses, "L_TETF", are drawn as formulas; where there
     are dollar signs, which are in names of the user's own, all is drawn letter by letter.
     """
-    lines = wrap(told, int(LETTERS * fig.get_figwidth()))
+    lines = wrap(told, int(LETTERS * fig.get_figwidth()), break_on_hyphens=False)
     if not lines:
         return
     fig.set_figheight(fig.get_figheight() + 0.18 * len(lines))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from cptlab.checks import counted
 from cptlab.lab.study.summary import LEVEL, NUMBERS, compared, corrected
 from cptlab.lab.study.tables import differences
 
@@ -82,10 +83,11 @@ def apart_message(gaps: pd.DataFrame, what: str, first: str) -> str:
     if gaps["adjusted"].isna().all():
         return f"Too few runs to tell H with other {what} from that with {first}"
     kept = gaps[gaps["adjusted"] <= LEVEL]
+    count = counted(len(gaps), "comparison")
     if kept.empty:
-        return f"H differs separably from that with {first} in none of {len(gaps)} comparisons"
+        return f"H differs separably from that with {first} in none of {count}"
     row = kept.loc[kept["mean"].abs().idxmax()]
     return (
-        f"H differs separably from that with {first} in {len(kept)} of {len(gaps)} comparisons, "
+        f"H differs separably from that with {first} in {len(kept)} of {count}, "
         f"most in {row['reading']} with {row['method']} at τ = {row['tau']:g} ({row['mean']:+.1f})"
     )

@@ -77,15 +77,15 @@ def counts(gaps: pd.DataFrame, names: Mapping[str, str], reference: str) -> str:
 
     gaps: a corrected table of one reference and imbalance ratio. names: metric -> words.
     """
-    at = f"Against {reference} at τ = {gaps['tau'].iloc[0]:g}"
+    at = f"against {reference} at τ = {gaps['tau'].iloc[0]:g}"
     if not gaps["adjusted"].notna().any():
-        return f"{at}: too few runs to tell methods apart"
-    told = []
+        return sentences([f"{at}: too few runs to tell methods apart"])
+    told = [f"{counted(gaps['method'].nunique(), 'method')} {at}"]
     for metric, name in names.items():
         sides = zip(("higher", "lower"), _sides(gaps[gaps["metric"] == metric]), strict=True)
         found = [f"{len(own)} {side} ({_furthest(own)})" for side, own in sides if len(own)]
-        told.append(f"{name} {' and '.join(found) or 'none separable'}")
-    return f"{at}, of {counted(gaps['method'].nunique(), 'method')}: {'; '.join(told)}"
+        told.append(f"{name}: {' and '.join(found) or 'none separable'}")
+    return sentences(told)
 
 
 def ranks(table: pd.DataFrame, quantity: str) -> str:
