@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from textwrap import fill
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -156,10 +155,7 @@ class Comparison:
         with use_style():
             figure = plt.figure(figsize=(8, 1))
             figures.method_grid(mean, names, figure)
-            title = "\n".join(fill(text, 105, break_on_hyphens=False) for text in self.messages())
-            figure.suptitle(title, x=0.01, ha="left", fontsize=10)
-            lines = title.count("\n") + 1
-            figure.set_figheight(figure.get_figheight() + 0.2 * lines + 0.2)
+            headline(figure, ". ".join(self.messages()))
         return in_style(figure)
 
     def plot_tail(self) -> Figure:
@@ -217,7 +213,7 @@ class Comparison:
         table.rename(index=plain).to_latex(folder / "table.tex", escape=True)
         comparison, tail = self.plot(), self.plot_tail()
         save(comparison, self._of_all(summary), folder, "comparison")
-        save(tail, self.gains(), folder, "tail")
+        save(tail, self.gains().drop(columns=["reference", "panel"]), folder, "tail")
         plt.close(comparison)
         plt.close(tail)
         return folder
