@@ -111,7 +111,7 @@ def test_the_best_rank_is_told_with_the_intervals_that_overlap():
     for text, end in zip(told, ends, strict=True):
         assert text.endswith(f"; its interval overlaps with {end}")
     assert message.ranks(ranked(first, ("B", 3.0, NAN, NAN)), "H") == (
-        "Mean rank by H at τ = 0.06: too few rankings to tell methods apart"
+        "Mean rank by H at τ = 0.06: too few runs to tell methods apart"
     )
 
 

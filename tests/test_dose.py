@@ -142,9 +142,9 @@ def test_the_message_follows_the_results():
         "L_TETF raises H at weights of 0.25 and 1 and lowers it at weights of 16 and above; "
         "the printed sum acts as a weight of 107 (-8."
     )
-    assert message(gains, loss="CC") == "Too few runs to say what L_CC does to H"
+    assert message(gains, loss="CC") == "Too few runs to tell what L_CC does to H"
     assert messages(gains, ("CC", "TETF", "RS")) == (
-        f"{message(gains)}. Too few runs to say what L_CC and L_RS do to H"
+        f"{message(gains)}. Too few runs to tell what L_CC and L_RS do to H"
     )
     flat = dose.responses(dose.doses(*study(effect={})))
     assert message(flat).startswith("No weight of L_TETF changes H separably; the printed")
@@ -154,13 +154,13 @@ def test_the_message_follows_the_results():
     one = dose.responses(dose.doses(*study(effect={"4": 50.0})))
     assert message(one).startswith("L_TETF raises H at a weight of 4; ")
     few = dose.responses(dose.doses(*study(datasets=("food",))))
-    assert message(few) == "Too few runs to say what L_TETF does to H"
+    assert message(few) == "Too few runs to tell what L_TETF does to H"
 
 
 def test_nothing_to_compare_gives_an_empty_table():
     gains = dose.responses(dose.doses(*study({"1": USUAL})))
     assert gains.empty
-    assert message(gains) == "Too few runs to say what L_TETF does to H"
+    assert message(gains) == "Too few runs to tell what L_TETF does to H"
     with use_style():
         dose_panels(gains, gains, Figure(), ("TETF",))
 
@@ -172,7 +172,7 @@ def test_a_curve_needs_two_weights_beside_none():
     assert not_drawn(gains, ("TETF",)) == ""
     assert not_drawn(gains, ("TETF", "CC", "RS")) == (
         "No figure of L_CC and L_RS: fewer than two weights were run beside 0. "
-        "Too few runs to say what L_CC and L_RS do to H."
+        "Too few runs to tell what L_CC and L_RS do to H."
     )
     single = gains[gains["point"] == "4"]
     assert drawn(single, ("TETF",)) == ()

@@ -164,4 +164,4 @@ def test_spreads_in_one_sentence():
         assert text in spread_message(spread_table(runs, pairs, "H"), "H")
     few = spread_table(runs[runs["seed"] < 3], [("CPT", "IVLP")], "H")
     assert few["adjusted"].isna().all()
-    assert spread_message(few, "H") == "Too few seeds to compare how much H varies over them"
+    assert spread_message(few, "H") == "Too few runs to tell how much H varies over seeds"

@@ -222,12 +222,20 @@ def test_what_is_missing_is_on_the_first_page_and_told(site, tmp_path):
 
 def test_figures_with_too_few_runs_are_counted_not_quoted(tmp_path):
     fig, ax = plt.subplots()
-    for name, said in (("a", "H rises by 2"), ("b", "In H, too few runs to tell"), ("c", MESSAGE)):
+    none = "In H: too few runs to tell methods apart"
+    told = {
+        "a": "H rises by 2",
+        "b": f"{none}. {none}",
+        "c": MESSAGE,
+        "d": f"{none}. New: none higher",
+    }
+    for name, said in told.items():
         ax.set_title(said)
         save(fig, pd.DataFrame({"x": [1]}), tmp_path, name)
     plt.close(fig)
-    first, second, last = messages(tmp_path, {}).splitlines()
+    first, second, third, last = messages(tmp_path, {}).splitlines()
     assert first == "- [H rises by 2](#figure-a)" and "figure-c" in second
+    assert "figure-d" in third
     assert last == "- [1 more figure has](figures.md) too few runs for a statement"
 
 

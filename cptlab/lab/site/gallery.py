@@ -8,13 +8,12 @@ from html import escape
 from pathlib import Path
 
 from cptlab.lab.figures.style import stored_message
+from cptlab.lab.study.summary import TOO_FEW
 
 DRAWN = ("png", "svg", "csv")
 """What `cptlab.lab.figures.style.save` writes of a figure."""
 SHOWN_BY = {"comparison": "study.plot()", "tail": "study.plot_tail()"}
 """Figure -> code that shows it in a notebook without its name."""
-TOO_FEW = "too few "
-"""In the message of a figure that has no verdict."""
 FIGURE = """<figure>
 <a href="drawn/{large}"><img src="drawn/{name}.png" alt="{alt}"></a>
 <figcaption>{caption} {links}</figcaption>
@@ -66,7 +65,7 @@ def messages(folder: Path, texts: Mapping[str, str]) -> str:
     messages.
     """
     told = {name: stored_message(folder / f"{name}.png") for name in figures_of(folder, texts)}
-    few = [name for name, text in told.items() if text and TOO_FEW in text.lower()]
+    few = [name for name, text in told.items() if text and _has_no_verdict(text)]
     lines = [
         f"- [{plain(text)}](#figure-{name})"
         for name, text in told.items()
@@ -76,6 +75,11 @@ def messages(folder: Path, texts: Mapping[str, str]) -> str:
         number = f"{len(few)}{' more' * bool(lines)} figure{'s have' if len(few) > 1 else ' has'}"
         lines.append(f"- [{number}](figures.md) too few runs for a statement")
     return "\n".join(lines)
+
+
+def _has_no_verdict(message: str) -> bool:
+    """Whether every sentence of a message says that runs are too few."""
+    return all(TOO_FEW in sentence.lower() for sentence in message.split(". "))
 
 
 def figures_of(folder: Path, texts: Mapping[str, str]) -> list[str]:

@@ -23,7 +23,7 @@ from cptlab.lab.study.claims.variants import (
 from cptlab.lab.study.lineup import BOTH
 from cptlab.lab.study.profile import Profile
 from cptlab.lab.study.studies import Study
-from cptlab.lab.study.summary import LEVEL, PARTS, compared, corrected, to_markdown
+from cptlab.lab.study.summary import LEVEL, PARTS, TOO_FEW, compared, corrected, to_markdown
 from cptlab.lab.study.tables import differences
 
 Combination = tuple[bool, ...]
@@ -175,7 +175,7 @@ def message(gaps: pd.DataFrame) -> str:
     """
     tested = gaps[gaps["adjusted"].notna()]
     if tested.empty:
-        return "Too few runs to tell any combination of losses from none"
+        return f"{TOO_FEW.capitalize()} any combination of losses from none"
     told = []
     for reading, rows in tested.groupby("reading", sort=False):
         kept = rows[rows["adjusted"] <= LEVEL]

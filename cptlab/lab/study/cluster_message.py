@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from cptlab.checks import counted
-from cptlab.lab.study.summary import LEVEL, NUMBERS, compared, corrected
+from cptlab.lab.study.summary import LEVEL, NUMBERS, TOO_FEW, compared, corrected
 from cptlab.lab.study.tables import differences
 
 
@@ -81,7 +81,7 @@ def apart_message(gaps: pd.DataFrame, what: str, first: str) -> str:
     if gaps.empty:
         return f"No other {what} to compare with {first}"
     if gaps["adjusted"].isna().all():
-        return f"Too few runs to tell H with other {what} from that with {first}"
+        return f"{TOO_FEW.capitalize()} H with other {what} from that with {first}"
     kept = gaps[gaps["adjusted"] <= LEVEL]
     count = counted(len(gaps), "comparison")
     if kept.empty:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import pandas as pd
 
 from cptlab.checks import counted
-from cptlab.lab.study.summary import LEVEL
+from cptlab.lab.study.summary import LEVEL, TOO_FEW
 
 MOST = 3
 """Methods that are told by name; of more, the furthest and the number of the others."""
@@ -29,7 +29,7 @@ def beside(rows: pd.DataFrame) -> str:
     few, (up, down) = int(rows["adjusted"].isna().sum()), _sides(rows)
     neither = len(rows) - few - len(up) - len(down)
     if few == len(rows):
-        return "too few runs to tell methods apart"
+        return f"{TOO_FEW} methods apart"
     if up.empty and down.empty:
         only = rows["method"].iloc[0]
         told = [f"{only} is not separable" if len(rows) == 1 else "no method is separable"]
@@ -79,7 +79,7 @@ def counts(gaps: pd.DataFrame, names: Mapping[str, str], reference: str) -> str:
     """
     at = f"against {reference} at τ = {gaps['tau'].iloc[0]:g}"
     if not gaps["adjusted"].notna().any():
-        return sentences([f"{at}: too few runs to tell methods apart"])
+        return sentences([f"{at}: {TOO_FEW} methods apart"])
     told = [f"{counted(gaps['method'].nunique(), 'method')} {at}"]
     for metric, name in names.items():
         sides = zip(("higher", "lower"), _sides(gaps[gaps["metric"] == metric]), strict=True)
@@ -97,7 +97,7 @@ def ranks(table: pd.DataFrame, quantity: str) -> str:
     first, others = rows.iloc[0], rows.iloc[1:]
     at = f"mean rank by {quantity} at τ = {first['tau']:g}"
     if rows["lower"].isna().any():
-        return sentences([f"{at}: too few rankings to tell methods apart"])
+        return sentences([f"{at}: {TOO_FEW} methods apart"])
     near = list(others.loc[others["lower"] <= first["upper"], "method"])
     who = _joined(near) if len(near) <= MOST else f"{len(near)} of {len(others)} others"
     whose = f"{'that' if len(near) == 1 else 'those'} of {who}" if near else "no other"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from cptlab.lab.study.summary import LEVEL
+from cptlab.lab.study.summary import LEVEL, TOO_FEW
 
 GAINS = ("H", "new", "tail")
 """Metrics that are compared with the same run without the loss."""
@@ -16,8 +16,6 @@ LEVELS = ("effective_rank", "drift_degrees", "cluster_auc")
 """What is shown as it is, of runs that have it stored."""
 WITHOUT, SUM = "0", "sum"
 """The points without the loss, and with the sum as printed."""
-
-TOO_FEW = "Too few runs"
 
 
 def acting(table: pd.DataFrame) -> float | None:
@@ -43,7 +41,7 @@ def message(table: pd.DataFrame, metric: str = "H", loss: str = "TETF") -> str:
     rows = table[(table["loss"] == loss) & (table["metric"] == metric)].sort_values("weight")
     name, metric = f"L_{loss}", WORDS.get(metric, metric)
     if rows.empty or rows["adjusted"].isna().all():
-        return f"{TOO_FEW} to say what {name} does to {metric}"
+        return f"{TOO_FEW.capitalize()} what {name} does to {metric}"
     means, sums = (rows[rows["point"].str.startswith("sum") == is_sum] for is_sum in (False, True))
     holds = means["adjusted"] <= LEVEL
     said = [
@@ -84,12 +82,16 @@ def not_drawn(table: pd.DataFrame, losses: Sequence[str]) -> str:
 def messages(table: pd.DataFrame, losses: Sequence[str]) -> str:
     """`message` of H for each loss; those with too few runs in one sentence, at the end."""
     told = {loss: message(table, "H", loss) for loss in losses}
-    few = [f"L_{loss}" for loss, text in told.items() if text.startswith(TOO_FEW)]
-    said = [text for text in told.values() if not text.startswith(TOO_FEW)]
+    few = [f"L_{loss}" for loss, text in told.items() if _has_none(text)]
+    said = [text for text in told.values() if not _has_none(text)]
     if few:
         verb = "does" if len(few) == 1 else "do"
-        said.append(f"{TOO_FEW} to say what {' and '.join(few)} {verb} to H")
+        said.append(f"{TOO_FEW.capitalize()} what {' and '.join(few)} {verb} to H")
     return ". ".join(said)
+
+
+def _has_none(text: str) -> bool:
+    return text.lower().startswith(TOO_FEW)
 
 
 def _weights(weights: pd.Series, chosen: pd.Series) -> str:

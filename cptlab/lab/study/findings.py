@@ -7,7 +7,7 @@ import pandas as pd
 from cptlab.checks import counted
 from cptlab.lab.study.claims import spread_ratio
 from cptlab.lab.study.claims.statistics import log_ratio, paired
-from cptlab.lab.study.summary import LEVEL, NUMBERS, corrected
+from cptlab.lab.study.summary import LEVEL, NUMBERS, TOO_FEW, corrected
 
 TESTED = (*NUMBERS, "p", "adjusted", "family")
 
@@ -84,7 +84,7 @@ def spread_message(table: pd.DataFrame, quantity: str) -> str:
     if table.empty:
         return f"No pair of methods to compare in the spread of {quantity} over seeds"
     if table["adjusted"].isna().all():
-        return f"Too few seeds to compare how much {quantity} varies over them"
+        return f"{TOO_FEW.capitalize()} how much {quantity} varies over seeds"
     kept = table[table["adjusted"] <= LEVEL]
     if kept.empty:
         bounds = f"from {table['lower'].min():.1f} to {table['upper'].max():.1f}"

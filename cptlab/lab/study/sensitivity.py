@@ -12,7 +12,7 @@ from cptlab.lab.study import studies
 from cptlab.lab.study.claims.variants import DEFAULT_WEIGHTS, label
 from cptlab.lab.study.dose import pair_weight
 from cptlab.lab.study.profile import Profile
-from cptlab.lab.study.summary import LEVEL, PARTS, compared, corrected, to_markdown
+from cptlab.lab.study.summary import LEVEL, PARTS, TOO_FEW, compared, corrected, to_markdown
 from cptlab.lab.study.tables import differences
 from cptlab.methods.cpt import CPT
 
@@ -168,7 +168,7 @@ def together_message(summary: pd.DataFrame) -> str:
     """
     first, last = summary.columns[1:3]
     if summary["adjusted"].isna().all():
-        return f"Too few runs to tell any of {len(summary)} pairs of weights from the default"
+        return f"{TOO_FEW.capitalize()} any of {len(summary)} pairs of weights from the default"
     kept = summary[summary["adjusted"] <= LEVEL]
     if kept.empty:
         return f"None of {len(summary)} pairs of weights differs separably from the default"

@@ -62,6 +62,8 @@ def compared(
 
 LEVEL = 0.05
 """False discovery rate at which a difference holds in its family and is told."""
+TOO_FEW = "too few runs to tell"
+"""What a message says in place of a verdict; the site counts the figures that say no more."""
 
 
 def corrected(table: pd.DataFrame) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from cptlab.lab.runs.results import Result
 from cptlab.lab.study.claims.variants import CPT, ZERO_SHOT, label
 from cptlab.lab.study.lineup import BOTH
 from cptlab.lab.study.profile import Profile
+from cptlab.lab.study.summary import TOO_FEW
 
 SIZE = 48
 """Pixels of an image in a figure."""
@@ -122,6 +123,6 @@ def gain_message(classes: pd.DataFrame) -> str:
     method, count = classes["method"].iloc[0], counted(len(classes), "class", "classes")
     return (
         f"In one run of {method}, of {count} {up or 'none'} {'gain' if up != 1 else 'gains'} over "
-        f"zero-shot and {down or 'none'} {'lose' if down != 1 else 'loses'}: too few runs to tell "
+        f"zero-shot and {down or 'none'} {'lose' if down != 1 else 'loses'}: {TOO_FEW} "
         "which kind of class gains"
     )
