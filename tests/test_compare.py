@@ -5,6 +5,7 @@ import inspect
 import json
 import re
 import shutil
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -244,6 +245,16 @@ def test_what_is_skipped_is_told(birds, tmp_path):
     (tmp_path / "birds/owl/notes.txt").write_text("seen at night")
     with pytest.warns(UserWarning, match=r"1 skipped .*notes\.txt"):
         cptlab.fit(tmp_path / "birds", "zero_shot", out=tmp_path / "out", profile="smoke")
+
+
+def test_data_sets_that_are_not_there_are_told_before_others_are_read(birds, tmp_path):
+    shutil.copytree(birds, tmp_path / "birds")
+    (tmp_path / "birds/owl/notes.txt").write_text("seen at night")
+    asked = [tmp_path / "birds", "nofolder", tmp_path / "nothing"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(ValueError, match=r"No data set 'nofolder'(.|\n)*nothing"):
+            cptlab.compare(asked, "coop", out=tmp_path / "out")
 
 
 def test_all_problems_of_own_data_are_told_together(birds, fish, tmp_path):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from cptlab.data import Protocol
@@ -18,11 +18,11 @@ from cptlab.methods.base import Method
 
 
 def compare(
-    datasets: object,
-    methods: object,
+    datasets: str | Path | Sequence[str | Path],
+    methods: str | Method | type[Method] | Sequence[str | Method | type[Method]],
     *,
-    taus: object = (0.06,),
-    seeds: object = (1, 2, 3),
+    taus: str | float | Sequence[float] = (0.06,),
+    seeds: str | int | Sequence[int] = (1, 2, 3),
     protocol: Protocol = "base_to_new",
     profile: str = DEFAULT_PROFILE,
     options: Mapping[str, Mapping[str, object]] | None = None,

@@ -9,7 +9,7 @@ from pathlib import Path
 from cptlab import clip
 from cptlab.checks import first_few
 from cptlab.clip import Verdict
-from cptlab.data import ImageDataset, is_path, open_dataset
+from cptlab.data import ImageDataset, check_name, is_path, open_dataset
 from cptlab.data.doctor import require_sound
 from cptlab.data.paper import ROWS
 from cptlab.lab.runs import inputs
@@ -22,10 +22,13 @@ def require_ready(specs: Iterable[RunSpec]) -> list[str]:
     What `cptlab doctor` calls broken is refused here, and what is fine here is fine there: both ask
     `cptlab.data.doctor.examine_own`.
 
-    Raises ValueError with the problems of all data sets and tasks together, and only then those of
+    Raises ValueError with all data sets that are not there, before any other is read, which may
+    warn; then with the problems of all data sets and tasks together, and only then those of
     backbones, which may need a download, and of methods that cannot learn such data.
     """
-    specs, problems, remarks, closed = list(specs), {}, {}, set()
+    specs = list(specs)
+    _require_there(name for spec in specs for name in (spec.dataset, *spec.targets))
+    problems, remarks, closed = {}, {}, set()
     tasks = {(s.dataset, s.protocol, s.template, s.targets): s for s in specs}
     for spec in tasks.values():
         try:
@@ -51,6 +54,19 @@ def require_ready(specs: Iterable[RunSpec]) -> list[str]:
     if problems:
         raise ValueError("\n".join(problems))
     return list(remarks)
+
+
+def _require_there(names: Iterable[str]) -> None:
+    problems = []
+    for name in dict.fromkeys(names):
+        try:
+            check_name(name)
+            if is_path(name) and not Path(name).exists():
+                open_dataset(name)  # says so
+        except (ValueError, OSError) as error:
+            problems.append(str(error))
+    if problems:
+        raise ValueError("\n".join(problems))
 
 
 Uses = list[tuple[RunSpec, bool]]
