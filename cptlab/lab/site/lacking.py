@@ -25,12 +25,11 @@ def read_notebooks(folder: Path) -> tuple[dict[Path, nbformat.NotebookNode], lis
         try:
             found[path] = nbformat.read(path, as_version=4)
             nbformat.validate(found[path])
-        except (OSError, ValueError, AttributeError, KeyError, nbformat.ValidationError) as error:
+        except (OSError, ValueError, AttributeError, KeyError, nbformat.ValidationError):
             found.pop(path, None)
-            reason = str(error).partition("\n")[0]
             damaged.append(
-                f"Notebook {path.stem} is damaged and left out ({reason}): delete {path.name}, and "
-                "the command that made it makes it again."
+                f"Notebook {path.stem} is damaged and left out: the command that made it makes it "
+                "again."
             )
     return found, damaged
 
@@ -53,9 +52,9 @@ def lacking(profile: Profile, folders: Workspace, names: Collection[str]) -> lis
         told.append(f"There are no figures yet: {command} draws them.")
     if wanted:
         numbers = ", ".join(name.partition("_")[0] for name in wanted)
-        was = "was" if len(wanted) == 1 else "were"
+        verb = "is" if len(wanted) == 1 else "are"
         told.append(
-            f"{counted(len(wanted), 'notebook')} of {len(STUDIES)} {was} not executed ({numbers}): "
-            f"{command} executes them."
+            f"{counted(len(wanted), 'notebook')} of {len(STUDIES)} {verb} missing ({numbers}): "
+            f"{command} executes {'it' if len(wanted) == 1 else 'them'}."
         )
     return told
