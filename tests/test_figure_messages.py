@@ -118,10 +118,10 @@ def test_variants_of_clusters_are_held_against_one_of_them():
     table = corrected(*rows, columns="method reading tau mean adjusted")
     told = cluster_message.apart_message(table, "sizes", "16 classes a cluster")
     assert told == (
-        "H differs separably from that with 16 classes a cluster in 1 of 2 comparisons, most in "
-        "CPT (sum) with 8 at τ = 1 (+8.3)"
+        "H with other sizes against 16 classes a cluster: 1 of 2 comparisons separable, the "
+        "largest that of 8 in CPT (sum) at τ = 1 (+8.3)"
     )
-    for changed, said in {0.5: "in none of 2 comparisons", np.nan: "Too few runs"}.items():
+    for changed, said in {0.5: ": none of 2 comparisons separable", np.nan: "Too few runs"}.items():
         few = table.assign(adjusted=changed)
         assert said in cluster_message.apart_message(few, "sizes", "16 classes a cluster")
     assert "No other sizes" in cluster_message.apart_message(table.head(0), "sizes", "16")
@@ -136,9 +136,9 @@ def test_variants_are_compared_run_by_run(seeds, known):
     assert (row["adjusted"] < 0.05) == known
     assert cluster_message.apart(runs, "size", 8).empty
     told = cluster_message.sizes(runs, 16)
-    assert ("in 1 of 1 comparison" if known else "Too few runs") in told
+    assert (": 1 of 1 comparison separable" if known else "Too few runs") in told
     named = runs.assign(algorithm=["one"] * seeds + ["two"] * seeds)
-    assert "with one" in cluster_message.algorithms(named)
+    assert ("against one:" if known else "with one") in cluster_message.algorithms(named)
 
 
 def test_numbers_and_maps_of_clusters_in_a_sentence():

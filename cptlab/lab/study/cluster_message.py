@@ -83,11 +83,10 @@ def apart_message(gaps: pd.DataFrame, what: str, first: str) -> str:
     if gaps["adjusted"].isna().all():
         return f"{TOO_FEW.capitalize()} H with other {what} from that with {first}"
     kept = gaps[gaps["adjusted"] <= LEVEL]
-    count = counted(len(gaps), "comparison")
+    told = f"H with other {what} against {first}: {len(kept) or 'none'} of "
+    told += f"{counted(len(gaps), 'comparison')} separable"
     if kept.empty:
-        return f"H differs separably from that with {first} in none of {count}"
+        return told
     row = kept.loc[kept["mean"].abs().idxmax()]
-    return (
-        f"H differs separably from that with {first} in {len(kept)} of {count}, "
-        f"most in {row['reading']} with {row['method']} at τ = {row['tau']:g} ({row['mean']:+.1f})"
-    )
+    where = f"{row['method']} in {row['reading']} at τ = {row['tau']:g}"
+    return f"{told}, the largest that of {where} ({row['mean']:+.1f})"
