@@ -19,7 +19,7 @@ env: .venv/.test ## create .venv with pinned versions of all packages (the other
 	$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt -e '.[$*]'
 	touch $@
 
-figures: .venv/.lab ## train and draw everything; PROFILE=smoke|demo|full|study|paper, default demo
+figures: .venv/.lab ## train and draw everything; PROFILE=smoke|demo|full|paper, default demo
 	$(BIN)/cptlab figures --profile $(PROFILE)
 
 site: .venv/.lab ## make the pages of finished runs and executed notebooks anew; PROFILE as above

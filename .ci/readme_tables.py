@@ -9,55 +9,34 @@ shown.
 from __future__ import annotations
 
 import importlib
-import io
 import json
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from cptlab.lab import bench
 from cptlab.methods import registry
 
 ROOT = Path(__file__).parents[1]
-TAUS = (0.06, 0.25, 1)
-AGAINST = ("CPT (sum)", "CPT (pair mean)", "PromptSRC", "DeKg", "DeKg (published steps)")
-"""Methods whose H is compared with that of IVLP."""
 GOLDEN_NAMES = {"zero_shot": ("unprompted",), "linear_probe": ("linear_probe", "clap")}
 """Golden files are called as their method is, but for these."""
 
 
 def tables(read: Callable[[str], str]) -> dict[str, str]:
     """Name of each table -> Markdown. read: gives the text of a file in figures/."""
-    others, smallest = read("tab2_base_to_new.md").split("**tau = 0.06**")
+    _, _, smallest = read("tab2_base_to_new.md").partition("**tau = 0.06**")
     measured = {
         name: bench.markdown(json.loads(read(f"{name}.json"))) for name in bench.NAMES.values()
     }
     return measured | {
-        "results": f"**tau = 0.06**{smallest}",
-        "more results": others,
-        "against": _against(read),
-        "claims": read("claims_ledger.md"),
-        "headlines": read("study/headlines.md"),
+        "results": smallest,
+        "headlines": read("headlines.md"),
+        "conclusions": read("conclusions.md"),
         "methods": methods(),
         "tail_coop": f"```python\n{(ROOT / 'docs/tail_coop.py').read_text(encoding='utf-8')}```",
     }
-
-
-def _against(read: Callable[[str], str]) -> str:
-    gaps = pd.read_csv(io.StringIO(read("tab2_differences_to_ivlp.csv")))
-    steps = pd.read_csv(io.StringIO(read("cost_steps.csv")))
-    steps = steps.query("reference == 'IVLP' and method.str.contains('published steps')")
-    values = pd.concat([gaps, steps]).query("metric == 'H'").set_index(["method", "tau"])
-    heads = " | ".join(f"tau = {tau}" for tau in TAUS)
-    lines = [f"| H minus that of IVLP, points | {heads} |", "| --- |" + " ---: |" * len(TAUS)]
-    for method in AGAINST:
-        rows = (values.loc[method, tau] for tau in TAUS)
-        cells = [f"{row['mean']:+.1f} ({row['lower']:.1f} to {row['upper']:.1f})" for row in rows]
-        lines.append(f"| {method} | {' | '.join(cells)} |")
-    return "\n".join(lines)
 
 
 def methods() -> str:

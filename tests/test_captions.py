@@ -9,7 +9,7 @@ from cptlab.lab.study.profiles import FULL, PROFILES, profile_named
 from cptlab.lab.study.settings import profile_with
 
 
-@pytest.mark.parametrize("profile", [*PROFILES, "full,tau=1"])
+@pytest.mark.parametrize("profile", [*PROFILES, "paper,tau=1"])
 def test_captions_tell_the_runs_of_the_profile(profile):
     told = captions(profile_named(profile))
     assert not re.search(r"[{}]|None|\(\)", " ".join(told.values()))
@@ -19,10 +19,10 @@ def test_captions_tell_the_runs_of_the_profile(profile):
 def test_captions_tell_data_sets_ratios_and_seeds():
     told = captions(FULL)
     for name, end in {
-        "tab2_base_to_new": "6 data sets; τ = 1, 0.25 (3 seeds); 0.06 (5 seeds).",
-        "tab3_cross_dataset": "Source: activities; τ = 1, 0.25, 0.06 (3 seeds).",
+        "tab2_base_to_new": "6 data sets; τ = 1, 0.25, 0.06 (5 seeds).",
+        "tab3_cross_dataset": "Source: activities, food; τ = 0.06 (3 seeds).",
         "fig1_similarity": "travel; τ = 0.06 (1 seed).",
-        "few_shot": "activities; no long tail (3 seeds).",
+        "few_shot": "activities, food; no long tail (3 seeds).",
     }.items():
         assert told[name].endswith(end)
 

@@ -3,10 +3,11 @@
 import re
 
 import pytest
+from wide import WIDE
 
 from cptlab import CPT, RunSpec
 from cptlab.lab.study.lineup import chosen, methods
-from cptlab.lab.study.profiles import DEMO, FULL, PAPER
+from cptlab.lab.study.profiles import DEMO, PAPER
 from cptlab.methods import METHODS, make_method
 from cptlab.training.spec import Schedule
 
@@ -15,7 +16,7 @@ CoOp, DeKg, IVLP = METHODS["coop"], METHODS["dekg"], METHODS["ivlp"]
 
 def test_names_labels_classes_and_methods_are_chosen_as_tables_have_them():
     found = chosen(DEMO, ["zero_shot", CoOp, "CPT (pair mean)", CPT(), "dpc", IVLP(text_tokens=2)])
-    usual = methods(FULL)
+    usual = methods(WIDE)
     assert list(found) == [
         "Zero-shot",
         "CoOp",

@@ -9,11 +9,11 @@ import pytest
 
 from cptlab.lab import bench, figures
 from cptlab.lab.figures.collapse import MEASURES, SHOWN
-from cptlab.lab.study import costs, geometry, lineup, studies
+from cptlab.lab.study import costs, geometry, lineup
 from cptlab.lab.study.captions import captions
 from cptlab.lab.study.claims import CLAIMS, overview
 from cptlab.lab.study.outcomes import training_logs
-from cptlab.lab.study.profiles import SMOKE
+from cptlab.lab.study.profiles import FULL, PAPER, SMOKE
 
 
 def logs(methods, measures=tuple(MEASURES)):
@@ -142,7 +142,7 @@ def test_verdicts_are_counted_by_reading_and_by_agreement():
 def accuracies(methods):
     return pd.DataFrame(
         {"method": method, "tau": tau, "seed": seed, "dataset": dataset}
-        | dict.fromkeys(costs.STEPS, level + seed + extra)
+        | dict.fromkeys(costs.WORTH, level + seed + extra)
         for method, level in methods.items()
         for tau in (1.0, 0.06)
         for seed in ((1,) if method == "Zero-shot" else (1, 2, 3))
@@ -158,26 +158,21 @@ def test_accuracies_beside_costs_are_means_over_data_sets():
     assert costs.unmeasured(summary, ["Zero-shot"]).endswith("left out below: CoOp.")
 
 
-def test_other_steps_are_compared_with_what_takes_part():
-    changed = ["CoOp (published steps)"]
-    table = accuracies({"Zero-shot": 40, "CoOp": 50, "MaPLe": 52, changed[0]: 47})
-    gaps = costs.steps_gaps(table, changed)
-    assert set(gaps["method"]) == {"CoOp", changed[0]}
-    assert set(gaps["reference"]) == {"Zero-shot"}
-    changed.append("IVLP (50 epochs)")
-    table = accuracies({"CoOp": 50, "IVLP": 52, changed[0]: 47, changed[1]: 53})
-    gaps = costs.steps_gaps(table, changed)
-    assert list(gaps["reference"].unique()) == ["IVLP", "IVLP (50 epochs)"]
+def test_tuning_is_worth_what_a_method_gains_over_itself_as_published():
+    frame = accuracies(
+        {"CoOp": 50, "CoOp (as published)": 47, "MaPLe": 52, "IVLP (as published)": 1}
+    )
+    worth = costs.worth_of_tuning(frame)
+    assert set(worth["method"]) == {"CoOp"} and set(worth["metric"]) == set(costs.WORTH)
+    assert worth["mean"].tolist() == [3] * len(worth)
+    assert set(worth["family"]) == {len(worth)}
 
 
-def test_longer_runs_are_of_ivlp_and_cpt_if_they_take_part():
-    def labels(*methods):
-        return set(studies.other_steps(chosen(*methods)).values())
-
-    usual = set(studies.other_steps(SMOKE).values())
-    assert labels("coop", "ivlp") == {name for name in usual if name[:4] in ("CoOp", "IVLP")}
-    assert labels("coop") == {"CoOp (published steps)"}
-    assert labels("ivlp", "maple") == set()  # none takes more steps than published
+def test_methods_as_published_are_run_beside_tuned_ones_alone():
+    published = costs.as_published(FULL)
+    assert "CoOp (as published)" in published.values() and "CoOp" not in published.values()
+    assert {spec.tau for spec in published} == {0.06}
+    assert costs.as_published(SMOKE) == costs.as_published(PAPER) == {}
 
 
 def test_costs_are_drawn_for_methods_that_have_them():

@@ -38,7 +38,7 @@ def test_the_names_are_those_that_there_are():
         ("run --class-order", "p", ["permuted"]),
         ("figures", "01", ["01_similarity_matrices"]),
         ("figures --engine", "", ["loky", "slurm"]),
-        ("figures 00 --profile", "s", ["smoke", "study"]),
+        ("figures 00 --profile", "s", ["smoke"]),
         ("results pack --profile", "f", ["full"]),
         ("data fetch", "d", ["dtd"]),
         ("data subset", "act", ["activities"]),

@@ -10,7 +10,7 @@ import pytest
 from cptlab.lab.study import as_tuned, conclusions
 from cptlab.lab.study.as_tuned import Tuned
 from cptlab.lab.study.comparison import gaps
-from cptlab.lab.study.profiles import FULL, STUDY
+from cptlab.lab.study.profiles import DEMO, FULL
 from cptlab.methods import CPT, IVLP
 
 TOO_FAR = (
@@ -139,8 +139,8 @@ def tuned(monkeypatch):
 
 @pytest.mark.parametrize("spread", [0.05, 3.0])
 def test_all_sentences_of_a_study(tuned, spread):
-    assert conclusions.runs(FULL) == {}
-    study = conclusions.runs(STUDY)
+    assert conclusions.runs(DEMO) == {}
+    study = conclusions.runs(FULL)
     rng, results, rows = np.random.default_rng(int(spread)), {}, []
     levels = {name: rng.normal(0, 1) for name in dict.fromkeys(study.values())}
     for spec, name in study.items():
@@ -151,7 +151,7 @@ def test_all_sentences_of_a_study(tuned, spread):
         keys = ("dataset", "tau", "seed", "protocol")
         run = {key: getattr(spec, key) for key in keys} | {"method": name, "run_id": spec.run_id}
         rows.append(run | values | {"processor_seconds": rng.uniform(9, 11)})
-    text = conclusions.conclusions(STUDY, pd.DataFrame(rows), results)
+    text = conclusions.conclusions(FULL, pd.DataFrame(rows), results)
     lines = text.splitlines()
     assert all(line.startswith("- ") for line in lines)
     assert "6 data sets" in lines[0] and "5 seeds" in lines[0]

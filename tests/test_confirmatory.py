@@ -126,7 +126,7 @@ def test_first_is_ahead_of_all_and_takes_the_largest_p():
     assert row["estimate"] == min(gap.mean for gap in gaps)
     assert row["lower"] == pytest.approx(min(gap.lower for gap in gaps))
     assert row["p"] == pytest.approx(max(gap.p for gap in gaps))
-    assert "the best of 2 others" in row["estimand"]
+    assert "CoOp, the best of 2 others" in row["estimand"]
     assert row["verdict"] == "supported"
 
 

@@ -225,7 +225,7 @@ def test_what_is_measured_on_which_backbone(backbone, monkeypatch):
     finally:
         torch.set_num_threads(threads)
     (specs, clip, learned, subset, rounds), (published, tiny, noise, drawn, _) = asked
-    full = lineup.methods(cost.EVERY)
+    full = lineup.methods(FULL)
     assert specs == {k: FULL.spec("activities", m, 0.06, 1) for k, m in full.items()}
     assert (clip.name, learned.name, rounds, tiny) == ("EmojiCLIP", "activities", 2, backbone)
     assert len(subset.samples) < len(learned.class_names) * 16
@@ -255,8 +255,9 @@ def test_every_method_of_the_tables_has_stored_costs():
     assert "EmojiCLIP" in bench.measured_backbones()
     for name in bench.measured_backbones():
         costs = bench.stored_costs(name)
-        every = cost.EVERY if name == "EmojiCLIP" else FULL
-        assert list(costs["method"]) == list(lineup.methods(every))
+        every = lineup.methods(FULL)
+        assert list(costs["method"]) == [label for label in every if label in set(costs["method"])]
+        assert len(costs) == len(every) or name != "EmojiCLIP"
         assert costs["parameters_vit_b_16"].notna().all()
         reference = costs.set_index("method").loc["IVLP"]
         assert (reference.filter(like="ratio") == 1).all()

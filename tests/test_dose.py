@@ -16,7 +16,7 @@ from cptlab.lab.study import as_tuned, dose
 from cptlab.lab.study.as_tuned import Tuned
 from cptlab.lab.study.dose_message import GAINS, acting, drawn, message, messages, not_drawn
 from cptlab.lab.study.intervals import crossed
-from cptlab.lab.study.profiles import SMOKE, STUDY
+from cptlab.lab.study.profiles import FULL, SMOKE
 from cptlab.lab.study.settings import profile_with
 from cptlab.lab.study.studies import sensitivity
 from cptlab.methods import CPT, CoOp
@@ -207,7 +207,7 @@ def test_runs_of_a_profile(monkeypatch):
     assert beside == {"CPT (sum)"} and sensitivity(SMOKE).items() <= swept.items()
     chosen = profile_with("smoke", methods="CPT (pair mean)")
     assert dose.runs(chosen) == sensitivity(chosen)
-    found = dose.runs(STUDY)
+    found = dose.runs(FULL)
     results = {}
     for spec, name in found.items():
         details = {"run_id": spec.run_id, "clusters": [0, 0, 1, 1]}

@@ -6,7 +6,7 @@ from cptlab.lab.study import as_tuned, conclusions, families
 from cptlab.lab.study.as_tuned import Tuned
 from cptlab.lab.study.claims.estimands import CONFIRMATORY
 from cptlab.lab.study.lineup import prompt_tuning
-from cptlab.lab.study.profiles import FULL, STUDY
+from cptlab.lab.study.profiles import DEMO, FULL
 from cptlab.methods import CPT, IVLP
 
 
@@ -21,7 +21,7 @@ def table(monkeypatch):
 
 
 def test_methods_of_the_families(table):
-    tuned, printed = families.families(STUDY)
+    tuned, printed = families.families(FULL)
     assert (tuned.cpt, printed.cpt) == ("CPT (pair mean)", "CPT (sum)")
     assert (tuned.plain, printed.plain) == ("IVLP", "IVLP (as published)")
     assert (tuned.without_tetf, printed.without_tetf) == (
@@ -39,7 +39,7 @@ def test_methods_of_the_families(table):
 
 
 def test_prompt_tuning_is_to_learn_tokens(table):
-    found = set(prompt_tuning(STUDY))
+    found = set(prompt_tuning(FULL))
     assert {"CoOp", "CoCoOp", "MaPLe", "PromptSRC", "DeKg", "TCP", "KgCoOp", "IVLP"} <= found
     others = {"Zero-shot", "Linear probe", "CLAP", "Tip-Adapter", "Tip-Adapter-F", "CLIP-LoRA"}
     assert not found & (others | {"Candle", "Candle (knows new names)"})
@@ -47,10 +47,10 @@ def test_prompt_tuning_is_to_learn_tokens(table):
 
 def test_the_plan_has_all_runs_of_the_claims(table):
     by_label = {}
-    for spec, name in conclusions.runs(STUDY).items():
+    for spec, name in conclusions.runs(FULL).items():
         if spec.protocol == "base_to_new":
             by_label.setdefault((name, spec.tau), set()).add((spec.dataset, spec.seed))
-    for one in families.families(STUDY):
+    for one in families.families(FULL):
         for claim in CONFIRMATORY:
             for name in (one.cpt, *claim.others(one)):
                 assert len(by_label[name, 0.06]) >= 30
@@ -59,5 +59,5 @@ def test_the_plan_has_all_runs_of_the_claims(table):
 
 
 def test_other_profiles_have_no_planned_runs():
-    assert families.is_planned(STUDY) and not families.is_planned(FULL)
-    assert conclusions.runs(FULL) == {}
+    assert families.is_planned(FULL) and not families.is_planned(DEMO)
+    assert conclusions.runs(DEMO) == {}

@@ -3,10 +3,11 @@
 import re
 
 import pandas as pd
+import pytest
 from test_conclusions import NUMBERS, methods
 
 from cptlab.lab.study import conclusions, headlines
-from cptlab.lab.study.profiles import SMOKE, STUDY
+from cptlab.lab.study.profiles import FULL, SMOKE
 from cptlab.lab.workspace import CHECKOUT
 
 
@@ -26,7 +27,7 @@ def test_claims_stand_side_by_side_by_family():
         [
             "as tuned",
             "It is first",
-            "H, CPT (sum) - the best of 2 that were run of 3 others",
+            "H, CPT (sum) - DPC (MaPLe), the best of 2 that were run of 3 others",
             "contradicted",
             -4.0,
             -5.0,
@@ -45,10 +46,34 @@ def test_claims_stand_side_by_side_by_family():
     assert table[2:] == [
         "| It gains | H, CPT - IVLP | **undecided** +0.61 [0.17, 1.05] | not run yet |",
         "| It is first | H, CPT - the best other | **contradicted** -4.00 [-5.00, -3.00], "
-        "against 2 that were run of 3 others | not run yet |",
+        "against 2 that were run of 3 others (best: DPC (MaPLe)) | not run yet |",
         "| It is steady | spread | **supported** 0.50 [0.40, 0.62] | "
         "**contradicted** 1.50 [1.20, 1.90] |",
     ]
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "words"),
+    [
+        (
+            ("undecided", "contradicted"),
+            "is not shown to improve on plain prompts (H +0.60 [0.20, 1.00]) and is behind DeKg "
+            "(H -4.00 [-5.00, -3.00])",
+        ),
+        (
+            ("supported", "not run"),
+            "improves on plain prompts (H +0.60 [0.20, 1.00]) and is not yet compared with the "
+            "other prompt-tuning methods",
+        ),
+    ],
+)
+def test_two_claims_in_plain_words(verdicts, words):
+    rows = [
+        [1, "H, CPT (sum) - IVLP", verdicts[0], 0.6, 0.2, 1.0, "points"],
+        [5, "H, CPT (sum) - DeKg, the best of 3 others", verdicts[1], -4.0, -5.0, -3.0, "points"],
+    ]
+    columns = ["number", "estimand", "verdict", "estimate", "lower", "upper", "unit"]
+    assert headlines.in_words(pd.DataFrame(rows, columns=columns)) == words
 
 
 def test_what_is_separable_is_named_and_the_rest_counted():
@@ -81,14 +106,14 @@ def test_a_loss_is_told_with_what_is_separable():
 
 
 def test_headlines_are_those_of_the_figures_beside_them():
-    table = pd.read_csv(CHECKOUT / "figures/study/dose_others.csv", dtype={"point": str})
-    told = (CHECKOUT / "figures/study/headlines.md").read_text(encoding="utf-8")
+    table = pd.read_csv(CHECKOUT / "figures/dose_others.csv", dtype={"point": str})
+    told = (CHECKOUT / "figures/headlines.md").read_text(encoding="utf-8")
     for loss in ("TETF", "CC", "RS"):
         assert f"- {headlines.response(table, loss)}\n" in told
 
 
 def test_seeds_of_spreads_alone_are_in_no_other_finding():
     frame = methods({"Zero-shot": 0.0, "CPT (pair mean)": 1.0}, seeds=range(11, 21))
-    kept = conclusions.without_spread(STUDY, frame)
-    assert set(kept["seed"]) == set(STUDY.comparison.seeds) < set(STUDY.spread)
+    kept = conclusions.without_spread(FULL, frame)
+    assert set(kept["seed"]) == set(FULL.comparison.seeds) < set(FULL.spread)
     assert len(conclusions.without_spread(SMOKE, frame)) == len(frame)

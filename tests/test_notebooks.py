@@ -78,6 +78,7 @@ ELSEWHERE = [
     "collapse_by_imbalance",
     "collapse_by_imbalance_rivals",
     "claims_confirmatory",
+    "cost_tuning",
     "own_texts_map",
     "own_texts_similarity",
 ]

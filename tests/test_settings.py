@@ -111,7 +111,7 @@ def test_every_design_follows():
     changed = profile_with("full", datasets="food,travel", taus="0.1,0.5", seeds="4,7")
     for design in (changed.comparison, changed.details, changed.transfer):
         assert (design.datasets, design.taus) == (("food", "travel"), (0.5, 0.1))
-        assert [design.seeds_at(tau) for tau in design.taus] == [(4, 7), (4, 7)]
+        assert design.seeds == (4, 7)
     assert changed.few_shot.taus == (1.0,)  # no long tail there
     assert (changed.similarity_dataset, changed.curve_taus) == ("food", (0.1,))
     assert changed.name == "full,datasets=food+travel,taus=0.5+0.1,seeds=4+7"
@@ -123,7 +123,7 @@ def test_every_design_follows():
 @pytest.mark.parametrize("name", [n for n in STUDIES if n[:2] not in ("01", "05", "12")])
 def test_part_of_a_study_shares_its_runs(name):
     """Runs with the profile's own values are those of the profile, so that none is done twice."""
-    changed = profile_with("full", datasets="activities", taus="0.25,0.06", seeds="1,2")
+    changed = profile_with("full", datasets="activities", taus="0.06", seeds="11,12")
     assert STUDIES[name](changed).keys() <= STUDIES[name](FULL).keys()
 
 

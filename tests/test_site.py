@@ -131,7 +131,7 @@ def test_the_next_site_reads_what_has_changed(monkeypatch, tmp_path):
     (folders.notebooks / "12_claims.ipynb").unlink()
     build_site(SMOKE, folders)
     anew = {path.stem for path, time in trees.items() if path.stat().st_mtime_ns != time}
-    linked = {"figures", "claims_ledger"}  # to the notebook that is gone
+    linked = {"figures", "claims_ledger", "claims_confirmatory"}  # to the notebook that is gone
     assert {"04_ablation", "beside", "index"} <= anew
     assert anew <= {"04_ablation", "beside", "index", *linked}
     assert not (folders.site / "notebooks/12_claims.html").exists()
@@ -240,10 +240,9 @@ def test_figures_with_too_few_runs_are_counted_not_quoted(tmp_path):
 
 def test_a_stored_table_has_a_title_in_words_and_the_ledger_its_filter(site):
     pages = {path.stem: text_of(site, f"figures/{path.stem}") for path in site.glob("figures/*")}
-    assert (
-        "<title>Transfer to other data sets (paper, Table 3) (table)" in pages["tab3_cross_dataset"]
-    )
-    assert "cptlab-ledger" in pages["claims_ledger"] and "0 not run." in pages["claims_ledger"]
+    title = "<title>The paper's claims: which of them hold here (table)"
+    assert title in pages["claims_confirmatory"].replace("&#39;", "'").replace("’", "'")
+    assert "cptlab-ledger" in pages["claims_ledger"] and " not run." in pages["claims_ledger"]
 
 
 def test_what_a_document_links_to_comes_along_or_is_text(tmp_path):

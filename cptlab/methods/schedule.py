@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from cptlab.checks import check_values
@@ -64,7 +64,7 @@ def scaled(own: Schedule, to: Schedule) -> Schedule:
 
     Epochs (rounded up, and at least one after the warm-up) and rate change by the same factors as
     CPT's; the batch size is that of `to`, so that methods of other published batch sizes keep their
-    proportion of images seen, not of steps (`in_published_steps`). A schedule that counts steps
+    proportion of images seen, not of steps. A schedule that counts steps
     keeps its proportion of steps. A weight decay that differs from
     CPT's published one stays the method's own, as the optimiser does.
     """
@@ -84,18 +84,3 @@ def scaled(own: Schedule, to: Schedule) -> Schedule:
         annealing=own.annealing,
         steps_per_shot=math.ceil(steps),
     )
-
-
-def in_published_steps(own: Schedule, to: Schedule) -> Schedule:
-    """`scaled`, with no more steps beside CPT's than were published.
-
-    A method of larger published batches takes more steps in the same epochs here: DeKg, with 100
-    epochs at 32 images to CPT's 12 at 4, took 1.04 times CPT's steps and takes 8.3 times as many
-    when `scaled`. It then gets epochs for the published proportion of steps (rounded, at least 2);
-    others stay as they are.
-    """
-    long = scaled(own, to)
-    if own.batch_size <= PUBLISHED.batch_size or own.steps_per_shot:
-        return long
-    steps = (own.epochs / own.batch_size) / (PUBLISHED.epochs / PUBLISHED.batch_size)
-    return replace(long, epochs=max(2, round(to.epochs * steps)))

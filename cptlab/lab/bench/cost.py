@@ -33,8 +33,6 @@ BATCH, TESTED = 4, 16
 ACCURACIES = ("H", "tail")
 FIGURE = ("training a run (s)", "trained parameters on ViT-B/16")
 """Costs that accuracies are drawn against."""
-EVERY = dataclasses.replace(FULL, baselines=None)
-"""The profile full with all methods, whether or not they are in its study."""
 
 
 def costs(
@@ -62,7 +60,7 @@ def costs(
             )
         specs = {
             label: FULL.spec("activities", method, tau=0.06, seed=1)
-            for label, method in lineup.methods(EVERY).items()
+            for label, method in lineup.methods(FULL).items()
         }
         spec = specs[REFERENCE]
         torch.set_num_threads(spec.threads)
@@ -142,7 +140,7 @@ def _steps_like(first: Method, measured: Iterable[str], second: str) -> str:
 
     Without one, that of the second stage, which learns the same from other batches.
     """
-    named = lineup.methods(EVERY)
+    named = lineup.methods(FULL)
     for label in (label for label in measured if label in named):
         method = named[label]
         if method.first_stage() is None and _learns(method) == _learns(first):

@@ -14,7 +14,7 @@ from cptlab import methods
 from cptlab.lab import workspace
 
 METHODS = tuple(methods.METHODS)
-PROFILES = ("smoke", "demo", "full", "study", "paper")
+PROFILES = ("smoke", "demo", "full", "paper")
 EMBEDDED = ("activities", "animals", "food", "objects", "smileys", "travel")
 PAPER = (
     "imagenet",

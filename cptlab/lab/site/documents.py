@@ -19,7 +19,7 @@ from cptlab.lab.workspace import CARRIED, NOTEBOOKS
 GUIDES = ("own-data", "own-questions", "trained-prompts", "own-method", "own-backbone")
 GUIDES += ("notebooks", "cluster", "paper-scale", "images")
 """Documents that say how to do something, in the order of the navigation."""
-BACKGROUND = ("study-2026-11-26", "plan", "intervals", "methods", "reading", "embedded-world")
+BACKGROUND = ("study", "plan", "intervals", "methods", "reading", "embedded-world")
 BACKGROUND += ("speed", "code", "log")
 LEDGER = "claims_ledger"
 LINK = re.compile(r"(!?)\[([^\]]*)\]\((?!\w+:|#)([^)\s]+)\)")

@@ -1,6 +1,6 @@
 """What tuning chose for each method: rate, epochs and hyper-parameters, from a table as data.
 
-`tuned.csv` is what `cptlab tune --profile study` writes, for EmojiCLIP (docs/plan.md has the rule).
+`tuned.csv` is what `cptlab tune --profile full` writes, for EmojiCLIP (docs/plan.md has the rule).
 """
 
 from __future__ import annotations

@@ -32,6 +32,8 @@ from cptlab.lab.study.summary import LEVEL, text_of
 CELLS = Cells()
 SECONDS = "processor_seconds"
 NO_VERDICT = "no verdict, as runs are missing"
+CLAIMED = "judged as claims 1, 3 and 4"
+"""CPT beside plain prompts: a planned comparison has one verdict, that of its claim."""
 METRICS = {"H": "H", "new": "Accuracy on new classes", "tail": "Tail accuracy"}
 MEASURES = {
     "effective_rank": "Effective rank of the class texts' cosines, in dimensions",
@@ -130,8 +132,8 @@ def against(main: pd.DataFrame, cells: Cells = CELLS) -> list[str]:
 def sides(
     main: pd.DataFrame, cells: Cells = CELLS
 ) -> dict[tuple[str, str], dict[str, pd.DataFrame]]:
-    """Reference and metric -> the differences to it that are above, below, not separable, or
-    without a verdict, the largest first.
+    """Reference and metric -> the differences to it that are above, below, not separable, judged
+    as claims, or without a verdict, the largest first.
     """
     planned = len(cells.datasets) * len(cells.seeds)
     lacking = planned - main.groupby("method").size()
@@ -140,11 +142,13 @@ def sides(
     for (reference, metric), rows in groups:  # ty: ignore[not-iterable] a tuple, as in summarise
         rows = rows[rows["n"] > 0].sort_values("mean", ascending=False)
         left_out = rows["method"].map(lacking) > MOST_MISSING
+        claimed = rows["method"].eq(label(CPT, BOTH[1])) & (reference == PLAIN) & ~left_out
         holds = (rows["adjusted"] <= LEVEL) & ((rows["lower"] > 0) | (rows["upper"] < 0))
         found[str(reference), str(metric)] = {
-            "above": rows[holds & (rows["mean"] > 0) & ~left_out],
-            "below": rows[holds & (rows["mean"] < 0) & ~left_out],
-            "not separable": rows[~holds & ~left_out],
+            "above": rows[holds & (rows["mean"] > 0) & ~left_out & ~claimed],
+            "below": rows[holds & (rows["mean"] < 0) & ~left_out & ~claimed],
+            "not separable": rows[~holds & ~left_out & ~claimed],
+            CLAIMED: rows[claimed],
             NO_VERDICT: rows[left_out],
         }
     return found

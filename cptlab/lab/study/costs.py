@@ -1,20 +1,21 @@
-"""Accuracy beside the cost of methods, and with other numbers of steps."""
+"""Accuracy beside the cost of methods, and what their tuning is worth."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import pandas as pd
 
-from cptlab.lab.study import comparison
-from cptlab.lab.study.claims.variants import PLAIN, ZERO_SHOT
-from cptlab.lab.study.paired import paired, taking_part
-from cptlab.lab.study.summary import corrected, summarise, text_of
-from cptlab.lab.study.tables import for_every_seed
+from cptlab.lab.study import comparison, planned
+from cptlab.lab.study.claims.variants import ZERO_SHOT
+from cptlab.lab.study.planned import AS_PUBLISHED
+from cptlab.lab.study.profile import Profile
+from cptlab.lab.study.studies import Study, base_to_new
+from cptlab.lab.study.summary import compared, corrected, summarise, text_of
+from cptlab.lab.study.tables import differences
 
 METRICS = ["H", "tail"]
-STEPS = ["H", "base", "new", "tail"]
-MAIN = "CPT (pair mean)"
+WORTH = ["H", "base", "new", "tail"]
 
 
 def accuracies(table: pd.DataFrame, tau: float) -> pd.DataFrame:
@@ -41,16 +42,32 @@ def unmeasured(accuracies: pd.DataFrame, measured: Iterable[str]) -> str:
     return f"Not measured, and left out below: {', '.join(lacking)}." if lacking else ""
 
 
-def steps_gaps(table: pd.DataFrame, changed: Sequence[str]) -> pd.DataFrame:
-    """Runs with other numbers of steps, and the usual ones, against what takes part (`paired`), a
-    family for each.
+def as_published(profile: Profile) -> Study:
+    """The methods with their published schedules and hyper-parameters, where these were tuned.
 
-    Args:
-        table: all of these runs.
-        changed: labels of those with other steps, such as "CoOp (published steps)".
+    Empty for a profile that takes all methods as published.
     """
-    shown = [*changed, *(name.rpartition(" (")[0] for name in changed)]
-    longer = [name for name in changed if name.startswith(PLAIN)]
-    references = taking_part(table["method"], (PLAIN, *longer, ZERO_SHOT, MAIN))
-    gaps = paired(for_every_seed(table, ZERO_SHOT), STEPS, references)
-    return corrected(gaps[gaps["method"].isin(shown)].sort_values("method", kind="stable"))
+    published = planned.published(profile).items()
+    return {spec: name for spec, name in published if name.endswith(AS_PUBLISHED)}
+
+
+def runs(profile: Profile) -> Study:
+    """All of notebook 15: accuracy beside cost, and methods as published."""
+    return base_to_new(profile) | as_published(profile)
+
+
+def worth_of_tuning(table: pd.DataFrame) -> pd.DataFrame:
+    """Each method as tuned minus itself as published, run by run: one family of `WORTH`.
+
+    table: the runs of `runs`. Returns `summary.corrected` with "reference" and "panel", as
+    `cptlab.lab.figures.forest_panels` draws it.
+    """
+    labels = set(table["method"])
+    pairs = [(name.removesuffix(AS_PUBLISHED), name) for name in sorted(labels)]
+    gaps = [
+        differences(table[table["method"].isin(pair)], pair[1], WORTH)
+        for pair in pairs
+        if pair[0] != pair[1] and pair[0] in labels
+    ]
+    worth = corrected(compared(pd.concat(gaps, ignore_index=True), WORTH))
+    return worth.assign(reference="the same as published", panel=worth["metric"])

@@ -12,7 +12,7 @@ from cptlab.lab.study.lineup import BOTH, prompt_tuning
 from cptlab.lab.study.planned import AS_PUBLISHED
 from cptlab.lab.study.profile import Profile
 
-PLANNED = "study"
+PLANNED = "full"
 """The profile whose claims were declared before its runs."""
 NOT_PLANNED = (
     f"The eight claims of docs/plan.md are about the profile {PLANNED!r}. Nothing was planned "

@@ -29,7 +29,7 @@ from cptlab.lab.study.dose_message import message
 from cptlab.lab.study.profile import Profile
 from cptlab.lab.study.summary import LEVEL
 
-READING, OTHERS = re.compile(r" \((pair mean|sum)\)"), re.compile(r"the best of (.*)")
+READING, OTHERS = re.compile(r" \((pair mean|sum)\)"), re.compile(r" - (?:(.*), )?the best of (.*)")
 TOLD = "H", "tail"
 """Metrics of the comparisons with zero-shot that are told."""
 
@@ -47,11 +47,39 @@ def headlines(
         *against(main_runs(profile, table)),
     ]
     claims = confirmatory(table, families.families(profile))
-    verdicts = "; ".join(
-        f"CPT {name}: {counted(rows)}" for name, rows in claims.groupby("family", sort=False)
+    verdicts = "".join(
+        f"- **CPT {name} {in_words(rows)}**: {counted(rows)}.\n"
+        for name, rows in claims.groupby("family", sort=False)
     )
     listed = "".join(f"- {text}\n" for text in told)
-    return f"**{verdicts}.**\n\n{claims_table(claims)}\n{listed}"
+    return f"{verdicts}\n{claims_table(claims)}\n{listed}"
+
+
+def in_words(claims: pd.DataFrame) -> str:
+    """Claims 1 and 5 of one family in plain words: CPT beside plain prompts, and beside the rest.
+
+    claims: what `confirmatory` returns, of one family.
+    """
+    plain, first = (claims[claims["number"] == number].iloc[0] for number in (1, 5))
+    of_plain = {
+        "supported": "improves on plain prompts",
+        "contradicted": "is worse than plain prompts",
+        "undecided": "is not shown to improve on plain prompts",
+        "not run": "is not yet compared with plain prompts",
+    }[plain["verdict"]]
+    best = OTHERS.search(first["estimand"])
+    name = best[1] if best and best[1] else "the best other"
+    of_others = {
+        "supported": "is ahead of every other prompt-tuning method",
+        "contradicted": f"is behind {name}",
+        "undecided": "is not shown to be ahead of every other prompt-tuning method",
+        "not run": "is not yet compared with the other prompt-tuning methods",
+    }[first["verdict"]]
+    return f"{of_plain}{_estimate(plain)} and {of_others}{_estimate(first)}"
+
+
+def _estimate(row: pd.Series) -> str:
+    return "" if row["verdict"] == "not run" else f" (H {estimate_text(row)})"
 
 
 def response(table: pd.DataFrame, loss: str) -> str:
@@ -80,7 +108,7 @@ def claims_table(claims: pd.DataFrame) -> str:
         cells = [_verdict(rows[rows["family"] == name].iloc[0]) for name in names]
         # the same for all families: the reading, and how many others there are, are in the cells
         measured = READING.sub("", rows["estimand"].iloc[0])
-        lines.append([str(claim), OTHERS.sub("the best other", measured), *cells])
+        lines.append([str(claim), OTHERS.sub(" - the best other", measured), *cells])
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
@@ -88,7 +116,8 @@ def _verdict(row: pd.Series) -> str:
     if row["verdict"] == "not run":
         return "not run yet"
     several = OTHERS.search(row["estimand"])
-    others = f", against {several[1]}" if several else ""
+    best = f" (best: {several[1]})" if several and several[1] else ""
+    others = f", against {several[2]}{best}" if several else ""
     return f"**{row['verdict']}** {estimate_text(row)}{others}"
 
 

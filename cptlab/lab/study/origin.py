@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 from pandas.io.formats.style import Styler
 
+from cptlab.checks import counted
 from cptlab.lab.runs.inputs import content_once
 from cptlab.lab.runs.provenance import PACKAGES
 from cptlab.lab.runs.results import Result, load_result, table
@@ -128,10 +129,7 @@ def _versions(results: Sequence[Result]) -> dict[str, str]:
 
 def _design(design: Design) -> str:
     taus = ", ".join(f"{tau:g}" for tau in design.taus)
-    fewer = design.seeds_at_larger_tau
-    larger = f" ({len(fewer)} at all but the smallest τ)" if fewer is not None else ""
-    number = f"{len(design.seeds)} seed{'s' if len(design.seeds) > 1 else ''}{larger}"
-    return f"{', '.join(design.datasets)}; τ = {taus}; {number}"
+    return f"{', '.join(design.datasets)}; τ = {taus}; {counted(len(design.seeds), 'seed')}"
 
 
 def _facts(facts: Mapping[str, Any]) -> Styler:

@@ -57,28 +57,7 @@ DEMO = Profile(
     class_order="permuted",
 )
 FULL = Profile(
-    "full",
-    comparison=Design(tuple(CATEGORIES), TAUS, (1, 2, 3, 4, 5), seeds_at_larger_tau=(1, 2, 3)),
-    details=Design(("activities",), TAUS, (1, 2, 3)),
-    transfer=Design(("activities",), TAUS, (1, 2, 3)),
-    few_shot=Design(("activities",), (1.0,), (1, 2, 3)),
-    # those whose runs are in figures/full.tar.xz
-    baselines=(
-        "CoOp",
-        "CoCoOp",
-        "IVLP",
-        "MaPLe",
-        "PromptSRC",
-        "CoPrompt (templates)",
-        "NPT-style",
-        "DeKg",
-        "DPC (CoOp)",
-        "DPC (MaPLe)",
-    ),
-    similarity_dataset="travel",
-)
-STUDY = Profile(
-    "study",  # docs/plan.md
+    "full",  # docs/plan.md
     comparison=Design(tuple(CATEGORIES), TAUS, (11, 12, 13, 14, 15)),
     details=Design(tuple(CATEGORIES), (0.06,), (11, 12, 13, 14, 15)),
     transfer=Design(("activities", "food"), (0.06,), (11, 12, 13)),
@@ -107,7 +86,7 @@ PAPER = Profile(
     device="cuda",
     precision="bf16",
 )
-PROFILES = {profile.name: profile for profile in (SMOKE, DEMO, FULL, STUDY, PAPER)}
+PROFILES = {profile.name: profile for profile in (SMOKE, DEMO, FULL, PAPER)}
 
 
 ALSO = "also"

@@ -16,10 +16,9 @@ from cptlab.lab.study.claims.variants import (
     label,
 )
 from cptlab.lab.study.design import Design
-from cptlab.lab.study.lineup import BOTH, SIMILARITY, STABILITY, compared, instead, learned, methods
+from cptlab.lab.study.lineup import BOTH, SIMILARITY, STABILITY, instead, learned, methods
 from cptlab.lab.study.profile import Profile
 from cptlab.lab.study.varied import CLASSICS
-from cptlab.methods.schedule import in_published_steps
 from cptlab.training.spec import RunSpec
 
 Study = dict[RunSpec, str]
@@ -55,7 +54,7 @@ def grid(
                 curve = name in shown and (protocol, dataset, tau) in curves
                 curve |= dataset == followed and name != ZERO_SHOT
                 curve &= name not in profile.costly
-                seeds = part.seeds[:1] if one else part.seeds_at(tau)
+                seeds = part.seeds[:1] if one else part.seeds
                 for seed in seeds:
                     study[profile.spec(dataset, method, tau, seed, protocol, curve)] = name
     return study
@@ -98,42 +97,6 @@ def geometry(profile: Profile) -> Study:
     design = profile.comparison.at(*profile.curve_taus).on(profile.followed_dataset)
     methods = instead(profile, learned(profile))
     return grid(profile, design, methods, followed=profile.followed_dataset)
-
-
-def other_steps(profile: Profile) -> Study:
-    """Table 2 again, with published steps for methods that take more here (`in_published_steps`).
-
-    And the reverse, at the smallest tau with three seeds: IVLP and CPT with as many epochs as the
-    longest of these methods, if they take part. Empty where no method takes more steps than
-    published.
-    """
-    main, to = profile.comparison, profile.schedule
-    if to is None:
-        return {}
-    short, most = {}, to.epochs
-    for spec, name in base_to_new(profile).items():
-        schedule = in_published_steps(spec.method.schedule(), to)
-        if schedule != spec.schedule:
-            most = max(most, spec.schedule.epochs)
-            short[changed(spec, schedule=schedule)] = f"{name} (published steps)"
-    if not short:
-        return {}
-    both, taking_part = (PLAIN, CPT), compared(profile)
-    if profile.methods:
-        both = tuple(variant for variant in both if label(variant, BOTH[1]) in taking_part)
-    usual = grid(profile, main.at(main.smallest_tau).first_seeds(3), both, BOTH[1:])
-    longer = {
-        changed(spec, schedule=dataclasses.replace(spec.schedule, epochs=most)): (
-            f"{name} ({most} epochs)"
-        )
-        for spec, name in usual.items()
-    }
-    return short | longer
-
-
-def cost(profile: Profile) -> Study:
-    """All of notebook 15: accuracy beside cost, and with other numbers of steps."""
-    return base_to_new(profile) | other_steps(profile)
 
 
 def similarity(profile: Profile) -> Study:

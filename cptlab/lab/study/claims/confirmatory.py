@@ -32,7 +32,7 @@ class Found:
     """An estimate with bounds and two-sided p value (NaN with fewer than five cells).
 
     counts: of cells, data sets and seeds. left_out: what could not be compared, and why. others:
-    how many methods CPT was compared with.
+    how many methods CPT was compared with. best: the one of several that is highest.
     """
 
     value: float = np.nan
@@ -41,6 +41,7 @@ class Found:
     counts: tuple[int, int, int] = (0, 0, 0)
     left_out: str = ""
     others: int = 1
+    best: str = ""
 
 
 def confirmatory(
@@ -92,7 +93,7 @@ def _family(frame: pd.DataFrame, family: Family, cells: Cells) -> pd.DataFrame:
                 "number": number,
                 "claim": claim.name,
                 "source": claim.source,
-                "estimand": claim.estimand(family, one.others),
+                "estimand": claim.estimand(family, one.others, one.best),
                 "rule": f"{claim.direction} {claim.threshold:g}",
                 "estimate": one.value,
                 **dict(zip(("lower", "upper"), one.bounds, strict=True)),
@@ -166,7 +167,7 @@ def _first(
     largest (intersection-union test, no correction). Not to be first, one is enough who is ahead:
     the upper bound and the p value on that side are corrected for their number (Bonferroni).
     """
-    gaps, lacking, counts = [], [], []
+    names, gaps, lacking, counts = [], [], [], []
     for other in others:
         terms = [(cpt, TAU), (other, TAU)]
         try:
@@ -174,6 +175,7 @@ def _first(
         except MissingRuns as missing:
             lacking.append(str(missing))
             continue
+        names.append(other)
         gaps.append(runs.interval(_gap, *runs.cells))
         counts.append(_counts(runs))
     if not gaps:
@@ -182,13 +184,15 @@ def _first(
     p = np.array([gap.p / 2 if gap.mean > 0 else 1 - gap.p / 2 for gap in gaps])
     p_first, p_behind = p.max(), np.min(1 - p) * len(p)
     lowers, uppers = [gap.bounds()[0] for gap in gaps], [gap.bounds(len(gaps))[1] for gap in gaps]
+    means = [gap.mean for gap in gaps]
     return Found(
-        min(gap.mean for gap in gaps),
+        min(means),
         (float(np.min(lowers)), float(np.min(uppers))),
         float(np.minimum(1.0, 2 * np.minimum(p_first, p_behind))),
         max(counts),
         " ".join(lacking),
         len(gaps),
+        names[int(np.argmin(means))],
     )
 
 

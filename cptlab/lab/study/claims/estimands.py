@@ -66,11 +66,15 @@ class Planned:
         control = getattr(family, self.control)
         return (control,) if isinstance(control, str) else control
 
-    def estimand(self, family: Family, compared: int | None = None) -> str:
-        """What is estimated, in words. compared: how many others have runs, of several."""
+    def estimand(self, family: Family, compared: int | None = None, best: str = "") -> str:
+        """What is estimated, in words.
+
+        compared: how many others have runs, of several. best: the highest of them, if it is known.
+        """
         names = self.others(family)
         run = "" if compared in (None, len(names)) else f"{compared} that were run of "
-        other = names[0] if len(names) == 1 else f"the best of {run}{len(names)} others"
+        known = f"{best}, " if best else ""
+        other = names[0] if len(names) == 1 else f"{known}the best of {run}{len(names)} others"
         if self.kind == "spread":
             return f"standard deviation of {self.quantity} over seeds, {family.cpt} / {other}"
         text = f"{self.quantity}, {family.cpt} - {other}"
