@@ -24,6 +24,12 @@ def test_methods_that_are_separable_are_named_with_their_differences():
     assert message.beside(few) == f"{told}; 1 with too few runs"
 
 
+def test_a_planned_comparison_is_left_to_its_claim():
+    rows = gaps(("CPT", 2.0, 0.01), ("CoOp", 1.0, 0.01)).assign(planned=[True, False])
+    assert message.holds(rows).tolist() == [False, True]
+    assert message.beside(rows) == "higher CoOp (+1.0); none lower; CPT is judged as a claim"
+
+
 def test_of_many_methods_the_furthest_and_the_number_of_the_others():
     up = gaps(*((f"m{i}", float(i), 0.0) for i in range(1, 6)))
     assert message.beside(up) == "higher m5 (+5.0) and 4 more; none lower"

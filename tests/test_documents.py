@@ -148,7 +148,7 @@ def user(tmp_path, monkeypatch, finished):
     for place in (batch, site):  # there is nothing to make pages of; `test_site.py` does
         monkeypatch.setattr(place, "build_site", lambda *_: [])
     (tmp_path / "figures").mkdir()
-    for file in ("study.tar.xz", "figures/study.tar.xz", "figures/full.tar.xz"):
+    for file in ("study.tar.xz", "figures/full.tar.xz"):
         archive.pack([load_result(RUNS, next(iter(some)))], tmp_path / file)
     shutil.copytree(finished, tmp_path / "out/runs", dirs_exist_ok=True)
     shutil.copytree(RUNS, tmp_path / "shared/runs")

@@ -1,5 +1,6 @@
 """Which methods and runs the confirmatory claims of the plan compare."""
 
+import pandas as pd
 import pytest
 
 from cptlab.lab.study import as_tuned, conclusions, families
@@ -56,6 +57,16 @@ def test_the_plan_has_all_runs_of_the_claims(table):
                 assert len(by_label[name, 0.06]) >= 30
         assert len(by_label[one.global_etf, 0.06]) == len(by_label[one.cpt, 0.06]) == 60
         assert len(by_label[one.cpt, 1.0]) == len(by_label[one.plain, 1.0]) == 30
+
+
+def test_comparisons_of_claims_are_marked_in_the_study_alone():
+    methods = ["CPT (pair mean)", "CPT (pair mean)", "CoOp", "CPT (pair mean)"]
+    gaps = pd.DataFrame(
+        {"method": methods, "reference": ["IVLP", "Zero-shot", "IVLP", "IVLP"], "tau": 0.06}
+    ).assign(metric=["new", "new", "new", "base"])
+    marked = families.with_planned(FULL, gaps)
+    assert marked["planned"].tolist() == [True, False, False, False]
+    assert families.with_planned(DEMO, gaps) is gaps
 
 
 def test_other_profiles_have_no_planned_runs():

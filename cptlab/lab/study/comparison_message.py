@@ -17,8 +17,15 @@ MOST = 3
 
 
 def holds(table: pd.DataFrame) -> pd.Series:
-    """Which differences are separable from zero; none of those without an interval."""
-    return table["adjusted"].astype(float) <= LEVEL
+    """Which differences are separable from zero; none of those without an interval, and none that
+    were planned: their verdict is that of a claim.
+    """
+    return (table["adjusted"].astype(float) <= LEVEL) & ~_planned(table)
+
+
+def _planned(table: pd.DataFrame) -> pd.Series:
+    none = pd.Series(False, index=table.index)
+    return table["planned"].astype(bool) if "planned" in table else none
 
 
 def beside(rows: pd.DataFrame) -> str:
@@ -26,6 +33,7 @@ def beside(rows: pd.DataFrame) -> str:
 
     rows: one for each method, with "method", "mean" (a difference) and "adjusted".
     """
+    rows, claimed = rows[~_planned(rows)], rows.loc[_planned(rows), "method"]
     few, (up, down) = int(rows["adjusted"].isna().sum()), _sides(rows)
     neither = len(rows) - few - len(up) - len(down)
     if few == len(rows):
@@ -41,7 +49,8 @@ def beside(rows: pd.DataFrame) -> str:
             if len(own) or len(rows) > 1
         ]
         told += [f"{neither} not separable"] * bool(neither)
-    return "; ".join(told + [f"{few} with too few runs"] * bool(few))
+    told += [f"{few} with too few runs"] * bool(few)
+    return "; ".join([*told, *(f"{name} is judged as a claim" for name in claimed)])
 
 
 def against(gaps: pd.DataFrame, metric: str, quantity: str) -> str:

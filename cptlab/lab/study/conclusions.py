@@ -20,13 +20,13 @@ from cptlab.lab.study.claims.confirmatory import confirmatory
 from cptlab.lab.study.claims.estimands import MOST_MISSING, Cells
 from cptlab.lab.study.claims.told import counted, sentence
 from cptlab.lab.study.claims.variants import CPT, LOSSES, PLAIN, label
-from cptlab.lab.study.comparison import gaps
+from cptlab.lab.study.comparison import SHOWN, gaps
 from cptlab.lab.study.dose_message import GAINS, SUM, WITHOUT, message
 from cptlab.lab.study.intervals import crossed
 from cptlab.lab.study.lineup import BOTH
 from cptlab.lab.study.paired import file_part
 from cptlab.lab.study.profile import Profile
-from cptlab.lab.study.studies import Study
+from cptlab.lab.study.studies import Study, base_to_new
 from cptlab.lab.study.summary import LEVEL, text_of
 
 CELLS = Cells()
@@ -63,7 +63,7 @@ def conclusions(
     sentences = [
         scope(main),
         *confirmed(confirmatory(table, families.families(profile))),
-        *against(main),
+        *against(compared_runs(profile, table)),
         *responses(dose.responses(doses), dose.levels(doses)),
         *cost(main),
     ]
@@ -79,8 +79,12 @@ def without_spread(profile: Profile, table: pd.DataFrame) -> pd.DataFrame:
 def main_runs(profile: Profile, table: pd.DataFrame) -> pd.DataFrame:
     """The methods of the tables at the smallest imbalance ratio, with the seeds of the plan."""
     study = planned.main(profile)
-    smallest = table["tau"].eq(profile.comparison.smallest_tau)
-    return table[smallest & table["run_id"].isin({spec.run_id for spec in study})]
+    return table[table["run_id"].isin({spec.run_id for spec in study})]
+
+
+def compared_runs(profile: Profile, table: pd.DataFrame) -> pd.DataFrame:
+    """The runs of the main table at every imbalance ratio, one family of comparisons."""
+    return table[table["run_id"].isin({spec.run_id for spec in base_to_new(profile)})]
 
 
 def scope(main: pd.DataFrame) -> str:
@@ -106,14 +110,14 @@ def confirmed(table: pd.DataFrame) -> list[str]:
     return found
 
 
-def against(main: pd.DataFrame, cells: Cells = CELLS) -> list[str]:
+def against(runs: pd.DataFrame, cells: Cells = CELLS) -> list[str]:
     """Which methods are above and below a reference, and which are not separable from it.
 
     Methods that lack more cells than the plan allows have no verdict; one that lacks a cell is
     compared, and named, with the seeds that it has on all data sets.
     """
     found = []
-    for (reference, metric), by_side in sides(main, cells).items():
+    for (reference, metric), by_side in sides(runs, cells).items():
         parts = []
         for side, rows in by_side.items():
             told = (difference(row, len(cells.seeds)) for row in rows.itertuples())
@@ -130,15 +134,20 @@ def against(main: pd.DataFrame, cells: Cells = CELLS) -> list[str]:
 
 
 def sides(
-    main: pd.DataFrame, cells: Cells = CELLS
+    runs: pd.DataFrame, cells: Cells = CELLS
 ) -> dict[tuple[str, str], dict[str, pd.DataFrame]]:
-    """Reference and metric -> the differences to it that are above, below, not separable, judged
-    as claims, or without a verdict, the largest first.
+    """Reference and metric -> the differences to it at the smallest imbalance ratio that are above,
+    below, not separable, judged as claims, or without a verdict, the largest first.
+
+    runs: at all ratios (`compared_runs`), as the correction is that of the whole table.
     """
     planned = len(cells.datasets) * len(cells.seeds)
-    lacking = planned - main.groupby("method").size()
+    smallest = runs["tau"].min()
+    lacking = planned - runs[runs["tau"] == smallest].groupby("method").size()
+    table = gaps(runs, [metric for metric in SHOWN if metric in runs])
+    shown = table[(table["tau"] == smallest) & table["metric"].isin(METRICS)]
     found = {}
-    groups = gaps(main, list(METRICS)).groupby(["reference", "metric"], sort=False)
+    groups = shown.groupby(["reference", "metric"], sort=False)
     for (reference, metric), rows in groups:  # ty: ignore[not-iterable] a tuple, as in summarise
         rows = rows[rows["n"] > 0].sort_values("mean", ascending=False)
         left_out = rows["method"].map(lacking) > MOST_MISSING

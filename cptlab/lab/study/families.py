@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+import pandas as pd
+
 from cptlab.lab.study import planned
 from cptlab.lab.study.claims import Reading
-from cptlab.lab.study.claims.estimands import Family
+from cptlab.lab.study.claims.estimands import CONFIRMATORY, Family
 from cptlab.lab.study.claims.variants import CPT, GLOBAL_ETF, PLAIN, WITHOUT_TETF, label
 from cptlab.lab.study.lineup import BOTH, prompt_tuning
 from cptlab.lab.study.planned import AS_PUBLISHED
@@ -23,6 +25,19 @@ NOT_PLANNED = (
 def is_planned(profile: Profile) -> bool:
     """Whether this profile's claims were declared before its runs; all of others is exploratory."""
     return profile.name == PLANNED
+
+
+def with_planned(profile: Profile, gaps: pd.DataFrame) -> pd.DataFrame:
+    """Differences with the column "planned", true for those whose verdict is that of a claim.
+
+    gaps: of `cptlab.lab.study.comparison.gaps`. Without the column for other profiles.
+    """
+    if not is_planned(profile):
+        return gaps
+    tuned, _ = families(profile)
+    claimed = (gaps["method"] == tuned.cpt) & (gaps["reference"] == tuned.plain)
+    claimed &= gaps["metric"].isin(claim.quantity for claim in CONFIRMATORY)
+    return gaps.assign(planned=claimed & (gaps["tau"] == gaps["tau"].min()))
 
 
 def families(profile: Profile) -> tuple[Family, Family]:

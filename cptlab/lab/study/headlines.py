@@ -19,9 +19,9 @@ from cptlab.lab.study.claims.variants import LOSSES, ZERO_SHOT
 from cptlab.lab.study.conclusions import (
     METRICS,
     NO_VERDICT,
+    compared_runs,
     difference,
     interval_text,
-    main_runs,
     sides,
     without_spread,
 )
@@ -44,7 +44,7 @@ def headlines(
     responses = dose.responses(dose.doses(without_spread(profile, table), results))
     told = [
         *(response(responses, loss) for loss in LOSSES.values()),
-        *against(main_runs(profile, table)),
+        *against(compared_runs(profile, table)),
     ]
     claims = confirmatory(table, families.families(profile))
     verdicts = "".join(
@@ -121,9 +121,9 @@ def _verdict(row: pd.Series) -> str:
     return f"**{row['verdict']}** {estimate_text(row)}{others}"
 
 
-def against(main: pd.DataFrame) -> Iterator[str]:
+def against(runs: pd.DataFrame) -> Iterator[str]:
     """Which methods are separably above and below zero-shot; of the others the number."""
-    found = sides(main)
+    found = sides(runs)
     for metric in TOLD:
         by_side = found.get((ZERO_SHOT, metric), {})
         parts = []
