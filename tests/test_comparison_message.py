@@ -27,7 +27,7 @@ def test_methods_that_are_separable_are_named_with_their_differences():
 def test_a_planned_comparison_is_left_to_its_claim():
     rows = gaps(("CPT", 2.0, 0.01), ("CoOp", 1.0, 0.01)).assign(planned=[True, False])
     assert message.holds(rows).tolist() == [False, True]
-    assert message.beside(rows) == "higher CoOp (+1.0); none lower; CPT is judged as a claim"
+    assert message.beside(rows) == "higher CoOp (+1.0); CPT is judged as a claim"
 
 
 def test_of_many_methods_the_furthest_and_the_number_of_the_others():

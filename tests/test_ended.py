@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
 import psutil
 import pytest
@@ -39,8 +40,12 @@ def started(folder, arguments) -> subprocess.Popen:
 
 def kernels(command: psutil.Process) -> list[psutil.Process]:
     """Its notebooks' kernels."""
-    found = command.children(recursive=True)
-    return [process for process in found if "ipykernel_launcher" in " ".join(process.cmdline())]
+    found = []
+    for process in command.children(recursive=True):
+        with suppress(psutil.NoSuchProcess):  # a helper of the kernel's start may be over already
+            if "ipykernel_launcher" in " ".join(process.cmdline()):
+                found.append(process)
+    return found
 
 
 @pytest.mark.slow

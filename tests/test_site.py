@@ -240,7 +240,7 @@ def test_figures_with_too_few_runs_are_counted_not_quoted(tmp_path):
 
 def test_a_stored_table_has_a_title_in_words_and_the_ledger_its_filter(site):
     pages = {path.stem: text_of(site, f"figures/{path.stem}") for path in site.glob("figures/*")}
-    title = "<title>The paper's claims: which of them hold here (table)"
+    title = "<title>The paper's claims: which of them hold here (table claims_confirmatory)"
     assert title in pages["claims_confirmatory"].replace("&#39;", "'").replace("’", "'")
     assert "cptlab-ledger" in pages["claims_ledger"] and " not run." in pages["claims_ledger"]
 

@@ -73,7 +73,7 @@ def take_documents(source: Path, names: Iterable[str]) -> None:
 def _stored_table(path: Path, text: str) -> str:
     """A table of the committed figures as a page; the ledger of claims has its filter.
 
-    Its title is that of the notebook which writes it.
+    Its title is that of the notebook which writes it, and its own name: a notebook writes several.
     """
     title, link = path.stem, "its notebook"
     for notebook in sorted(NOTEBOOKS.glob("*.ipynb")):
@@ -87,7 +87,7 @@ def _stored_table(path: Path, text: str) -> str:
         text = f"```{{raw}} html\n{ledger_table(claims)}\n```\n\n{text.rpartition('|')[2]}"
     where = path.relative_to(CARRIED).as_posix()
     head = f"The table `{where}`, as it is in the repository; {link} writes it."
-    return f"# {title} (table)\n\n{head}\n\n{text}"
+    return f"# {title} (table {path.stem})\n\n{head}\n\n{text}"
 
 
 def with_links(text: str, name: str, source: Path, wanted: list[str]) -> str:

@@ -148,7 +148,7 @@ def sides(
     shown = table[(table["tau"] == smallest) & table["metric"].isin(METRICS)]
     found = {}
     groups = shown.groupby(["reference", "metric"], sort=False)
-    for (reference, metric), rows in groups:  # ty: ignore[not-iterable] a tuple, as in summarise
+    for (reference, metric), rows in groups:
         rows = rows[rows["n"] > 0].sort_values("mean", ascending=False)
         left_out = rows["method"].map(lacking) > MOST_MISSING
         claimed = rows["method"].eq(label(CPT, BOTH[1])) & (reference == PLAIN) & ~left_out
