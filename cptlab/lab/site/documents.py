@@ -41,13 +41,23 @@ def background() -> list[str]:
     return [f"docs/{name}" for name in BACKGROUND]
 
 
+def opening() -> str:
+    """What the repository is, as Markdown: README up to its picture."""
+    return _readme().partition("![")[0].partition("\n")[2].strip()
+
+
 def findings() -> str:
     """What the study in the repository says, as Markdown: picture and first section of README."""
-    readme = (CARRIED / "README.md").read_text(encoding="utf-8")
-    before, _, section = readme.partition("## What it says\n")
+    before, _, section = _readme().partition("## What it says\n")
     picture = "".join(before.partition("![")[1:])
     section = re.split(r"^##", section, maxsplit=1, flags=re.MULTILINE)[0]
-    return f"{picture}\n{section}".strip().replace("](#", "](README.md#")
+    return f"{picture}\n{section}".strip()
+
+
+def _readme() -> str:
+    """README, whose links to its own sections lead to its page."""
+    text = (CARRIED / "README.md").read_text(encoding="utf-8")
+    return text.replace("](#", "](README.md#")
 
 
 def take_documents(source: Path, names: Iterable[str]) -> None:

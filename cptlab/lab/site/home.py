@@ -28,14 +28,16 @@ def home(profile: Profile, scope: str, told: str, remarks: Sequence[str]) -> str
     """
     shown = f"This site shows the profile `{profile.name}`: its figures, notebooks and documents."
     others = "The other parts and their runs: [where the numbers come from](provenance.md)."
-    own = f"{shown} {scope} {others}"
-    parts = ["# cptlab: the study of CPT", own, missing(remarks)]
-    if profile.name != PLANNED:
-        parts.append(
+    here = [f"{shown} {scope} {others}", missing(remarks)]
+    title, findings, told = "# cptlab: the study of CPT", documents.findings(), told and TOLD + told
+    if profile.name == PLANNED:
+        parts = [title, documents.opening(), findings, told, "## What this site rests on", *here]
+    else:
+        other = (
             f"## What the study says\n\nThis is about the profile `{PLANNED}`, the study that "
             "comes with cptlab: other runs than those of this site."
         )
-    parts += [documents.findings(), told and TOLD + told]
+        parts = [title, documents.opening(), *here, other, findings, told]
     return "\n\n".join(filter(None, parts))
 
 
