@@ -23,8 +23,11 @@ WIDGET = {"application/vnd.jupyter.widget-view+json": {"model_id": "1"}, "text/p
 
 
 def stored_ledger() -> pd.DataFrame:
+    """Those rows of the committed ledger that were run under every reading."""
     ledger = pd.read_csv(CHECKOUT / "figures/claims_ledger.csv")
-    return ledger.fillna({"same_as": "", "missing": ""})
+    ledger = ledger.fillna({"same_as": "", "missing": ""})
+    whole = ledger.groupby(["claim", "tau"])["pairs"].transform("min") > 0
+    return ledger[whole].reset_index(drop=True)
 
 
 def not_run(ledger: pd.DataFrame, rows: int) -> pd.DataFrame:

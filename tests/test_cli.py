@@ -217,7 +217,7 @@ def test_run_sets_hyper_parameters(cptlab, tmp_path, monkeypatch):
     [
         (
             "figures --profile huge",
-            "Unknown profile 'huge'; choose one of smoke, demo, full, study, paper",
+            "Unknown profile 'huge'; choose one of smoke, demo, full, paper",
         ),
         ("figures 99 --profile smoke", "Unknown notebook '99'; choose from 00_tour, 01_"),
         ("run --method ctp", "Unknown method 'ctp'; choose one of zero_shot, linear_probe, "),

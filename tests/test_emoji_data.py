@@ -199,7 +199,7 @@ def test_seeded_views_stay_within_their_ranges():
 
 
 def test_unknown_names():
-    with pytest.raises(ValueError, match=r"Unknown data set 'foods'; choose one of .*food"):
+    with pytest.raises(ValueError, match=r"No data set 'foods': .*known are .*food"):
         open_dataset("foods")
     with pytest.raises(ValueError, match=r"Unknown data set 'imagenet'"):
         emoji_dataset("imagenet")
