@@ -166,6 +166,8 @@ def test_tuning_is_worth_what_a_method_gains_over_itself_as_published():
     assert set(worth["method"]) == {"CoOp"} and set(worth["metric"]) == set(costs.WORTH)
     assert worth["mean"].tolist() == [3] * len(worth)
     assert set(worth["family"]) == {len(worth)}
+    with pytest.raises(ValueError, match="No method has runs both as tuned and as published"):
+        costs.worth_of_tuning(accuracies({"CoOp": 50, "IVLP (as published)": 1}))
 
 
 def test_methods_as_published_are_run_beside_tuned_ones_alone():

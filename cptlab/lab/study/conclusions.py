@@ -145,13 +145,14 @@ def sides(
     smallest = runs["tau"].min()
     lacking = planned - runs[runs["tau"] == smallest].groupby("method").size()
     table = gaps(runs, [metric for metric in SHOWN if metric in runs])
+    table["planned"] = families.claimed(table)
     shown = table[(table["tau"] == smallest) & table["metric"].isin(METRICS)]
     found = {}
     groups = shown.groupby(["reference", "metric"], sort=False)
     for (reference, metric), rows in groups:
         rows = rows[rows["n"] > 0].sort_values("mean", ascending=False)
         left_out = rows["method"].map(lacking) > MOST_MISSING
-        claimed = rows["method"].eq(label(CPT, BOTH[1])) & (reference == PLAIN) & ~left_out
+        claimed = rows["planned"] & ~left_out
         holds = (rows["adjusted"] <= LEVEL) & ((rows["lower"] > 0) | (rows["upper"] < 0))
         found[str(reference), str(metric)] = {
             "above": rows[holds & (rows["mean"] > 0) & ~left_out & ~claimed],

@@ -60,7 +60,7 @@ def worth_of_tuning(table: pd.DataFrame) -> pd.DataFrame:
     """Each method as tuned minus itself as published, run by run: one family of `WORTH`.
 
     table: the runs of `runs`. Returns `summary.corrected` with "reference" and "panel", as
-    `cptlab.lab.figures.forest_panels` draws it.
+    `cptlab.lab.figures.forest_panels` draws it. Raises ValueError if no method has both.
     """
     labels = set(table["method"])
     pairs = [(name.removesuffix(AS_PUBLISHED), name) for name in sorted(labels)]
@@ -69,5 +69,9 @@ def worth_of_tuning(table: pd.DataFrame) -> pd.DataFrame:
         for pair in pairs
         if pair[0] != pair[1] and pair[0] in labels
     ]
+    if not gaps:
+        raise ValueError(
+            "No method has runs both as tuned and as published: train them, without --finished."
+        )
     worth = corrected(compared(pd.concat(gaps, ignore_index=True), WORTH))
     return worth.assign(reference="the same as published", panel=worth["metric"])

@@ -27,17 +27,20 @@ def is_planned(profile: Profile) -> bool:
     return profile.name == PLANNED
 
 
-def with_planned(profile: Profile, gaps: pd.DataFrame) -> pd.DataFrame:
-    """Differences with the column "planned", true for those whose verdict is that of a claim.
+def claimed(gaps: pd.DataFrame) -> pd.Series:
+    """Which differences have the verdict of a claim: CPT as tuned minus plain prompts, at the
+    smallest imbalance ratio.
 
-    gaps: of `cptlab.lab.study.comparison.gaps`. Without the column for other profiles.
+    gaps: of `cptlab.lab.study.comparison.gaps`.
     """
-    if not is_planned(profile):
-        return gaps
-    tuned, _ = families(profile)
-    claimed = (gaps["method"] == tuned.cpt) & (gaps["reference"] == tuned.plain)
-    claimed &= gaps["metric"].isin(claim.quantity for claim in CONFIRMATORY)
-    return gaps.assign(planned=claimed & (gaps["tau"] == gaps["tau"].min()))
+    pair = (gaps["method"] == label(CPT, BOTH[1])) & (gaps["reference"] == PLAIN)
+    quantity = gaps["metric"].isin(claim.quantity for claim in CONFIRMATORY)
+    return pair & quantity & (gaps["tau"] == gaps["tau"].min())
+
+
+def with_planned(profile: Profile, gaps: pd.DataFrame) -> pd.DataFrame:
+    """Differences with the column "planned" (`claimed`); without it for other profiles."""
+    return gaps.assign(planned=claimed(gaps)) if is_planned(profile) else gaps
 
 
 def families(profile: Profile) -> tuple[Family, Family]:

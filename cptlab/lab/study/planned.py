@@ -46,7 +46,7 @@ OTHER_WEIGHTS = ("seed1", "seed2")
 """Of EmojiCLIP, from other pretraining seeds by the same recipe."""
 
 NOT_AS_PUBLISHED = ("CLIP-LoRA",)
-"""Costs as much with its published schedule as eight others together, and is in no claim."""
+"""By the forecast its runs cost more than all others of this part, and no claim is about them."""
 
 AS_PUBLISHED = " (as published)"
 """Behind the label of a method that has its published schedule in place of the tuned one."""
