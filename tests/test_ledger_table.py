@@ -11,7 +11,6 @@ from nbformat.v4 import new_code_cell, new_notebook
 from small_site import not_run, stored_ledger
 
 from cptlab.lab.figures import ledger_table
-from cptlab.lab.workspace import CHECKOUT
 
 pytest_plugins = ["browser"]
 
@@ -65,8 +64,10 @@ HTML(ledger_table(ledger))
 
 @pytest.mark.slow
 def test_the_ledger_is_filtered_in_jupyterlab(browser, tmp_path):
-    cell = new_code_cell(SHOWN.format(path=str(CHECKOUT / "figures/claims_ledger.csv")))
-    (tmp_path / "work").mkdir()
+    ledger, path = stored_ledger(), tmp_path / "work/claims_ledger.csv"
+    path.parent.mkdir()
+    ledger.to_csv(path, index=False)
+    cell = new_code_cell(SHOWN.format(path=str(path)))
     kernel = {"name": "python3", "display_name": "Python 3"}  # else Lab asks which
     made = new_notebook(cells=[cell], metadata={"kernelspec": kernel})
     nbformat.write(made, tmp_path / "work/ledger.ipynb")
@@ -75,4 +76,4 @@ def test_the_ledger_is_filtered_in_jupyterlab(browser, tmp_path):
         browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         run_all(browser, address.format("ledger.ipynb"))
         wait(browser, "return document.querySelector('.cptlab-ledger output')?.value", "errors")
-        check_filter(browser, stored_ledger())
+        check_filter(browser, ledger)
