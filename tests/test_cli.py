@@ -128,6 +128,9 @@ def test_finished_shows_what_is_there_and_trains_nothing(cptlab, tmp_path, monke
     status, out, _ = cptlab(*arguments)
     assert status == 0 and "1 runs, 1 done, 0 to do" in out
     assert [values["jobs"] for values in given] == [0]
+    status, out, _ = cptlab("figures", "09", "13", *arguments[1:])  # 09 is of published numbers
+    assert status == 0 and "No run is finished of 13_few_shot: left out." in out
+    assert len(given) == 3 and "then 2 notebooks" in out
 
 
 def in_this_process(calls):

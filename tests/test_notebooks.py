@@ -244,10 +244,16 @@ def test_a_failing_notebook_does_not_stop_the_others(tmp_path, monkeypatch):
 
     monkeypatch.setattr(batch, "run", lambda *rest, **options: [])
     monkeypatch.setattr(batch, "execute_notebook", execute)
-    plan = batch.plan(SMOKE, ["00", "09", "10"], workspace("smoke", tmp_path), 1)
-    with pytest.raises(batch.NotebooksFailed, match="Notebook 00_tour failed"):
+    monkeypatch.setattr(batch, "build_site", lambda *rest: executed.append("site") or [])
+    folders = workspace("smoke", tmp_path)
+    plan = batch.plan(SMOKE, ["00", "09", "10"], folders, 1)
+    with pytest.raises(batch.NotebooksFailed, match="Notebook 00_tour failed") as caught:
         batch.figures(plan, jobs=1)
-    assert executed == ["09_published_tables", "10_throughput"]
+    assert executed == ["09_published_tables", "10_throughput", "site"]
+    assert f"The site has the others: {folders.site / 'index.html'}" in str(caught.value)
+    with pytest.raises(batch.NotebooksFailed):
+        batch.figures(batch.plan(SMOKE, ["00"], folders, 1), jobs=1)
+    assert executed[-1] == "site" and len(executed) == 3  # nothing to make pages of
 
 
 def test_every_figure_has_a_caption_and_every_caption_a_figure():

@@ -55,7 +55,9 @@ class Plan:
     jobs: int = 1
 
     def of_finished(self) -> Plan:
-        """The same without training. Raises ValueError if no run is finished."""
+        """The same without training, and without the notebooks that would have nothing to show,
+        which a remark names. Raises ValueError if no run is finished.
+        """
         todo = set(self.todo)
         done = [spec for spec in self.runs if spec not in todo]
         if self.runs and not done:
@@ -63,8 +65,21 @@ class Plan:
                 f"None of these {len(self.runs):,} runs is finished in {self.folders.runs}: "
                 "leave --finished out to train them."
             )
-        none = forecast([])
-        return dataclasses.replace(self, runs=done, todo=[], forecast=none, jobs=0)
+        empty = []
+        for name in self.notebooks:
+            study = STUDIES[name](self.profile)
+            if study and todo.issuperset(study):
+                empty.append(name)
+        remarks = [f"No run is finished of {', '.join(empty)}: left out."] if empty else []
+        return dataclasses.replace(
+            self,
+            notebooks=[name for name in self.notebooks if name not in empty],
+            runs=done,
+            todo=[],
+            forecast=forecast([]),
+            remarks=[*self.remarks, *remarks],
+            jobs=0,
+        )
 
 
 def notebook_names(wanted: Sequence[str] = (), given: Collection[str] = ()) -> list[str]:
@@ -157,7 +172,8 @@ def figures(plan: Plan, jobs: int, where: str = LOCAL) -> None:
     since this one began is not executed again.
 
     Writes figures (PNG, SVG and CSV), executed notebooks, and the site of all that is there
-    (`cptlab.lab.site`). Raises NotebooksFailed, naming each, after the others have finished.
+    (`cptlab.lab.site`). Raises NotebooksFailed, naming each, after the others have finished and
+    the site has been built of them.
     """
     folders, left = plan.folders, plan.notebooks
     before = {name: _execution(folders.notebooks, name) for name in left}
@@ -181,10 +197,13 @@ def figures(plan: Plan, jobs: int, where: str = LOCAL) -> None:
                     continue
                 bar.update()
                 failures += [failure] if failure else []
+    if len(failures) < len(plan.notebooks):
+        for remark in build_site(plan.profile, folders):
+            click.echo(remark)
+        if failures:
+            failures.append(f"The site has the others: {folders.site / 'index.html'}")
     if failures:
         raise NotebooksFailed("\n".join(failures))
-    for remark in build_site(plan.profile, folders):
-        click.echo(remark)
 
 
 def _attempt(
