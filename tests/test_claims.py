@@ -423,6 +423,15 @@ def test_claims_of_variances_and_averages_are_computed_as_such():
     assert estimate("Less than 3 % change: all weights", one_sensitive) == pytest.approx(1)
 
 
+def test_seeds_of_spreads_are_in_no_other_comparison():
+    claims = [claim_named("CPT is first under imbalance"), claim_named("L_RS is what steadies CPT")]
+    frame = complete(claims, seeds=7)
+    table = ledger(frame, claims, spread_seeds={6, 7})
+    first, steady = (table[table["claim"] == claim.name] for claim in claims)
+    assert set(first["pairs"] // first["datasets"]) == {5}
+    assert set(steady["pairs"] // steady["datasets"]) == {7}
+
+
 def test_missing_runs_are_named_and_nothing_else_suffers(everything):
     frame = everything
     label = "CPT (sum) w/o RS"

@@ -72,8 +72,12 @@ def conclusions(
 
 def without_spread(profile: Profile, table: pd.DataFrame) -> pd.DataFrame:
     """The runs without those of seeds that only spreads have: all else has the same seeds."""
-    extra = set(profile.spread or ()) - set(profile.comparison.seeds)
-    return table[~table["seed"].isin(extra)]
+    return table[~table["seed"].isin(spread_seeds(profile))]
+
+
+def spread_seeds(profile: Profile) -> set[int]:
+    """Seeds that only spreads have."""
+    return set(profile.spread or ()) - set(profile.comparison.seeds)
 
 
 def main_runs(profile: Profile, table: pd.DataFrame) -> pd.DataFrame:

@@ -7,13 +7,14 @@ label, which `needs` lists. Verdicts are not corrected for the number of claims:
 are wrong by chance.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from cptlab.lab.study.claims.claim import VERDICTS, Claim, verdict
+from cptlab.lab.study.claims.comparisons import Steadier
 from cptlab.lab.study.claims.declared import CLAIMS
 from cptlab.lab.study.claims.readings import READINGS, Reading
 from cptlab.lab.study.claims.statistics import (
@@ -30,8 +31,11 @@ def ledger(
     frame: pd.DataFrame,
     claims: Sequence[Claim] = CLAIMS,
     readings: Sequence[Reading] = READINGS,
+    spread_seeds: Collection[int] = (),
 ) -> pd.DataFrame:
     """Test every claim at each of its imbalance ratios under each reading.
+
+    spread_seeds: those whose runs spreads over seeds take, and no other comparison.
 
     Returns:
         One row per claim, tau and reading: "claim", "source", "text", "tau", "reading",
@@ -47,14 +51,17 @@ def ledger(
     lacking = [c for c in ("dataset", "method", "tau", "seed") if c not in frame.columns]
     if lacking:
         raise ValueError(f"The frame lacks the columns {lacking}; it has {list(frame.columns)}.")
+    of_means = frame[~frame["seed"].isin(list(spread_seeds))]
     rows = []
     for claim in claims:
+        of_spread = isinstance(claim.comparison, Steadier)
         for tau in claim.taus:
             done: dict[tuple[str, ...], dict[str, object]] = {}
             for reading in readings:
                 labels = _labels(claim, reading)
                 if labels not in done:
-                    done[labels] = _test(frame, claim, tau, reading) | {"same_as": ""}
+                    runs = frame if of_spread else of_means
+                    done[labels] = _test(runs, claim, tau, reading) | {"same_as": ""}
                     rows.append(done[labels])
                 else:
                     first = done[labels]
