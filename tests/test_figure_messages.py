@@ -12,6 +12,7 @@ from cptlab.lab.figures.collapse import MEASURES
 from cptlab.lab.study import (
     ablation,
     cluster_message,
+    comparison_message,
     geometry,
     sensitivity,
     similarity,
@@ -158,12 +159,12 @@ def test_numbers_and_maps_of_clusters_in_a_sentence():
 def test_collapse_is_told_beside_the_reference():
     rows = [("A", "Rank", 24.0, 0.01), ("B", "Rank", 1.0, 0.01), ("A", "Drift", 1.0, 0.5)]
     table = corrected(*rows, columns="method metric mean adjusted", reference="IVLP")
-    told = geometry.end_message(table, ["A"], {"Rank": "effective rank", "Drift": "drift"})
+    told = geometry.end_message(table, ["A"], {"Rank": "effective rank", "Drift": "drift"}, "food")
     assert told == (
-        "Effective rank against IVLP after training: higher A (+24.0). "
-        "Drift against IVLP after training: A is not separable"
+        "Effective rank on food against IVLP after training: higher A (+24.0). "
+        "Drift on food against IVLP after training: A is not separable"
     )
-    assert geometry.end_message(table.head(0), ["A"], {}).startswith("One method")
+    assert geometry.end_message(table.head(0), ["A"], {}, "food").startswith("One method")
 
 
 def test_imbalance_ratios_with_the_same_verdict_are_told_together():
@@ -174,13 +175,15 @@ def test_imbalance_ratios_with_the_same_verdict_are_told_together():
         for seed in range(seeds)
     ]
     last = pd.DataFrame(rows, columns=["tau", "method", "dataset", "seed", "measure", "value"])
-    told = geometry.imbalance_message(last, MEASURES, ["IVLP", "CoOp"], "effective_rank")
+    told = geometry.imbalance_message(
+        last, MEASURES, ["IVLP", "CoOp"], "effective_rank", "my/birds.csv"
+    )
     assert told == (
-        "Effective rank against IVLP after training at τ = 1 and 0.25: too few runs to tell "
-        "methods apart. At τ = 0.06: higher CoOp (+9.0)"
+        "Effective rank on birds against IVLP after training at τ = 1 and 0.25: too few runs to "
+        "tell methods apart. At τ = 0.06: higher CoOp (+9.0)"
     )
     alone = last[last["method"] == "IVLP"]
-    assert geometry.imbalance_message(alone, MEASURES, ["IVLP"], "effective_rank") == (
+    assert geometry.imbalance_message(alone, MEASURES, ["IVLP"], "effective_rank", "birds") == (
         "One method, and none to compare it with"
     )
 
@@ -236,5 +239,15 @@ def test_savings_in_a_sentence():
 def test_training_ends_beside_zero_shot():
     rows = [("Zero-shot", 0, 50.0), *(("CoOp", seed, 40.0 + seed) for seed in range(5))]
     runs = pd.DataFrame(rows, columns=["method", "seed", "H"]).assign(dataset="a", tau=1.0)
-    told = stability.end_message(stability.ends(runs))
-    assert told == "H against Zero-shot after training: lower CoOp (-8.0)"
+    told = stability.end_message(stability.ends(runs), "birds")
+    assert told == "H on birds against Zero-shot after training: lower CoOp (-8.0)"
+
+
+def test_classics_are_told_by_method_and_classic():
+    rows = [("balanced softmax", "tail", 2.0, 0.01), ("resampling", "tail", -1.0, 0.4)]
+    added = corrected(*rows, columns="method metric mean adjusted", reference="none")
+    added = added.assign(prompts="CoOp", tau=0.06)
+    assert comparison_message.classics(added, "birds") == (
+        "Tail accuracy on birds against the same method without a classic at τ = 0.06: higher "
+        "CoOp + balanced softmax (+2.0); none lower; 1 not separable"
+    )

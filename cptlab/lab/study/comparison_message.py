@@ -6,10 +6,11 @@ A difference is told where it holds among all of its table: `summary.corrected`,
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 import pandas as pd
 
-from cptlab.checks import counted
+from cptlab.checks import counted, shown
 from cptlab.lab.study.summary import LEVEL, TOO_FEW
 
 MOST = 3
@@ -138,17 +139,22 @@ def shots(gaps: pd.DataFrame) -> str:
     return f"Accuracy against {reference} with {images} of every class: {beside(rows)}"
 
 
-def classics(added: pd.DataFrame) -> str:
+def classics(added: pd.DataFrame, dataset: str) -> str:
     """What long-tail classics do to tail accuracy at the smallest imbalance ratio.
 
-    added: of `classics.added`.
+    added: of `classics.added`. dataset: of its runs.
     """
     rows = added[(added["metric"] == "tail") & (added["tau"] == added["tau"].min())]
     if rows.empty:
         return "No method with and without a classic"
     named = rows.assign(method=rows["prompts"] + " + " + rows["method"])
-    at = f"at τ = {rows['tau'].iloc[0]:g}"
-    return f"Tail accuracy against the same method without a classic {at}: {beside(named)}"
+    compared = f"against the same method without a classic at τ = {rows['tau'].iloc[0]:g}"
+    return f"Tail accuracy {on(dataset)} {compared}: {beside(named)}"
+
+
+def on(dataset: str) -> str:
+    """The only data set that a figure rests on, for its title."""
+    return f"on {shown(Path(dataset).stem)}"
 
 
 def sentences(texts: Iterable[str]) -> str:

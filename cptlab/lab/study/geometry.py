@@ -8,7 +8,7 @@ import pandas as pd
 
 from cptlab.lab.study import lineup
 from cptlab.lab.study.claims.variants import PLAIN
-from cptlab.lab.study.comparison_message import beside, sentences
+from cptlab.lab.study.comparison_message import beside, on, sentences
 from cptlab.lab.study.paired import paired
 from cptlab.lab.study.profile import Profile
 from cptlab.lab.study.summary import corrected, summarise
@@ -89,18 +89,20 @@ def gaps(
     return corrected(paired(wide.reset_index(), names_, labels, by=["method"]))
 
 
-def end_message(gaps: pd.DataFrame, labels: Iterable[str], measures: Mapping[str, str]) -> str:
+def end_message(
+    gaps: pd.DataFrame, labels: Iterable[str], measures: Mapping[str, str], dataset: str
+) -> str:
     """Where training leads in some measures beside the reference, in one sentence.
 
     gaps: what `gaps` returns. labels: the methods that are told. measures: title in the table ->
-    words.
+    words. dataset: of the runs.
     """
     if gaps.empty:
         return "One method, and none to compare it with"
     first = str(gaps["reference"].iloc[0])
     shown = gaps[gaps["method"].isin(set(labels))]
     told = [
-        f"{words} against {first} after training: {beside(rows)}"
+        f"{words} {on(dataset)} against {first} after training: {beside(rows)}"
         for title, words in measures.items()
         if len(rows := shown[shown["metric"] == title])
     ]
@@ -108,14 +110,20 @@ def end_message(gaps: pd.DataFrame, labels: Iterable[str], measures: Mapping[str
 
 
 def imbalance_message(
-    last: pd.DataFrame, names: Mapping[str, tuple[str, str]], labels: Iterable[str], measure: str
+    last: pd.DataFrame,
+    names: Mapping[str, tuple[str, str]],
+    labels: Iterable[str],
+    measure: str,
+    dataset: str,
 ) -> str:
     """Where training leads in one measure at each imbalance ratio, in one sentence.
 
     last, names: as for `gaps`. labels: the methods that are told. measure: one of `names`.
+    dataset: of the runs.
     """
     title, said = names[measure][0], {}
-    first = f"{measure.replace('_', ' ')} against {reference(last['method'])} after training"
+    words = f"{measure.replace('_', ' ')} {on(dataset)}"
+    first = f"{words} against {reference(last['method'])} after training"
     for tau in sorted(last["tau"].unique(), reverse=True):
         rows = gaps(last, names, tau)
         rows = rows[(rows["metric"] == title) & rows["method"].isin(set(labels))]

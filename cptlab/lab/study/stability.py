@@ -8,7 +8,7 @@ import pandas as pd
 
 from cptlab.lab.study import lineup, planned, studies
 from cptlab.lab.study.claims.variants import CPT, GLOBAL_ETF, WITHOUT_RS, ZERO_SHOT, label
-from cptlab.lab.study.comparison_message import beside
+from cptlab.lab.study.comparison_message import beside, on
 from cptlab.lab.study.findings import findings, spread_findings, spreads
 from cptlab.lab.study.profile import Profile
 from cptlab.lab.study.studies import Study
@@ -100,9 +100,12 @@ def ends(runs: pd.DataFrame) -> pd.DataFrame:
     return corrected(compared(gaps, ["H"], ["method"]))
 
 
-def end_message(gaps: pd.DataFrame) -> str:
-    """Where training leads beside zero-shot, in one sentence. gaps: what `ends` returns."""
-    return f"H against {ZERO_SHOT} after training: {beside(gaps)}"
+def end_message(gaps: pd.DataFrame, dataset: str) -> str:
+    """Where training leads beside zero-shot, in one sentence.
+
+    gaps: what `ends` returns. dataset: of its runs.
+    """
+    return f"H {on(dataset)} against {ZERO_SHOT} after training: {beside(gaps)}"
 
 
 def stability_findings(profile: Profile, runs: pd.DataFrame) -> str:
