@@ -98,20 +98,24 @@ def corrected(*rows: tuple, columns: str, **more) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns.split()).assign(**more)
 
 
-def test_combinations_of_losses_are_counted_by_reading():
+def test_combinations_of_losses_are_told_by_reading():
     rows = [
-        ("sum", "TETF", "H, τ = 1", -11.6, 0.01),
-        ("sum", "RS", "H, τ = 1", 0.5, 0.3),
-        ("pair mean", "RS", "H, τ = 1", 0.5, 0.3),
-        ("sum", "CC", "H, τ = 1", 2.0, np.nan),
+        ("sum", "TETF", "H, τ = 0.5", -11.6, 0.01),
+        ("sum", "RS", "H, τ = 0.5", 0.5, 0.3),
+        ("pair mean", "RS", "H, τ = 0.5", 0.5, 0.3),
+        ("sum", "RS", "H, τ = 1", 9.5, 0.01),
+        ("sum", "CC", "H, τ = 0.5", 2.0, np.nan),
     ]
     table = corrected(*rows, columns="reading losses metric mean adjusted")
-    assert ablation.message(table) == (
-        "With L_TETF as a sum, 1 of 2 differences to no loss is separable, the largest that of "
-        "TETF (H, τ = 1: -11.6); with L_TETF as a pair mean, none of 1 differences to no loss is "
-        "separable; 1 more have too few runs"
+    shown = [
+        ablation.Quantity(metric, tau, "base_to_new", "")
+        for metric, tau in (("H", 1.0), ("H", 0.5), ("targets", 0.1))
+    ]
+    assert ablation.message(table, shown) == (
+        "H against no loss at τ = 0.5, L_TETF as a sum: none higher; lower TETF (-11.6); 1 not "
+        "separable; 1 with too few runs. As a pair mean: RS is not separable"
     )
-    assert ablation.message(table.tail(1)).startswith("Too few runs")
+    assert ablation.message(table.tail(1), shown).startswith("Too few runs")
 
 
 def test_variants_of_clusters_are_held_against_one_of_them():

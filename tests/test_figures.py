@@ -214,13 +214,14 @@ def ablation(rng, seeds=SEEDS) -> pd.DataFrame:
 def test_ablation_orders_rows_and_marks_those_of_table_1(ax, rng):
     frame = ablation(rng)
     table = summarise(frame, ["H"], ["losses"])
-    gaps = pd.DataFrame({"losses": ["TETF", "CC"], "adjusted": [0.01, 0.2]})
-    assert ablation_bars(table, metric="H", ax=ax, gaps=gaps) is ax
+    table = table.assign(adjusted=np.where(table["losses"] == "TETF", 0.01, 0.2))
+    assert ablation_bars(table, metric="H", ax=ax, level=61.24) is ax
+    assert [t.xy for t in ax.texts if t.get_text() == "61.2 %"] == [(0, 0)]
     order = ["000", "100", "010", "001", "110", "101", "011", "111"]
     table_1 = {"000": "(1)", "100": "(2)", "110": "(3)", "101": "(4)", "111": "(5)"}
     keys = frame[["tetf", "cc", "rs"]].astype(str).agg("".join, axis=1)
     dark = [[], *(line.get_xdata() for line in ax.lines if line.get_color() == "#333333")]
-    for place, (key, bar) in enumerate(zip(order, ax.containers, strict=True)):
+    for place, (key, bar) in enumerate(zip(order[1:], ax.containers, strict=True), 1):
         mean, lower, upper = interval(frame[keys == key].H.to_numpy())
         point = bar.lines[0]
         assert (point.get_xdata()[0], point.get_ydata()[0]) == pytest.approx((mean, place))
@@ -237,9 +238,9 @@ def test_ablation_orders_rows_and_marks_those_of_table_1(ax, rng):
 def test_ablation_says_what_was_not_run(ax, rng):
     frame = ablation(rng)
     table = summarise(frame[(frame.tetf + frame.cc) > 0], ["H"], ["losses"])
-    ablation_bars(table, metric="H", ax=ax, labels=False)
+    ablation_bars(table.assign(adjusted=0.2), metric="H", ax=ax, labels=False)
     assert len(ax.containers) == 6
-    assert [t.xy[1] for t in ax.texts if t.get_text() == "not run"] == [0, 3]
+    assert [t.xy[1] for t in ax.texts if t.get_text() == "not run"] == [3]
 
 
 # ------------------------------------------------------------------------------------ all of them
@@ -256,7 +257,7 @@ def test_figures_of_single_or_equal_seeds_draw_without_warnings(rng, tmp_path, r
         axes = Figure(figsize=(9, 9)).subplots(2, 2).ravel()
         training_curves(summarise(runs(seeds=1), ["H"], ["method", "epoch"]), ax=axes[0])
         seed_strips(equal, ax=axes[1])
-        combined = summarise(ablation(rng, seeds=[1]), ["H"], ["losses"])
+        combined = summarise(ablation(rng, seeds=[1]), ["H"], ["losses"]).assign(adjusted=np.nan)
         ablation_bars(combined, metric="H", ax=axes[3])
         cluster_sizes(sizes, numbers=numbers, default=4, ax=axes[2])
         save(axes[0].figure, sizes, tmp_path, "single")

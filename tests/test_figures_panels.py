@@ -135,16 +135,18 @@ def test_a_panel_per_quantity_with_the_chosen_losses_and_methods(n):
     beside = crossed(method=("Mine", "CoOp"))
     beside = beside.assign(**dict.fromkeys(names, beside["H"] + 5))
     axes = ablation_panels(
-        table_of(runs, *names),
+        table_of(runs, *names).assign(adjusted=0.2),
         fig := Figure(),
         {name: (f"title of {name}", name) for name in names},
         combinations=[none, tetf, both],
         beside=table_of(beside, *names),
+        levels=table_of(runs, *names),
     )
     assert titles(axes) == [f"title of {name}" for name in names] * 2
     assert [tick.get_text() for tick in axes[0].get_yticklabels()] == ["", "", "", "CoOp", "Mine"]
     places = [bar.lines[0].get_xydata()[0].tolist() for bar in axes[-1].containers]
-    assert places == [[52, 0], [52, 1], [52, 2], [57, 3], [57, 4]]
+    assert places == [[52, 1], [52, 2], [57, 3], [57, 4]]
+    assert [text.xy for text in axes[-1].texts if text.get_text() == "52.0 %"] == [(0, 0)]
     fig.canvas.draw()
 
 

@@ -73,7 +73,7 @@ def test_methods_that_were_not_published_have_nothing_beside_them():
 
 
 def test_combinations_of_losses_have_both_readings():
-    measured = committed("tab1_ablation")
+    measured = committed("tab1_levels")
     shown = paper_tables.losses(measured).data
     for line in published(1).itertuples():
         block = f"{paper_tables.QUANTITIES[line.column]}, τ = {line.tau:g}"

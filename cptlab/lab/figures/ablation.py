@@ -28,51 +28,53 @@ def ablation_bars(
     labels: bool = True,
     combinations: Sequence[tuple[bool, ...]] = tuple(COMBINATIONS),
     beside: pd.DataFrame | None = None,
-    gaps: pd.DataFrame | None = None,
+    level: float | None = None,
 ) -> Axes:
-    """A row per combination of losses: dots show which are on, a point the mean with its interval.
+    """A row per combination of losses: dots show which are on, a point its difference to no loss.
 
-    Rows of Table 1 have its number. The dotted line is the mean without any of the losses; points
-    that are separable from it are filled.
+    Rows of Table 1 have its number. The dotted line is without any of the losses; points that are
+    separable from it are filled.
 
     Args:
-        table: of `cptlab.lab.study.summary.summarise`, by "losses" (`variants.names_of`), in
-            percent.
+        table: of `cptlab.lab.study.ablation.from_none`, by "losses" (`variants.names_of`), in
+            points.
         metric: quantity to draw.
         ax: axes to draw on; the dots are left of it.
         labels: draw the dots and the row numbers of Table 1; panels to the right of another share
             those of the first.
         combinations: rows, from top to bottom.
-        beside: other methods, in rows below: a table by "method".
-        gaps: differences to no loss, by "losses" (`cptlab.lab.study.ablation.from_none`).
+        beside: other methods, in rows below: differences to no loss by "method".
+        level: the mean without any of the losses, in percent, told in its row.
     """
     rows = table[table["metric"] == metric].set_index("losses")
-    kept = set() if gaps is None else {*gaps.loc[gaps["adjusted"] <= LEVEL, "losses"]}
+    none = names_of(COMBINATIONS[0])
     for place, combination in enumerate(combinations):
         name = names_of(combination)
-        if name not in rows.index:
+        if name == none:
+            ax.plot(0, place, "o", color=GREY, markerfacecolor="white")
+            if level is not None:
+                right = {"xytext": (7, 0), "textcoords": "offset points", "va": "center"}
+                ax.annotate(f"{level:.1f} %", (0, place), fontsize=8, **right)
+        elif name not in rows.index:
             anchor = {"xycoords": ("axes fraction", "data"), "va": "center", "color": GREY}
             ax.annotate("not run", (0.02, place), fontsize=8, **anchor)
-            continue
-        filled = BLUE if name in kept else "white"
-        look, style = Look(BLUE, "o"), {"markerfacecolor": filled}
-        whiskers(ax, [place], rows.loc[[name]], look, along="x", **style)
+        else:
+            filled = BLUE if rows.loc[name, "adjusted"] <= LEVEL else "white"
+            look, style = Look(BLUE, "o"), {"markerfacecolor": filled}
+            whiskers(ax, [place], rows.loc[[name]], look, along="x", **style)
     others: list[str] = []
     if beside is not None:
         others, means = method_order(beside["method"]), beside[beside["metric"] == metric]
         means = means.set_index("method")
         for place, name in enumerate(others, len(combinations)):
             whiskers(ax, [place], means.loc[[name]], method_look(name), along="x")
-    none = names_of(COMBINATIONS[0])
-    if none in rows.index:
-        mean = rows.loc[none, "mean"]
-        ax.axvline(mean, color=GREY, linewidth=0.8, linestyle=":", zorder=0)
+    ax.axvline(0, color=GREY, linewidth=0.8, linestyle=":", zorder=0)
     places = range(len(combinations) + len(others))
     names = [*[""] * len(combinations), *(others if labels else [""] * len(others))]
     ax.set_yticks(places, names)
     ax.tick_params(axis="y", length=0)
     ax.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10]))
-    ax.set(xlabel=f"{metric} (%)", ylim=(len(places) - 0.5, -0.5))
+    ax.set(xlabel=f"{metric} (points)", ylim=(len(places) - 0.5, -0.5))
     if labels:
         _dots(ax, combinations)
     return ax
@@ -85,15 +87,16 @@ def ablation_panels(
     *,
     combinations: Sequence[tuple[bool, ...]] = tuple(COMBINATIONS),
     beside: pd.DataFrame | None = None,
-    gaps: pd.DataFrame | None = None,
+    levels: pd.DataFrame | None = None,
 ) -> list[Axes]:
     """Panels of `ablation_bars`: a band per reading of L_TETF, a panel per quantity.
 
     Args:
-        table: as there, with a column "reading"; so are `gaps`, of all metrics.
+        table: as there, with a column "reading".
         fig: empty figure to fill; its size is set to what the panels need.
         panels: quantity, a metric of the table -> title and label of its axis.
-        combinations, beside, gaps: as there.
+        combinations, beside: as there.
+        levels: of `cptlab.lab.study.summary.summarise`, with "reading" and "losses", in percent.
     """
     readings = list(dict.fromkeys(table["reading"]))
     names = list(panels)
@@ -109,27 +112,31 @@ def ablation_panels(
         axes = band.subplots(1, len(lines[0]), squeeze=False)[0]
         for ax, name in zip(axes, line):
             title, xlabel = panels[name]
-            known = table[table["reading"] == reading]
-            own = gaps
-            if gaps is not None:
-                own = gaps[(gaps["reading"] == reading) & (gaps["metric"] == name)]
             ablation_bars(
-                known,
+                table[table["reading"] == reading],
                 metric=name,
                 ax=ax,
                 labels=ax is axes[0],
                 combinations=combinations,
                 beside=beside,
-                gaps=own,
+                level=_level(levels, reading, name),
             )
             ax.set(title=title, xlabel=xlabel)
             drawn.append(ax)
         for ax in axes[len(line) :]:
             ax.set_axis_off()
     full = Line2D([], [], marker="o", linestyle="none", color=BLUE)
-    separable = {} if gaps is None else {"separable from no loss": full}
-    explain(bands[-1], separable | keys(table))
+    explain(bands[-1], {"separable from no loss": full} | keys(table))
     return drawn
+
+
+def _level(levels: pd.DataFrame | None, reading: str, metric: str) -> float | None:
+    """The mean without any of the losses, if it is known."""
+    if levels is None:
+        return None
+    none = (levels["losses"] == names_of(COMBINATIONS[0])) & (levels["reading"] == reading)
+    means = levels.loc[none & (levels["metric"] == metric), "mean"]
+    return None if means.empty else float(means.iloc[0])
 
 
 def _dots(ax: Axes, combinations: Sequence[tuple[bool, ...]]) -> None:

@@ -20,10 +20,11 @@ from cptlab.lab.study.claims.variants import (
     label,
     names_of,
 )
+from cptlab.lab.study.comparison_message import beside, sentences
 from cptlab.lab.study.lineup import BOTH
 from cptlab.lab.study.profile import Profile
 from cptlab.lab.study.studies import Study
-from cptlab.lab.study.summary import LEVEL, PARTS, TOO_FEW, compared, corrected, to_markdown
+from cptlab.lab.study.summary import PARTS, TOO_FEW, compared, corrected, to_markdown
 from cptlab.lab.study.tables import differences
 
 Combination = tuple[bool, ...]
@@ -51,7 +52,7 @@ class Quantity:
 
     @property
     def axis(self) -> str:
-        return f"{'H' if self.metric == 'H' else 'accuracy'}, τ = {self.tau:g} (%)"
+        return f"{'H' if self.metric == 'H' else 'accuracy'}, τ = {self.tau:g} (points)"
 
 
 def quantities(profile: Profile, table: pd.DataFrame) -> list[Quantity]:
@@ -168,27 +169,31 @@ def from_none(runs: pd.DataFrame, names: list[str]) -> pd.DataFrame:
     return corrected(measured(compared(gaps, names, KEYS)))
 
 
-def message(gaps: pd.DataFrame) -> str:
-    """How many combinations of losses differ from none, and most how far, by reading; one sentence.
+def beside_none(profile: Profile, wide: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    """Other methods that were chosen, minus CPT without its losses: `summary.compared`, corrected.
 
-    gaps: what `from_none` returns.
+    wide: what `by_method` returns. names: columns of quantities.
     """
-    tested = gaps[gaps["adjusted"].notna()]
-    if tested.empty:
+    none = without_losses(profile)
+    shown = wide[wide["method"].isin([none, *studies.levels(profile)])]
+    return corrected(measured(compared(differences(shown, none, names), names, ["method"])))
+
+
+def message(gaps: pd.DataFrame, found: list[Quantity]) -> str:
+    """Which combinations of losses are above and below none in H at the smallest imbalance ratio,
+    by reading.
+
+    gaps: what `from_none` returns. found: quantities of them.
+    """
+    main = min((one for one in found if one.metric == "H"), key=lambda one: one.tau)
+    rows = gaps[gaps["metric"] == main.name]
+    if not rows["adjusted"].notna().any():
         return f"{TOO_FEW.capitalize()} any combination of losses from none"
-    told = []
-    for reading, rows in tested.groupby("reading", sort=False):
-        kept = rows[rows["adjusted"] <= LEVEL]
-        counted = f"{len(kept) or 'none'} of {len(rows)} differences to no loss"
-        text = f"{counted} {'is' if len(kept) < 2 else 'are'} separable"
-        if len(kept):
-            row = kept.loc[kept["mean"].abs().idxmax()]
-            text += f", the largest that of {row['losses']} ({row['metric']}: {row['mean']:+.1f})"
-        told.append(f"with L_TETF as a {reading}, {text}")
-    few = len(gaps) - len(tested)
-    rest = f"; {few} more have too few runs" if few else ""
-    text = "; ".join(told) + rest
-    return text[:1].upper() + text[1:]
+    told = [
+        f"as a {reading}: {beside(own.assign(method=own['losses']))}"
+        for reading, own in rows.groupby("reading", sort=False)
+    ]
+    return sentences([f"H against no loss at τ = {main.tau:g}, L_TETF {told[0]}", *told[1:]])
 
 
 def measured(table: pd.DataFrame) -> pd.DataFrame:

@@ -51,9 +51,10 @@ CAPTIONS = {
     f"{INTERVAL}; shaded: what is claimed (Fig. 3). On {{imbalanced}}.",
     "fig3_weights_heatmap": "H of CPT on a grid of two loss weights, minus that of the default, "
     "framed. On {most_imbalanced}.",
-    "tab1_ablation": f"{{combinations}} of the three losses{{beside}}, {INTERVAL}; dotted: "
-    "the mean without any loss (IVLP), filled: separable from it (Table 1). Rows without TETF "
-    "are the same runs in both blocks; every panel has its own axis. H: {imbalanced}; transfer: "
+    "tab1_ablation": f"{{combinations}} of the three losses{{beside}}, minus none of them run by "
+    f"run: {INTERVAL}; dotted: without any loss (IVLP) and its mean, filled: separable from it "
+    "(Table 1). Rows without TETF are the same runs in blocks of one schedule; every panel has "
+    "its own axis. H: {imbalanced}; transfer: "
     "{ablation_transfer}.",
     "tab2_base_to_new": "H, new and tail accuracy minus those of zero-shot and of IVLP, "
     f"averaged over data sets (Table 2): {FOREST}. On {{comparison}}.",
