@@ -6,6 +6,7 @@ are documented: `class_map` takes a row per class.
 """
 
 from cptlab.lab.figures.ablation import ablation_bars, ablation_panels
+from cptlab.lab.figures.backbones import backbone_panels
 from cptlab.lab.figures.class_gains import class_gains
 from cptlab.lab.figures.classics import classics_grid
 from cptlab.lab.figures.clusters import (
@@ -44,6 +45,7 @@ __all__ = [
     "ablation_panels",
     "algorithm_intervals",
     "algorithm_panels",
+    "backbone_panels",
     "change_curves",
     "change_panels",
     "class_gains",

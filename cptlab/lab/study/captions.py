@@ -60,6 +60,10 @@ CAPTIONS = {
     f"averaged over data sets (Table 2): {FOREST}. On {{comparison}}.",
     "fig4_seed_violins": "H of every run, those of a seed joined by a line (Fig. 4), and below it "
     "ratios of spreads over seeds with their 95 % intervals; dotted: zero-shot. On {strips}.",
+    "backbones": "H, new and tail accuracy minus those of zero-shot and of IVLP, on EmojiCLIPs of "
+    "several pretraining seeds, in the mean over data sets: means with 95 % intervals over "
+    "backbones and seeds; filled: separable after correction; small marks: each backbone. On "
+    "{backbones}.",
     "tab2_ranks": f"{RANKS.format('H', 'data sets')} On {{comparison}}.",
     "tail_accuracy": "Class accuracy minus zero-shot's, by thirds of the long tail and by the "
     f"number of training images: {FOREST}. On {{smallest}}.",
@@ -151,6 +155,7 @@ def _designs(profile: Profile) -> dict[str, Design]:
     return {
         "comparison": main,
         "smallest": smallest,
+        "backbones": smallest.first_seeds(3),
         "strips": smallest.on(*main.datasets[:1]),
         "curves": curves,
         "followed": main.on(profile.followed_dataset).at(*profile.curve_taus),

@@ -12,7 +12,13 @@ from cptlab.lab.study.summary import LEVEL, NUMBERS, TOO_FEW, corrected
 TESTED = (*NUMBERS, "p", "adjusted", "family")
 
 
-def findings(gaps: pd.DataFrame, reference: str, unit: str = "points", digits: int = 2) -> str:
+def findings(
+    gaps: pd.DataFrame,
+    reference: str,
+    unit: str = "points",
+    digits: int = 2,
+    over: str = "data set",
+) -> str:
     """A Markdown list: methods above and below a reference, by how much, and those not separable.
 
     A method is above the reference if its whole interval is above zero. Which of these differences
@@ -25,6 +31,7 @@ def findings(gaps: pd.DataFrame, reference: str, unit: str = "points", digits: i
         reference: name of what was subtracted.
         unit: of the differences; may be empty.
         digits: decimals of the differences.
+        over: what intervals are over, beside seeds.
     """
     keys = [name for name in gaps if name not in ("method", *TESTED)]
     keys.sort(key=lambda name: name != "metric")
@@ -32,7 +39,9 @@ def findings(gaps: pd.DataFrame, reference: str, unit: str = "points", digits: i
     for key, rows in gaps[gaps["n"] > 0].groupby(keys, sort=False):
         title = ", ".join(map(_as_text, keys, key))
         rows = rows.sort_values("mean", key=abs, ascending=False, ignore_index=True)
-        items.append(f"- **{title}, against {reference}:** {_sentences(rows, unit, digits)}\n")
+        items.append(
+            f"- **{title}, against {reference}:** {_sentences(rows, unit, digits, over)}\n"
+        )
     return "".join(items)
 
 
@@ -101,10 +110,10 @@ def spread_message(table: pd.DataFrame, quantity: str) -> str:
     return f"Over seeds, {quantity} of {', of '.join(told)}{rest}"
 
 
-def _sentences(rows: pd.DataFrame, unit: str, digits: int) -> str:
+def _sentences(rows: pd.DataFrame, unit: str, digits: int, over: str) -> str:
     """The sentences of one item; the largest difference first."""
     first, count = _difference(rows.iloc[0], unit, digits), len(rows)
-    runs = _runs(rows)
+    runs = _runs(rows, over)
     above, below = rows[rows["lower"] > 0], rows[rows["upper"] < 0]
     bare = rows[rows["lower"].isna()]
     level = rows.drop(index=[*above.index, *below.index, *bare.index])
@@ -156,11 +165,11 @@ def _difference(row: pd.Series, unit: str, digits: int) -> str:
     return f"{text} ({name} {low:.{digits}f} to {high:.{digits}f})"
 
 
-def _runs(rows: pd.DataFrame) -> str:
+def _runs(rows: pd.DataFrame, over: str) -> str:
     """How many there are: "6 data sets and 3 to 5 seeds", or "5 seeds" on a single data set."""
     seeds = _counted(rows["n"] // rows["datasets"], "seed")
     several = rows["datasets"].max() > 1
-    return f"{_counted(rows['datasets'], 'data set')} and {seeds}" if several else seeds
+    return f"{_counted(rows['datasets'], over)} and {seeds}" if several else seeds
 
 
 def _counted(numbers: pd.Series, name: str) -> str:

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cptlab.lab.study import ablation, clusters, conclusions, costs, dose, stability, studies
+from cptlab.lab.study import (
+    ablation,
+    backbones,
+    clusters,
+    conclusions,
+    costs,
+    dose,
+    stability,
+    studies,
+)
 from cptlab.lab.study.profile import Profile
 from cptlab.lab.study.studies import Study
 
@@ -31,5 +40,6 @@ STUDIES: dict[str, Callable[[Profile], Study]] = {
     "13_few_shot": studies.few_shot,
     "14_long_tail_classics": studies.classics,
     "15_cost": costs.runs,
+    "16_backbones": backbones.runs,
 }
 """Notebook -> the study that it shows. Notebook 09 has no runs, and 10 measures by itself."""

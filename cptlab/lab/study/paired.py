@@ -51,10 +51,12 @@ def paired(
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=columns)
 
 
-def sentences(gaps: pd.DataFrame, unit: str = "points", digits: int = 2) -> str:
+def sentences(
+    gaps: pd.DataFrame, unit: str = "points", digits: int = 2, over: str = "data set"
+) -> str:
     """`findings` against each reference of a corrected table of `paired`."""
     return "\n".join(
-        findings(rows.drop(columns="reference"), str(name), unit, digits)
+        findings(rows.drop(columns="reference"), str(name), unit, digits, over)
         for name, rows in gaps.groupby("reference", sort=False)
     )
 

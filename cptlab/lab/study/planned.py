@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable
 
+from cptlab.clip.loading import EMOJI_NAME
 from cptlab.lab.study import lineup
 from cptlab.lab.study.claims.variants import (
     BY_LOSSES,
@@ -42,8 +43,7 @@ NO_LOSS = CPTVariant(without=("TETF", "CC", "RS"))
 """CPT without its losses: the prompts of IVLP under CPT's schedule."""
 
 MAIN_METHODS = (ZERO_SHOT, PLAIN, "PromptSRC", "DeKg", CPT)
-OTHER_WEIGHTS = ("seed1", "seed2")
-"""Of EmojiCLIP, from other pretraining seeds by the same recipe."""
+"""Those that run on other weights of the backbone, too."""
 
 NOT_AS_PUBLISHED = ("CLIP-LoRA",)
 """By the forecast its runs cost more than all others of this part, and no claim is about them."""
@@ -143,13 +143,22 @@ def single_cluster(profile: Profile) -> Study:
 
 
 def backbones(profile: Profile) -> Study:
-    """The main methods on two more EmojiCLIPs, of other pretraining seeds, with three seeds."""
+    """The main methods, or the chosen ones, on other weights of the backbone, with three seeds.
+
+    Empty for a profile whose backbone is another.
+    """
     study: Study = {}
-    for weights in OTHER_WEIGHTS:
+    changed = profile.backbone != EMOJI_NAME or profile.pretrained
+    for weights in () if changed else profile.other_weights:
         other = dataclasses.replace(profile, pretrained=weights, curve_taus=())
-        runs = grid(other, smallest(other).first_seeds(3), MAIN_METHODS, BOTH[1:])
-        study |= {spec: f"{name}, {weights}" for spec, name in runs.items()}
+        study |= {spec: f"{name}, {weights}" for spec, name in on_backbone(other).items()}
     return study
+
+
+def on_backbone(profile: Profile) -> Study:
+    """What `backbones` runs, on the backbone of the profile."""
+    design = smallest(profile).first_seeds(3)
+    return grid(profile, design, lineup.instead(profile, MAIN_METHODS), BOTH[1:])
 
 
 def tuned_cpt(profile: Profile) -> CPTMethod:

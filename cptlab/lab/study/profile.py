@@ -58,7 +58,8 @@ class Profile:
     zero-shot beside them: names, labels of rows or references (`lineup.chosen`). balanced: vary
     losses, weights, algorithms and balances on balanced data (tau = 1) too. targets: data sets that
     transfer tests; none for those of the source's family. similarity_dataset: data set of the
-    similarity matrices, about 96 training classes. schedule: CPT's in every protocol; other
+    similarity matrices, about 96 training classes. other_weights: of the backbone, from other
+    pretraining seeds, on which the main methods run too. schedule: CPT's in every protocol; other
     methods' schedules keep their published proportion to it. depths: prompted layers in this
     backbone. None for schedule or depths: as published for each method and protocol, for ViT-B/16.
     tuned: methods that were tuned have the rate, length and hyper-parameters that were chosen
@@ -88,6 +89,7 @@ class Profile:
     schedule: Schedule | None = field(default_factory=lambda: EMBEDDED_SCHEDULE)
     backbone: str = "EmojiCLIP"
     pretrained: str | None = None
+    other_weights: tuple[str, ...] = ()
     depths: Depths | None = Depths()
     tuned: bool = False
     costly: tuple[str, ...] = ()

@@ -68,6 +68,7 @@ FULL = Profile(
     tuned=True,
     costly=("CLIP-LoRA", "PromptSRC", "DPC (MaPLe)", "CoCoOp"),
     spread=tuple(range(11, 21)),
+    other_weights=("seed1", "seed2"),
     class_order="permuted",
 )
 PAPER = Profile(

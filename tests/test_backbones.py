@@ -1,0 +1,108 @@
+"""Comparisons on several backbones: backbones are the units, with means over data sets."""
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from cptlab.lab.figures import backbone_panels
+from cptlab.lab.study import backbones, paired, planned
+from cptlab.lab.study.intervals import crossed
+from cptlab.lab.study.profiles import FULL, SMOKE
+
+WEIGHTS = ("seed0", "seed1", "seed2")
+ADDED = {"Zero-shot": 0.0, "IVLP": 1.0, "DeKg": 4.0}
+
+
+@pytest.fixture
+def table(rng) -> pd.DataFrame:
+    """Two data sets, three seeds; on the third backbone DeKg is two points better still."""
+    rows = [
+        (name, method, dataset, 0.06, seed, 50 + added + 2 * (name == "seed2") * (method == "DeKg"))
+        for name in WEIGHTS
+        for method, added in ADDED.items()
+        for dataset in ("food", "travel")
+        for seed in (11, 12, 13)
+    ]
+    frame = pd.DataFrame(rows, columns=["backbone", "method", "dataset", "tau", "seed", "H"])
+    frame["H"] += rng.normal(size=len(frame))
+    return frame.assign(new=frame["H"], tail=frame["H"])
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(5)
+
+
+def test_the_units_of_an_interval_are_backbones(table):
+    means = backbones.over_data_sets(table)
+    assert sorted(set(means["dataset"])) == sorted(WEIGHTS)
+    assert len(means) == len(table) / 2
+    gaps = backbones.gaps(means).query("metric == 'H' and method == 'DeKg'").set_index("reference")
+    by = table.groupby(["method", "backbone", "seed"])["H"].mean()
+    cells = (by["DeKg"] - by["IVLP"]).unstack()
+    found = crossed(cells.to_numpy())
+    row = gaps.loc["IVLP"]
+    assert (row["mean"], row["lower"], row["upper"], row["p"]) == pytest.approx(
+        (found.mean, found.lower, found.upper, found.p)
+    )
+    assert (row["n"], row["datasets"]) == (9, 3)
+    said = paired.sentences(gaps.reset_index().drop(columns="panel"), over="backbone")
+    assert "3 backbones and 3 seeds" in said and "data set" not in said
+
+
+def test_each_backbone_and_both_spreads(table):
+    means = backbones.over_data_sets(table)
+    each = backbones.by_backbone(means).set_index(["reference", "metric", "method"])
+    by = table.groupby(["method", "backbone", "seed"])["tail"].mean()
+    cells = (by["IVLP"] - by["Zero-shot"]).unstack()
+    row = each.loc[("Zero-shot", "tail", "IVLP")]
+    np.testing.assert_allclose([row[name] for name in WEIGHTS], cells.mean(axis=1))
+    assert row["over backbones"] == pytest.approx(cells.mean(axis=1).std())
+    assert row["over seeds"] == pytest.approx(np.sqrt(cells.var(axis=1).mean()))
+
+
+def test_only_cells_count_that_all_methods_have_on_all_backbones(table):
+    lost = (table["backbone"] == "seed1") & (table["method"] == "DeKg")
+    one = lost & (table["dataset"] == "food") & (table["seed"] == 12)
+    means = backbones.over_data_sets(table[~one])
+    kept = table[(table["dataset"] == "travel") & (table["seed"] == 12)]
+    kept = kept.set_index(["backbone", "method"])["H"]
+    found = means[means["seed"] == 12].set_index(["dataset", "method"])["H"]
+    np.testing.assert_allclose(found.sort_index(), kept.sort_index())
+    with pytest.raises(ValueError, match="No data set and seed has all methods on all backbones"):
+        backbones.over_data_sets(table[~lost])
+
+
+def test_the_figure_has_every_backbone_below_the_mean(table):
+    means = backbones.over_data_sets(table)
+    gaps, each = backbones.gaps(means), backbones.by_backbone(means)
+    axes = backbone_panels(gaps, each, fig := Figure())
+    assert [ax.get_title() for ax in axes] == ["H", "new", "tail"] * 2
+    row = each.set_index(["reference", "metric", "method"]).loc[("IVLP", "H", "DeKg")]
+    marks = [line for line in axes[3].lines if line.get_marker() in list("x+1")]
+    drawn = {line.get_xdata()[0] for line in marks}
+    assert {row[name] for name in WEIGHTS} <= drawn
+    assert {text.get_text() for text in fig.legends[0].get_texts()} >= set(WEIGHTS)
+    fig.canvas.draw()
+    with pytest.raises(ValueError, match="at least two methods"):
+        backbone_panels(gaps.head(0), each.head(0), Figure())
+
+
+def test_other_weights_run_what_the_packaged_ones_do():
+    assert backbones.runs(SMOKE) == {}
+    assert planned.backbones(dataclasses.replace(FULL, backbone="ViT-B-32")) == {}
+    assert planned.backbones(dataclasses.replace(FULL, pretrained="mine.safetensors")) == {}
+    runs = backbones.runs(FULL)
+    assert len(runs) == 3 * 5 * 6 * 3  # weights, methods, data sets, seeds
+    own = {spec for spec in runs if spec.pretrained is None}
+    assert own <= set(planned.main(FULL))  # so that they are run once
+    others = {dataclasses.replace(spec, pretrained=None, curve=False) for spec in runs}
+    assert others == {dataclasses.replace(spec, curve=False) for spec in own}
+    mine = dataclasses.replace(FULL, methods=("coop",))
+    assert {name.partition(", ")[0] for name in backbones.runs(mine).values()} == {
+        "Zero-shot",
+        "CoOp",
+    }
