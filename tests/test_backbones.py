@@ -1,6 +1,8 @@
 """Comparisons on several backbones: backbones are the units, with means over data sets."""
 
 import dataclasses
+import re
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -62,6 +64,31 @@ def test_each_backbone_and_both_spreads(table):
     np.testing.assert_allclose([row[name] for name in WEIGHTS], cells.mean(axis=1))
     assert row["over backbones"] == pytest.approx(cells.mean(axis=1).std())
     assert row["over seeds"] == pytest.approx(np.sqrt(cells.var(axis=1).mean()))
+
+
+def test_the_finding_says_how_far_backbones_lie_apart(table):
+    rng = np.random.default_rng(2)
+    study, levels = backbones.runs(FULL), {"Zero-shot": 0.0, "IVLP": 1.0, "PromptSRC": 1.1}
+    results, rows = {}, []
+    for spec, label in study.items():
+        method = label.partition(", seed")[0]
+        better = 3.0 * (spec.pretrained == "seed2") * (method == "DeKg")
+        level = 50 + levels.get(method, 5.0) + better + rng.normal(0, 0.1)
+        names = {"run_id": spec.run_id, "method": label, "dataset": spec.dataset}
+        rows.append(names | {"tau": spec.tau, "seed": spec.seed})
+        rows[-1] |= dict.fromkeys(("H", "new", "tail"), level)
+        results.setdefault(label, []).append(SimpleNamespace(spec=spec))
+    frame = pd.DataFrame(rows)
+    first, second = backbones.sentences(FULL, frame, results)
+    points = first.partition("in points: ")[2]
+    assert re.match(r"above: DeKg \+6\.0 \(1\.\d to 10\.\d\), CPT \(pair mean\) \+5\.0", points)
+    assert re.search(r"; below: Zero-shot -1\.0 \(-1\.\d to -0?\d\.\d\)\. ", second)
+    for text in (first, second):
+        assert text.startswith("On 3 EmojiCLIPs of different pretraining seeds, H minus that of ")
+        assert re.search(r"standard deviations of 0\.\d to 1\.7", text)
+        assert text.endswith("; `backbones`.)")
+    alone = frame[~frame["method"].str.contains("seed")]
+    assert backbones.sentences(FULL, alone, results) == []
 
 
 def test_only_cells_count_that_all_methods_have_on_all_backbones(table):

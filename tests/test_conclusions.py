@@ -160,4 +160,4 @@ def test_all_sentences_of_a_study(tuned, spread):
     assert len(claims) == 16
     assert all("`" in line for line in lines[1:] if line not in claims)
     assert not [phrase for phrase in TOO_FAR if phrase in text]
-    assert len(lines) == 1 + 2 + 16 + 6 + 9 + 3 + 2
+    assert len(lines) == 1 + 2 + 16 + 6 + 9 + 3 + 2 + 2

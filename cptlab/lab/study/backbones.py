@@ -9,6 +9,7 @@ import pandas as pd
 from cptlab.lab.runs.results import Result
 from cptlab.lab.study import planned
 from cptlab.lab.study.claims.variants import PLAIN, ZERO_SHOT
+from cptlab.lab.study.comparison_message import difference, holds
 from cptlab.lab.study.paired import paired, taking_part
 from cptlab.lab.study.profile import Profile
 from cptlab.lab.study.studies import Study
@@ -84,3 +85,39 @@ def by_backbone(means: pd.DataFrame) -> pd.DataFrame:
         tables[-1].insert(0, "reference", name)
     table = pd.concat(tables).reset_index()
     return table[["reference", *table.columns.drop("reference")]]
+
+
+def sentences(
+    profile: Profile, table: pd.DataFrame, results: Mapping[str, Sequence[Result]]
+) -> list[str]:
+    """H minus that of each reference over backbones; none while no run is on other weights.
+
+    table, results: of runs among which are those of `runs`.
+    """
+    others = {spec.run_id for spec in planned.backbones(profile)}
+    if not table["run_id"].isin(others).any():
+        return []
+    shown = table[table["run_id"].isin({spec.run_id for spec in runs(profile)})]
+    means = over_data_sets(with_backbones(results, shown))
+    found, each = gaps(means), by_backbone(means)
+    told = []
+    for name, rows in found[found["metric"] == "H"].groupby("reference", sort=False):
+        rows = rows.sort_values("mean", ascending=False)
+        own = each[(each["reference"] == name) & (each["metric"] == "H")]
+        spread = own["over backbones"]
+        above, below = (holds(rows) & (rows["mean"] * sign > 0) for sign in (1, -1))
+        sides = {"above": above, "below": below, "not separable": ~(above | below)}
+        parts = [
+            f"{side}: {', '.join(map(difference, rows[kept].itertuples()))}"
+            for side, kept in sides.items()
+            if kept.any()
+        ]
+        told.append(
+            f"On {means['dataset'].nunique()} EmojiCLIPs of different pretraining seeds, H minus "
+            f"that of {name}, in points: {'; '.join(parts)}. Over these backbones the differences "
+            f"have standard deviations of {spread.min():.1f} to {spread.max():.1f}. (95 % "
+            f"intervals over backbones and seeds; above and below hold among the "
+            f"{int(rows['family'].max())} comparisons with {name}, Benjamini-Hochberg at 5 %; "
+            "`backbones`.)"
+        )
+    return told

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from cptlab.checks import counted, shown
@@ -160,6 +162,19 @@ def on(dataset: str) -> str:
 def sentences(texts: Iterable[str]) -> str:
     """Texts as sentences, the last one without its full stop."""
     return ". ".join(text[:1].upper() + text[1:] for text in texts)
+
+
+def difference(row: Any, seeds: int = 0) -> str:
+    """ "IVLP +0.7 (0.3 to 1.0)", with the number of seeds if it has fewer."""
+    fewer = f" [{row.n // row.datasets} seeds]" if row.n // row.datasets < seeds else ""
+    return f"{row.method} {interval_text(row)}{fewer}"
+
+
+def interval_text(row: Any) -> str:
+    """ "+0.7 (0.3 to 1.0)"."""
+    if np.isnan(row.lower):
+        return f"{row.mean:+.1f} (no interval)"
+    return f"{row.mean:+.1f} ({row.lower:z.1f} to {row.upper:z.1f})"
 
 
 def _by_reference(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:

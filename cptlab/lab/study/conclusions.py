@@ -9,18 +9,18 @@ or table that it rests on.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from cptlab.lab.runs.results import Result
-from cptlab.lab.study import dose, families, planned
+from cptlab.lab.study import backbones, dose, families, planned
 from cptlab.lab.study.claims.confirmatory import confirmatory
 from cptlab.lab.study.claims.estimands import MOST_MISSING, Cells
 from cptlab.lab.study.claims.told import counted, sentence
 from cptlab.lab.study.claims.variants import CPT, LOSSES, PLAIN, label
 from cptlab.lab.study.comparison import SHOWN, gaps
+from cptlab.lab.study.comparison_message import difference, interval_text
 from cptlab.lab.study.dose_message import GAINS, SUM, WITHOUT, message
 from cptlab.lab.study.intervals import crossed
 from cptlab.lab.study.lineup import BOTH
@@ -65,6 +65,7 @@ def conclusions(
         *confirmed(confirmatory(table, families.families(profile))),
         *against(compared_runs(profile, table)),
         *responses(dose.responses(doses), dose.levels(doses)),
+        *backbones.sentences(profile, table, results),
         *cost(main),
     ]
     return "".join(f"- {text}\n" for text in sentences)
@@ -215,16 +216,3 @@ def cost(main: pd.DataFrame) -> list[str]:
             f"{PLAIN} ({told}; geometric mean over data sets and seeds, each as tuned; `cost`)."
         )
     return found
-
-
-def difference(row: Any, seeds: int = 0) -> str:
-    """ "IVLP +0.7 (0.3 to 1.0)", with the number of seeds if it has fewer."""
-    fewer = f" [{row.n // row.datasets} seeds]" if row.n // row.datasets < seeds else ""
-    return f"{row.method} {interval_text(row)}{fewer}"
-
-
-def interval_text(row: Any) -> str:
-    """ "+0.7 (0.3 to 1.0)"."""
-    if np.isnan(row.lower):
-        return f"{row.mean:+.1f} (no interval)"
-    return f"{row.mean:+.1f} ({row.lower:z.1f} to {row.upper:z.1f})"

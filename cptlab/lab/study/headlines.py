@@ -16,12 +16,12 @@ from cptlab.lab.study import dose, families
 from cptlab.lab.study.claims.confirmatory import confirmatory
 from cptlab.lab.study.claims.told import counted, estimate_text
 from cptlab.lab.study.claims.variants import LOSSES, ZERO_SHOT
+from cptlab.lab.study.comparison_message import interval_text
 from cptlab.lab.study.conclusions import (
     METRICS,
     NO_VERDICT,
     compared_runs,
     difference,
-    interval_text,
     sides,
     without_spread,
 )
