@@ -108,17 +108,20 @@ def ranked(*rows) -> pd.DataFrame:
 
 def test_the_best_rank_is_told_with_the_intervals_that_overlap():
     first = ("A", 1.2, 1.0, 2.0)
-    assert message.ranks(ranked(("B", 3.0, 2.5, 3.5), first), "H") == (
+    runs = pd.DataFrame({"method": list("ABCDE"), "tau": [0.06, 0.06, 1.0, 1.0, 1.0]})
+    assert message.ranks(ranked(("B", 3.0, 2.5, 3.5), first), "H", runs) == (
         "Best mean rank by H at τ = 0.06: A (1.2); its interval overlaps with no other"
     )
     met = [(name, 2.5, 2.0, 3.0) for name in "BCDE"]
-    told = [message.ranks(ranked(first, *met[:count]), "H") for count in (1, 2, 4)]
+    told = [message.ranks(ranked(first, *met[:count]), "H", runs) for count in (1, 2, 4)]
     ends = "that of B", "those of B and C", "those of 4 of 4 others"
     for text, end in zip(told, ends, strict=True):
         assert text.endswith(f"; its interval overlaps with {end}")
-    assert message.ranks(ranked(first, ("B", 3.0, NAN, NAN)), "H") == (
+    assert message.ranks(ranked(first, ("B", 3.0, NAN, NAN)), "H", runs) == (
         "Mean rank by H at τ = 0.06: too few runs to tell methods apart"
     )
+    told = message.ranks(ranked(first), "H", runs)
+    assert told.endswith("overlaps with no other. Not ranked, as runs are missing: B")
 
 
 def test_costs_are_told_from_the_cheapest_to_the_dearest():
@@ -143,9 +146,9 @@ def test_few_shots_are_told_where_there_are_most_images():
 
 def test_classics_are_told_with_their_method():
     added = gaps(("balanced softmax", 2.0, 0.01), ("sampling", 1.0, 0.5), metric="tail")
-    assert message.classics(added.assign(prompts="CoOp")) == (
-        "Tail accuracy against the same method without a classic at τ = 0.06: higher CoOp + "
-        "balanced softmax (+2.0); none lower; 1 not separable"
+    assert message.classics(added.assign(prompts="CoOp"), "my/birds.csv") == (
+        "Tail accuracy on birds against the same method without a classic at τ = 0.06: higher "
+        "CoOp + balanced softmax (+2.0); none lower; 1 not separable"
     )
     empty = added.assign(prompts="CoOp").iloc[:0]
-    assert message.classics(empty) == "No method with and without a classic"
+    assert message.classics(empty, "birds") == "No method with and without a classic"

@@ -12,7 +12,6 @@ from cptlab.lab.figures.collapse import MEASURES
 from cptlab.lab.study import (
     ablation,
     cluster_message,
-    comparison_message,
     geometry,
     sensitivity,
     similarity,
@@ -245,13 +244,3 @@ def test_training_ends_beside_zero_shot():
     runs = pd.DataFrame(rows, columns=["method", "seed", "H"]).assign(dataset="a", tau=1.0)
     told = stability.end_message(stability.ends(runs), "birds")
     assert told == "H on birds against Zero-shot after training: lower CoOp (-8.0)"
-
-
-def test_classics_are_told_by_method_and_classic():
-    rows = [("balanced softmax", "tail", 2.0, 0.01), ("resampling", "tail", -1.0, 0.4)]
-    added = corrected(*rows, columns="method metric mean adjusted", reference="none")
-    added = added.assign(prompts="CoOp", tau=0.06)
-    assert comparison_message.classics(added, "birds") == (
-        "Tail accuracy on birds against the same method without a classic at τ = 0.06: higher "
-        "CoOp + balanced softmax (+2.0); none lower; 1 not separable"
-    )

@@ -10,6 +10,7 @@ from cptlab.lab.study.tables import (
     for_every_seed,
     gain_table,
     rank_table,
+    rankings,
 )
 
 
@@ -148,6 +149,17 @@ def test_few_rankings_have_a_range():
     row = rank_table(scores(rows), "H").set_index("method").loc["Mystery"]
     assert row[["mean", "least", "most", "n"]].tolist() == [1.25, 1, 2, 4]
     assert np.isnan(row["lower"])
+
+
+def test_rankings_leave_out_methods_and_ratios_that_lack_runs():
+    rows = [("food", name, seed, level) for level, name in enumerate("ABC") for seed in (1, 2)]
+    parts = {0.06: rows, 0.25: rows[:5], 1.0: [rows[0], *rows[3:4]]}
+    columns = ["dataset", "method", "seed", "H"]
+    frame = pd.concat(pd.DataFrame(own, columns=columns).assign(tau=t) for t, own in parts.items())
+    found = rankings(frame, "H").groupby("tau")["method"].agg(sorted)
+    assert found.to_dict() == {0.06: ["A", "B", "C"], 0.25: ["A", "B"]}
+    with pytest.raises(ValueError, match="have no H of: A, B"):
+        rankings(frame[frame["tau"] == 1], "H")
 
 
 def test_ranks_need_every_method_everywhere():

@@ -14,7 +14,7 @@ from cptlab.lab.study.beside import GAIN
 from cptlab.lab.study.claims.variants import PLAIN, ZERO_SHOT
 from cptlab.lab.study.paired import REFERENCES, file_part, paired, sentences, taking_part
 from cptlab.lab.study.summary import corrected, summarise
-from cptlab.lab.study.tables import for_every_seed, gains_compared, rank_table
+from cptlab.lab.study.tables import for_every_seed, gains_compared, rankings
 
 METRICS = ["H", "base", "new", "head", "medium", "tail", GAIN]
 SHOWN = ["H", "base", "new", "tail"]
@@ -22,12 +22,8 @@ THIRDS = ["head", "medium", "tail"]
 
 
 def ranks(table: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """`rank_table` of each imbalance ratio, with zero-shot in every ranking."""
-    ranked = for_every_seed(table, ZERO_SHOT)
-    parts = [
-        rank_table(rows, metric).assign(tau=tau) for tau, rows in ranked.groupby("tau", sort=False)
-    ]
-    return pd.concat(parts)
+    """`tables.rankings` with zero-shot in every ranking."""
+    return rankings(for_every_seed(table, ZERO_SHOT), metric)
 
 
 def by_dataset(table: pd.DataFrame, metric: str = "H") -> pd.DataFrame:

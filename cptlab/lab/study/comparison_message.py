@@ -100,21 +100,25 @@ def counts(gaps: pd.DataFrame, names: Mapping[str, str], reference: str) -> str:
     return sentences(told)
 
 
-def ranks(table: pd.DataFrame, quantity: str) -> str:
+def ranks(table: pd.DataFrame, quantity: str, runs: pd.DataFrame) -> str:
     """Who has the best mean rank at the smallest imbalance ratio, and whose intervals overlap.
 
-    table: of `tables.rank_table`, with "tau". quantity: what is ranked, in words.
+    table: of `tables.rankings`. quantity: what is ranked, in words. runs: behind it; methods of
+    which some are missing are named.
     """
     rows = table[table["tau"] == table["tau"].min()].sort_values("mean", kind="stable")
+    there = runs.loc[runs["tau"] == rows["tau"].iloc[0], "method"]
+    lacking = [name for name in dict.fromkeys(there) if name not in set(rows["method"])]
+    missing = [f"not ranked, as runs are missing: {', '.join(lacking)}"] if lacking else []
     first, others = rows.iloc[0], rows.iloc[1:]
     at = f"mean rank by {quantity} at τ = {first['tau']:g}"
     if rows["lower"].isna().any():
-        return sentences([f"{at}: {TOO_FEW} methods apart"])
+        return sentences([f"{at}: {TOO_FEW} methods apart", *missing])
     near = list(others.loc[others["lower"] <= first["upper"], "method"])
     who = _joined(near) if len(near) <= MOST else f"{len(near)} of {len(others)} others"
     whose = f"{'that' if len(near) == 1 else 'those'} of {who}" if near else "no other"
     told = f"best {at}: {first['method']} ({first['mean']:.1f})"
-    return sentences([f"{told}; its interval overlaps with {whose}"])
+    return sentences([f"{told}; its interval overlaps with {whose}", *missing])
 
 
 def cost(gaps: pd.DataFrame, seconds: str) -> str:

@@ -151,6 +151,25 @@ def _gain(gains: pd.DataFrame) -> dict[str, float]:
     return numbers(found, runs) | {"p": found.p, "classes": int(counted.sum(0).max())}
 
 
+def rankings(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """`rank_table` at each imbalance ratio, with the column "tau", of the methods that have a
+    number for every data set and seed that some method has there.
+
+    Without the ratios at which no two methods have. Raises ValueError, as `rank_table`, if none is
+    left.
+    """
+    parts = []
+    for tau, rows in frame.groupby("tau", sort=False):
+        cells = len(rows[["dataset", "seed"]].drop_duplicates())
+        whole = rows[rows.groupby("method")[metric].transform("count") == cells]
+        if whole["method"].nunique() > 1 or len(whole) == len(rows):
+            parts.append(rank_table(whole, metric).assign(tau=tau))
+    if not parts:
+        smallest = frame[frame["tau"] == frame["tau"].min()]
+        parts = [rank_table(smallest, metric)]  # which says what is missing
+    return pd.concat(parts)
+
+
 def rank_table(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
     """Mean rank of each method with its interval; 1 is best, ties share their mean rank.
 

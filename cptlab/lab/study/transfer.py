@@ -10,7 +10,7 @@ import pandas as pd
 from cptlab.lab.study.claims.variants import ZERO_SHOT
 from cptlab.lab.study.paired import paired, sentences, taking_part
 from cptlab.lab.study.summary import corrected, summarise
-from cptlab.lab.study.tables import for_every_seed, rank_table
+from cptlab.lab.study.tables import for_every_seed, rankings
 
 Kind = Literal["target", "domain"]
 
@@ -31,16 +31,13 @@ def summary(table: pd.DataFrame, kind: Kind) -> pd.DataFrame:
 
 
 def ranks(table: pd.DataFrame, kind: Kind) -> pd.DataFrame:
-    """`rank_table` of each imbalance ratio: methods are ranked on each part within each seed."""
+    """`tables.rankings`: methods are ranked on each part within each seed."""
     seeded, keys = for_every_seed(table, ZERO_SHOT), ["tau", "method", "seed", "dataset"]
     long = seeded.melt(keys, parts(table, kind), "part", "accuracy").dropna(subset="accuracy")
     if table["dataset"].nunique() > 1:  # another source makes it another transfer
         long["part"] = long["dataset"].map(lambda name: Path(name).stem) + " to " + long["part"]
     long["dataset"] = long.pop("part")
-    return pd.concat(
-        rank_table(long[long["tau"] == tau], "accuracy").assign(tau=tau)
-        for tau in dict.fromkeys(table["tau"])
-    )
+    return rankings(long, "accuracy")
 
 
 def gaps(table: pd.DataFrame, kind: Kind) -> pd.DataFrame:
