@@ -21,7 +21,7 @@ ELSEWHERE = (
 )
 """UMAP's places, which differ between machines; what a GPU measured."""
 
-DONE = ("00", "01", "02", "03", "04", "05", "06", "09", "10", "11", "12", "14", "15")
+DONE = ("00", "01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "11", "12", "14", "15")
 """Notebooks whose part of the study is done (docs/plan.md)."""
 
 

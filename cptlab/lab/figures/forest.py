@@ -72,6 +72,7 @@ def draw_forest(table: pd.DataFrame, fig: FigureBase, order: Sequence[str] = ())
     heights = np.cumsum([0.0, *map(_lines, order)])
     axes[0].set_yticks((heights[:-1] + heights[1:]) / 2, [fill(name, NAME) for name in order])
     axes[0].set_ylim(heights[-1], 0)
+    axes[0].tick_params(axis="y", pad=7)  # an arrow at the edge must not reach into a name
     return axes
 
 
