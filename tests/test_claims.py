@@ -507,8 +507,8 @@ def test_markdown_by_hand():
         "2 comparisons: 1 supported, 0 contradicted, 0 undecided, 1 not run.\n"
         "\n"
         "Each ends with its pairs of runs and its data sets. 0 have no interval, and so no "
-        "verdict: fewer than 5 pairs, or for spreads 4 seeds. (In transfer each data set that is "
-        "tested counts.)\n"
+        "verdict: fewer than 5 pairs, or for spreads 4 seeds. (In transfer from a single source "
+        "each data set that is tested counts.)\n"
     )
     two_seeds = ledger_markdown(ledger(frame[frame["seed"] < 3], [claim], readings[:1]))
     assert "| undecided 0.50 (no interval) 2/1 |" in two_seeds

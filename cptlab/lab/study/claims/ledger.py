@@ -121,7 +121,7 @@ def ledger_markdown(table: pd.DataFrame) -> str:
         f"{body}\n\n{len(distinct)} comparisons: {counts}.\n\n"
         f"Each ends with its pairs of runs and its data sets. {bare} have no interval, and so no "
         f"verdict: fewer than {FEWEST} pairs, or for spreads {FEWEST_FOR_SPREAD} seeds. (In "
-        "transfer each data set that is tested counts.)\n"
+        "transfer from a single source each data set that is tested counts.)\n"
     )
 
 
