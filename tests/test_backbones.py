@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from cptlab.lab.figures import backbone_panels
 from cptlab.lab.study import backbones, paired, planned
-from cptlab.lab.study.intervals import crossed
+from cptlab.lab.study.intervals import crossed, mean_squares
 from cptlab.lab.study.profiles import FULL, SMOKE
 
 WEIGHTS = ("seed0", "seed1", "seed2")
@@ -62,7 +62,8 @@ def test_each_backbone_and_both_spreads(table):
     cells = (by["IVLP"] - by["Zero-shot"]).unstack()
     row = each.loc[("Zero-shot", "tail", "IVLP")]
     np.testing.assert_allclose([row[name] for name in WEIGHTS], cells.mean(axis=1))
-    assert row["over backbones"] == pytest.approx(cells.mean(axis=1).std())
+    of_backbones, _, rest = mean_squares(cells.to_numpy())
+    assert row["over backbones"] == pytest.approx(np.sqrt(max(of_backbones - rest, 0) / 3))
     assert row["over seeds"] == pytest.approx(np.sqrt(cells.var(axis=1).mean()))
 
 
@@ -85,21 +86,28 @@ def test_the_finding_says_how_far_backbones_lie_apart(table):
     assert re.search(r"; below: Zero-shot -1\.0 \(-1\.\d to -0?\d\.\d\)\. ", second)
     for text in (first, second):
         assert text.startswith("On 3 EmojiCLIPs of different pretraining seeds, H minus that of ")
-        assert re.search(r"standard deviations of 0\.\d to 1\.7", text)
+        assert re.search(r"estimated as 0\.\d to 1\.7, from so few", text)
         assert text.endswith("; `backbones`.)")
-    alone = frame[~frame["method"].str.contains("seed")]
-    assert backbones.sentences(FULL, alone, results) == []
+    assert backbones.sentences(FULL, frame.iloc[1:], results) == []  # one run is missing
 
 
-def test_only_cells_count_that_all_methods_have_on_all_backbones(table):
+def test_backbones_spread_less_than_their_means_by_the_share_of_seeds():
+    rng, found = np.random.default_rng(1), []
+    for _ in range(400):
+        cells = rng.normal(0, 1, (3, 1)) + rng.normal(0, 0.5, (1, 3)) + rng.normal(0, 1, (3, 3))
+        found.append([value**2 for value in backbones._spreads(cells).values()])
+    np.testing.assert_allclose(np.mean(found, axis=0), [1, 1.25], rtol=0.15)
+    assert np.isnan(list(backbones._spreads(np.ones((3, 1))).values())).all()
+
+
+def test_only_seeds_count_that_all_methods_have_everywhere(table):
     lost = (table["backbone"] == "seed1") & (table["method"] == "DeKg")
     one = lost & (table["dataset"] == "food") & (table["seed"] == 12)
-    means = backbones.over_data_sets(table[~one])
-    kept = table[(table["dataset"] == "travel") & (table["seed"] == 12)]
-    kept = kept.set_index(["backbone", "method"])["H"]
-    found = means[means["seed"] == 12].set_index(["dataset", "method"])["H"]
-    np.testing.assert_allclose(found.sort_index(), kept.sort_index())
-    with pytest.raises(ValueError, match="No data set and seed has all methods on all backbones"):
+    whole, means = backbones.over_data_sets(table), backbones.over_data_sets(table[~one])
+    pd.testing.assert_frame_equal(means, whole[whole["seed"] != 12].reset_index(drop=True))
+    bare = table.assign(tail=table["tail"].mask(one))
+    assert set(backbones.over_data_sets(bare)["seed"]) == {11, 13}
+    with pytest.raises(ValueError, match="No seed has all methods on all data sets and backbones"):
         backbones.over_data_sets(table[~lost])
 
 

@@ -140,7 +140,7 @@ def test_the_message_follows_the_results():
     gains = dose.responses(dose.doses(table, results))
     assert message(gains).startswith(
         "L_TETF raises H at weights of 0.25 and 1 and lowers it at weights of 16 and above; "
-        "the printed sum acts as a weight of 107 (-8."
+        "the printed sum counts as a weight of 107 (-8."
     )
     assert message(gains, loss="CC") == "Too few runs to tell what L_CC does to H"
     assert messages(gains, ("CC", "TETF", "RS")) == (
@@ -148,7 +148,7 @@ def test_the_message_follows_the_results():
     )
     flat = dose.responses(dose.doses(*study(effect={})))
     assert message(flat).startswith("No weight of L_TETF changes H separably; the printed")
-    assert message(flat).endswith("acts as a weight of 107 (not separable)")
+    assert message(flat).endswith("counts as a weight of 107 (not separable)")
     assert acting(gains) == 16
     assert acting(flat) is None
     one = dose.responses(dose.doses(*study(effect={"4": 50.0})))

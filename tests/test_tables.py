@@ -151,6 +151,15 @@ def test_few_rankings_have_a_range():
     assert np.isnan(row["lower"])
 
 
+def test_data_sets_of_one_unit_share_its_mean_rank():
+    rows = {("a to b", 1): (5, 6, 7), ("a to c", 1): (7, 6, 5), ("b to a", 1): (7, 6, 5)}
+    rows |= {(name, 2): row for (name, _), row in rows.items()}
+    frame = scores(rows).assign(source=lambda table: table["dataset"].str[0])
+    table = rank_table(frame, "H", "source").set_index("method")
+    assert table["mean"].to_dict() == {"CoOp": 1.5, "CPT (sum)": 2.0, "Mystery": 2.5}
+    assert (table[["n", "datasets"]] == [4, 2]).all(axis=None)
+
+
 def test_rankings_leave_out_methods_and_ratios_that_lack_runs():
     rows = [("food", name, seed, level) for level, name in enumerate("ABC") for seed in (1, 2)]
     parts = {0.06: rows, 0.25: rows[:5], 1.0: [rows[0], *rows[3:4]]}

@@ -36,7 +36,11 @@ def test_ranks_are_within_parts_of_each_source():
     assert (one.mean, one.datasets, one.n) == (1, 2, 6)
     both = transfer.ranks(runs(methods, ("food", "/some/where/birds")), "target")
     (one,) = both.query("method == 'CoOp'").itertuples()
-    assert one.datasets == 2 + 3 and one.n == 15
+    assert one.datasets == 2 and one.n == 6  # targets of one source are tests of one run
+    assert transfer.unit(runs(methods), "target") == "target"
+    assert transfer.unit(runs(methods, ("food", "birds")), "target") == "source"
+    assert transfer.sources(runs(methods, ("food", "birds"))) == "from 2 sources"
+    assert transfer.sources(runs(methods, ("/some/birds",))) == "from birds"
 
 
 def test_gaps_are_to_the_references_that_take_part():

@@ -21,8 +21,8 @@ ELSEWHERE = (
 )
 """UMAP's places, which differ between machines; what a GPU measured."""
 
-DONE = ("00", "01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "11", "12", "14", "15")
-"""Notebooks whose part of the study is done (docs/plan.md)."""
+LEFT = "13_few_shot"
+"""The notebook whose part of the plan (docs/plan.md) is not run yet."""
 
 
 @pytest.fixture(scope="module")
@@ -31,11 +31,11 @@ def redrawn(tmp_path_factory):
     folder = tmp_path_factory.mktemp("full")
     folders = workspace("full", folder)
     count = len(archive.unpack(CHECKOUT / "figures/full.tar.xz", folders.runs))
-    command = [sys.executable, "-m", "cptlab", "figures", *DONE, "--profile", "full"]
-    command += ["--finished", "--out", "."]
+    command = [sys.executable, "-m", "cptlab", "figures", "--profile", "full", "--finished"]
+    command += ["--out", "."]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
-    assert "0 to do" in done.stdout
+    assert "0 to do" in done.stdout and f"No run is finished of {LEFT}: left out." in done.stdout
     assert len(list(folders.runs.glob("*/result.json"))) == count  # no notebook trained either
     return folders.figures
 

@@ -7,14 +7,14 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import Affine2D, ScaledTranslation, blended_transform_factory
 
 from cptlab.lab.figures.bars import explain, keys, whiskers
+from cptlab.lab.figures.forest import verdict_keys
 from cptlab.lab.figures.style import BLUE, GREY, MATH, Look, method_look, method_order
 from cptlab.lab.study.claims.variants import COMBINATIONS, LOSSES, TABLE_1, names_of
-from cptlab.lab.study.summary import LEVEL
+from cptlab.lab.study.comparison_message import holds
 
 MOST_ACROSS = 4
 """Panels side by side."""
@@ -59,7 +59,7 @@ def ablation_bars(
             anchor = {"xycoords": ("axes fraction", "data"), "va": "center", "color": GREY}
             ax.annotate("not run", (0.02, place), fontsize=8, **anchor)
         else:
-            filled = BLUE if rows.loc[name, "adjusted"] <= LEVEL else "white"
+            filled = BLUE if holds(rows.loc[[name]]).all() else "white"
             look, style = Look(BLUE, "o"), {"markerfacecolor": filled}
             whiskers(ax, [place], rows.loc[[name]], look, along="x", **style)
     others: list[str] = []
@@ -125,8 +125,7 @@ def ablation_panels(
             drawn.append(ax)
         for ax in axes[len(line) :]:
             ax.set_axis_off()
-    full = Line2D([], [], marker="o", linestyle="none", color=BLUE)
-    explain(bands[-1], {"separable from no loss": full} | keys(table))
+    explain(bands[-1], verdict_keys(table) | keys(table))
     return drawn
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from cptlab.data import Protocol
 from cptlab.emoji.catalog import CATEGORIES
-from cptlab.lab.study import planned, studies
+from cptlab.lab.study import families, planned, studies
 from cptlab.lab.study.claims.variants import (
     BY_LOSSES,
     COMBINATIONS,
@@ -21,6 +21,7 @@ from cptlab.lab.study.claims.variants import (
     names_of,
 )
 from cptlab.lab.study.comparison_message import beside, sentences
+from cptlab.lab.study.findings import findings
 from cptlab.lab.study.lineup import BOTH
 from cptlab.lab.study.profile import Profile
 from cptlab.lab.study.studies import Study
@@ -52,7 +53,8 @@ class Quantity:
 
     @property
     def axis(self) -> str:
-        return f"{'H' if self.metric == 'H' else 'accuracy'}, τ = {self.tau:g} (points)"
+        what = "H" if self.metric == "H" else "accuracy"
+        return f"difference in {what}, τ = {self.tau:g} (points)"
 
 
 def quantities(profile: Profile, table: pd.DataFrame) -> list[Quantity]:
@@ -194,6 +196,28 @@ def message(gaps: pd.DataFrame, found: list[Quantity]) -> str:
         for reading, own in rows.groupby("reading", sort=False)
     ]
     return sentences([f"H against no loss at τ = {main.tau:g}, L_TETF {told[0]}", *told[1:]])
+
+
+def with_claims(profile: Profile, gaps: pd.DataFrame) -> pd.DataFrame:
+    """Differences with the column "planned", where all three losses against none have the verdict
+    of a claim; without it for profiles that were not planned. gaps: what `from_none` returns.
+    """
+    if not families.is_planned(profile):
+        return gaps
+    every = gaps["losses"] == names_of((True, True, True))
+    main = gaps["metric"] == f"H, τ = {profile.details.smallest_tau:g}"
+    judged = gaps["reading"].isin(("pair mean, as tuned", "sum, as published"))
+    return gaps.assign(planned=every & main & judged)
+
+
+def sentences_of(gaps: pd.DataFrame, none: str) -> str:
+    """`findings` of what is not judged as a claim; a combination of losses counts as a method.
+
+    gaps: what `from_none` or `with_claims` returns. none: label of what was subtracted.
+    """
+    if "planned" in gaps:
+        gaps = gaps[~gaps["planned"]].drop(columns="planned")
+    return findings(gaps.drop(columns="row").rename(columns={"losses": "method"}), none)
 
 
 def measured(table: pd.DataFrame) -> pd.DataFrame:

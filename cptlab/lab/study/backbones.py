@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 
 from cptlab.lab.runs.results import Result
 from cptlab.lab.study import planned
 from cptlab.lab.study.claims.variants import PLAIN, ZERO_SHOT
 from cptlab.lab.study.comparison_message import difference, holds
+from cptlab.lab.study.intervals import mean_squares
 from cptlab.lab.study.paired import paired, taking_part
 from cptlab.lab.study.profile import Profile
 from cptlab.lab.study.studies import Study
@@ -43,16 +45,20 @@ def with_backbones(results: Mapping[str, Sequence[Result]], table: pd.DataFrame)
 def over_data_sets(table: pd.DataFrame) -> pd.DataFrame:
     """`METRICS` in the mean over data sets, by backbone (as "dataset"), method, tau and seed.
 
-    So the units of an interval are backbones. Data sets and seeds count that every method has on
-    every backbone. table: what `with_backbones` returns. Raises ValueError if there are none.
+    So the units of an interval are backbones. Seeds count that every method has on every data set
+    and backbone. table: what `with_backbones` returns. Raises ValueError if there are none.
     """
     by = ["backbone", "method"]
     whole = [for_every_seed(rows, ZERO_SHOT) for _, rows in table.groupby("backbone", sort=False)]
     runs = pd.concat(whole, ignore_index=True)
-    cells = runs.groupby(["dataset", "seed"])["H"].transform("count")
-    runs = runs[cells == runs["backbone"].nunique() * runs["method"].nunique()]
+    all_cells = runs[["backbone", "method", "dataset"]].nunique().prod()
+    cells = runs.groupby("seed")[METRICS].transform("count")
+    runs = runs[(cells == all_cells).all(axis=1)]
     if runs.empty:
-        raise ValueError("No data set and seed has all methods on all backbones: run them first.")
+        raise ValueError(
+            "No seed has all methods on all data sets and backbones yet: `cptlab figures 16 "
+            "--profile full` runs what is missing."
+        )
     means = runs.groupby([*by, "tau", "seed"], sort=False)[METRICS].mean().reset_index()
     return means.rename(columns={"backbone": "dataset"})
 
@@ -70,34 +76,42 @@ def by_backbone(means: pd.DataFrame) -> pd.DataFrame:
     """The same differences on each backbone, means over seeds, and how much they vary.
 
     Returns:
-        Columns "reference", "metric", "method", one for each backbone, and the standard deviations
-        "over backbones", of their means, and "over seeds", pooled within backbones; in points.
+        Columns "reference", "metric", "method", one for each backbone, and two standard deviations
+        in points: "over backbones", without the share that seeds have in their means (from the
+        mean squares of both), and "over seeds", pooled within backbones.
     """
-    tables = []
+    rows = []
     for name in taking_part(means["method"], REFERENCES):
-        cells = differences(means, name, METRICS)
-        long = cells.melt(["method", "dataset", "seed"], METRICS, "metric", "points")
-        groups = long.groupby(["metric", "method", "dataset"], sort=False)["points"]
-        wide = groups.mean().unstack("dataset", sort=False)
-        within = groups.var().unstack("dataset", sort=False).mean(axis=1) ** 0.5
-        spread = wide.std(axis=1)
-        tables.append(wide.assign(**{"over backbones": spread, "over seeds": within}))
-        tables[-1].insert(0, "reference", name)
-    table = pd.concat(tables).reset_index()
-    return table[["reference", *table.columns.drop("reference")]]
+        gaps = differences(means, name, METRICS)
+        for metric in METRICS:
+            for method, own in gaps.groupby("method", sort=False):
+                cells = own.pivot(index="dataset", columns="seed", values=metric)
+                named = {"reference": name, "metric": metric, "method": method}
+                rows.append(named | cells.mean(axis=1).to_dict() | _spreads(cells.to_numpy()))
+    return pd.DataFrame(rows)
+
+
+def _spreads(cells: np.ndarray) -> dict[str, float]:
+    """Standard deviations over the rows and columns of a table (backbones, seeds)."""
+    over = "over backbones", "over seeds"
+    if min(cells.shape) == 1:
+        return dict.fromkeys(over, np.nan)
+    of_backbones, _, rest = mean_squares(cells)
+    between = max(of_backbones - rest, 0) / cells.shape[1]
+    return dict(zip(over, np.sqrt([between, cells.var(axis=1, ddof=1).mean()]), strict=True))
 
 
 def sentences(
     profile: Profile, table: pd.DataFrame, results: Mapping[str, Sequence[Result]]
 ) -> list[str]:
-    """H minus that of each reference over backbones; none while no run is on other weights.
+    """H minus that of each reference over backbones; none while runs on some are missing.
 
     table, results: of runs among which are those of `runs`.
     """
-    others = {spec.run_id for spec in planned.backbones(profile)}
-    if not table["run_id"].isin(others).any():
+    ids = {spec.run_id for spec in runs(profile)}
+    shown = table[table["run_id"].isin(ids)]
+    if not ids or len(shown) < len(ids):
         return []
-    shown = table[table["run_id"].isin({spec.run_id for spec in runs(profile)})]
     means = over_data_sets(with_backbones(results, shown))
     found, each = gaps(means), by_backbone(means)
     told = []
@@ -114,10 +128,10 @@ def sentences(
         ]
         told.append(
             f"On {means['dataset'].nunique()} EmojiCLIPs of different pretraining seeds, H minus "
-            f"that of {name}, in points: {'; '.join(parts)}. Over these backbones the differences "
-            f"have standard deviations of {spread.min():.1f} to {spread.max():.1f}. (95 % "
-            f"intervals over backbones and seeds; above and below hold among the "
-            f"{int(rows['family'].max())} comparisons with {name}, Benjamini-Hochberg at 5 %; "
-            "`backbones`.)"
+            f"that of {name}, in points: {'; '.join(parts)}. Standard deviations of a difference "
+            f"over backbones are estimated as {spread.min():.1f} to {spread.max():.1f}, from so "
+            "few. (95 % intervals over backbones and seeds, for these data sets; above and below "
+            f"hold among the {int(rows['family'].max())} comparisons with {name}, "
+            "Benjamini-Hochberg at 5 %; `backbones`.)"
         )
     return told

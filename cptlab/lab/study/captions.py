@@ -40,7 +40,8 @@ CAPTIONS = {
     "fig1_similarity": "Cosine similarity of the class texts, at most 96, clusters side by side "
     "(Fig. 1 a-c), and below it after their mean was subtracted. On {similarity}.",
     "fig1d_training_curves": "H by training steps, means with 95 % intervals over seeds; lines "
-    "begin at zero-shot, dotted (Fig. 1 d). On {curves}.",
+    "begin at zero-shot, dotted (Fig. 1 d). Differences at the end, in the title, are over classes "
+    "and seeds. On {curves}.",
     "dose_response": "What the weight of L_TETF does: differences to runs without it, and "
     "how the class texts lie, with 95 % intervals; filled: separable among all that are compared "
     "with it; dotted: without the loss; diamonds: the sum over pairs, as printed, at the weight of "
@@ -69,13 +70,13 @@ CAPTIONS = {
     f"number of training images: {FOREST}. On {{smallest}}.",
     "tab3_cross_dataset": "Mean accuracy on other data sets than the source, minus those of "
     f"zero-shot and of IVLP (Table 3): {FOREST}. Source: {{transfer}}.",
-    "tab3_cross_dataset_ranks": f"{RANKS.format('accuracy', 'target data sets')} Source: "
-    "{transfer}.",
+    "tab3_cross_dataset_ranks": RANKS.format("accuracy", "targets, or several sources,")
+    + " Source: {transfer}.",
     "tab4_domain_generalization": "Mean accuracy on drawings of vendors, or in domains, that these "
     f"runs did not train on, minus those of zero-shot and of IVLP (Table 4): {FOREST}. Source: "
     "{transfer}.",
-    "tab4_domain_generalization_ranks": f"{RANKS.format('accuracy', 'domains')} Source: "
-    "{transfer}.",
+    "tab4_domain_generalization_ranks": RANKS.format("accuracy", "domains, or several sources,")
+    + " Source: {transfer}.",
     "claims_ledger": "Verdict on each claim of the paper under each reading of the losses: "
     "a 95 % interval of paired differences against the claimed bound, over data sets or classes, "
     "and seeds. "

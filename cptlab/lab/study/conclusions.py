@@ -98,7 +98,7 @@ def scope(main: pd.DataFrame) -> str:
     return (
         f"All numbers are of a small CLIP that was trained on drawings of emoji, on {datasets} "
         f"data sets of such drawings and {seeds} seeds. Intervals hold for other data sets and "
-        "seeds of this kind; they say nothing about photographs or other CLIPs."
+        "seeds of this kind; they say nothing about photographs or larger CLIPs."
     )
 
 

@@ -54,7 +54,7 @@ def message(table: pd.DataFrame, metric: str = "H", loss: str = "TETF") -> str:
         text = f"No weight of {name} changes {metric} separably"
     for row in sums[sums["point"] == SUM].itertuples():
         change = f"{row.mean:+.1f}" if row.adjusted <= LEVEL else "not separable"
-        text += f"; the printed sum acts as a weight of {row.weight:.0f} ({change})"
+        text += f"; the printed sum counts as a weight of {row.weight:.0f} ({change})"
     return text
 
 

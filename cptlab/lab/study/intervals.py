@@ -118,16 +118,22 @@ def of_runs(cells: np.ndarray, parts: np.ndarray | None = None, counted: bool = 
     )
 
 
+def mean_squares(cells: np.ndarray) -> tuple[float, float, float]:
+    """Of n units, of s seeds and of what they leave, in a table (n, s) of two or more of each."""
+    n, s = cells.shape
+    of_units, of_seeds = cells.mean(1) - cells.mean(), cells.mean(0) - cells.mean()
+    rest = cells - cells.mean() - of_units[:, None] - of_seeds
+    a = s * np.square(of_units).sum() / (n - 1)
+    b = n * np.square(of_seeds).sum() / (s - 1)
+    return a, b, np.square(rest).sum() / ((n - 1) * (s - 1))
+
+
 def _variance(cells: np.ndarray) -> tuple[float, float]:
     """Variance of the mean times the number of cells, and its degrees of freedom."""
     n, s = cells.shape
     if min(n, s) == 1:
         return float(cells.var(ddof=1)), cells.size - 1
-    of_units, of_seeds = cells.mean(1) - cells.mean(), cells.mean(0) - cells.mean()
-    rest = cells - cells.mean() - of_units[:, None] - of_seeds
-    a = s * np.square(of_units).sum() / (n - 1)
-    b = n * np.square(of_seeds).sum() / (s - 1)
-    e = np.square(rest).sum() / ((n - 1) * (s - 1))
+    a, b, e = mean_squares(cells)
     variance = max(a + b - e, a, b)
     if variance <= 1e-18 * max(1.0, np.square(cells).max()):  # equal but for rounding
         return 0.0, (n - 1) * (s - 1)

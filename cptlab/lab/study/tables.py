@@ -151,26 +151,26 @@ def _gain(gains: pd.DataFrame) -> dict[str, float]:
     return numbers(found, runs) | {"p": found.p, "classes": int(counted.sum(0).max())}
 
 
-def rankings(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
+def rankings(frame: pd.DataFrame, metric: str, unit: str = "dataset") -> pd.DataFrame:
     """`rank_table` at each imbalance ratio, with the column "tau", of the methods that have a
     number for every data set and seed that some method has there.
 
-    Without the ratios at which no two methods have. Raises ValueError, as `rank_table`, if none is
-    left.
+    unit: as for `rank_table`. Without the ratios at which no two methods have. Raises ValueError,
+    as `rank_table`, if none is left.
     """
     parts = []
     for tau, rows in frame.groupby("tau", sort=False):
         cells = len(rows[["dataset", "seed"]].drop_duplicates())
         whole = rows[rows.groupby("method")[metric].transform("count") == cells]
         if whole["method"].nunique() > 1 or len(whole) == len(rows):
-            parts.append(rank_table(whole, metric).assign(tau=tau))
+            parts.append(rank_table(whole, metric, unit).assign(tau=tau))
     if not parts:
         smallest = frame[frame["tau"] == frame["tau"].min()]
-        parts = [rank_table(smallest, metric)]  # which says what is missing
+        parts = [rank_table(smallest, metric, unit)]  # which says what is missing
     return pd.concat(parts)
 
 
-def rank_table(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
+def rank_table(frame: pd.DataFrame, metric: str, unit: str = "dataset") -> pd.DataFrame:
     """Mean rank of each method with its interval; 1 is best, ties share their mean rank.
 
     Methods are ranked within one data set and seed. Bounds are clipped to the possible ranks.
@@ -178,6 +178,8 @@ def rank_table(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
     Args:
         frame: columns "dataset", "method", "seed" and `metric`; one imbalance ratio.
         metric: column to rank by, the highest value first.
+        unit: column of what intervals are over, beside seeds; a unit that several data sets share
+            has the mean of its ranks on them.
 
     Returns:
         `summary.summarise` of "rank", by "method".
@@ -197,6 +199,10 @@ def rank_table(frame: pd.DataFrame, metric: str) -> pd.DataFrame:
     order = list(dict.fromkeys(frame["method"]))
     ranks = wide[order].rank(axis=1, ascending=False, method="average")
     long = ranks.melt(value_name="rank", ignore_index=False).reset_index()
+    if unit != "dataset":
+        owners = frame.drop_duplicates("dataset").set_index("dataset")[unit]
+        keys = [long["dataset"].map(owners), "seed", "method"]
+        long = long.groupby(keys, sort=False)["rank"].mean().reset_index()
     table = summarise(long, ["rank"], ["method"])
     table[["lower", "upper"]] = table[["lower", "upper"]].clip(1, len(order))
     return table

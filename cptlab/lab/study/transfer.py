@@ -7,6 +7,7 @@ from typing import Literal
 
 import pandas as pd
 
+from cptlab.checks import shown
 from cptlab.lab.study.claims.variants import ZERO_SHOT
 from cptlab.lab.study.paired import paired, sentences, taking_part
 from cptlab.lab.study.summary import corrected, summarise
@@ -31,13 +32,26 @@ def summary(table: pd.DataFrame, kind: Kind) -> pd.DataFrame:
 
 
 def ranks(table: pd.DataFrame, kind: Kind) -> pd.DataFrame:
-    """`tables.rankings`: methods are ranked on each part within each seed."""
+    """`tables.rankings`: methods are ranked on each part within each seed; of several sources each
+    has the mean rank over its parts, as these are tests of the same run.
+    """
     seeded, keys = for_every_seed(table, ZERO_SHOT), ["tau", "method", "seed", "dataset"]
     long = seeded.melt(keys, parts(table, kind), "part", "accuracy").dropna(subset="accuracy")
-    if table["dataset"].nunique() > 1:  # another source makes it another transfer
-        long["part"] = long["dataset"].map(lambda name: Path(name).stem) + " to " + long["part"]
-    long["dataset"] = long.pop("part")
-    return rankings(long, "accuracy")
+    if table["dataset"].nunique() == 1:
+        return rankings(long.assign(dataset=long["part"]), "accuracy")
+    pairs = long["dataset"] + " to " + long["part"]  # another source makes it another transfer
+    return rankings(long.assign(source=long["dataset"], dataset=pairs), "accuracy", "source")
+
+
+def unit(table: pd.DataFrame, kind: Kind) -> str:
+    """Within what methods are ranked: the sources if there are several, else the parts of one."""
+    return "source" if table["dataset"].nunique() > 1 else kind
+
+
+def sources(table: pd.DataFrame) -> str:
+    """Where prompts were learned, for titles: "from food", "from 2 sources"."""
+    names = list(dict.fromkeys(table["dataset"]))
+    return f"from {len(names)} sources" if len(names) > 1 else f"from {shown(Path(names[0]).stem)}"
 
 
 def gaps(table: pd.DataFrame, kind: Kind) -> pd.DataFrame:
