@@ -80,10 +80,13 @@ def verdict_keys(table: pd.DataFrame) -> dict[str, Line2D]:
     """What a legend has to say of filled and hollow marks, if any difference was tested."""
     if not table["adjusted"].notna().any():
         return {}
+    hollow = "hollow: not separable"
+    if "planned" in table and table["planned"].any():
+        hollow += ", or judged as a claim"
     mark = {"linestyle": "none", "marker": "o", "color": DARK, "markersize": 6}
     return {
         "filled: separable after correction": Line2D([], [], **mark),
-        "hollow: not separable": Line2D([], [], markerfacecolor="white", **mark),
+        hollow: Line2D([], [], markerfacecolor="white", **mark),
     }
 
 
