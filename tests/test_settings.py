@@ -227,7 +227,7 @@ def test_a_parameter_goes_to_the_notebooks_that_have_it():
     assert str(error) == "Notebook 04_ablation has no parameter weights; 03_sensitivity has it."
     alone = told("--weights", "0,1").output  # all that vary weights
     assert "then 1 notebook of" in alone and " 12 runs" in alone  # with CPT (sum) beside them
-    assert "14 notebooks" in told("--seeds", "1").output
+    assert "15 notebooks" in told("--seeds", "1").output
 
 
 def test_a_study_that_was_not_changed_keeps_its_name():
