@@ -82,6 +82,37 @@ def test_workers_and_kernels_end_with_the_command(tmp_path, arguments, number, s
         assert "resource_tracker" not in said and "Traceback" not in said
 
 
+HANGING = """
+import click, time
+from cptlab.lab.cli import errors
+errors.PATIENCE = 0.5
+
+@click.command()
+def hang():
+    print("begun", flush=True)
+    try:
+        time.sleep(60)
+    finally:
+        time.sleep(60)  # clears up for ever
+
+errors.call(hang, "hang")
+"""
+
+
+def test_a_command_that_cannot_clear_up_ends_all_the_same():
+    command = subprocess.Popen(
+        [sys.executable, "-c", HANGING],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert command.stdout.readline() == "begun\n"
+    command.terminate()
+    said = command.communicate(timeout=30)[1]
+    assert command.returncode == 143
+    assert said == "Ended; finished runs are kept, start again to go on.\n"
+
+
 def grown(megabytes: int) -> int:
     """Keep memory, as caches do; the id of this process."""
     keep = sys.modules.setdefault("kept by a test", [])

@@ -6,6 +6,7 @@ import errno
 import os
 import signal
 import sys
+import threading
 import warnings
 from contextlib import suppress
 from types import FrameType
@@ -24,6 +25,9 @@ ADVICE = {
 
 ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 """Signals that ask a program to end: of `kill` and of batch systems, and of a closed terminal."""
+PATIENCE = 40
+"""Seconds for clearing up after one of them."""
+KEPT = "; finished runs are kept, start again to go on."
 
 
 class Ended(SystemExit):
@@ -53,7 +57,7 @@ def call(command: click.Command, name: str) -> None:
         ended = isinstance(error, Ended)
         with suppress(OSError):  # the terminal may be gone
             what = "Ended" if ended else "Interrupted"
-            click.echo(f"{what}; finished runs are kept, start again to go on.", err=True)
+            click.echo(f"{what}{KEPT}", err=True)
         sys.exit(error.code if ended else 130)
     except (ValueError, OSError, RuntimeError, ModuleNotFoundError) as error:
         click.echo(f"cptlab: {message(error)}", err=True)
@@ -61,7 +65,19 @@ def call(command: click.Command, name: str) -> None:
 
 
 def _end(number: int, frame: FrameType | None) -> None:
+    # An exception that comes between taking a lock and its release leaves it taken, and those who
+    # clear up may wait for it: rarely, but for ever.
+    timer = threading.Timer(PATIENCE, _give_up, [128 + number])
+    timer.daemon = True
+    timer.start()
     raise Ended(128 + number)
+
+
+def _give_up(status: int) -> None:
+    """End without clearing up; worker processes see that, and end too."""
+    with suppress(OSError):
+        click.echo(f"Ended{KEPT}", err=True)
+    os._exit(status)
 
 
 def message(error: Exception) -> str:
