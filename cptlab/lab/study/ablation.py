@@ -54,7 +54,7 @@ class Quantity:
     @property
     def axis(self) -> str:
         what = "H" if self.metric == "H" else "accuracy"
-        return f"difference in {what}, τ = {self.tau:g} (points)"
+        return f"difference in {what}\n(points), τ = {self.tau:g}"
 
 
 def quantities(profile: Profile, table: pd.DataFrame) -> list[Quantity]:
